@@ -1,0 +1,51 @@
+"""The characteristic polynomial of a delayed optimizer, in any number type.
+
+With A(z) = 1 - sum_j feedback_j z^-j and B(z) = sum_k feedforward_k z^-k, the loop
+``w_{t+1} = w_t - lr u_t`` near a minimum of curvature ``h`` has, with ``gain = lr * h``,
+
+    P(z) = z^n [ (z - 1) A(z) + gain z^-delay B(z) ],      n the smallest power that clears z^-1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from delaystability.optimizers import Optimizer
+
+__all__ = ["characteristic_coefficients", "dense_tables"]
+
+
+def dense_tables(optimizer: Optimizer, delay: int) -> tuple[list[Any], list[Any]]:
+    """Coefficients of A and B as lists over the lags 0, 1, 2, ...; terms of equal lag are added."""
+    feedback, feedforward = optimizer.coefficients(delay)
+    a: list[Any] = [1] + [0] * max((term.lag for term in feedback), default=0)
+    b: list[Any] = [0] * (1 + max(term.lag for term in feedforward))
+    for lag, coefficient in feedback:
+        a[lag] = a[lag] - coefficient
+    for lag, coefficient in feedforward:
+        b[lag] = b[lag] + coefficient
+    return a, b
+
+
+def characteristic_coefficients(optimizer: Optimizer, delay: int, gain: Any) -> list[Any]:
+    """Coefficients of P, highest power first, in the number type of the tables and the gain.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar coefficients
+    delay : int, at least 0
+    gain : learning rate times curvature
+
+    Returns
+    -------
+    list
+        ``degree + 1`` coefficients, the first of them 1.
+    """
+    a, b = dense_tables(optimizer, delay)
+    coefficients: list[Any] = [0] * max(len(a) + 1, delay + len(b) + 1)
+    for lag, coefficient in enumerate(a):
+        coefficients[lag] = coefficients[lag] + coefficient
+        coefficients[lag + 1] = coefficients[lag + 1] - coefficient
+    for lag, coefficient in enumerate(b):
+        coefficients[delay + lag + 1] = coefficients[delay + lag + 1] + gain * coefficient
+    return coefficients
