@@ -1,0 +1,83 @@
+"""Stability thresholds of neural-network training with delayed gradients.
+
+>>> import delaystability as ds
+>>> ds.stability_threshold(ds.SGD(), delay=1)
+1.0
+
+Importing this package loads NumPy only; SymPy, python-flint and torch are loaded when used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from delaystability.bounds import (
+    adjust_learning_rate,
+    escape_rate,
+    is_stable,
+    max_learning_rate,
+    max_sharpness,
+    spectral_radius,
+    stability_threshold,
+)
+from delaystability.delays import FixedDelay
+from delaystability.optimizers import (
+    CATALOGUE,
+    SGD,
+    EMAMomentum,
+    HeavyBall,
+    LinearOptimizer,
+    Nesterov,
+    Optimizer,
+    ShiftedMomentum,
+)
+
+if TYPE_CHECKING:
+    from delaystability.numerics.certificate import Certificate, certify
+    from delaystability.theory.derivation import Derivation
+    from delaystability.theory.derive import derive
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CATALOGUE",
+    "SGD",
+    "Certificate",
+    "Derivation",
+    "EMAMomentum",
+    "FixedDelay",
+    "HeavyBall",
+    "LinearOptimizer",
+    "Nesterov",
+    "Optimizer",
+    "ShiftedMomentum",
+    "adjust_learning_rate",
+    "certify",
+    "derive",
+    "escape_rate",
+    "is_stable",
+    "max_learning_rate",
+    "max_sharpness",
+    "spectral_radius",
+    "stability_threshold",
+]
+
+_LOADED_WHEN_USED = {
+    "Certificate": "delaystability.numerics.certificate",
+    "Derivation": "delaystability.theory.derivation",
+    "certify": "delaystability.numerics.certificate",
+    "derive": "delaystability.theory.derive",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LOADED_WHEN_USED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_LOADED_WHEN_USED[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LOADED_WHEN_USED])

@@ -97,7 +97,8 @@ def _roots(series: Array) -> NDArray[np.complex128]:
     return np.asarray(chebyshev.chebroots(kept), dtype=np.complex128)
 
 
-def _smallest_crossing_in(cell: tuple[float, float], filter_: _Filter) -> float:
+def _smallest_crossing_in(cell: tuple[float, float], filter_: _Filter) -> tuple[float, float]:
+    """Gain and angle of the crossing of smallest gain in a cell; an infinite gain if none is."""
     low, high = cell
     near, far = (low, high) if filter_.gain(low) <= filter_.gain(high) else (high, low)
     # Just inside the cell: at its ends the phase may jump, where B vanishes.
@@ -106,7 +107,7 @@ def _smallest_crossing_in(cell: tuple[float, float], filter_: _Filter) -> float:
     turn = 2 * np.pi
     target = turn * (np.ceil(start / turn) if stop > start else np.floor(start / turn))
     if not min(start, stop) <= target <= max(start, stop):
-        return np.inf
+        return np.inf, np.pi
     precision = 4 * np.finfo(float).eps
     angle = brentq(
         lambda theta: filter_.phase(theta) - target,
@@ -115,10 +116,10 @@ def _smallest_crossing_in(cell: tuple[float, float], filter_: _Filter) -> float:
         xtol=1e-300,
         rtol=precision,
     )
-    return filter_.gain(angle)
+    return filter_.gain(angle), float(angle)
 
 
-def filter_threshold(a: Array, b: Array, delay: int) -> float:
+def filter_threshold(a: Array, b: Array, delay: int) -> tuple[float, float]:
     """Largest gain below which every gain is stable, for one filter and delay.
 
     Parameters
@@ -129,14 +130,16 @@ def filter_threshold(a: Array, b: Array, delay: int) -> float:
 
     Returns
     -------
-    float
+    threshold : float
         0 if even small gains are unstable: a pole of the filter on or outside the unit circle,
         or B(1)/A(1) <= 0. Infinite if no gain is unstable.
+    angle : float
+        The angle theta in [0, pi] of the root that reaches the circle at the threshold.
     """
     b = np.trim_zeros(b, "b")
     poles = np.roots(a).astype(np.complex128)
     if not b.size or np.any(np.abs(poles) >= 1) or b.sum() <= 0:
-        return 0.0
+        return 0.0, 0.0
     leading = int(np.flatnonzero(b)[0])
     filter_ = _Filter(a, b, delay, poles, np.roots(b[leading:]).astype(np.complex128), leading)
     edges = filter_.monotone_edges()
@@ -144,4 +147,4 @@ def filter_threshold(a: Array, b: Array, delay: int) -> float:
     at_minus_one = b @ signs_b
     gain = 2 * (-1) ** (delay % 2) * (a @ signs_a) / at_minus_one if at_minus_one else np.inf
     candidates = [_smallest_crossing_in(cell, filter_) for cell in zip(edges, edges[1:], strict=False)]
-    return float(min([gain if gain > 0 else np.inf, *candidates]))
+    return min([(float(gain) if gain > 0 else np.inf, np.pi), *candidates])

@@ -140,7 +140,7 @@ def _crossing_at_minus_one(tables: OnePole) -> tuple[Array, Array]:
     return np.where(gain > 0, gain, np.inf), tables.delay + half_turns
 
 
-def one_pole_threshold(tables: OnePole) -> Array:
+def one_pole_threshold(tables: OnePole) -> tuple[Array, Array]:
     """Largest gain below which every gain is stable, for n optimizers at once.
 
     Parameters
@@ -149,11 +149,14 @@ def one_pole_threshold(tables: OnePole) -> Array:
 
     Returns
     -------
-    array of shape (n,)
+    threshold : array of shape (n,)
         0 where even small gains are unstable (b0 + b1 <= 0), infinite where none is.
+    angle : array of shape (n,)
+        The angle theta in [0, pi] of the root that reaches the circle at the threshold.
     """
     edges = _monotone_cells(tables)
     threshold, phase_at_pi = _crossing_at_minus_one(tables)
+    angle = np.full(tables.size, np.pi)
     turn = 2 * np.pi
     for near, far in zip(edges[:-1], edges[1:], strict=True):
         cells = np.flatnonzero(far > near)
@@ -201,5 +204,8 @@ def one_pole_threshold(tables: OnePole) -> Array:
         first = low + (goal - value) / slope
         first = np.where((first > low) & (first < high), first, (low + high) / 2)
         theta = bracketed_newton(offset, low, high, first)
-        threshold[chosen] = np.minimum(threshold[chosen], _gain(candidates, theta))
-    return np.where(tables.b0 + tables.b1 > 0, threshold, 0.0)
+        gain = _gain(candidates, theta)
+        smaller = gain < threshold[chosen]
+        threshold[chosen[smaller]], angle[chosen[smaller]] = gain[smaller], theta[smaller]
+    starts_stable = tables.b0 + tables.b1 > 0
+    return np.where(starts_stable, threshold, 0.0), np.where(starts_stable, angle, 0.0)

@@ -14,8 +14,10 @@ from delaystability.optimizers import Coefficients, Optimizer
 
 __all__ = ["threshold_array"]
 
+Array = NDArray[np.float64]
 
-def threshold_array(optimizer: Optimizer, delay: Any) -> NDArray[np.float64]:
+
+def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
     """Largest stable gain for every delay and every coefficient, broadcast together.
 
     Parameters
@@ -25,15 +27,18 @@ def threshold_array(optimizer: Optimizer, delay: Any) -> NDArray[np.float64]:
 
     Returns
     -------
-    array
-        Of the common shape of the delay and the coefficients; gains are lr times curvature.
+    threshold : array of the common shape of the delay and the coefficients
+        The largest gain (learning rate times curvature) below which every gain is stable.
+    angle : array of the same shape
+        The angle theta in [0, pi] of the root that reaches the unit circle there.
     """
     delays = delay_array(delay)
     tables = _one_pole_tables(optimizer.coefficients(delays.astype(np.float64)), delays)
     if tables is not None:
         shape = tables.delay.shape
         flat = OnePole(*(getattr(tables, name).ravel() for name in tables.__dataclass_fields__))
-        return one_pole_threshold(flat).reshape(shape)
+        threshold, angle = one_pole_threshold(flat)
+        return threshold.reshape(shape), angle.reshape(shape)
     return _filter_thresholds(optimizer, delays)
 
 
@@ -57,11 +62,11 @@ def _floats(value: Any) -> NDArray[np.float64]:
     return np.asarray(value, dtype=np.float64)
 
 
-def _filter_thresholds(optimizer: Optimizer, delays: NDArray[np.int64]) -> NDArray[np.float64]:
+def _filter_thresholds(optimizer: Optimizer, delays: NDArray[np.int64]) -> tuple[Array, Array]:
     from delaystability.numerics.filter_phase import filter_threshold
 
-    values = np.empty(delays.shape)
+    threshold, angle = np.empty(delays.shape), np.empty(delays.shape)
     for index, delay in np.ndenumerate(delays):
         a, b = dense_tables(optimizer, int(delay))
-        values[index] = filter_threshold(_floats(a), _floats(b), int(delay))
-    return values
+        threshold[index], angle[index] = filter_threshold(_floats(a), _floats(b), int(delay))
+    return threshold, angle

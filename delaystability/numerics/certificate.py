@@ -1,0 +1,238 @@
+"""Certified thresholds: a rational interval whose ends are proved stable and unstable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from math import log2
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from delaystability.delays import delay_array
+from delaystability.numerics.circle_proof import CircleProof, Table
+from delaystability.numerics.precise_threshold import largest_root_modulus, precise_threshold
+from delaystability.numerics.schur_cohn import is_schur_stable
+from delaystability.numerics.threshold import threshold_array
+from delaystability.optimizers import Optimizer
+
+__all__ = ["Certificate", "certify", "exact_optimizer"]
+
+_LARGEST_EXACT_DEGREE = 256
+_LARGEST_ROOT_FINDING_DEGREE = 24
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A proved enclosure ``lower < threshold < upper`` of a stability threshold.
+
+    Every gain in (0, lower] is proved stable: by ball arithmetic no such gain has a root on the
+    unit circle, and ``lower`` itself is stable by the test named in ``method``. The gain ``upper``
+    is proved unstable by the same test. All numbers are exact rationals.
+
+    Attributes
+    ----------
+    optimizer, parameters : what was certified, in words
+    a, b : the exact tables A(z) = sum a_j z^-j and B(z) = sum b_k z^-k, as pairs (lag, value)
+    delay : int
+    digits : the relative width is at most 10**-digits
+    lower, upper : Fraction, learning rate times curvature
+    method : "integer Schur-Cohn test" or "winding number in ball arithmetic"
+    root_moduli : largest root modulus at lower and upper by 50-digit root finding, for degrees up
+        to 24; a check by another route, not part of the proof
+    """
+
+    optimizer: str
+    parameters: dict[str, str]
+    a: Table
+    b: Table
+    delay: int
+    digits: int
+    lower: Fraction
+    upper: Fraction
+    method: str
+    root_moduli: tuple[str, str] | None = None
+
+    @property
+    def degree(self) -> int:
+        """Degree of the characteristic polynomial."""
+        return 1 + max(max(lag for lag, _ in self.a), self.delay + max(lag for lag, _ in self.b))
+
+    def verify(self) -> bool:
+        """Prove both ends again from the stored rationals alone; False if a claim is refuted.
+
+        Raises
+        ------
+        Undecided
+            If an end lies too close to the threshold for the working precision.
+        """
+        narrow = self.upper - self.lower <= self.lower * Fraction(1, 10**self.digits)
+        if not (0 < self.lower < self.upper and narrow):
+            return False
+        proof = CircleProof(self.a, self.b, self.delay, self._precision())
+        if self.method == "integer Schur-Cohn test":
+            ends = [is_schur_stable(self._polynomial(gain)) for gain in (self.lower, self.upper)]
+        else:
+            ends = [proof.roots_outside(gain) == 0 for gain in (self.lower, self.upper)]
+        return ends == [True, False] and proof.no_crossing_up_to(self.lower)
+
+    def to_json(self) -> str:
+        """The certificate as JSON text; rationals are strings such as "1/3"."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        for table in ("a", "b"):
+            values[table] = [[lag, str(value)] for lag, value in values[table]]
+        values |= {"lower": str(self.lower), "upper": str(self.upper)}
+        return json.dumps(values, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Certificate:
+        """The certificate written by `to_json`."""
+        values = json.loads(text)
+        for table in ("a", "b"):
+            values[table] = tuple((lag, Fraction(value)) for lag, value in values[table])
+        values |= {"lower": Fraction(values["lower"]), "upper": Fraction(values["upper"])}
+        if values["root_moduli"] is not None:
+            values["root_moduli"] = tuple(values["root_moduli"])
+        return cls(**values)
+
+    def __str__(self) -> str:
+        with localcontext(prec=self.digits):
+            return str(Decimal(self.lower.numerator) / Decimal(self.lower.denominator))
+
+    def _polynomial(self, gain: Fraction) -> list[Fraction]:
+        coefficients = [Fraction(0)] * (self.degree + 1)
+        for lag, value in self.a:
+            coefficients[lag] += value
+            coefficients[lag + 1] -= value
+        for lag, value in self.b:
+            coefficients[self.delay + lag + 1] += gain * value
+        return coefficients
+
+    def _precision(self) -> int:
+        # Twice the digits of the width, and room for roots that reach the circle slowly.
+        return 128 + int(2 * (self.digits * log2(10) + log2(2 + self.delay)))
+
+
+def exact_optimizer(optimizer: Optimizer) -> Optimizer:
+    """The same optimizer with rational parameters; a float is taken as the binary number it is.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is an array or a symbol.
+    """
+
+    def rational(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {lag: rational(name, entry) for lag, entry in value.items()}
+        if isinstance(value, np.generic):
+            value = value.item()
+        if not isinstance(value, (int, float, Fraction)):
+            raise TypeError(f"{name} must be one rational number or float; got {value!r}")
+        return Fraction(value)
+
+    exact = {name: rational(name, value) for name, value in optimizer.parameters.items()}
+    return replace(optimizer, **exact)  # type: ignore[type-var]
+
+
+def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
+    """Enclose a stability threshold between a proved stable and a proved unstable gain.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters
+        A float parameter is taken as the binary number that it is; pass ``Fraction("0.9")`` for
+        nine tenths.
+    delay : int or FixedDelay
+    digits : int, 1 to 1000
+        The relative width of the enclosure is at most 10**-digits.
+
+    Returns
+    -------
+    Certificate
+        Already verified. Its lower end is a safe gain, proved for every smaller gain too.
+
+    Raises
+    ------
+    ValueError
+        If there is no threshold to enclose (no gain is stable, or none unstable).
+    Undecided
+        If the proof does not succeed; no weaker certificate is returned.
+
+    Notes
+    -----
+    The ends are tested exactly (Schur-Cohn in integers) up to degree 256, and by a winding number
+    in ball arithmetic beyond; the cost then grows in proportion to the delay.
+    """
+    delays = delay_array(delay)
+    if delays.ndim:
+        raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
+    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 1000:
+        raise ValueError(f"digits must be an integer from 1 to 1000; got {digits!r}")
+    exact = exact_optimizer(optimizer)
+    lag = int(delays)
+    a, b = _sparse_tables(exact, lag)
+    threshold, angle = (float(value) for value in threshold_array(_floats(exact), lag))
+    if not 0 < threshold < np.inf:
+        raise ValueError(f"optimizer has no threshold to certify at delay {lag}; got {threshold}")
+    centre = precise_threshold(a, b, lag, angle, digits + 5)
+    # Three units in the last place of the enclosure make its relative width.
+    unit = Fraction(10) ** (np.floor(np.log10(threshold)).astype(int).item() - digits - 1)
+    nearest = round(centre / unit)
+    certificate = Certificate(
+        optimizer=exact.name,
+        parameters={name: _text(value) for name, value in exact.parameters.items()},
+        a=a,
+        b=b,
+        delay=lag,
+        digits=digits,
+        lower=(nearest - 1) * unit,
+        upper=(nearest + 1) * unit,
+        method="integer Schur-Cohn test",
+    )
+    degree = certificate.degree
+    if degree > _LARGEST_EXACT_DEGREE:
+        certificate = replace(certificate, method="winding number in ball arithmetic")
+    if not certificate.verify():
+        raise ArithmeticError(f"the computed ends of the threshold near {threshold} are refuted")
+    if degree <= _LARGEST_ROOT_FINDING_DEGREE:
+        certificate = replace(certificate, root_moduli=_root_moduli(certificate))
+    return certificate
+
+
+def _root_moduli(certificate: Certificate) -> tuple[str, str]:
+    digits = max(50, 2 * certificate.digits)
+    lower, upper = (
+        largest_root_modulus(certificate._polynomial(gain), digits)
+        for gain in (certificate.lower, certificate.upper)
+    )
+    if not lower < 1 < upper:
+        raise ArithmeticError(f"root finding contradicts the proof: moduli {lower} and {upper}")
+    return mpmath.nstr(lower, digits), mpmath.nstr(upper, digits)
+
+
+def _sparse_tables(optimizer: Optimizer, delay: int) -> tuple[Table, Table]:
+    feedback, feedforward = optimizer.coefficients(delay)
+    a = ((0, Fraction(1)), *((int(lag), -Fraction(value)) for lag, value in feedback if value))
+    b = tuple((int(lag), Fraction(value)) for lag, value in feedforward if value)
+    return a, b
+
+
+def _floats(optimizer: Optimizer) -> Optimizer:
+    def number(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {lag: float(entry) for lag, entry in value.items()}
+        return float(value)
+
+    values = {name: number(value) for name, value in optimizer.parameters.items()}
+    return replace(optimizer, **values)  # type: ignore[type-var]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{lag}: {entry}" for lag, entry in value.items())
+    return str(value)
