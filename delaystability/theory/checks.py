@@ -1,0 +1,200 @@
+"""The checks that a step of a derivation carries. A check sees the very claim that is printed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from sympy import Basic, Eq, Expr, Poly, S, expand, fraction, together
+from sympy.core.relational import GreaterThan, LessThan, StrictGreaterThan, StrictLessThan
+
+from delaystability.theory.field import is_identically_zero
+
+__all__ = [
+    "ByTheorem",
+    "Check",
+    "Cited",
+    "Deduced",
+    "Identity",
+    "Outcome",
+    "Positive",
+    "Status",
+    "Tested",
+]
+
+
+class Status(str, Enum):
+    """How a step is known. The order is from strongest to weakest."""
+
+    PROVED = "proved"
+    DEDUCED = "deduced"
+    CITED = "cited"
+    TESTED = "tested"
+    FAILED = "failed"
+
+
+class Outcome(NamedTuple):
+    """What a check found: the status, and in words what was done."""
+
+    status: Status
+    detail: str
+
+
+class Check(ABC):
+    """Decides a claim: ``check(claim)`` returns its outcome."""
+
+    @abstractmethod
+    def __call__(self, claim: Basic | None) -> Outcome:
+        """Check the claim."""
+
+
+@dataclass(frozen=True)
+class Identity(Check):
+    """Proves an equation as an identity of rational functions, for every delay at once.
+
+    Parameters
+    ----------
+    where : mapping
+        Notation to its meaning, or a symbol to its value under the step's assumption.
+    remainder : Expr
+        The difference of the two sides, if it is not zero but a multiple of a premise.
+    """
+
+    where: Mapping[Expr, Expr] = field(default_factory=dict)
+    remainder: Expr = S.Zero
+
+    def __call__(self, claim: Basic | None) -> Outcome:
+        if not isinstance(claim, Eq):
+            return Outcome(Status.FAILED, f"an identity needs an equation, not {claim}")
+        difference = (claim.lhs - claim.rhs).subs(self.where, simultaneous=True) - self.remainder
+        if is_identically_zero(difference.doit()):
+            return Outcome(Status.PROVED, "exact identity of rational functions")
+        return Outcome(Status.FAILED, f"{claim} is not an identity")
+
+
+@dataclass(frozen=True)
+class Positive(Check):
+    """Proves an inequality over a domain that positive symbols parametrise.
+
+    After the substitution, the difference of the two sides is a quotient of two polynomials; if
+    all their coefficients are positive, so is the quotient.
+
+    Parameters
+    ----------
+    charts : mappings from symbols or functions of the claim to rational expressions in symbols
+        declared ``positive`` or ``nonnegative``; their images together cover the whole domain.
+    where : mapping from notation to its meaning
+    """
+
+    charts: tuple[Mapping[Expr, Expr], ...]
+    where: Mapping[Expr, Expr] = field(default_factory=dict)
+
+    def __call__(self, claim: Basic | None) -> Outcome:
+        if isinstance(claim, (StrictGreaterThan, GreaterThan)):
+            difference, strict = claim.lhs - claim.rhs, isinstance(claim, StrictGreaterThan)
+        elif isinstance(claim, (StrictLessThan, LessThan)):
+            difference, strict = claim.rhs - claim.lhs, isinstance(claim, StrictLessThan)
+        else:
+            return Outcome(Status.FAILED, f"positivity needs an inequality, not {claim}")
+        difference = difference.subs(self.where, simultaneous=True)
+        for chart in self.charts:
+            value = difference.subs(chart, simultaneous=True)
+            numerator, denominator = (_sign(part, strict) for part in fraction(together(value)))
+            if numerator * denominator != 1:
+                return Outcome(Status.FAILED, f"{claim} is not shown by the signs on {chart}")
+        if not self.charts:
+            return Outcome(Status.FAILED, "positivity needs a domain")
+        return Outcome(Status.PROVED, "all coefficients positive over the whole domain")
+
+
+def _sign(expression: Expr, strict: bool) -> int:
+    """1 or -1 if all coefficients have this sign and the value cannot vanish, else 0."""
+    expression = expand(expression)
+    if not expression.free_symbols:
+        return 1 if expression > 0 else -1 if expression < 0 else 0
+    if not all(symbol.is_nonnegative for symbol in expression.free_symbols):
+        return 0
+    symbols = sorted(expression.free_symbols, key=str)
+    terms = Poly(expression, *symbols).terms()
+    signs = {1 if coefficient > 0 else -1 for _, coefficient in terms}
+    if len(signs) != 1 or any(not coefficient.is_real for _, coefficient in terms):
+        return 0
+    never_zero = any(
+        all(symbol.is_positive or not power for symbol, power in zip(symbols, powers, strict=True))
+        for powers, _ in terms
+    )
+    return signs.pop() if never_zero or not strict else 0
+
+
+@dataclass(frozen=True)
+class Tested(Check):
+    """Tries a claim on a grid; it proves nothing beyond the grid.
+
+    Parameters
+    ----------
+    trial : callable
+        ``trial(claim)`` returns the points tried and, in words, the first failure or "".
+    """
+
+    trial: Callable[[Basic | None], tuple[int, str]]
+
+    def __call__(self, claim: Basic | None) -> Outcome:
+        count, failure = self.trial(claim)
+        if failure or not count:
+            return Outcome(Status.FAILED, failure or "no point was tried")
+        return Outcome(Status.TESTED, f"tested at {count} points")
+
+
+@dataclass(frozen=True)
+class Cited(Check):
+    """Rests on a theorem of the literature, which is not proved again here."""
+
+    reference: str
+
+    def __call__(self, claim: Basic | None) -> Outcome:
+        return Outcome(Status.CITED, f"cited: {self.reference}")
+
+
+@dataclass(frozen=True)
+class ByTheorem(Check):
+    """Rests on another theorem of this package, whose derivation is checked again.
+
+    Parameters
+    ----------
+    name : str
+    failed_and_status : callable
+        Returns the number of failed steps of that derivation and the status of its theorem.
+    """
+
+    name: str
+    failed_and_status: Callable[[], tuple[int, str]]
+
+    def __call__(self, claim: Basic | None) -> Outcome:
+        failed, status = self.failed_and_status()
+        if failed:
+            return Outcome(Status.FAILED, f"theorem {self.name!r} has {failed} failed steps")
+        found = Status.DEDUCED if status == "exact" else Status.TESTED
+        return Outcome(found, f"theorem {self.name!r}, which is {status}")
+
+
+@dataclass(frozen=True)
+class Deduced(Check):
+    """Follows in words from steps that are checked, and is tried on a grid besides.
+
+    Parameters
+    ----------
+    premises : labels of the steps that it needs; none of them may fail
+    trial : see `Tested`
+    """
+
+    premises: tuple[str, ...]
+    trial: Callable[[Basic | None], tuple[int, str]]
+
+    def __call__(self, claim: Basic | None) -> Outcome:
+        count, failure = self.trial(claim)
+        if failure or not count:
+            return Outcome(Status.FAILED, failure or "no point was tried")
+        return Outcome(Status.DEDUCED, f"deduced, and confirmed by root finding at {count} points")

@@ -1,0 +1,73 @@
+"""Trying a threshold on a grid: the roots of the derived polynomial, found by mpmath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import mpmath
+from sympy import Basic, Eq, Expr, Integer, Poly, Rational, lambdify
+
+from delaystability.theory.loop import Loop
+from delaystability.theory.symbols import a, m, tau, theta, z
+
+__all__ = ["confirm_threshold", "first_angle", "grid", "largest_root"]
+
+_MARGIN = mpmath.mpf("1e-6")
+
+
+def grid(momenta: Iterable[str], delays: Iterable[int] = range(6)) -> list[dict[Expr, Any]]:
+    """Points {tau: ..., m: ...} for all these delays and rational momenta."""
+    return [{tau: Integer(d), m: Rational(value)} for d in delays for value in momenta]
+
+
+def first_angle(cosine_part: Expr, delay: int) -> Any:
+    """The smallest root in (0, pi] of X(theta), which has no free symbol but theta and is
+    positive at 0; found by steps much shorter than its oscillation, then bisection."""
+    value = lambdify(theta, cosine_part.subs(tau, delay), "mpmath")
+    step = mpmath.pi / (64 * (delay + 1))
+    low = mpmath.mpf(0)
+    while low + step < mpmath.pi:
+        if value(low + step) <= 0:
+            return mpmath.findroot(value, (low, low + step), solver="anderson")
+        low += step
+    return +mpmath.pi
+
+
+def confirm_threshold(
+    loop: Loop, points: Iterable[dict[Expr, Any]]
+) -> Callable[[Basic | None], tuple[int, str]]:
+    """A trial of ``Eq(threshold, formula in theta)`` at points {tau: ..., m: ...}.
+
+    At the smallest root theta of the angle equation, the formula times 1 - 1e-6 must be a gain
+    whose roots all lie inside the unit circle, and times 1 + 1e-6 one with a root outside.
+    """
+    chosen = list(points)
+
+    def trial(claim: Basic | None) -> tuple[int, str]:
+        if not isinstance(claim, Eq):
+            return 0, f"a threshold needs an equation, not {claim}"
+        for point in chosen:
+            angle = first_angle(loop.cosine_part.subs(point), int(point[tau]))
+            formula = claim.rhs.subs(point).subs(theta, angle).evalf()
+            threshold = mpmath.mpf(formula)
+            below = largest_root(loop, point, threshold * (1 - _MARGIN))
+            above = largest_root(loop, point, threshold * (1 + _MARGIN))
+            if not below < 1 < above:
+                return len(chosen), f"{formula} is no threshold at {point}: {below}, {above}"
+        return len(chosen), ""
+
+    return trial
+
+
+def largest_root(loop: Loop, point: dict[Expr, Any], gain: Any) -> Any:
+    """The largest modulus of the roots of the characteristic polynomial at a point."""
+    polynomial = Poly(loop.polynomial.subs(point), z)
+    coefficients = [
+        mpmath.mpf(coefficient.evalf(30))
+        for coefficient in (value.subs(a, gain) for value in polynomial.all_coeffs())
+    ]
+    # Roots at zero are dropped: they converge slowly and never decide.
+    while coefficients[-1] == 0:
+        coefficients.pop()
+    return max(abs(root) for root in mpmath.polyroots(coefficients, maxsteps=200, extraprec=120))

@@ -1,0 +1,22 @@
+"""Charts of the domains on which inequalities are proved, by symbols that are positive."""
+
+from __future__ import annotations
+
+from sympy import Integer, Symbol
+
+__all__ = ["closed_unit_interval", "momentum", "nonnegative", "nonnegative_momentum"]
+
+_positive = Symbol("q", positive=True)
+_first, _second = Symbol("r", nonnegative=True), Symbol("s", nonnegative=True)
+
+nonnegative = Symbol("n", nonnegative=True)
+"""n >= 0, which includes every delay."""
+
+momentum = (_positive - 1) / (_positive + 1)
+"""-1 < m < 1 as q runs over the positive numbers."""
+
+nonnegative_momentum = _first / (1 + _first)
+"""0 <= m < 1 as r runs over the nonnegative numbers."""
+
+closed_unit_interval = (_second / (1 + _second), Integer(1))
+"""0 <= X <= 1 in two charts: X = s/(1 + s) with s >= 0, and X = 1."""

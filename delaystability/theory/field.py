@@ -1,0 +1,121 @@
+"""Deciding identities: expressions in angles become rational functions in free symbols.
+
+With exp(i theta / 2), exp(i tau theta / 2), z^tau, ... as independent symbols, an identity of
+rational functions holds for every angle and every delay as soon as its numerator expands to zero.
+The test is one-sided: what it accepts is proved; what it rejects may still hold.
+"""
+
+from __future__ import annotations
+
+from math import lcm
+
+from sympy import (
+    Add,
+    Derivative,
+    Dummy,
+    Expr,
+    I,
+    Pow,
+    apart,
+    cancel,
+    cos,
+    cot,
+    exp,
+    expand,
+    factor,
+    fraction,
+    pi,
+    sin,
+    tan,
+    together,
+)
+from sympy.core.function import AppliedUndef
+
+from delaystability.theory.symbols import tau
+
+__all__ = ["is_identically_zero", "rational_form"]
+
+_CIRCULAR = (sin, cos, tan, cot, exp)
+
+
+def _angle_terms(angle: Expr) -> list[tuple[Expr, Expr]]:
+    """The angle as a sum of rational multiples (multiple, atom) of angles like theta, tau theta."""
+    angle = cancel(angle)
+    separated = apart(angle, tau) if fraction(angle)[1].has(tau) else expand(angle)
+    return [factor(term).as_coeff_Mul(rational=True) for term in Add.make_args(separated)]
+
+
+def _angle_of(function: Expr) -> Expr:
+    return function.args[0] / I if isinstance(function, exp) else function.args[0]
+
+
+def rational_form(expression: Expr) -> Expr:
+    """The expression as a rational function of independent symbols.
+
+    Every sine, cosine, tangent and exponential of an imaginary angle, and every power with a
+    symbolic exponent, is written in generators exp(i atom / n) and base^atom.
+
+    Raises
+    ------
+    ValueError
+        If an angle holds a multiple of pi other than a multiple of pi/2.
+    """
+    functions = [entry for entry in expression.atoms(*_CIRCULAR) if entry.args[0].free_symbols]
+    denominators: dict[Expr, int] = {}
+    for function in functions:
+        for multiple, atom in _angle_terms(_angle_of(function)):
+            denominators[atom] = lcm(denominators.get(atom, 1), int(multiple.q))
+    generators = {atom: Dummy(f"e_{atom}") for atom in denominators if atom != pi}
+    replacements = {}
+    for function in functions:
+        turn = _turn(_angle_of(function), denominators, generators)
+        replacements[function] = {
+            sin: (turn - 1 / turn) / (2 * I),
+            cos: (turn + 1 / turn) / 2,
+            tan: (turn - 1 / turn) / (I * (turn + 1 / turn)),
+            cot: I * (turn + 1 / turn) / (turn - 1 / turn),
+            exp: turn,
+        }[function.func]
+    return _without_symbolic_powers(expression.xreplace(replacements))
+
+
+def _turn(angle: Expr, denominators: dict[Expr, int], generators: dict[Expr, Dummy]) -> Expr:
+    """exp(i angle) in the generators."""
+    result = 1
+    for multiple, atom in _angle_terms(angle):
+        if atom == pi:
+            if (2 * multiple).q != 1:
+                raise ValueError(f"angle must hold a multiple of pi/2 only; got {multiple} pi")
+            result *= I ** int(2 * multiple)
+        elif atom == 1 and multiple == 0:
+            continue
+        else:
+            result *= generators[atom] ** int(multiple * denominators[atom])
+    return result
+
+
+def _without_symbolic_powers(expression: Expr) -> Expr:
+    powers = [entry for entry in expression.atoms(Pow) if entry.exp.free_symbols]
+    generators: dict[tuple[Expr, Expr], Dummy] = {}
+    replacements = {}
+    for power in powers:
+        result = 1
+        for multiple, atom in _angle_terms(power.exp):
+            if atom == 1:
+                result *= power.base**multiple
+            else:
+                key = (power.base, atom)
+                result *= generators.setdefault(key, Dummy(f"{power.base}^{atom}")) ** multiple
+        replacements[power] = result
+    return expression.xreplace(replacements)
+
+
+def is_identically_zero(expression: Expr) -> bool:
+    """Whether the expression is proved to vanish for all values of its symbols.
+
+    False means only that this test does not prove it.
+    """
+    for kind in (Derivative, AppliedUndef):
+        expression = expression.xreplace({e: Dummy(str(e)) for e in expression.atoms(kind)})
+    numerator, _ = fraction(together(rational_form(expression)))
+    return bool(expand(numerator) == 0)

@@ -1,0 +1,56 @@
+"""Derivations as plain text: prose on lines of 88 characters, formulas in two dimensions."""
+
+from __future__ import annotations
+
+import textwrap
+
+from sympy import Basic
+
+from delaystability.theory.derivation import Derivation
+from delaystability.theory.formula import formula_text
+from delaystability.theory.prose import LEMMA, Style, fill
+from delaystability.theory.references import REFERENCES
+
+__all__ = ["plain"]
+
+_WIDTH = 88
+
+
+def plain(derivation: Derivation) -> str:
+    """Theorem and numbered steps, each with the way in which it is known."""
+    numbers = {step.label: number for number, step in enumerate(derivation.steps, 1)}
+    style = Style(
+        inline=lambda expression: formula_text(expression, inline=True),
+        display=lambda expression: f"\n\n{_shifted(expression)}\n\n",
+        reference=lambda label: f"({numbers[label]})",
+        lemma=lambda: f"the lemma {LEMMA!r}",
+        theorem=lambda key: f"the theorem {key!r}",
+        cite=lambda key: f"[{key}]",
+    )
+    report = derivation.check()
+    theorem = derivation.theorem
+    heading = f"{theorem.title} ({theorem.kind}, {derivation.status_from(report)})"
+    lines = [heading, "=" * len(heading), "", _wrapped(fill(theorem.text, theorem.given, style))]
+    for step, result in zip(derivation.steps, report.results, strict=True):
+        text = fill(step.text, step.given, style)
+        remark = "Remark. " if step.remark else ""
+        lines += ["", _wrapped(f"({numbers[step.label]}) [{result.status.value}] {remark}{text}")]
+        if step.claim is not None:
+            lines += ["", _shifted(step.claim)]
+    lines += ["", report.summary(), ""]
+    lines += [_wrapped(f"[{key}] {REFERENCES[key]}") for key in theorem.sources]
+    return "\n".join(lines) + "\n"
+
+
+def _shifted(expression: Basic | str) -> str:
+    return textwrap.indent(formula_text(expression, inline=False), "        ")
+
+
+def _wrapped(text: str) -> str:
+    """Every paragraph of prose filled; displayed formulas, which are indented, left alone."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        part if part.startswith("    ") else textwrap.fill(part.strip(), _WIDTH)
+        for part in paragraphs
+        if part.strip()
+    )

@@ -1,0 +1,1 @@
+"""The arguments that are special to one optimizer, one file for each."""
