@@ -55,7 +55,11 @@ def delay_array(delay: Any) -> NDArray[np.int64]:
         values = np.asarray(delay)
     except Exception as error:
         raise TypeError(f"delay must be {allowed}; got {delay!r}") from error
-    if values.dtype.kind == "O" and values.size and all(type(entry) is int for entry in values.flat):
+    if (
+        values.dtype.kind == "O"
+        and values.size
+        and all(type(entry) is int for entry in values.flat)
+    ):
         raise ValueError(f"delay must be {allowed}, at most 2**53; got {delay!r}")
     if values.dtype.kind not in "iuf":
         raise TypeError(f"delay must be {allowed}; got {delay!r}")

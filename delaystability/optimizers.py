@@ -205,7 +205,9 @@ def _checked_table(argument: str, table: Mapping[Any, Any], first_lag: int) -> d
         if getattr(coefficient, "free_symbols", None):
             continue
         try:
-            finite = not isinstance(coefficient, (str, bool)) and bool(abs(coefficient) < float("inf"))
+            finite = not isinstance(coefficient, (str, bool)) and bool(
+                abs(coefficient) < float("inf")
+            )
         except (TypeError, ValueError):
             finite = False
         if not finite or isinstance(coefficient, complex):

@@ -67,7 +67,7 @@ class Certificate:
 
         Raises
         ------
-        Undecided
+        UndecidedError
             If an end lies too close to the threshold for the working precision.
         """
         narrow = self.upper - self.lower <= self.lower * Fraction(1, 10**self.digits)
@@ -99,9 +99,13 @@ class Certificate:
             values["root_moduli"] = tuple(values["root_moduli"])
         return cls(**values)
 
+    def decimal(self, end: Fraction) -> str:
+        """An end as a decimal number; the ends are decimal fractions, so nothing is rounded."""
+        with localcontext(prec=4 * self.digits + 50):
+            return f"{Decimal(end.numerator) / Decimal(end.denominator):f}"
+
     def __str__(self) -> str:
-        with localcontext(prec=self.digits):
-            return str(Decimal(self.lower.numerator) / Decimal(self.lower.denominator))
+        return f"{self.decimal(self.lower)} < threshold < {self.decimal(self.upper)}"
 
     def _polynomial(self, gain: Fraction) -> list[Fraction]:
         coefficients = [Fraction(0)] * (self.degree + 1)
@@ -160,7 +164,7 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
     ------
     ValueError
         If there is no threshold to enclose (no gain is stable, or none unstable).
-    Undecided
+    UndecidedError
         If the proof does not succeed; no weaker certificate is returned.
 
     Notes

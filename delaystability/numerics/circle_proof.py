@@ -15,14 +15,14 @@ from fractions import Fraction
 
 from flint import acb, arb, ctx, fmpq
 
-__all__ = ["CircleProof", "Table", "Undecided"]
+__all__ = ["CircleProof", "Table", "UndecidedError"]
 
 Table = tuple[tuple[int, Fraction], ...]
 
 _DEEPEST_CUT = 4000
 
 
-class Undecided(ArithmeticError):
+class UndecidedError(ArithmeticError):
     """Ball arithmetic could not decide: the gain is too close to a crossing for the precision."""
 
 
@@ -50,7 +50,7 @@ class CircleProof:
 
         Raises
         ------
-        Undecided
+        UndecidedError
             If some part of the circle stays undecided; then nothing is claimed.
         """
         with ctx.workprec(self.precision):
@@ -77,7 +77,7 @@ class CircleProof:
 
         Raises
         ------
-        Undecided
+        UndecidedError
             If f comes too close to zero on the circle to be separated from it.
         """
         with ctx.workprec(self.precision):
@@ -99,7 +99,7 @@ class CircleProof:
                     half_turns += (value(_ball(right)) / value(_ball(left))).arg() / arb.pi()
             turns = half_turns.unique_fmpz()
             if turns is None:
-                raise Undecided(f"the winding number {half_turns} is not a single integer")
+                raise UndecidedError(f"the winding number {half_turns} is not a single integer")
         # f grows like z at infinity: one root more than poles would wind once around.
         return 1 - int(turns)
 
@@ -119,6 +119,6 @@ class CircleProof:
                 parts.append((left, right))
                 continue
             if depth >= min(self.precision, _DEEPEST_CUT):
-                raise Undecided(f"undecided near the angle {float(middle):.6g} pi")
+                raise UndecidedError(f"undecided near the angle {float(middle):.6g} pi")
             waiting += [(middle, right, depth + 1), (left, middle, depth + 1)]
         return parts

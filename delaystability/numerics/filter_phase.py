@@ -14,6 +14,8 @@ both are monotone, and only the crossing nearest to the end of smaller gain can 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -36,7 +38,7 @@ def _cosine_series(weights: Array, values: Array) -> Array:
 
 
 def _unwrapped_argument(roots: NDArray[np.complex128], theta: float) -> float:
-    """Continuous arg of prod_i (1 - root_i exp(-i theta)), zero or a multiple of pi at theta = 0."""
+    """Continuous arg of prod_i (1 - root_i exp(-i theta)); a multiple of pi at theta = 0."""
     inside = roots[np.abs(roots) <= 1]
     outside = roots[np.abs(roots) > 1]
     total = float(np.angle(1 - inside * np.exp(-1j * theta)).sum())
@@ -91,7 +93,7 @@ class _Filter:
         return [float(angle) for angle in np.arccos(inside[::-1])]
 
 
-def _roots(series: Array) -> NDArray[np.complex128]:
+def _roots(series: NDArray[np.floating[Any]]) -> NDArray[np.complex128]:
     significant = np.abs(series) > 1e-14 * np.abs(series).max()
     kept = series[: int(np.flatnonzero(significant)[-1]) + 1]
     return np.asarray(chebyshev.chebroots(kept), dtype=np.complex128)
@@ -146,5 +148,5 @@ def filter_threshold(a: Array, b: Array, delay: int) -> tuple[float, float]:
     signs_a, signs_b = (-1.0) ** np.arange(a.size), (-1.0) ** np.arange(b.size)
     at_minus_one = b @ signs_b
     gain = 2 * (-1) ** (delay % 2) * (a @ signs_a) / at_minus_one if at_minus_one else np.inf
-    candidates = [_smallest_crossing_in(cell, filter_) for cell in zip(edges, edges[1:], strict=False)]
+    candidates = [_smallest_crossing_in(cell, filter_) for cell in pairwise(edges)]
     return min([(float(gain) if gain > 0 else np.inf, np.pi), *candidates])

@@ -15,6 +15,7 @@ can be the smallest one: at most five candidates, whatever the delay, and the re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class OnePole:
-    """Arrays of one common shape (n,): the delay and the tables A = 1 - m z^-L, B = b0 + b1 z^-1."""
+    """Delays and tables A = 1 - m z^-L, B = b0 + b1 z^-1, as arrays of one shape (n,)."""
 
     delay: Array
     pole_lag: Array
@@ -42,17 +43,16 @@ class OnePole:
 
     @property
     def size(self) -> int:
+        """The number n of optimizers."""
         return int(self.delay.size)
 
 
 def _squared_modulus(at_one: Array, product: Array, angle: Array) -> Array:
     """|p + q exp(-2i angle)|^2 from p + q and p q, without cancellation for either sign of p q."""
     at_minus_one_squared = at_one**2 - 4 * product
-    return np.where(
-        product <= 0,
-        at_one**2 - 4 * product * np.sin(angle) ** 2,
-        at_minus_one_squared + 4 * product * np.cos(angle) ** 2,
-    )
+    from_one = at_one**2 - 4 * product * np.sin(angle) ** 2
+    from_minus_one = at_minus_one_squared + 4 * product * np.cos(angle) ** 2
+    return np.where(product <= 0, from_one, from_minus_one)
 
 
 def _squared_moduli(tables: OnePole, theta: Array) -> tuple[Array, Array]:
@@ -158,7 +158,7 @@ def one_pole_threshold(tables: OnePole) -> tuple[Array, Array]:
     threshold, phase_at_pi = _crossing_at_minus_one(tables)
     angle = np.full(tables.size, np.pi)
     turn = 2 * np.pi
-    for near, far in zip(edges[:-1], edges[1:], strict=True):
+    for near, far in pairwise(edges):
         cells = np.flatnonzero(far > near)
         if not cells.size:
             continue

@@ -1,4 +1,4 @@
-"""A threshold to any number of digits: the float crossing, polished in mpmath. Nothing is proved."""
+"""A threshold to any number of digits: the float crossing, polished in mpmath, not proved."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ def precise_threshold(a: Table, b: Table, delay: int, angle: float, digits: int)
     2 sin(theta/2) |A/B|; at theta = pi the gain is the rational 2 (-1)^delay A(-1)/B(-1).
     """
     if angle == float(mpmath.pi):
-        at_minus_one = [sum((-1) ** lag * value for lag, value in table) for table in (a, b)]
-        return Fraction(2 * (-1) ** delay * at_minus_one[0]) / at_minus_one[1]
+        at_minus_one = [
+            sum(((-1) ** lag * value for lag, value in table), Fraction(0)) for table in (a, b)
+        ]
+        return Fraction(2 * (-1) ** delay) * at_minus_one[0] / at_minus_one[1]
     context: Any = mpmath.mp.clone()
     # The first digits are those of the angle, which can be as small as 1/delay.
     context.dps = digits + 30 + 2 * len(str(delay))

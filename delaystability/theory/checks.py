@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 from sympy import Basic, Eq, Expr, Poly, S, expand, fraction, together
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """How a step is known. The order is from strongest to weakest."""
 
     PROVED = "proved"

@@ -22,10 +22,13 @@ def grid(momenta: Iterable[str], delays: Iterable[int] = range(6)) -> list[dict[
 
 
 def first_angle(cosine_part: Expr, delay: int) -> Any:
-    """The smallest root in (0, pi] of X(theta), which has no free symbol but theta and is
-    positive at 0; found by steps much shorter than its oscillation, then bisection."""
+    """The smallest root in (0, pi] of X(theta), whose only free symbol is theta.
+
+    X is positive at 0; its first change of sign is found by steps much shorter than its
+    oscillation, and then polished.
+    """
     value = lambdify(theta, cosine_part.subs(tau, delay), "mpmath")
-    step = mpmath.pi / (64 * (delay + 1))
+    step = mpmath.pi / (8 * (delay + 1))
     low = mpmath.mpf(0)
     while low + step < mpmath.pi:
         if value(low + step) <= 0:

@@ -173,7 +173,7 @@ class Derivation:
         return "tested" if Status.TESTED in found else "exact"
 
     def latex(self, *, fragment: bool = False) -> str:
-        """LaTeX: a compilable article, or a fragment to \\input after the same preamble."""
+        r"""LaTeX: a compilable article, or a fragment to \input after the same preamble."""
         from delaystability.theory.latex import article, section
 
         return section(self) if fragment else article((self,))

@@ -5,7 +5,21 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sympy import Add, Basic, Eq, Expr, Function, Min, Mod, Symbol, fraction, pretty, true
+from sympy import (
+    Add,
+    Basic,
+    Eq,
+    Expr,
+    Function,
+    Min,
+    Mod,
+    Mul,
+    Piecewise,
+    Symbol,
+    fraction,
+    pretty,
+    true,
+)
 from sympy.core.function import AppliedUndef
 from sympy.printing.latex import LatexPrinter
 
@@ -22,7 +36,7 @@ class _Printer(LatexPrinter):
     def __init__(self) -> None:
         super().__init__({"imaginary_unit": "i", "order": "none"})
 
-    def _print_Function(self, expr: Any, exp: Any = None) -> str:  # noqa: N802
+    def _print_Function(self, expr: Any, exp: Any = None) -> str:
         name = expr.func.__name__
         power = f"^{{{exp}}}" if exp is not None else ""
         argument = ", ".join(self._print(entry) for entry in expr.args)
@@ -53,7 +67,7 @@ class _Printer(LatexPrinter):
         printed += r"\theta"
         return rf" {printed}" if denominator == 1 else rf"\frac{{{printed}}}{{{denominator}}}"
 
-    def _print_Add(self, expr: Any, order: Any = None) -> str:  # noqa: N802
+    def _print_Add(self, expr: Any, order: Any = None) -> str:
         terms = self._terms(expr)
         printed = self._print(terms[0])
         for term in terms[1:]:
@@ -77,7 +91,14 @@ class _Printer(LatexPrinter):
         printed = self._print(term)
         return rf"\left({printed}\right)" if isinstance(term, Add) else str(printed)
 
-    def _print_Piecewise(self, expr: Any) -> str:  # noqa: N802
+    def _print_Mul(self, expr: Any) -> str:
+        cases = [factor for factor in expr.args if isinstance(factor, Piecewise)]
+        if not cases:
+            return str(super()._print_Mul(expr))
+        others = [factor for factor in expr.args if factor not in cases]
+        return self._print(Mul(*others)) + " " + " ".join(map(self._print, cases))
+
+    def _print_Piecewise(self, expr: Any) -> str:
         rows = [
             rf"{self._print(value)} & {self._condition(condition)}"
             for value, condition in expr.args
@@ -92,7 +113,7 @@ class _Printer(LatexPrinter):
             return rf"\text{{for {parity} }} {self._print(condition.lhs.args[0])}"
         return rf"\text{{for }} {self._print(condition)}"
 
-    def _print_Derivative(self, expr: Any) -> str:  # noqa: N802
+    def _print_Derivative(self, expr: Any) -> str:
         if isinstance(expr.expr, AppliedUndef) and expr.expr.args == expr.variables:
             name = self._print(Symbol(expr.expr.func.__name__))
             return rf"{name}'({self._print(expr.variables[0])})"

@@ -106,7 +106,7 @@ def _small_gain_step(loop: Loop) -> Step:
     slope = (-diff(polynomial, a) / diff(polynomial, z)).subs({z: 1, a: 0})
     zero, pole = loop.zero_part.subs(z, 1), loop.pole_part.subs(z, 1)
     ratio = cancel(zero / pole)
-    expected = -(ratio if ratio.is_Number else ordered_quotient(zero, pole))
+    expected = -(ratio if pole.is_Number or ratio.is_Number else ordered_quotient(zero, pole))
     return Step(
         label="small-gain",
         text=(

@@ -1,4 +1,4 @@
-"""Derivations as LaTeX: one compilable article, or fragments to \\input."""
+r"""Derivations as LaTeX: one compilable article, or fragments to \input."""
 
 from __future__ import annotations
 

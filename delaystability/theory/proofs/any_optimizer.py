@@ -13,7 +13,7 @@ from delaystability.theory.confirm import largest_root
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.general_steps import THRESHOLD, X, Y, general_steps
 from delaystability.theory.loop import Loop
-from delaystability.theory.symbols import a, half_sine, ordered_product, tau, theta
+from delaystability.theory.symbols import half_sine, ordered_product, tau, theta
 
 __all__ = ["any_optimizer"]
 

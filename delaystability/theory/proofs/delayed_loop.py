@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sympy import Derivative, Eq, Function, I, Symbol, exp
+from sympy import Derivative, Eq, Function, I, Symbol
 
 from delaystability.theory.checks import Cited, Identity
 from delaystability.theory.derivation import Derivation, Step, Theorem
-from delaystability.theory.general_steps import SPEED
 from delaystability.theory.symbols import (
     a,
     alpha,
@@ -14,7 +13,6 @@ from delaystability.theory.symbols import (
     ordered_quotient,
     ordered_sum,
     tau,
-    theta,
     z,
 )
 

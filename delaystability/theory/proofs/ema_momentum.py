@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Eq, Function, Integer
+from sympy import Eq, Function
 
 from delaystability.optimizers import EMAMomentum, HeavyBall
 from delaystability.theory.checks import ByTheorem, Deduced, Identity
@@ -15,7 +15,7 @@ from delaystability.theory.proofs.heavy_ball import (
     heavy_ball,
     threshold_formula,
 )
-from delaystability.theory.symbols import a, m, ordered_product, ordered_quotient, tau, theta, z
+from delaystability.theory.symbols import a, m, ordered_product, tau, theta, z
 
 __all__ = ["ema_momentum"]
 
@@ -26,7 +26,7 @@ def ema_momentum() -> Derivation:
     own, other = Function("p")(z, a), Function("p_HB")(z, (1 - m) * a)
     threshold = Eq(
         THRESHOLD,
-        ordered_product(ordered_quotient(Integer(1), 1 - m), threshold_formula()),
+        ordered_product(1 / (1 - m), threshold_formula()),
         evaluate=False,
     )
     theorem = Theorem(

@@ -38,7 +38,13 @@ from delaystability.theory.symbols import (
     theta,
 )
 
-__all__ = ["boundary_angle", "boundary_gain", "heavy_ball", "pole_modulus_squared", "threshold_formula"]
+__all__ = [
+    "boundary_angle",
+    "boundary_gain",
+    "heavy_ball",
+    "pole_modulus_squared",
+    "threshold_formula",
+]
 
 _xi = Symbol("xi", positive=True)
 _xi_1, _xi_2 = Symbol("xi_1", positive=True), Symbol("xi_2", positive=True)

@@ -50,7 +50,9 @@ def nesterov() -> Derivation:
     loop = Loop(Nesterov(m))
     threshold = Eq(
         THRESHOLD,
-        ordered_product(2, half_sine, sqrt(ordered_quotient(pole_modulus_squared(), _ZERO_SQUARED))),
+        ordered_product(
+            2, half_sine, sqrt(ordered_quotient(pole_modulus_squared(), _ZERO_SQUARED))
+        ),
         evaluate=False,
     )
     theorem = Theorem(
@@ -118,9 +120,9 @@ def nesterov() -> Derivation:
                     ordered_quotient(ordered_product(2, 1 + m), 1 + 2 * m),
                     evaluate=False,
                 ),
-                check=Identity({a: (2 * loop.sine_part / loop.zero_modulus_squared).subs(
-                    {tau: 0, theta: pi}
-                )}),
+                check=Identity(
+                    {a: (2 * loop.sine_part / loop.zero_modulus_squared).subs({tau: 0, theta: pi})}
+                ),
                 given={"pi": Eq(theta, pi, evaluate=False)},
                 remark=True,
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Eq, Function, Limit, Rational, limit, oo, pi, sin
+from sympy import Eq, Expr, Function, Limit, Rational, limit, oo, pi, sin
 
 from delaystability.optimizers import SGD
 from delaystability.theory.checks import Deduced, Identity
@@ -92,13 +92,13 @@ def sgd() -> Derivation:
     )
 
 
-def _long_delays(formula: object) -> Step:
+def _long_delays(formula: Expr) -> Step:
     scaled = ordered_product(2 * tau + 1, THRESHOLD)
     return Step(
         label="long-delays",
         text="For long delays the threshold, and with it the learning rate, falls as {inverse}:",
         claim=Eq(Limit(scaled, tau, oo), pi, evaluate=False),
-        check=Identity({Limit(scaled, tau, oo): limit((2 * tau + 1) * formula, tau, oo)}),  # type: ignore[operator]
+        check=Identity({Limit(scaled, tau, oo): limit((2 * tau + 1) * formula, tau, oo)}),
         given={"inverse": r"1/\tau"},
         remark=True,
     )

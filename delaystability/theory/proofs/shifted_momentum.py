@@ -196,9 +196,7 @@ def _order_of_crossings(loop: Loop) -> tuple[Step, ...]:
                 "Y": Y,
                 "positive": ordered_sum(m * xi, root),
                 "q": r"q(\xi)^2 = 1 - m^2 + m^2 \xi^2",
-                "gain": Eq(
-                    gain, ordered_product(2, xi, ordered_sum(m * xi, root)), evaluate=False
-                ),
+                "gain": Eq(gain, ordered_product(2, xi, ordered_sum(m * xi, root)), evaluate=False),
                 "square": root**2,
                 "other": r"m^2 \xi^2",
             },

@@ -1,0 +1,30 @@
+# Two commands do everything: `make verify` (the main job) and `make test`.
+# They need Python >= 3.11 with venv, and make.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: verify test lint format clean
+
+verify: $(INSTALLED)
+	$(BIN)/delaystability verify --output report
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[validation,dev]'
+	touch $(INSTALLED)
+
+clean:
+	rm -rf .venv report build dist .mypy_cache .pytest_cache .ruff_cache

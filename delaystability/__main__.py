@@ -1,0 +1,5 @@
+"""``python -m delaystability`` is the command ``delaystability``."""
+
+from delaystability.cli import main
+
+main()

@@ -1,0 +1,380 @@
+"""The command ``delaystability``: thresholds, learning rates, derivations, certificates, checks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from delaystability import __version__, bounds
+from delaystability.optimizers import CATALOGUE, Optimizer, optimizer_from_name
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Stability thresholds of neural-network training with delayed gradients.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_NAMES = ", ".join(CATALOGUE)
+
+OptimizerName = Annotated[str, typer.Argument(help=f"One of: {_NAMES}.", show_default=False)]
+Momentum = Annotated[str | None, typer.Option(help="Momentum, between -1 and 1.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+class _RefusedError(Exception):
+    """A wrong argument, with the message that the user sees."""
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turn errors about arguments and files into one line and exit status 2."""
+    try:
+        yield
+    except (ValueError, TypeError, ArithmeticError, OSError, _RefusedError) as error:
+        Console(stderr=True, highlight=False).print(
+            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True
+        )
+        raise typer.Exit(2) from None
+
+
+def _number(argument: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise _RefusedError(f"{argument} must be a number; got {text!r}") from None
+
+
+def _integer(argument: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise _RefusedError(f"{argument} must be an integer >= 0; got {text!r}") from None
+
+
+def _optimizer(name: str, momentum: str | None, *, exact: bool = False) -> Optimizer:
+    parameters: dict[str, Any] = {}
+    if momentum is not None:
+        value = _number("momentum", momentum)
+        # A decimal on the command line means the decimal number, not its binary neighbour.
+        finite = abs(value) < float("inf")
+        parameters["momentum"] = Fraction(momentum) if exact and finite else value
+    return optimizer_from_name(name, **parameters)
+
+
+def _print(values: dict[str, Any], as_json: bool, title: str) -> None:
+    if as_json:
+        print(json.dumps(values))
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in values.items():
+        shown = f"{value:.12g}" if isinstance(value, float) else str(value)
+        table.add_row(name.replace("_", " "), escape(shown))
+    console = Console(highlight=False)
+    console.print(f"[bold]{title}[/]")
+    console.print(table)
+
+
+def _described(optimizer: Optimizer) -> dict[str, Any]:
+    return {"optimizer": optimizer.name, **optimizer.parameters}
+
+
+@app.callback(invoke_without_command=True)
+def _global(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"delaystability {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def threshold(
+    optimizer: OptimizerName,
+    momentum: Momentum = None,
+    delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "0",
+    lr: Annotated[str | None, typer.Option(help="Also print the sharpest stable minimum.")] = None,
+    sharpness: Annotated[
+        str | None, typer.Option(help="Also print the largest stable learning rate.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Largest stable gain: learning rate times sharpness."""
+    with _clear_errors():
+        chosen, lag = _optimizer(optimizer, momentum), _integer("delay", delay)
+        values = {**_described(chosen), "delay": lag}
+        values["threshold"] = bounds.stability_threshold(chosen, lag)
+        if lr is not None:
+            values["lr"] = _number("lr", lr)
+            values["max_sharpness"] = bounds.max_sharpness(values["lr"], chosen, lag)
+        if sharpness is not None:
+            values["sharpness"] = _number("sharpness", sharpness)
+            values["max_learning_rate"] = bounds.max_learning_rate(values["sharpness"], chosen, lag)
+        if lr is not None and sharpness is not None:
+            values["stable"] = bounds.is_stable(values["lr"], values["sharpness"], chosen, lag)
+        _print(values, as_json, "Stability threshold of lr * sharpness")
+
+
+@app.command()
+def adjust(
+    optimizer: Annotated[str, typer.Option(help=f"One of: {_NAMES}.")],
+    lr: Annotated[str, typer.Option(help="Learning rate used with the old delay.")],
+    delay: Annotated[str, typer.Option(help="The old delay.")],
+    new_delay: Annotated[str, typer.Option(help="The new delay.")],
+    momentum: Momentum = None,
+    new_optimizer: Annotated[
+        str | None, typer.Option(help="The new optimizer; the same by default.")
+    ] = None,
+    new_momentum: Annotated[
+        str | None, typer.Option(help="The new momentum; the same by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The learning rate that keeps the accessible minima under a new delay or optimizer."""
+    with _clear_errors():
+        before = _optimizer(optimizer, momentum)
+        name = new_optimizer or optimizer
+        kept = momentum if name in CATALOGUE and CATALOGUE[name] is not CATALOGUE["sgd"] else None
+        after = _optimizer(name, new_momentum if new_momentum is not None else kept)
+        old, new = _integer("delay", delay), _integer("new-delay", new_delay)
+        old_lr = _number("lr", lr)
+        values = {
+            **_described(before),
+            "delay": old,
+            "lr": old_lr,
+            **{f"new_{key}": value for key, value in _described(after).items()},
+            "new_delay": new,
+            "new_lr": bounds.adjust_learning_rate(old_lr, before, old, new, after),
+            "max_sharpness": bounds.max_sharpness(old_lr, before, old),
+        }
+        _print(values, as_json, "Learning rate for the same accessible minima")
+
+
+@app.command()
+def derive(
+    name: Annotated[
+        str, typer.Argument(help=f"One of: {_NAMES}; delayed-loop; or all.", show_default=False)
+    ],
+    format_: Annotated[str, typer.Option("--format", help="latex, markdown or text.")] = "text",
+    fragment: Annotated[
+        bool, typer.Option("--fragment", help="LaTeX to \\input, without preamble.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; the screen by default.")
+    ] = None,
+) -> None:
+    """Print a theorem with its proof, every step checked now. Exit status 1 if a step fails."""
+    with _clear_errors():
+        if format_ not in ("latex", "markdown", "text"):
+            raise _RefusedError(f"format must be latex, markdown or text; got {format_!r}")
+        from delaystability.theory import latex
+        from delaystability.theory.derive import all_derivations
+        from delaystability.theory.derive import derive as derivation_of
+
+        derivations = all_derivations() if name == "all" else (derivation_of(name),)
+        if format_ == "latex":
+            text = "\n".join(map(latex.section, derivations)) if fragment else ""
+            text = text or latex.article(derivations)
+        else:
+            written = [d.markdown() if format_ == "markdown" else d.text() for d in derivations]
+            text = "\n".join(written)
+        if output is None:
+            sys.stdout.write(text)
+        else:
+            output.write_text(text, encoding="utf-8")
+        failed = [d.name for d in derivations if not d.check().ok]
+    if failed:
+        Console(stderr=True).print(f"[bold red]failed:[/] {', '.join(failed)}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def certify(
+    optimizer: OptimizerName,
+    momentum: Momentum = None,
+    delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "0",
+    digits: Annotated[str, typer.Option(help="Relative width 10**-digits, 1 to 1000.")] = "30",
+    as_json: Json = False,
+) -> None:
+    """Enclose the threshold between a proved stable and a proved unstable rational gain."""
+    with _clear_errors():
+        from delaystability.numerics.certificate import certify as certified
+
+        chosen = _optimizer(optimizer, momentum, exact=True)
+        found = certified(chosen, _integer("delay", delay), _integer("digits", digits))
+        if as_json:
+            print(found.to_json())
+            return
+        values = {
+            **_described(chosen),
+            "delay": found.delay,
+            "proved_stable": found.decimal(found.lower),
+            "proved_unstable": found.decimal(found.upper),
+            "method": found.method,
+        }
+        if found.root_moduli is not None:
+            values["largest_root"] = " and ".join(
+                _distance_from_one(modulus) for modulus in found.root_moduli
+            )
+        _print(values, False, "Certified threshold of lr * sharpness")
+
+
+def _distance_from_one(modulus: str) -> str:
+    difference = Decimal(modulus) - 1
+    return f"1 {'-' if difference < 0 else '+'} {abs(difference):.2e}"
+
+
+@contextmanager
+def _progress_bars() -> Iterator[Any]:
+    """A callback (phase, share, message) that draws one bar for each phase on the error stream."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<8}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[message]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def update(phase: str, share: float, message: str) -> None:
+            if phase not in tasks:
+                tasks[phase] = bars.add_task(phase, total=1.0, message="")
+            bars.update(tasks[phase], completed=share, message=escape(message)[:70])
+
+        yield update
+
+
+def _needs_validation_extra() -> None:
+    from importlib.util import find_spec
+
+    needed = {"torch": "torch", "sklearn": "scikit-learn", "matplotlib": "matplotlib"}
+    needed |= {"jinja2": "jinja2", "latex2mathml": "latex2mathml"}
+    missing = [package for module, package in needed.items() if find_spec(module) is None]
+    if missing:
+        raise _RefusedError(
+            f"this needs {', '.join(missing)}: pip install 'delaystability[validation]'"
+        )
+
+
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:<index>.")]
+Seed = Annotated[str, typer.Option(help="Seed of data, weights and eigenvalue iterations.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Seconds instead of minutes.")]
+
+
+@app.command()
+def validate(
+    experiment: Annotated[str, typer.Argument(help="edge: the edge of stability under delay.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for data and figures.")
+    ] = Path("validation"),
+    quick: Quick = False,
+    device: Device = "cpu",
+    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    seed: Seed = "0",
+) -> None:
+    """Train networks and compare them with their predicted threshold. Exit status 1 on a miss."""
+    with _clear_errors():
+        if experiment != "edge":
+            raise _RefusedError(f"experiment must be edge; got {experiment!r}")
+        _needs_validation_extra()
+        from delaystability.validation.edge import DEFAULT, QUICK, run_edge
+        from delaystability.validation.figures import edge_figure, predicted_measured_figure
+        from delaystability.verification.job import checked_folder
+
+        folder = checked_folder(output)
+        with _progress_bars() as progress:
+            result = run_edge(
+                configuration=QUICK if quick else DEFAULT,
+                device=device,
+                dtype=dtype,
+                seed=_integer("seed", seed),
+                checkpoint=folder / "edge.checkpoint",
+                progress=lambda share, message: progress("train", share, message),
+            )
+        (folder / "edge.json").write_text(result.to_json(), encoding="utf-8")
+        edge_figure(result).savefig(folder / "edge.png", dpi=150)
+        predicted_measured_figure(result).savefig(folder / "predicted_measured.png", dpi=150)
+        (folder / "edge.checkpoint").unlink(missing_ok=True)
+    Console(highlight=False).print(_edge_table(result))
+    print(f"data and figures: {folder}")
+    raise typer.Exit(0 if result.verdict else 1)
+
+
+def _edge_table(result: Any) -> Table:
+    table = Table(title="lr * sharpness over the last third of training", title_justify="left")
+    table.add_column("trained with")
+    for heading in ("predicted", "measured", "ratio", "at the edge"):
+        table.add_column(heading, justify="right")
+    for run in result.runs:
+        table.add_row(
+            run.setting,
+            f"{run.threshold:.6g}",
+            f"{run.learning_rate * run.median_sharpness:.4g}",
+            f"{run.median:.3f}",
+            "yes" if run.at_edge else "[bold red]no[/]",
+        )
+    return table
+
+
+@app.command()
+def verify(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = Path(
+        "report"
+    ),
+    quick: Quick = False,
+    device: Device = "cpu",
+    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    seed: Seed = "0",
+) -> None:
+    """Derive and check every theorem, certify thresholds, train networks, write a report.
+
+    Exit status 1 if any check fails. Interrupted, it continues its training when run again.
+    """
+    with _clear_errors():
+        _needs_validation_extra()
+        from delaystability.verification.job import FILES
+        from delaystability.verification.job import verify as verified
+
+        with _progress_bars() as progress:
+            found = verified(
+                output,
+                quick=quick,
+                device=device,
+                dtype=dtype,
+                seed=_integer("seed", seed),
+                progress=progress,
+            )
+    console = Console(highlight=False)
+    for report in found.reports:
+        console.print(f"  {report.summary()}")
+    agree = sum(row.ok for row in found.thresholds)
+    console.print(f"  thresholds: {agree} of {len(found.thresholds)} agree with their certificate")
+    console.print(_edge_table(found.edge))
+    for failure in found.failures:
+        console.print(f"[bold red]failed:[/] {escape(failure)}", soft_wrap=True)
+    console.print(f"report: {output} ({', '.join(FILES)})", soft_wrap=True)
+    verdict = "[bold green]every check holds[/]" if found.ok else "[bold red]some checks failed[/]"
+    console.print(f"{verdict} ({found.seconds:.0f} s)")
+    raise typer.Exit(0 if found.ok else 1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,1 @@
+"""The main job: derive, certify, train, and report what was predicted, certified and measured."""

@@ -1,0 +1,148 @@
+"""The grid of thresholds on which theory, numerics and certificates must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+from sympy import Rational
+
+from delaystability.bounds import stability_threshold
+from delaystability.numerics.certificate import Certificate, certify
+from delaystability.optimizers import CATALOGUE
+from delaystability.theory.confirm import first_angle
+from delaystability.theory.derive import derive
+from delaystability.theory.loop import Loop, symbolic
+from delaystability.theory.symbols import m, tau, theta
+
+__all__ = ["FULL_GRID", "QUICK_GRID", "Grid", "ThresholdRow", "compare"]
+
+_ULP = 2.0**-52
+_TOLERANCE = 4 * _ULP
+"""Four units in the last place: what the kernel promises, and twice what it is seen to need."""
+
+
+def _momenta(cls: Any, momenta: tuple[float, ...]) -> tuple[float | None, ...]:
+    return momenta if "momentum" in {entry.name for entry in fields(cls)} else (None,)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Delays and momenta; an optimizer without momentum is taken once for each delay.
+
+    Everything is compared for the double-precision number nearest to each momentum.
+    """
+
+    delays: tuple[int, ...]
+    momenta: tuple[float, ...]
+    digits: int = 30
+
+    def points(self) -> list[tuple[str, float | None, int]]:
+        """All (optimizer name, momentum, delay)."""
+        return [
+            (name, momentum, delay)
+            for name, cls in CATALOGUE.items()
+            for momentum in _momenta(cls, self.momenta)
+            for delay in self.delays
+        ]
+
+
+FULL_GRID = Grid((0, 1, 2, 3, 4, 8, 16, 32, 64, 256, 1024), (-0.5, 0.5, 0.9, 0.99))
+QUICK_GRID = Grid((0, 1, 4), (0.9,), digits=20)
+
+
+@dataclass(frozen=True)
+class ThresholdRow:
+    """One threshold: predicted by the theorem, computed in floats, and certified.
+
+    Attributes
+    ----------
+    name, momentum, delay : the optimizer, as written, and the delay
+    predicted : str or None
+        The theorem's formula in 30 digits; None outside the theorem's domain.
+    computed : float
+        `delaystability.stability_threshold`.
+    certificate : Certificate
+    """
+
+    name: str
+    momentum: float | None
+    delay: int
+    predicted: str | None
+    computed: float
+    certificate: Certificate
+
+    @property
+    def relative_error(self) -> float:
+        """Of the computed threshold, against the middle of the certified enclosure."""
+        middle = (self.certificate.lower + self.certificate.upper) / 2
+        return float(abs(Fraction(self.computed) - middle) / middle)
+
+    @property
+    def predicted_inside(self) -> bool:
+        """Whether the theorem's value lies in the certified enclosure, where it claims one."""
+        if self.predicted is None:
+            return True
+        return self.certificate.lower < Fraction(self.predicted) < self.certificate.upper
+
+    @property
+    def ok(self) -> bool:
+        """Whether theorem, float and certificate agree."""
+        return self.predicted_inside and self.relative_error <= _TOLERANCE
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "optimizer": self.name,
+            "momentum": self.momentum,
+            "delay": self.delay,
+            "predicted": self.predicted,
+            "computed": self.computed,
+            "certified_lower": self.certificate.decimal(self.certificate.lower),
+            "certified_upper": self.certificate.decimal(self.certificate.upper),
+            "method": self.certificate.method,
+            "relative_error": self.relative_error,
+            "ok": self.ok,
+        }
+
+
+def compare(
+    grid: Grid, progress: Callable[[float, str], None] | None = None
+) -> tuple[ThresholdRow, ...]:
+    """Predict, compute and certify every threshold of the grid."""
+    rows, points = [], grid.points()
+    for done, (name, momentum, delay) in enumerate(points, 1):
+        parameters = {} if momentum is None else {"momentum": momentum}
+        optimizer = CATALOGUE[name](**parameters)
+        rows.append(
+            ThresholdRow(
+                name=name,
+                momentum=momentum,
+                delay=delay,
+                predicted=_predicted(name, momentum, delay, grid.digits + 10),
+                computed=float(stability_threshold(optimizer, delay)),
+                certificate=certify(optimizer, delay, grid.digits),
+            )
+        )
+        if progress is not None:
+            progress(done / len(points), f"{name}, delay {delay}")
+    return tuple(rows)
+
+
+def _predicted(name: str, momentum: float | None, delay: int, digits: int) -> str | None:
+    """The formula of the theorem's conclusion at the smallest root of its angle equation."""
+    if name == "nesterov" and momentum is not None and momentum < 0:
+        return None
+    loop = Loop(symbolic(CATALOGUE[name]))
+    point = {tau: delay} | ({} if momentum is None else {m: Rational(*momentum.as_integer_ratio())})
+    claim = derive(name).step("conclusion").claim
+    if claim is None:
+        return None
+    with mpmath.workdps(digits + 10):
+        angle = first_angle(loop.cosine_part.subs(point), delay)
+        exact = claim.args[1].subs(point).subs(theta, Rational(str(angle)))
+        value = exact.evalf(digits)
+    return str(value)
