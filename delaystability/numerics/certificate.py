@@ -172,6 +172,8 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
     The ends are tested exactly (Schur-Cohn in integers) up to degree 256, and by a winding number
     in ball arithmetic beyond; the cost then grows in proportion to the delay.
     """
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer must be an optimizer such as ds.SGD(); got {optimizer!r}")
     delays = delay_array(delay)
     if delays.ndim:
         raise TypeError(f"delay must be one integer >= 0; got {delay!r}")

@@ -69,7 +69,20 @@ def _gain(tables: OnePole, theta: Array) -> Array:
     """The gain 2 sin(theta/2) |A/B| at the boundary angle ``theta``."""
     a_squared, b_squared = _squared_moduli(tables, theta)
     with np.errstate(divide="ignore"):
-        return np.asarray(2 * np.sin(theta / 2) * np.sqrt(a_squared / b_squared))
+        gain = 2 * np.sin(theta / 2) * np.sqrt(a_squared / b_squared)
+    return np.where(tables.pole_lag > 1, _chord_gain(tables, theta), gain)
+
+
+def _chord_gain(tables: OnePole, theta: Array) -> Array:
+    """The same for a pole at lag delay + 1, where a crossing has w = z^L on the unit circle.
+
+    There w = m + |A| exp(i (pi + theta) / 2), so that |A| follows from theta alone: unlike
+    |1 - m/w| it does not cancel as m approaches -1.
+    """
+    m, sine = tables.momentum, np.sin(theta / 2)
+    root = np.sqrt((1 - m) * (1 + m) + (m * sine) ** 2)
+    modulus = np.where(m >= 0, m * sine + root, (1 - m) * (1 + m) / (root - m * sine))
+    return 2 * sine * modulus / tables.b0
 
 
 def _phase(tables: OnePole, theta: Array) -> tuple[Array, Array]:
@@ -100,7 +113,7 @@ def _phase(tables: OnePole, theta: Array) -> tuple[Array, Array]:
 def _turning_angles(quadratic: tuple[Array, Array, Array]) -> Array:
     """Angles theta in (0, pi) at which c0 + c1 X + c2 X^2 = 0, X = sin(theta/2)^2; else pi."""
     c0, c1, c2 = quadratic
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # Muller's form of the roots, which does not divide by a vanishing c2.
         root = np.sqrt(np.maximum(c1**2 - 4 * c0 * c2, 0))
         q = -(c1 + np.copysign(root, c1)) / 2

@@ -151,9 +151,13 @@ def article(derivations: Sequence[Derivation]) -> str:
 
     The text is the same from run to run.
     """
-    from delaystability.theory.proofs.delayed_loop import delayed_loop
+    from delaystability.theory.derive import derive
 
-    parts = [delayed_loop(), *(d for d in derivations if d.name != LEMMA)]
+    named = {derivation.name: derivation for derivation in derivations}
+    required = {name for derivation in derivations for name in derivation.requires} | {LEMMA}
+    missing = [derive(name) for name in sorted(required - set(named))]
+    # The lemma comes first, then what others rest on.
+    parts = sorted([*missing, *derivations], key=lambda derivation: derivation.name != LEMMA)
     body = "\n".join(section(derivation) for derivation in parts)
     cited = sorted(set(re.findall(r"\\cite\{([^}]*)\}", _SETTING + body)))
     keys = sorted({key.strip() for entry in cited for key in entry.split(",")})

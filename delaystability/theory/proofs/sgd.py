@@ -84,7 +84,7 @@ def sgd() -> Derivation:
                         "first-crossing",
                         "speed-sign",
                     ),
-                    trial=confirm_threshold(loop, grid(("0",), range(24))),
+                    trial=confirm_threshold(loop, grid(("0",), range(12))),
                 ),
             ),
             _long_delays(formula.doit()),

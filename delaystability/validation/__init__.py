@@ -1,0 +1,4 @@
+"""Trained networks at the edge of stability under delay; needs the extra ``validation``.
+
+Import the modules by name (``delaystability.validation.edge``): this package itself loads nothing.
+"""

@@ -1,0 +1,203 @@
+"""Exact tests and certificates: they prove what is true and refuse what is not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import delaystability as ds
+from delaystability.numerics.characteristic import characteristic_coefficients
+from delaystability.numerics.circle_proof import CircleProof, UndecidedError
+from delaystability.numerics.precise_threshold import largest_root_modulus
+from delaystability.numerics.schur_cohn import is_schur_stable
+from tests.helpers import WITH_MOMENTUM, largest_root, make
+
+NINE_TENTHS = Fraction(9, 10)
+
+
+def test_schur_cohn_decides_polynomials_with_known_roots():
+    half, double = Fraction(1, 2), Fraction(2)
+    assert is_schur_stable([1])
+    assert is_schur_stable([3, 1])
+    assert is_schur_stable([1, -2 * half, half**2])
+    assert not is_schur_stable([1, -double])
+    assert not is_schur_stable([1, -1])  # on the circle
+    assert not is_schur_stable([1, 0, 1])  # a pair on the circle
+    assert is_schur_stable([1, 0, 0])  # roots at zero
+    assert not is_schur_stable([0, 1, -2])  # a leading zero is no root
+
+
+def test_schur_cohn_sees_a_distance_that_floats_cannot():
+    tiny = Fraction(1, 10**40)
+    assert is_schur_stable([1, -(1 - tiny)])
+    assert not is_schur_stable([1, -(1 + tiny)])
+
+
+def test_schur_cohn_refuses_floats_and_zero():
+    with pytest.raises(TypeError, match="coefficients must be int or Fraction; got 0.5"):
+        is_schur_stable([1, 0.5])
+    with pytest.raises(ValueError, match="not all be zero"):
+        is_schur_stable([0, 0])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(-20, 20), min_size=2, max_size=9).filter(lambda c: c[0] != 0))
+def test_schur_cohn_agrees_with_numpy_roots(coefficients):
+    largest = np.abs(np.roots(coefficients)).max(initial=0.0)
+    # Multiple roots are found to the root of machine epsilon only: stay clear of the circle.
+    if abs(largest - 1) > 1e-2:
+        assert is_schur_stable(coefficients) == (largest < 1)
+
+
+def _tables(optimizer, delay):
+    feedback, feedforward = optimizer.coefficients(delay)
+    a = ((0, Fraction(1)), *((lag, -Fraction(value)) for lag, value in feedback))
+    return a, tuple((lag, Fraction(value)) for lag, value in feedforward)
+
+
+@pytest.mark.parametrize("name", ["sgd", *WITH_MOMENTUM])
+@pytest.mark.parametrize("delay", [0, 1, 4, 9])
+def test_winding_number_counts_the_roots_outside(name, delay):
+    optimizer = make(name, NINE_TENTHS)
+    a, b = _tables(optimizer, delay)
+    proof = CircleProof(a, b, delay, 100)
+    threshold = ds.stability_threshold(make(name, 0.9), delay)
+    for factor in (0.5, 0.99, 1.01, 3.0, 40.0):
+        gain = Fraction(threshold * factor)
+        coefficients = characteristic_coefficients(optimizer, delay, gain)
+        moduli = np.abs(np.roots(np.array(coefficients, dtype=float)))
+        assert proof.roots_outside(gain) == np.count_nonzero(moduli > 1)
+
+
+def test_no_crossing_is_proved_below_the_threshold_and_refused_above():
+    a, b = _tables(ds.HeavyBall(NINE_TENTHS), 4)
+    proof = CircleProof(a, b, 4, 120)
+    threshold = Fraction(ds.stability_threshold(ds.HeavyBall(0.9), 4))
+    assert proof.no_crossing_up_to(threshold * (1 - Fraction(1, 10**12)))
+    with pytest.raises(UndecidedError):
+        proof.no_crossing_up_to(threshold * (1 + Fraction(1, 10**12)))
+
+
+@pytest.mark.parametrize("name", ["sgd", *WITH_MOMENTUM])
+@pytest.mark.parametrize("m", ["9/10", "-9/10", "1/2"])
+@pytest.mark.parametrize("delay", [0, 1, 2, 5, 16])
+def test_certificates_enclose_the_fast_threshold(name, m, delay):
+    momentum = Fraction(m)
+    certificate = ds.certify(make(name, momentum), delay, 30)
+    assert certificate.upper - certificate.lower <= certificate.lower * Fraction(1, 10**30)
+    found = Fraction(ds.stability_threshold(make(name, float(momentum)), delay))
+    middle = (certificate.lower + certificate.upper) / 2
+    # The float momentum is off by half an ulp, which 1 - |m| magnifies up to tenfold.
+    assert abs(found - middle) <= 40 * Fraction(2) ** -52 * middle
+    lower, upper = (Fraction(modulus) for modulus in certificate.root_moduli)
+    assert lower < 1 < upper
+
+
+def test_long_delays_are_certified_by_winding_number():
+    certificate = ds.certify(ds.HeavyBall(NINE_TENTHS), 400, 25)
+    assert certificate.method == "winding number in ball arithmetic"
+    assert certificate.root_moduli is None
+    assert certificate.verify()
+    assert not replace(certificate, upper=certificate.lower * (1 - Fraction(1, 10**26))).verify()
+
+
+@pytest.mark.parametrize("momentum", [Fraction(9, 10), Fraction(-9, 10)])
+def test_both_exact_methods_agree(momentum):
+    certificate = ds.certify(ds.HeavyBall(momentum), 20, 25)
+    assert certificate.method == "integer Schur-Cohn test"
+    assert replace(certificate, method="winding number in ball arithmetic").verify()
+
+
+def test_wrong_certificates_are_refused():
+    good = ds.certify(ds.Nesterov(NINE_TENTHS), 7, 20)
+    width = good.upper - good.lower
+    assert good.verify()
+    shifted_up = replace(good, lower=good.lower + 3 * width, upper=good.upper + 3 * width)
+    shifted_down = replace(good, lower=good.lower - 3 * width, upper=good.upper - 3 * width)
+    assert not shifted_up.verify()
+    assert not shifted_down.verify()
+    assert not replace(good, lower=good.upper, upper=good.lower).verify()
+    assert not replace(good, lower=-good.lower).verify()
+    assert not replace(good, digits=40).verify()  # wider than it says
+    assert not replace(good, delay=8).verify()
+    assert not replace(good, b=((0, Fraction(1)),)).verify()
+
+
+REENTRANT = ds.LinearOptimizer(
+    {1: Fraction(94, 100), 2: Fraction(-55, 100)},
+    {0: Fraction(74, 100), 1: Fraction(-27, 100), 2: Fraction(29, 100)},
+)
+"""Stable for gains below 1.306, unstable up to about 1.6, stable again up to about 3.8."""
+
+
+def test_a_second_stable_interval_does_not_pass_for_the_threshold():
+    def stable(gain):
+        return is_schur_stable(characteristic_coefficients(REENTRANT, 0, Fraction(gain)))
+
+    assert [stable(gain) for gain in ("1.2", "1.4", "3", "4")] == [True, False, True, False]
+    certificate = ds.certify(REENTRANT, 0, 12)
+    assert Fraction("1.30") < certificate.lower < certificate.upper < Fraction("1.31")
+    low, high = Fraction(3), Fraction(4)
+    while high - low > low / 10**13:
+        middle = (low + high) / 2
+        low, high = (middle, high) if stable(middle) else (low, middle)
+    # Its ends are stable and unstable, yet gains below it are not all stable.
+    with pytest.raises(UndecidedError):
+        replace(certificate, lower=low, upper=high).verify()
+
+
+def test_a_certificate_survives_json():
+    certificate = ds.certify(ds.ShiftedMomentum(NINE_TENTHS), 3, 40)
+    text = certificate.to_json()
+    assert ds.Certificate.from_json(text) == certificate
+    assert ds.Certificate.from_json(text).verify()
+    data = json.loads(text)
+    assert Fraction(data["lower"]) < Fraction(data["upper"])
+    data["lower"] = data["upper"]
+    assert not ds.Certificate.from_json(json.dumps(data)).verify()
+
+
+def test_a_float_is_certified_as_the_binary_number_it_is():
+    certificate = ds.certify(ds.HeavyBall(0.9), 1, 30)
+    exact = 1 - Fraction(0.9)
+    assert certificate.lower < exact < certificate.upper
+    assert not certificate.lower < Fraction(1, 10) < certificate.upper
+
+
+def test_root_finding_in_50_digits_brackets_the_threshold():
+    optimizer = ds.HeavyBall(NINE_TENTHS)
+    certificate = ds.certify(optimizer, 6, 30)
+    for gain, outside in ((certificate.lower, False), (certificate.upper, True)):
+        coefficients = [Fraction(c) for c in characteristic_coefficients(optimizer, 6, gain)]
+        modulus = largest_root_modulus(coefficients, 50)
+        assert (modulus > 1) == outside
+        assert float(modulus) == pytest.approx(largest_root(ds.HeavyBall(0.9), 6, float(gain)))
+
+
+@pytest.mark.parametrize("digits", [0, -1, 1001, 1.5, "30", True])
+def test_bad_digits_are_refused(digits):
+    with pytest.raises(ValueError, match="digits must be an integer from 1 to 1000; got"):
+        ds.certify(ds.SGD(), 1, digits)
+
+
+def test_what_cannot_be_certified_is_refused():
+    with pytest.raises(TypeError, match="delay must be one integer >= 0; got"):
+        ds.certify(ds.SGD(), [1, 2])
+    with pytest.raises(TypeError, match="momentum must be one rational number or float"):
+        ds.certify(ds.HeavyBall(np.array([0.5, 0.6])), 1)
+    with pytest.raises(ValueError, match="no threshold to certify at delay 0"):
+        ds.certify(ds.LinearOptimizer({}, {0: -1}), 0)
+    with pytest.raises(TypeError, match="optimizer must be"):
+        ds.certify("sgd", 1)
+
+
+def test_certificates_print_as_an_enclosure():
+    text = str(ds.certify(ds.SGD(), 1, 10))
+    lower, upper = text.split(" < threshold < ")
+    assert float(lower) < 1 < float(upper)

@@ -1,0 +1,37 @@
+"""Delays: integers of any type, or a clear error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import delaystability as ds
+from delaystability.delays import delay_array
+
+
+@pytest.mark.parametrize("delay", [4, np.int8(4), np.uint64(4), 4.0, ds.FixedDelay(4)])
+def test_every_kind_of_integer_is_the_same_delay(delay):
+    assert delay_array(delay) == 4
+    assert ds.stability_threshold(ds.SGD(), delay) == ds.stability_threshold(ds.SGD(), 4)
+
+
+@pytest.mark.parametrize(
+    "delay", [-1, 1.5, float("nan"), float("inf"), [0, -3], [1.0, 2.5], 10**30]
+)
+def test_bad_delays_are_refused_with_their_value(delay):
+    with pytest.raises(ValueError, match="delay must be an integer >= 0.*got"):
+        ds.stability_threshold(ds.SGD(), delay)
+
+
+@pytest.mark.parametrize("delay", ["4", None, True, 1j, object(), [[1], [1, 2]], ["a"]])
+def test_delays_that_are_no_numbers_are_refused(delay):
+    with pytest.raises(TypeError, match="delay must be an integer >= 0"):
+        ds.stability_threshold(ds.SGD(), delay)
+
+
+def test_a_fixed_delay_is_one_integer():
+    assert ds.FixedDelay(np.int32(3)) == ds.FixedDelay(3)
+    with pytest.raises(TypeError, match="single integer"):
+        ds.FixedDelay([1, 2])
+    with pytest.raises(ValueError, match="got -2"):
+        ds.FixedDelay(-2)

@@ -1,0 +1,113 @@
+"""The design holds: import directions, a light import, short files, no forbidden words."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import delaystability as ds
+
+PACKAGE = Path(ds.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# What each part may import of the package, besides itself.
+GROUND = {"optimizers", "delays"}
+ALLOWED = {
+    "optimizers": set(),
+    "delays": set(),
+    "numerics": GROUND,
+    "theory": GROUND,
+    "bounds": GROUND | {"numerics"},
+    "validation": GROUND | {"bounds"},
+    "verification": GROUND | {"numerics", "theory", "bounds", "validation"},
+    "cli": GROUND | {"numerics", "theory", "bounds", "validation", "verification"},
+}
+
+
+def _part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imported_parts(path: Path) -> set[str]:
+    parts = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"relative import in {path}"
+            names = [node.module]
+            if node.module == "delaystability":
+                names = [f"delaystability.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        parts |= {n.split(".")[1] for n in names if n.startswith("delaystability.")}
+    return parts - {"__version__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_downwards(path):
+    part = _part(path)
+    if part in ("__init__", "__main__"):
+        return
+    surplus = _imported_parts(path) - ALLOWED[part] - {part}
+    assert not surplus, f"{path} imports {surplus}"
+
+
+def test_the_direction_test_sees_a_forbidden_import(tmp_path):
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("from delaystability.numerics.threshold import threshold_array\n")
+    assert _imported_parts(wrong) - ALLOWED["theory"] - {"theory"} == {"numerics"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_are_short_and_say_what_they_are(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    assert ast.get_docstring(ast.parse(text))
+
+
+def _python(program: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return run.stdout.strip()
+
+
+def test_import_loads_no_heavy_package():
+    heavy = ("sympy", "scipy", "torch", "matplotlib", "mpmath", "flint", "typer", "rich", "sklearn")
+    loaded = _python(
+        f"import sys, delaystability;print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    assert loaded == "[]"
+
+
+def test_threshold_of_the_catalogue_loads_no_heavy_package():
+    loaded = _python(
+        "import sys, delaystability as ds; ds.stability_threshold(ds.Nesterov(.9), [1, 2]);"
+        "print([name for name in ('sympy', 'scipy', 'torch') if name in sys.modules])"
+    )
+    assert loaded == "[]"
+
+
+def test_import_costs_at_most_one_and_a_half_times_numpy():
+    # Both in one process, NumPy first: what the package adds must be at most half of it.
+    program = (
+        "import time; t = time.perf_counter(); import numpy; n = time.perf_counter() - t;"
+        "t = time.perf_counter(); import delaystability; d = time.perf_counter() - t;"
+        "print((n + d) / n)"
+    )
+    # The least of several runs is the one that other load disturbed least.
+    assert min(float(_python(program)) for _ in range(7)) <= 1.5
+
+
+def test_public_names_are_there_and_documented():
+    for name in ds.__all__:
+        assert getattr(ds, name) is not None
+        assert name in dir(ds)
+        if name != "CATALOGUE":
+            assert getattr(ds, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        ds.nothing  # noqa: B018

@@ -1,0 +1,129 @@
+"""The catalogue: one table, any number type, clear errors."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import flint
+import numpy as np
+import pytest
+import sympy
+import torch
+
+import delaystability as ds
+from delaystability.optimizers import optimizer_from_name
+from tests.helpers import WITH_MOMENTUM
+
+TABLES = {
+    "sgd": ([], [(0, 1)]),
+    "heavy-ball": ([(1, "m")], [(0, 1)]),
+    "ema-momentum": ([(1, "m")], [(0, "1-m")]),
+    "nesterov": ([(1, "m")], [(0, "1+m"), (1, "-m")]),
+    "shifted-momentum": ([("delay+1", "m")], [(0, 1)]),
+}
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+@pytest.mark.parametrize(
+    "momentum",
+    [
+        0.9,
+        Fraction(9, 10),
+        sympy.Symbol("m"),
+        flint.fmpq(9, 10),
+        np.array([0.1, 0.9]),
+        torch.tensor([0.1, 0.9]),
+    ],
+    ids=["float", "Fraction", "symbol", "fmpq", "array", "tensor"],
+)
+@pytest.mark.parametrize("delay", [3, sympy.Symbol("tau")], ids=["int", "symbol"])
+def test_tables_work_in_every_number_type(name, momentum, delay):
+    optimizer = ds.CATALOGUE[name]() if name == "sgd" else ds.CATALOGUE[name](momentum)
+
+    def meaning(entry):
+        return eval(entry, {"m": momentum, "delay": delay}) if isinstance(entry, str) else entry
+
+    def same(left, right):
+        equal = left == right
+        return bool(equal.all()) if hasattr(equal, "all") else bool(equal)
+
+    for table, expected in zip(optimizer.coefficients(delay), TABLES[name], strict=True):
+        assert len(table) == len(expected)
+        for (lag, value), (lag_text, value_text) in zip(table, expected, strict=True):
+            assert same(lag, meaning(lag_text))
+            assert same(value, meaning(value_text))
+            if value_text == "m" or value_text == "1-m":
+                assert type(value) is type(momentum) or isinstance(momentum, sympy.Symbol)
+
+
+@pytest.mark.parametrize("momentum", [1, 1.0, -1.0, 2, float("nan"), float("inf"), Fraction(3, 2)])
+@pytest.mark.parametrize("name", WITH_MOMENTUM)
+def test_momentum_outside_the_unit_interval_is_refused(name, momentum):
+    with pytest.raises(ValueError, match="momentum must be .* -1 < momentum < 1; got"):
+        ds.CATALOGUE[name](momentum)
+
+
+@pytest.mark.parametrize(
+    "momentum", [np.array([0.5, 1.0]), np.array([np.nan]), torch.tensor([2.0])]
+)
+def test_one_bad_momentum_in_an_array_is_refused(momentum):
+    with pytest.raises(ValueError, match="momentum"):
+        ds.HeavyBall(momentum)
+
+
+@pytest.mark.parametrize("momentum", ["0.9", None, True, 1j, [0.5], object()])
+def test_momentum_that_is_no_number_is_refused(momentum):
+    with pytest.raises(TypeError, match="momentum must be"):
+        ds.HeavyBall(momentum)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "feedforward", "message"),
+    [
+        ({0: 0.5}, {0: 1}, "feedback must be .* got the lag 0"),
+        ({1.5: 0.5}, {0: 1}, "got the lag 1.5"),
+        ({True: 0.5}, {0: 1}, "got the lag True"),
+        ({}, {-1: 1}, "feedforward must be .* got the lag -1"),
+        ({1: float("nan")}, {0: 1}, "got nan at lag 1"),
+        ({1: float("inf")}, {0: 1}, "got inf at lag 1"),
+        ({1: "a"}, {0: 1}, "got 'a' at lag 1"),
+        ({}, {}, "feedforward must have at least one coefficient"),
+    ],
+)
+def test_own_tables_are_checked(feedback, feedforward, message):
+    with pytest.raises(ValueError, match=message):
+        ds.LinearOptimizer(feedback, feedforward)
+
+
+def test_own_tables_must_be_mappings():
+    with pytest.raises(TypeError, match="feedback must be a mapping"):
+        ds.LinearOptimizer([0.5], {0: 1})
+
+
+def test_own_tables_accept_numpy_lags_and_keep_their_values():
+    own = ds.LinearOptimizer({np.int64(2): 0.5}, {0: Fraction(1, 3)})
+    assert own.feedback == {2: 0.5}
+    assert own.coefficients(7).feedforward == ((0, Fraction(1, 3)),)
+
+
+def test_optimizers_are_frozen():
+    with pytest.raises(AttributeError):
+        ds.HeavyBall(0.9).momentum = 0.5
+
+
+def test_optimizer_from_name_names_what_is_wrong():
+    assert optimizer_from_name("nesterov", momentum=0.5) == ds.Nesterov(0.5)
+    with pytest.raises(ValueError, match="must be one of sgd, heavy-ball.*got 'adam'"):
+        optimizer_from_name("adam")
+    with pytest.raises(ValueError, match="'heavy-ball' needs momentum"):
+        optimizer_from_name("heavy-ball")
+    with pytest.raises(ValueError, match="'sgd' has no parameter momentum"):
+        optimizer_from_name("sgd", momentum=0.5)
+
+
+def test_catalogue_names_are_those_of_its_classes():
+    assert list(ds.CATALOGUE) == list(TABLES)
+    for name, cls in ds.CATALOGUE.items():
+        assert cls.name == name
+        assert cls.title
+        assert cls.__doc__

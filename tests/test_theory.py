@@ -1,0 +1,258 @@
+"""Derivations: every step is checked, every mutated step is caught, theory agrees with numerics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import mpmath
+import pytest
+import sympy
+from sympy import Eq, Rational, Symbol, cos, exp, pi, sin, sqrt, tan
+
+import delaystability as ds
+from delaystability.theory.checks import Deduced, Identity, Positive, Status
+from delaystability.theory.confirm import first_angle
+from delaystability.theory.derive import all_derivations, derive
+from delaystability.theory.domains import closed_unit_interval, momentum
+from delaystability.theory.field import is_identically_zero
+from delaystability.theory.loop import Loop, symbolic
+from delaystability.theory.symbols import a, m, tau, theta, z
+from tests.helpers import EPS
+
+NAMES = [derivation.name for derivation in all_derivations()]
+STEPS = [
+    (derivation.name, step.label)
+    for derivation in all_derivations()
+    for step in derivation.steps
+    if step.claim is not None
+]
+
+
+# The field in which identities are decided.
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        sin(theta) ** 2 + cos(theta) ** 2 - 1,
+        cos((tau + Rational(1, 2)) * theta) ** 2 + sin((tau + Rational(1, 2)) * theta) ** 2 - 1,
+        sin(2 * tau * theta) - 2 * sin(tau * theta) * cos(tau * theta),
+        tan(theta / 2) - sin(theta) / (1 + cos(theta)),
+        exp(sympy.I * theta * tau) - cos(tau * theta) - sympy.I * sin(tau * theta),
+        z ** (tau + 2) - z**2 * z**tau,
+        cos((tau + Rational(1, 2)) * pi / (tau + 1)) + cos(pi / (2 * (tau + 1))),
+        sin(pi / (2 * tau) + pi / 2) - cos(pi / (2 * tau)),
+        sqrt(1 - m**2) ** 2 - 1 + m**2,
+    ],
+    ids=str,
+)
+def test_identities_are_proved_for_symbolic_delay(identity):
+    assert is_identically_zero(identity)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        sin(theta) ** 2 + cos(theta) ** 2 - 2,
+        cos((tau + Rational(1, 2)) * theta) - cos((tau - Rational(1, 2)) * theta),
+        sin(2 * tau * theta) - 2 * sin(tau * theta) * cos((tau + 1) * theta),
+        z ** (tau + 2) - z * z**tau,
+        Symbol("x") * Rational(1, 10**30),
+    ],
+    ids=str,
+)
+def test_what_does_not_vanish_is_not_proved(expression):
+    assert not is_identically_zero(expression)
+
+
+def test_positivity_is_proved_on_the_whole_domain_only():
+    xi = Symbol("xi", positive=True)
+    charts = tuple({m: momentum, xi: chart} for chart in closed_unit_interval)
+    assert Positive(charts)((1 - m) ** 2 + 4 * m * xi > 0).status is Status.PROVED
+    # Touches zero inside, is negative somewhere, holds on one chart only, has no domain.
+    for wrong in (xi**2 - xi + Rational(1, 4) > 0, xi - m > 0, 1 - xi > 0):
+        assert Positive(charts)(wrong).status is Status.FAILED
+    assert Positive(())(xi > 0).status is Status.FAILED
+
+
+# The derivations of the catalogue.
+
+
+def test_every_optimizer_of_the_catalogue_has_a_derivation():
+    assert set(NAMES) == {"delayed-loop", *ds.CATALOGUE}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_step_holds(name):
+    report = derive(name).check()
+    assert report.ok, str(report)
+    assert report.proved + report.deduced + report.cited + report.tested == len(report.results)
+    assert derive(name).status() == "exact"
+
+
+@pytest.mark.parametrize("name", ["sgd", "heavy-ball", "shifted-momentum", "nesterov"])
+def test_complete_arguments_hold_every_part(name):
+    # Stable for small gain, no crossing before the threshold, every crossing outward.
+    report = derive(name).check()
+    found = {result.label: result.status for result in report.results}
+    for label in ("small-gain", "first-crossing", "speed", "speed-sign", "crossing"):
+        assert found[label] is Status.PROVED
+    assert found["conclusion"] is Status.DEDUCED
+    premises = derive(name).step("conclusion").check.premises
+    assert {"small-gain", "first-crossing", "speed-sign"} <= set(premises)
+
+
+def _mutated(claim):
+    """A false neighbour of a true claim."""
+    if isinstance(claim, Eq):
+        return Eq(claim.lhs, claim.rhs * Rational(1001, 1000) + Rational(1, 10**6), evaluate=False)
+    return claim.func(-claim.lhs, claim.rhs, evaluate=False)
+
+
+@pytest.mark.parametrize(("name", "label"), STEPS, ids=[f"{n}:{s}" for n, s in STEPS])
+def test_a_mutated_step_is_caught(name, label):
+    step = derive(name).step(label)
+    assert step.check(step.claim).status is not Status.FAILED
+    assert step.check(_mutated(step.claim)).status is Status.FAILED
+
+
+def test_a_wrong_step_fails_the_conclusion_that_rests_on_it():
+    derivation = derive("heavy-ball")
+    wrong = _mutated(derivation.step("modulus").claim)
+    report = derivation.with_step("modulus", claim=wrong).check()
+    failed = {r.label for r in report.results if r.status is Status.FAILED}
+    assert failed == {"modulus", "conclusion"}
+    assert not report.ok
+    assert "2 failed" in report.summary()
+    assert derivation.with_step("modulus", claim=wrong).status() == "failed"
+
+
+def test_a_premise_that_is_missing_fails_the_conclusion():
+    derivation = derive("sgd")
+    without = replace(
+        derivation, steps=tuple(s for s in derivation.steps if s.label != "speed-sign")
+    )
+    assert without.check().failed == 1
+
+
+def test_a_tested_premise_makes_the_conclusion_tested():
+    from delaystability.theory.checks import Tested
+
+    derivation = derive("sgd").with_step("modulus", check=Tested(lambda claim: (7, "")))
+    report = derivation.check()
+    assert report.tested == 2
+    assert derivation.status() == "tested"
+
+
+def test_a_wrong_heavy_ball_fails_ema_momentum(monkeypatch):
+    from delaystability.theory.proofs import ema_momentum as module
+
+    good = module.heavy_ball()
+    bad = good.with_step("speed", claim=_mutated(good.step("speed").claim))
+    monkeypatch.setattr(module, "heavy_ball", lambda: bad)
+    report = module.ema_momentum().check()
+    assert {r.label for r in report.results if r.status is Status.FAILED} == {
+        "heavy-ball",
+        "conclusion",
+    }
+
+
+def test_the_confirmation_on_a_grid_can_fail_and_must_try_something():
+    step = derive("sgd").step("conclusion")
+    half = Eq(step.claim.lhs, step.claim.rhs / 2, evaluate=False)
+    assert "is no threshold" in step.check(half).detail
+    assert Deduced((), lambda claim: (0, ""))(step.claim).status is Status.FAILED
+
+
+def test_an_identity_needs_an_equation():
+    assert Identity()(None).status is Status.FAILED
+    assert Identity()(m > 0).status is Status.FAILED
+
+
+# Where the two floors meet: their agreement is evidence, since neither imports the other.
+
+
+@pytest.mark.parametrize("delay", [0, 1, 2, 3, 10, 31])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (name, value)
+        for name in ds.CATALOGUE
+        for value in ("-3/4", "0", "2/5", "7/8", "63/64")
+        # The theorem on Nesterov momentum is about nonnegative momentum.
+        if not (name == "nesterov" and value.startswith("-"))
+    ],
+)
+def test_theorems_agree_with_the_fast_kernel(name, delay, value):
+    loop = Loop(symbolic(ds.CATALOGUE[name]))
+    point = {tau: delay, m: Rational(value)}
+    angle = first_angle(loop.cosine_part.subs(point), delay)
+    formula = derive(name).step("conclusion").claim.rhs
+    predicted = mpmath.mpf(formula.subs(point).subs(theta, angle).evalf(20))
+    optimizer = ds.SGD() if name == "sgd" else ds.CATALOGUE[name](float(Fraction(value)))
+    found = ds.stability_threshold(optimizer, delay)
+    assert float(abs(predicted - found) / predicted) <= 16 * EPS
+
+
+@pytest.mark.parametrize("name", list(ds.CATALOGUE))
+def test_the_derived_polynomial_is_the_one_the_numerics_use(name):
+    from delaystability.numerics.characteristic import characteristic_coefficients
+
+    for delay in (0, 1, 2, 7):
+        values = {m: Rational(2, 3), tau: delay, a: Rational(1, 7)}
+        derived = sympy.Poly(Loop(symbolic(ds.CATALOGUE[name])).polynomial.subs(values), z)
+        optimizer = ds.SGD() if name == "sgd" else ds.CATALOGUE[name](Fraction(2, 3))
+        coefficients = characteristic_coefficients(optimizer, delay, Fraction(1, 7))
+        numeric = sympy.Poly([Rational(c.numerator, c.denominator) for c in coefficients], z)
+        # They may differ by a power of z, whose roots at zero decide nothing.
+        shorter, longer = sorted((derived, numeric), key=lambda p: p.degree())
+        power = longer.degree() - shorter.degree()
+        assert longer == shorter * sympy.Poly(z**power, z)
+
+
+# One's own optimizer, and the ways to name one.
+
+
+def test_own_tables_are_derived_by_the_same_machinery():
+    derivation = ds.derive(ds.LinearOptimizer({1: 0.5, 2: 0.25}, {0: 1, 3: 0.5}))
+    report = derivation.check()
+    assert (report.proved, report.tested, report.failed) == (6, 1, 0)
+    assert derivation.status() == "tested"
+    claim = derivation.step("conclusion").claim
+    assert derivation.step("conclusion").check(_mutated(claim)).status is Status.FAILED
+
+
+def test_derive_takes_names_classes_and_instances():
+    assert ds.derive("heavy-ball") is ds.derive(ds.HeavyBall) is ds.derive(ds.HeavyBall(0.9))
+    with pytest.raises(ValueError, match="optimizer must be one of sgd.*got 'adam'"):
+        ds.derive("adam")
+    with pytest.raises(TypeError, match="optimizer must be a name.*got 3"):
+        ds.derive(3)
+    with pytest.raises(TypeError, match="an instance of LinearOptimizer"):
+        ds.derive(ds.LinearOptimizer)
+    with pytest.raises(ValueError, match="label must be one of"):
+        ds.derive("sgd").step("nothing")
+
+
+def test_a_new_optimizer_of_the_catalogue_is_derived_without_another_file(monkeypatch):
+    from dataclasses import dataclass
+
+    from delaystability.optimizers import Coefficients, Optimizer, Term
+
+    @dataclass(frozen=True)
+    class Doubled(Optimizer):
+        momentum: object
+        name = "doubled"
+        title = "Doubled heavy ball"
+
+        def coefficients(self, delay):
+            return Coefficients((Term(1, self.momentum),), (Term(0, 2),))
+
+    monkeypatch.setitem(ds.CATALOGUE, "doubled", Doubled)
+    report = ds.derive("doubled").check()
+    assert report.ok
+    assert report.tested == 1
+    assert ds.stability_threshold(Doubled(0.9), 4) == pytest.approx(
+        ds.stability_threshold(ds.HeavyBall(0.9), 4) / 2
+    )
