@@ -242,13 +242,14 @@ def _distance_from_one(modulus: str) -> str:
 def _progress_bars() -> Iterator[Any]:
     """A callback (phase, share, message) that draws one bar for each phase on the error stream."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
     columns = (
         TextColumn("{task.description:<8}"),
-        BarColumn(),
+        BarColumn(24),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[message]}"),
+        TextColumn("{task.fields[message]}", table_column=Column(no_wrap=True)),
     )
     with Progress(*columns, console=Console(stderr=True, highlight=False)) as bars:
         tasks: dict[str, Any] = {}
@@ -256,7 +257,7 @@ def _progress_bars() -> Iterator[Any]:
         def update(phase: str, share: float, message: str) -> None:
             if phase not in tasks:
                 tasks[phase] = bars.add_task(phase, total=1.0, message="")
-            bars.update(tasks[phase], completed=share, message=escape(message)[:70])
+            bars.update(tasks[phase], completed=share, message=escape(message))
 
         yield update
 

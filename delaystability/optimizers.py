@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
 __all__ = [
     "CATALOGUE",
     "Coefficients",
@@ -68,20 +70,23 @@ class Optimizer(ABC):
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # type: ignore[arg-type]
 
 
-def _checked_momentum(momentum: Any) -> None:
-    """Refuse a momentum that is not a number, array or expression strictly inside (-1, 1)."""
+def _checked_momentum(momentum: Any) -> Any:
+    """The momentum, a list as an array; refused unless strictly inside (-1, 1) or symbolic."""
     allowed = "a number, array or symbolic expression with -1 < momentum < 1"
     if isinstance(momentum, (str, bytes, bool, complex)) or momentum is None:
         raise TypeError(f"momentum must be {allowed}; got {momentum!r}")
     if getattr(momentum, "free_symbols", None):
-        return
+        return momentum
     try:
+        if isinstance(momentum, (list, tuple)):
+            momentum = np.asarray(momentum, dtype=np.float64)
         inside = abs(momentum) < 1
         inside = bool(inside.all() if hasattr(inside, "all") else inside)
     except (TypeError, ValueError) as error:
         raise TypeError(f"momentum must be {allowed}; got {momentum!r}") from error
     if not inside:
         raise ValueError(f"momentum must be {allowed}; got {momentum!r}")
+    return momentum
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ class HeavyBall(Optimizer):
     title: ClassVar[str] = "Heavy ball"
 
     def __post_init__(self) -> None:
-        _checked_momentum(self.momentum)
+        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
 
     def coefficients(self, delay: Any) -> Coefficients:
         return Coefficients((Term(1, self.momentum),), (Term(0, 1),))
@@ -139,7 +144,7 @@ class EMAMomentum(Optimizer):
     title: ClassVar[str] = "EMA momentum"
 
     def __post_init__(self) -> None:
-        _checked_momentum(self.momentum)
+        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
 
     def coefficients(self, delay: Any) -> Coefficients:
         return Coefficients((Term(1, self.momentum),), (Term(0, 1 - self.momentum),))
@@ -162,7 +167,7 @@ class Nesterov(Optimizer):
     title: ClassVar[str] = "Nesterov momentum"
 
     def __post_init__(self) -> None:
-        _checked_momentum(self.momentum)
+        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
 
     def coefficients(self, delay: Any) -> Coefficients:
         m = self.momentum
@@ -186,7 +191,7 @@ class ShiftedMomentum(Optimizer):
     title: ClassVar[str] = "Shifted momentum"
 
     def __post_init__(self) -> None:
-        _checked_momentum(self.momentum)
+        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
 
     def coefficients(self, delay: Any) -> Coefficients:
         return Coefficients((Term(delay + 1, self.momentum),), (Term(0, 1),))

@@ -71,7 +71,7 @@ def test_one_bad_momentum_in_an_array_is_refused(momentum):
         ds.HeavyBall(momentum)
 
 
-@pytest.mark.parametrize("momentum", ["0.9", None, True, 1j, [0.5], object()])
+@pytest.mark.parametrize("momentum", ["0.9", None, True, 1j, ["a"], [[0.1], [0.2, 0.3]], object()])
 def test_momentum_that_is_no_number_is_refused(momentum):
     with pytest.raises(TypeError, match="momentum must be"):
         ds.HeavyBall(momentum)
@@ -104,6 +104,13 @@ def test_own_tables_accept_numpy_lags_and_keep_their_values():
     own = ds.LinearOptimizer({np.int64(2): 0.5}, {0: Fraction(1, 3)})
     assert own.feedback == {2: 0.5}
     assert own.coefficients(7).feedforward == ((0, Fraction(1, 3)),)
+
+
+def test_a_list_of_momenta_is_an_array():
+    found = ds.stability_threshold(ds.HeavyBall([0.0, 0.9]), 1)
+    assert np.array_equal(found, ds.stability_threshold(ds.HeavyBall(np.array([0.0, 0.9])), 1))
+    with pytest.raises(ValueError, match="momentum"):
+        ds.HeavyBall([0.0, 1.5])
 
 
 def test_optimizers_are_frozen():

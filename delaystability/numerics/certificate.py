@@ -100,9 +100,11 @@ class Certificate:
         return cls(**values)
 
     def decimal(self, end: Fraction) -> str:
-        """An end as a decimal number; the ends are decimal fractions, so nothing is rounded."""
+        """An end as a decimal number, with as many digits as both ends need; nothing is rounded."""
         with localcontext(prec=4 * self.digits + 50):
-            return f"{Decimal(end.numerator) / Decimal(end.denominator):f}"
+            ends = [Decimal(e.numerator) / Decimal(e.denominator) for e in (self.lower, self.upper)]
+            digits = max(-int(e.normalize().as_tuple().exponent) for e in ends)
+            return f"{Decimal(end.numerator) / Decimal(end.denominator):.{max(digits, 0)}f}"
 
     def __str__(self) -> str:
         return f"{self.decimal(self.lower)} < threshold < {self.decimal(self.upper)}"

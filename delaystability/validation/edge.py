@@ -43,6 +43,7 @@ __all__ = [
     "QUICK_SETTINGS",
     "Configuration",
     "Setting",
+    "checked_training",
     "run_edge",
 ]
 
@@ -50,6 +51,20 @@ _SAVE_EVERY = 5  # measurements between two checkpoints
 
 
 Progress = Callable[[float, str], None]
+
+
+def checked_training(device: str, dtype: str, seed: int) -> tuple[torch.device, torch.dtype]:
+    """The device and number type of a training, or a clear error about one of the arguments.
+
+    Raises
+    ------
+    ValueError
+        For a device that is not there, a dtype other than float64 and float32, or a seed that is
+        not an integer >= 0.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed must be an integer >= 0; got {seed!r}")
+    return checked_device(device), checked_dtype(dtype)
 
 
 def run_edge(
@@ -88,13 +103,11 @@ def run_edge(
         a target sharpness that is not above the initial one.
     """
     began = time.perf_counter()
-    chosen, torch_dtype = checked_device(device), checked_dtype(dtype)
+    chosen, torch_dtype = checked_training(device, dtype, seed)
     if settings is None:
         settings = QUICK_SETTINGS if configuration == QUICK else DEFAULT_SETTINGS
     if not settings or not all(isinstance(setting, Setting) for setting in settings):
         raise ValueError(f"settings must be one or more Setting objects; got {settings!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be an integer >= 0; got {seed!r}")
 
     everyone = (*settings, Setting(SGD(), 0))
     targets = [configuration.target_sharpness] * len(settings)

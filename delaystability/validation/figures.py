@@ -132,9 +132,7 @@ def predicted_measured_figure(result: EdgeResult) -> Figure:
     right.set(
         xlabel=r"updates $\times$ effective learning rate", ylabel="sharpness", ylim=(0, None)
     )
-    right.set_title(
-        "Sharpness in training: runs with the predicted edge, and a free run", fontsize=11
-    )
+    right.set_title("Sharpness during training", fontsize=11)
     right.legend(frameon=False, loc="lower right")
     for axes in (left, right):
         _tidy(axes)

@@ -12,7 +12,7 @@ from pathlib import Path
 from delaystability.theory.derivation import Derivation, Report
 from delaystability.theory.derive import all_derivations
 from delaystability.theory.latex import article
-from delaystability.validation.edge import DEFAULT, QUICK, run_edge
+from delaystability.validation.edge import DEFAULT, QUICK, checked_training, run_edge
 from delaystability.validation.edge_result import EdgeResult
 from delaystability.verification.bounds_file import bounds_data
 from delaystability.verification.thresholds import FULL_GRID, QUICK_GRID, ThresholdRow, compare
@@ -127,6 +127,7 @@ def verify(
     from delaystability.verification.page import page
 
     began = time.perf_counter()
+    checked_training(device, dtype, seed)
     folder = checked_folder(output)
 
     def phase(name: str) -> Callable[[float, str], None]:

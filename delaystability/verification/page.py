@@ -60,13 +60,12 @@ def _run(run: EdgeRun, found: Verification) -> dict[str, Any]:
     from delaystability.numerics.certificate import certify
     from delaystability.optimizers import optimizer_from_name
 
-    certificate = certify(optimizer_from_name(run.optimizer, **run.parameters), run.delay, 12)
-    digits = slice(0, 16)
+    certificate = certify(optimizer_from_name(run.optimizer, **run.parameters), run.delay, 10)
     return {
         "setting": run.setting,
         "predicted": run.threshold,
-        "lower": certificate.decimal(certificate.lower)[digits],
-        "upper": certificate.decimal(certificate.upper)[digits],
+        "lower": certificate.decimal(certificate.lower),
+        "upper": certificate.decimal(certificate.upper),
         "measured": run.learning_rate * run.median_sharpness,
         "ratio": run.median,
         "controls": ", ".join(f"{title}: {value:.2f}" for title, value in run.controls.items()),

@@ -1,0 +1,161 @@
+"""The command line: every command, JSON for machines, no traceback for a user's mistake."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import pytest
+from typer.testing import CliRunner
+
+import delaystability as ds
+from delaystability.cli import app
+
+
+def run(*arguments: str):
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+    if result.exception is not None:
+        assert isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def printed_json(*arguments: str):
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_threshold_prints_the_number_of_the_library():
+    data = printed_json("threshold", "heavy-ball", "--momentum", "0.9", "--delay", "4")
+    expected = ds.stability_threshold(ds.HeavyBall(0.9), 4)
+    assert data == {
+        "optimizer": "heavy-ball",
+        "momentum": 0.9,
+        "delay": 4,
+        "threshold": expected,
+    }
+    table = run("threshold", "heavy-ball", "--momentum", "0.9", "--delay", "4").stdout
+    assert f"{expected:.12g}" in table
+
+
+def test_threshold_answers_for_a_learning_rate_and_a_sharpness():
+    data = printed_json("threshold", "sgd", "--delay", "1", "--lr", "0.1", "--sharpness", "20")
+    assert data["max_sharpness"] == pytest.approx(10)
+    assert data["max_learning_rate"] == pytest.approx(0.05)
+    assert data["stable"] is False
+
+
+def test_negative_momentum_is_a_value_not_an_option():
+    data = printed_json("threshold", "heavy-ball", "--momentum", "-0.9", "--delay", "2")
+    assert data["threshold"] == pytest.approx(0.2)
+
+
+def test_adjust_keeps_the_optimizer_and_momentum_unless_told():
+    common = ("adjust", "--optimizer", "heavy-ball", "--momentum", "0.9", "--lr", "0.1")
+    delays = ("--delay", "0", "--new-delay", "8")
+    same = printed_json(*common, *delays)
+    assert same["new_lr"] == ds.adjust_learning_rate(0.1, ds.HeavyBall(0.9), 0, 8)
+    other = printed_json(*common, *delays, "--new-optimizer", "shifted-momentum")
+    assert other["new_momentum"] == 0.9
+    assert other["new_lr"] == ds.adjust_learning_rate(
+        0.1, ds.HeavyBall(0.9), 0, 8, ds.ShiftedMomentum(0.9)
+    )
+    plain = printed_json(*common, *delays, "--new-optimizer", "sgd")
+    assert plain["new_lr"] == ds.adjust_learning_rate(0.1, ds.HeavyBall(0.9), 0, 8, ds.SGD())
+    off = printed_json(*common, *delays, "--new-momentum", "0.5")
+    assert off["new_lr"] == ds.adjust_learning_rate(0.1, ds.HeavyBall(0.9), 0, 8, ds.HeavyBall(0.5))
+
+
+def test_certify_reads_decimals_exactly_and_prints_a_certificate():
+    arguments = ("certify", "heavy-ball", "--momentum", "0.9", "--delay", "1", "--digits", "25")
+    data = printed_json(*arguments)
+    assert Fraction(data["lower"]) < Fraction(1, 10) < Fraction(data["upper"])
+    assert ds.Certificate.from_json(json.dumps(data)).verify()
+    table = run(*arguments).stdout
+    assert "proved stable" in table
+    assert "9/10" in table
+
+
+@pytest.mark.parametrize(
+    ("format_", "sign"), [("text", "[proved]"), ("markdown", "$$"), ("latex", "\\documentclass")]
+)
+def test_derive_prints_every_format(format_, sign):
+    result = run("derive", "shifted-momentum", "--format", format_)
+    assert result.exit_code == 0
+    assert sign in result.stdout
+
+
+def test_derive_writes_a_file_and_fragments(tmp_path):
+    path = tmp_path / "sgd.tex"
+    result = run("derive", "sgd", "--format", "latex", "--fragment", "-o", str(path))
+    assert result.exit_code == 0
+    assert "\\label{thm:sgd}" in path.read_text(encoding="utf-8")
+    assert "\\documentclass" not in path.read_text(encoding="utf-8")
+
+
+def test_derive_fails_when_a_step_fails(monkeypatch):
+    from delaystability.theory import derive
+
+    good = ds.derive("sgd")
+    claim = good.step("modulus").claim
+    bad = good.with_step("modulus", claim=claim.func(claim.lhs, 2, evaluate=False))
+    monkeypatch.setattr(derive, "derive", lambda name: bad)
+    result = run("derive", "sgd")
+    assert result.exit_code == 1
+    assert "failed" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("threshold adam", "optimizer must be one of sgd"),
+        ("threshold heavy-ball", "'heavy-ball' needs momentum"),
+        ("threshold sgd --momentum 0.5", "'sgd' has no parameter momentum"),
+        ("threshold sgd --delay -1", "delay must be an integer >= 0"),
+        ("threshold sgd --delay 1.5", "delay must be an integer >= 0; got '1.5'"),
+        ("threshold sgd --delay nan", "delay must be an integer >= 0; got 'nan'"),
+        ("threshold sgd --delay 1" + "0" * 30, "at most 2**53"),
+        ("threshold heavy-ball --momentum 1", "-1 < momentum < 1; got 1.0"),
+        ("threshold heavy-ball --momentum -1", "-1 < momentum < 1; got -1.0"),
+        ("threshold heavy-ball --momentum nan", "got nan"),
+        ("threshold heavy-ball --momentum fast", "momentum must be a number; got 'fast'"),
+        ("threshold sgd --sharpness 0", "sharpness must be positive and finite; got 0.0"),
+        ("threshold sgd --sharpness -2", "sharpness must be positive and finite; got -2.0"),
+        ("threshold sgd --lr nan", "lr must be positive and finite; got nan"),
+        ("adjust --optimizer sgd --lr 0 --delay 0 --new-delay 1", "lr must be positive"),
+        ("adjust --optimizer sgd --lr 1 --delay 0 --new-delay -1", "delay must be"),
+        (
+            "adjust --optimizer sgd --lr 1 --delay 0 --new-delay 1 --new-optimizer adam",
+            "got 'adam'",
+        ),
+        ("adjust --optimizer sgd --lr 1 --delay 0 --new-delay 1 --new-optimizer nesterov", "needs"),
+        ("derive adam", "optimizer must be one of"),
+        ("derive sgd --format pdf", "format must be latex, markdown or text; got 'pdf'"),
+        ("derive sgd -o /no/such/folder/file", "No such file or directory"),
+        ("certify heavy-ball --momentum inf", "got inf"),
+        ("certify sgd --digits 0", "digits must be an integer from 1 to 1000; got 0"),
+        ("certify sgd --digits many", "digits must be an integer"),
+        ("validate nothing", "experiment must be edge; got 'nothing'"),
+        ("validate edge --device tpu", "device"),
+        ("validate edge --dtype float16", "dtype"),
+        ("validate edge --seed -1", "seed must be an integer >= 0; got -1"),
+        ("verify -o /dev/null/report", "output must be a writable folder"),
+        ("verify --quick --device tpu", "device"),
+    ],
+)
+def test_mistakes_get_one_clear_line(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments.split())
+    assert result.exit_code == 2
+    assert message in result.stderr.replace("\n", " ")
+    assert "Traceback" not in result.output
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stdout == ""
+
+
+def test_help_and_version():
+    assert run("--version").stdout.strip() == f"delaystability {ds.__version__}"
+    for command in ("threshold", "adjust", "derive", "certify", "validate", "verify"):
+        result = run(command, "--help")
+        assert result.exit_code == 0
+        assert command in run("--help").stdout
