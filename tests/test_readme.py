@@ -38,7 +38,7 @@ def test_python_examples():
 
 
 def test_a_wrong_python_example_would_fail():
-    source = "\n".join(_blocks("python")).replace("0.02649768509862177", "0.02649768509862178")
+    source = "\n".join(_blocks("python")).replace("0.02649768509862177\n", "0.02649768509862178\n")
     parsed = doctest.DocTestParser().get_doctest(source, {}, "README", str(README), 0)
     assert doctest.DocTestRunner(verbose=False).run(parsed, out=lambda text: None).failed == 1
 
