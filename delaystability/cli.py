@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +15,7 @@ from rich.table import Table
 
 from delaystability import __version__, bounds
 from delaystability.optimizers import CATALOGUE, Optimizer, optimizer_from_name
+from delaystability.terminal import RefusedError, clear_errors, print_values, progress_bars
 
 __all__ = ["app", "main"]
 
@@ -34,34 +32,18 @@ Momentum = Annotated[str | None, typer.Option(help="Momentum, between -1 and 1."
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-class _RefusedError(Exception):
-    """A wrong argument, with the message that the user sees."""
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Turn errors about arguments and files into one line and exit status 2."""
-    try:
-        yield
-    except (ValueError, TypeError, ArithmeticError, OSError, _RefusedError) as error:
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True
-        )
-        raise typer.Exit(2) from None
-
-
 def _number(argument: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise _RefusedError(f"{argument} must be a number; got {text!r}") from None
+        raise RefusedError(f"{argument} must be a number; got {text!r}") from None
 
 
 def _integer(argument: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise _RefusedError(f"{argument} must be an integer >= 0; got {text!r}") from None
+        raise RefusedError(f"{argument} must be an integer >= 0; got {text!r}") from None
 
 
 def _optimizer(name: str, momentum: str | None, *, exact: bool = False) -> Optimizer:
@@ -72,21 +54,6 @@ def _optimizer(name: str, momentum: str | None, *, exact: bool = False) -> Optim
         finite = abs(value) < float("inf")
         parameters["momentum"] = Fraction(momentum) if exact and finite else value
     return optimizer_from_name(name, **parameters)
-
-
-def _print(values: dict[str, Any], as_json: bool, title: str) -> None:
-    if as_json:
-        print(json.dumps(values))
-        return
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in values.items():
-        shown = f"{value:.12g}" if isinstance(value, float) else str(value)
-        table.add_row(name.replace("_", " "), escape(shown))
-    console = Console(highlight=False)
-    console.print(f"[bold]{title}[/]")
-    console.print(table)
 
 
 def _described(optimizer: Optimizer) -> dict[str, Any]:
@@ -114,7 +81,7 @@ def threshold(
     as_json: Json = False,
 ) -> None:
     """Largest stable gain: learning rate times sharpness."""
-    with _clear_errors():
+    with clear_errors():
         chosen, lag = _optimizer(optimizer, momentum), _integer("delay", delay)
         values = {**_described(chosen), "delay": lag}
         values["threshold"] = bounds.stability_threshold(chosen, lag)
@@ -126,7 +93,7 @@ def threshold(
             values["max_learning_rate"] = bounds.max_learning_rate(values["sharpness"], chosen, lag)
         if lr is not None and sharpness is not None:
             values["stable"] = bounds.is_stable(values["lr"], values["sharpness"], chosen, lag)
-        _print(values, as_json, "Stability threshold of lr * sharpness")
+        print_values(values, as_json, "Stability threshold of lr * sharpness")
 
 
 @app.command()
@@ -145,7 +112,7 @@ def adjust(
     as_json: Json = False,
 ) -> None:
     """The learning rate that keeps the accessible minima under a new delay or optimizer."""
-    with _clear_errors():
+    with clear_errors():
         before = _optimizer(optimizer, momentum)
         name = new_optimizer or optimizer
         kept = momentum if name in CATALOGUE and CATALOGUE[name] is not CATALOGUE["sgd"] else None
@@ -161,7 +128,7 @@ def adjust(
             "new_lr": bounds.adjust_learning_rate(old_lr, before, old, new, after),
             "max_sharpness": bounds.max_sharpness(old_lr, before, old),
         }
-        _print(values, as_json, "Learning rate for the same accessible minima")
+        print_values(values, as_json, "Learning rate for the same accessible minima")
 
 
 @app.command()
@@ -178,9 +145,9 @@ def derive(
     ] = None,
 ) -> None:
     """Print a theorem with its proof, every step checked now. Exit status 1 if a step fails."""
-    with _clear_errors():
+    with clear_errors():
         if format_ not in ("latex", "markdown", "text"):
-            raise _RefusedError(f"format must be latex, markdown or text; got {format_!r}")
+            raise RefusedError(f"format must be latex, markdown or text; got {format_!r}")
         from delaystability.theory import latex
         from delaystability.theory.derive import all_derivations
         from delaystability.theory.derive import derive as derivation_of
@@ -211,7 +178,7 @@ def certify(
     as_json: Json = False,
 ) -> None:
     """Enclose the threshold between a proved stable and a proved unstable rational gain."""
-    with _clear_errors():
+    with clear_errors():
         from delaystability.numerics.certificate import certify as certified
 
         chosen = _optimizer(optimizer, momentum, exact=True)
@@ -230,36 +197,12 @@ def certify(
             values["largest_root"] = " and ".join(
                 _distance_from_one(modulus) for modulus in found.root_moduli
             )
-        _print(values, False, "Certified threshold of lr * sharpness")
+        print_values(values, False, "Certified threshold of lr * sharpness")
 
 
 def _distance_from_one(modulus: str) -> str:
     difference = Decimal(modulus) - 1
     return f"1 {'-' if difference < 0 else '+'} {abs(difference):.2e}"
-
-
-@contextmanager
-def _progress_bars() -> Iterator[Any]:
-    """A callback (phase, share, message) that draws one bar for each phase on the error stream."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.table import Column
-
-    columns = (
-        TextColumn("{task.description:<8}"),
-        BarColumn(24),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[message]}", table_column=Column(no_wrap=True)),
-    )
-    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def update(phase: str, share: float, message: str) -> None:
-            if phase not in tasks:
-                tasks[phase] = bars.add_task(phase, total=1.0, message="")
-            bars.update(tasks[phase], completed=share, message=escape(message))
-
-        yield update
 
 
 def _needs_validation_extra() -> None:
@@ -269,7 +212,7 @@ def _needs_validation_extra() -> None:
     needed |= {"jinja2": "jinja2", "latex2mathml": "latex2mathml"}
     missing = [package for module, package in needed.items() if find_spec(module) is None]
     if missing:
-        raise _RefusedError(
+        raise RefusedError(
             f"this needs {', '.join(missing)}: pip install 'delaystability[validation]'"
         )
 
@@ -291,16 +234,16 @@ def validate(
     seed: Seed = "0",
 ) -> None:
     """Train networks and compare them with their predicted threshold. Exit status 1 on a miss."""
-    with _clear_errors():
+    with clear_errors():
         if experiment != "edge":
-            raise _RefusedError(f"experiment must be edge; got {experiment!r}")
+            raise RefusedError(f"experiment must be edge; got {experiment!r}")
         _needs_validation_extra()
         from delaystability.validation.edge import DEFAULT, QUICK, run_edge
         from delaystability.validation.figures import edge_figure, predicted_measured_figure
         from delaystability.verification.job import checked_folder
 
         folder = checked_folder(output)
-        with _progress_bars() as progress:
+        with progress_bars() as progress:
             result = run_edge(
                 configuration=QUICK if quick else DEFAULT,
                 device=device,
@@ -348,12 +291,12 @@ def verify(
 
     Exit status 1 if any check fails. Interrupted, it continues its training when run again.
     """
-    with _clear_errors():
+    with clear_errors():
         _needs_validation_extra()
         from delaystability.verification.job import FILES
         from delaystability.verification.job import verify as verified
 
-        with _progress_bars() as progress:
+        with progress_bars() as progress:
             found = verified(
                 output,
                 quick=quick,

@@ -24,7 +24,8 @@ ALLOWED = {
     "bounds": GROUND | {"numerics"},
     "validation": GROUND | {"bounds"},
     "verification": GROUND | {"numerics", "theory", "bounds", "validation"},
-    "cli": GROUND | {"numerics", "theory", "bounds", "validation", "verification"},
+    "terminal": set(),
+    "cli": GROUND | {"numerics", "theory", "bounds", "validation", "verification", "terminal"},
 }
 
 

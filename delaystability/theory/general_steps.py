@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sympy import (
+    Basic,
     Eq,
     Expr,
     Function,
@@ -27,6 +28,7 @@ from delaystability.theory.symbols import (
     alpha,
     curvature,
     eta,
+    m,
     ordered_product,
     ordered_quotient,
     ordered_sum,
@@ -39,7 +41,17 @@ from delaystability.theory.symbols import (
     z,
 )
 
-__all__ = ["SPEED", "THRESHOLD", "X", "Y", "direction_steps", "general_steps"]
+__all__ = [
+    "SPEED",
+    "THRESHOLD",
+    "X",
+    "Y",
+    "direction_steps",
+    "form_steps",
+    "general_steps",
+    "modulus_step",
+    "parametric_steps",
+]
 
 X = Function("X")(theta)
 """Real part of exp(i (tau + 1/2) theta) A conj(B) on the circle; it vanishes at a crossing."""
@@ -189,3 +201,63 @@ def direction_steps(
         check=Positive(charts, {SPEED: speed}),
     )
     return formula, positive
+
+
+def form_steps(loop: Loop, cosine_form: Expr, sine_form: Expr, angles: str) -> tuple[Step, Step]:
+    """X and Y by the addition theorems, in the two angles that the argument follows."""
+    return (
+        Step(
+            label="cosine-form",
+            text="The addition theorems separate the angles {angles}:",
+            claim=Eq(X, cosine_form, evaluate=False),
+            check=Identity({X: loop.cosine_part}),
+            given={"angles": angles},
+        ),
+        Step(
+            label="sine-form",
+            text="and likewise",
+            claim=Eq(Y, sine_form, evaluate=False),
+            check=Identity({Y: loop.sine_part}),
+        ),
+    )
+
+
+def modulus_step(loop: Loop, squared: Expr, text: str, **given: Basic | str) -> Step:
+    """The square of Y at a crossing, where X vanishes."""
+    return Step(
+        label="modulus",
+        text=text,
+        claim=Eq(X**2 + Y**2, squared, evaluate=False),
+        check=Identity({X: loop.cosine_part, Y: loop.sine_part}),
+        given={"X": X, "Y": Y, **given},
+    )
+
+
+def parametric_steps(
+    loop: Loop, ratio: Expr, gain: Expr, short: Mapping[int, tuple[str, Eq]], **given: Basic | str
+) -> tuple[Step, ...]:
+    """Remarks: the gain of a crossing without the momentum, and what it is for short delays.
+
+    ``ratio`` is the momentum that the angle equation gives; ``short`` maps a delay to its text and
+    to an equation between the gain and the momentum.
+    """
+    parametric = Step(
+        label="parametric",
+        text="With {ratio} eliminated by the angle equation, the gain of a crossing is",
+        claim=Eq(a, gain, evaluate=False),
+        check=Identity({a: (2 * sin(theta / 2) * loop.sine_part).subs(m, ratio)}),
+        given={"ratio": Eq(m, ratio, evaluate=False)},
+        remark=True,
+    )
+    remarks = [
+        Step(
+            label=f"delay-{delay}",
+            text=text,
+            claim=claim,
+            check=Identity({a: gain.subs(tau, delay), m: ratio.subs(tau, delay)}),
+            given={"delay": Eq(tau, delay, evaluate=False), **given},
+            remark=True,
+        )
+        for delay, (text, claim) in short.items()
+    ]
+    return (parametric, *remarks)

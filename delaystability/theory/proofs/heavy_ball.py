@@ -24,7 +24,16 @@ from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.confirm import confirm_threshold, grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import closed_unit_interval, momentum, nonnegative
-from delaystability.theory.general_steps import THRESHOLD, X, Y, direction_steps, general_steps
+from delaystability.theory.general_steps import (
+    THRESHOLD,
+    X,
+    Y,
+    direction_steps,
+    form_steps,
+    general_steps,
+    modulus_step,
+    parametric_steps,
+)
 from delaystability.theory.loop import Loop
 from delaystability.theory.symbols import (
     a,
@@ -143,32 +152,17 @@ def _first_crossing(loop: Loop) -> tuple[Step, ...]:
     quarter = pi / (2 * tau)
     at_quarter = Function("X")(quarter)
     return (
-        Step(
-            label="cosine-form",
-            text="The addition theorems separate the angles {angles}:",
-            claim=Eq(
-                X,
-                ordered_sum(
-                    ordered_product(1 - m, cos(tau * theta), half_cosine),
-                    -ordered_product(1 + m, sin(tau * theta), half_sine),
-                ),
-                evaluate=False,
+        *form_steps(
+            loop,
+            ordered_sum(
+                ordered_product(1 - m, cos(tau * theta), half_cosine),
+                -ordered_product(1 + m, sin(tau * theta), half_sine),
             ),
-            check=Identity({X: loop.cosine_part}),
-            given={"angles": r"\tau\theta, \theta/2"},
-        ),
-        Step(
-            label="sine-form",
-            text="and likewise",
-            claim=Eq(
-                Y,
-                ordered_sum(
-                    ordered_product(1 - m, sin(tau * theta), half_cosine),
-                    ordered_product(1 + m, cos(tau * theta), half_sine),
-                ),
-                evaluate=False,
+            ordered_sum(
+                ordered_product(1 - m, sin(tau * theta), half_cosine),
+                ordered_product(1 + m, cos(tau * theta), half_sine),
             ),
-            check=Identity({Y: loop.sine_part}),
+            r"\tau\theta, \theta/2",
         ),
         Step(
             label="first-crossing",
@@ -189,15 +183,12 @@ def _first_crossing(loop: Loop) -> tuple[Step, ...]:
                 "Y": Y,
             },
         ),
-        Step(
-            label="modulus",
-            text=(
-                "At a crossing {X} vanishes, so that {Y} is the square root of the sum of squares. "
-                "With {ref:crossing} it gives the gain {gain}:"
-            ),
-            claim=Eq(X**2 + Y**2, pole_modulus_squared(), evaluate=False),
-            check=Identity({X: loop.cosine_part, Y: loop.sine_part}),
-            given={"X": X, "Y": Y, "gain": Eq(a, boundary_gain(), evaluate=False)},
+        modulus_step(
+            loop,
+            pole_modulus_squared(),
+            "At a crossing {X} vanishes, so that {Y} is the square root of the sum of squares. "
+            "With {ref:crossing} it gives the gain {gain}:",
+            gain=Eq(a, boundary_gain(), evaluate=False),
         ),
     )
 
@@ -299,38 +290,22 @@ def _directions(loop: Loop) -> tuple[Step, ...]:
 
 
 def _short_delays(loop: Loop) -> tuple[Step, ...]:
-    ratio = cos((tau + Rational(1, 2)) * theta) / cos((tau - Rational(1, 2)) * theta)
-    gain = 2 * half_sine * sin(theta) / cos((tau - Rational(1, 2)) * theta)
-    return (
-        Step(
-            label="parametric",
-            text="With {ratio} eliminated by the angle equation, the gain of a crossing is",
-            claim=Eq(a, gain, evaluate=False),
-            check=Identity({a: (2 * half_sine * loop.sine_part).subs(m, ratio)}),
-            given={"ratio": Eq(m, ratio, evaluate=False)},
-            remark=True,
-        ),
-        Step(
-            label="delay-one",
-            text="For {one} the angle drops out, and the threshold is",
-            claim=Eq(a, 1 - m, evaluate=False),
-            check=Identity({a: gain.subs(tau, 1), m: ratio.subs(tau, 1)}),
-            given={"one": Eq(tau, 1, evaluate=False)},
-            remark=True,
-        ),
-        Step(
-            label="delay-two",
-            text="For {two} it is the positive root of a quadratic equation, {root}:",
-            claim=Eq(ordered_sum(a**2, ordered_product(1 + m, a)), 1 - m, evaluate=False),
-            check=Identity({a: gain.subs(tau, 2), m: ratio.subs(tau, 2)}),
-            given={
-                "two": Eq(tau, 2, evaluate=False),
-                "root": Eq(
-                    a,
-                    ordered_quotient(ordered_sum(sqrt(m**2 - 2 * m + 5), -(1 + m)), 2),
-                    evaluate=False,
-                ),
-            },
-            remark=True,
-        ),
+    above, below = (tau + Rational(1, 2)) * theta, (tau - Rational(1, 2)) * theta
+    quadratic = ordered_sum(a**2, ordered_product(1 + m, a))
+    positive_root = ordered_quotient(ordered_sum(sqrt(m**2 - 2 * m + 5), -(1 + m)), 2)
+    return parametric_steps(
+        loop,
+        cos(above) / cos(below),
+        2 * half_sine * sin(theta) / cos(below),
+        {
+            1: (
+                "For {delay} the angle drops out, and the threshold is",
+                Eq(a, 1 - m, evaluate=False),
+            ),
+            2: (
+                "For {delay} it is the positive root of a quadratic equation, {root}:",
+                Eq(quadratic, 1 - m, evaluate=False),
+            ),
+        },
+        root=Eq(a, positive_root, evaluate=False),
     )

@@ -23,7 +23,15 @@ from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.confirm import confirm_threshold, grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import closed_unit_interval, nonnegative, nonnegative_momentum
-from delaystability.theory.general_steps import THRESHOLD, X, Y, direction_steps, general_steps
+from delaystability.theory.general_steps import (
+    THRESHOLD,
+    X,
+    Y,
+    direction_steps,
+    form_steps,
+    general_steps,
+    modulus_step,
+)
 from delaystability.theory.loop import Loop
 from delaystability.theory.proofs.heavy_ball import pole_modulus_squared
 from delaystability.theory.symbols import (
@@ -136,32 +144,17 @@ def _first_crossing(loop: Loop) -> tuple[Step, ...]:
     real = ordered_product(half_cosine, _REAL)
     imaginary = ordered_product(half_sine, _IMAGINARY)
     return (
-        Step(
-            label="cosine-form",
-            text="The addition theorems separate the angles {angles}:",
-            claim=Eq(
-                X,
-                ordered_sum(
-                    ordered_product(cos(tau * theta), *real.args),
-                    -ordered_product(sin(tau * theta), *imaginary.args),
-                ),
-                evaluate=False,
+        *form_steps(
+            loop,
+            ordered_sum(
+                ordered_product(cos(tau * theta), *real.args),
+                -ordered_product(sin(tau * theta), *imaginary.args),
             ),
-            check=Identity({X: loop.cosine_part}),
-            given={"angles": r"\tau\theta, \theta/2"},
-        ),
-        Step(
-            label="sine-form",
-            text="and likewise",
-            claim=Eq(
-                Y,
-                ordered_sum(
-                    ordered_product(sin(tau * theta), *real.args),
-                    ordered_product(cos(tau * theta), *imaginary.args),
-                ),
-                evaluate=False,
+            ordered_sum(
+                ordered_product(sin(tau * theta), *real.args),
+                ordered_product(cos(tau * theta), *imaginary.args),
             ),
-            check=Identity({Y: loop.sine_part}),
+            r"\tau\theta, \theta/2",
         ),
         Step(
             label="first-crossing",
@@ -184,14 +177,10 @@ def _first_crossing(loop: Loop) -> tuple[Step, ...]:
                 "pi": Eq(theta, pi, evaluate=False),
             },
         ),
-        Step(
-            label="modulus",
-            text="At a crossing {X} vanishes, so that {Y} is the square root of",
-            claim=Eq(
-                X**2 + Y**2, ordered_product(pole_modulus_squared(), _ZERO_SQUARED), evaluate=False
-            ),
-            check=Identity({X: loop.cosine_part, Y: loop.sine_part}),
-            given={"X": X, "Y": Y},
+        modulus_step(
+            loop,
+            ordered_product(pole_modulus_squared(), _ZERO_SQUARED),
+            "At a crossing {X} vanishes, so that {Y} is the square root of",
         ),
         Step(
             label="zero-modulus",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from sympy import Eq, Expr, Function, Limit, Rational, limit, oo, pi, sin
+from sympy import Eq, Expr, Function, Integer, Limit, Rational, limit, oo, pi, sin
 
 from delaystability.optimizers import SGD
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import confirm_threshold, grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import nonnegative
-from delaystability.theory.general_steps import THRESHOLD, X, Y, direction_steps, general_steps
+from delaystability.theory.general_steps import (
+    THRESHOLD,
+    X,
+    direction_steps,
+    general_steps,
+    modulus_step,
+)
 from delaystability.theory.loop import Loop
 from delaystability.theory.symbols import a, half_sine, ordered_product, tau, theta
 
@@ -42,20 +48,13 @@ def sgd() -> Derivation:
         theorem,
         (
             *general_steps(loop),
-            Step(
-                label="modulus",
-                text=(
-                    "At a crossing {X} vanishes and {Y} is positive. Hence {Y} is 1 there, and the "
-                    "gain is {gain}, which increases with {theta}:"
-                ),
-                claim=Eq(X**2 + Y**2, 1, evaluate=False),
-                check=Identity({X: loop.cosine_part, Y: loop.sine_part}),
-                given={
-                    "X": X,
-                    "Y": Y,
-                    "gain": Eq(a, 2 * half_sine, evaluate=False),
-                    "theta": theta,
-                },
+            modulus_step(
+                loop,
+                Integer(1),
+                "At a crossing {X} vanishes and {Y} is positive. Hence {Y} is 1 there, and the "
+                "gain is {gain}, which increases with {theta}:",
+                gain=Eq(a, 2 * half_sine, evaluate=False),
+                theta=theta,
             ),
             Step(
                 label="first-crossing",

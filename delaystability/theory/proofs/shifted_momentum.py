@@ -9,7 +9,16 @@ from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import confirm_threshold, grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import closed_unit_interval, momentum, nonnegative
-from delaystability.theory.general_steps import THRESHOLD, X, Y, direction_steps, general_steps
+from delaystability.theory.general_steps import (
+    THRESHOLD,
+    X,
+    Y,
+    direction_steps,
+    form_steps,
+    general_steps,
+    modulus_step,
+    parametric_steps,
+)
 from delaystability.theory.loop import Loop
 from delaystability.theory.symbols import (
     a,
@@ -95,32 +104,17 @@ def _first_crossing(loop: Loop, squared: Expr) -> tuple[Step, ...]:
     end = pi / (tau + 1)
     at_end = Function("X")(end)
     return (
-        Step(
-            label="cosine-form",
-            text="The addition theorems separate the angles {angles}:",
-            claim=Eq(
-                X,
-                ordered_sum(
-                    ordered_product(1 - m, cos(_P), cos(_Q)),
-                    -ordered_product(1 + m, sin(_P), sin(_Q)),
-                ),
-                evaluate=False,
+        *form_steps(
+            loop,
+            ordered_sum(
+                ordered_product(1 - m, cos(_P), cos(_Q)),
+                -ordered_product(1 + m, sin(_P), sin(_Q)),
             ),
-            check=Identity({X: loop.cosine_part}),
-            given={"angles": r"\tau\theta/2, (\tau + 1)\theta/2"},
-        ),
-        Step(
-            label="sine-form",
-            text="and likewise",
-            claim=Eq(
-                Y,
-                ordered_sum(
-                    ordered_product(1 - m, sin(_P), cos(_Q)),
-                    ordered_product(1 + m, cos(_P), sin(_Q)),
-                ),
-                evaluate=False,
+            ordered_sum(
+                ordered_product(1 - m, sin(_P), cos(_Q)),
+                ordered_product(1 + m, cos(_P), sin(_Q)),
             ),
-            check=Identity({Y: loop.sine_part}),
+            r"\tau\theta/2, (\tau + 1)\theta/2",
         ),
         Step(
             label="first-crossing",
@@ -144,15 +138,11 @@ def _first_crossing(loop: Loop, squared: Expr) -> tuple[Step, ...]:
                 "value": 1 + m,
             },
         ),
-        Step(
-            label="modulus",
-            text=(
-                "At a crossing {X} vanishes, so that {Y} is the square root of the sum of squares; "
-                "{ref:crossing} turns it into a gain:"
-            ),
-            claim=Eq(X**2 + Y**2, squared, evaluate=False),
-            check=Identity({X: loop.cosine_part, Y: loop.sine_part}),
-            given={"X": X, "Y": Y},
+        modulus_step(
+            loop,
+            squared,
+            "At a crossing {X} vanishes, so that {Y} is the square root of the sum of squares; "
+            "{ref:crossing} turns it into a gain:",
         ),
     )
 
@@ -218,23 +208,9 @@ def _directions(loop: Loop) -> tuple[Step, ...]:
 
 
 def _remarks(loop: Loop) -> tuple[Step, ...]:
-    ratio = cos((tau + Rational(1, 2)) * theta) / half_cosine
-    gain = ordered_product(2, tan(theta / 2), sin((tau + 1) * theta))
-    return (
-        Step(
-            label="parametric",
-            text="With {ratio} eliminated by the angle equation, the gain of a crossing is",
-            claim=Eq(a, gain, evaluate=False),
-            check=Identity({a: (2 * half_sine * loop.sine_part).subs(m, ratio)}),
-            given={"ratio": Eq(m, ratio, evaluate=False)},
-            remark=True,
-        ),
-        Step(
-            label="delay-one",
-            text="For {one} the threshold is",
-            claim=Eq(a, 1 - m**2, evaluate=False),
-            check=Identity({a: gain.subs(tau, 1), m: ratio.subs(tau, 1)}),
-            given={"one": Eq(tau, 1, evaluate=False)},
-            remark=True,
-        ),
+    return parametric_steps(
+        loop,
+        cos((tau + Rational(1, 2)) * theta) / half_cosine,
+        ordered_product(2, tan(theta / 2), sin((tau + 1) * theta)),
+        {1: ("For {delay} the threshold is", Eq(a, 1 - m**2, evaluate=False))},
     )
