@@ -43,7 +43,7 @@ def is_schur_stable(coefficients: Sequence[int | Fraction]) -> bool:
         if abs(constant) >= abs(lead):
             return False
         reverse = fmpz_poly(polynomial.coeffs()[::-1])
-        polynomial = (lead * polynomial - constant * reverse).right_shift(1)
+        polynomial = fmpz_poly((lead * polynomial - constant * reverse).coeffs()[1:])
         # Without its content, the coefficients grow linearly with the step, not exponentially.
         polynomial = polynomial // polynomial.content()
     return True
