@@ -22,13 +22,15 @@ class RefusedError(Exception):
 @contextmanager
 def clear_errors() -> Iterator[None]:
     """Turn errors about arguments and files into one line and exit status 2."""
+    console = Console(stderr=True, highlight=False)
     try:
         yield
     except (ValueError, TypeError, ArithmeticError, OSError, RefusedError) as error:
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True
-        )
+        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        console.print("interrupted: a training continues where it stopped when run again")
+        raise typer.Exit(130) from None
 
 
 def print_values(values: dict[str, Any], as_json: bool, title: str) -> None:
