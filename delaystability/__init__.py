@@ -13,15 +13,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from delaystability.bounds import (
+    StabilityWarning,
     adjust_learning_rate,
-    escape_rate,
     is_stable,
     max_learning_rate,
     max_sharpness,
-    spectral_radius,
     stability_threshold,
 )
-from delaystability.delays import FixedDelay
+from delaystability.delays import (
+    Delay,
+    FixedDelay,
+    GeometricDelay,
+    MeasuredDelay,
+    RandomDelay,
+)
+from delaystability.dynamics import (
+    escape_rate,
+    fastest_gain,
+    max_delay,
+    max_momentum,
+    spectral_radius,
+    stable_gains,
+    stationary_variance,
+)
 from delaystability.optimizers import (
     CATALOGUE,
     SGD,
@@ -31,6 +45,8 @@ from delaystability.optimizers import (
     Nesterov,
     Optimizer,
     ShiftedMomentum,
+    SpikeCompensation,
+    WeightPrediction,
 )
 
 if TYPE_CHECKING:
@@ -44,23 +60,35 @@ __all__ = [
     "CATALOGUE",
     "SGD",
     "Certificate",
+    "Delay",
     "Derivation",
     "EMAMomentum",
     "FixedDelay",
+    "GeometricDelay",
     "HeavyBall",
     "LinearOptimizer",
+    "MeasuredDelay",
     "Nesterov",
     "Optimizer",
+    "RandomDelay",
     "ShiftedMomentum",
+    "SpikeCompensation",
+    "StabilityWarning",
+    "WeightPrediction",
     "adjust_learning_rate",
     "certify",
     "derive",
     "escape_rate",
+    "fastest_gain",
     "is_stable",
+    "max_delay",
     "max_learning_rate",
+    "max_momentum",
     "max_sharpness",
     "spectral_radius",
     "stability_threshold",
+    "stable_gains",
+    "stationary_variance",
 ]
 
 _LOADED_WHEN_USED = {

@@ -10,64 +10,108 @@ Source: Giladi, Nacson, Hoffer, Soudry, ICLR 2020, arXiv:1909.12340.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from delaystability.numerics.spectrum import spectral_radius_array
+from delaystability.arguments import checked_optimizer, nonnegative, positive, scalar_or_array
+from delaystability.delays import Delay, FixedDelay, delay_array
 from delaystability.numerics.threshold import threshold_array
 from delaystability.optimizers import Optimizer
 
 __all__ = [
+    "StabilityWarning",
     "adjust_learning_rate",
-    "escape_rate",
     "is_stable",
     "max_learning_rate",
     "max_sharpness",
-    "spectral_radius",
     "stability_threshold",
 ]
 
 Array = NDArray[np.float64]
 
 
-def _scalar_or_array(values: Array) -> Any:
-    return values if values.ndim else float(values)
+class StabilityWarning(UserWarning):
+    """The mean of a run with random delays is stable where its mean square is not."""
 
 
-def _positive(argument: str, value: ArrayLike) -> Array:
-    try:
-        values = np.asarray(value)
-    except Exception as error:
-        raise TypeError(f"{argument} must be a positive number or array; got {value!r}") from error
-    if values.dtype.kind not in "iuf":
-        raise TypeError(f"{argument} must be a positive number or array; got {value!r}")
-    values = values.astype(np.float64)
-    wrong = ~(np.isfinite(values) & (values > 0))
-    if np.any(wrong):
-        raise ValueError(f"{argument} must be positive and finite; got {values[wrong].flat[0]}")
-    return values
+_MOMENTS = ("mean", "mean-square")
 
 
-def _threshold(optimizer: Any, delay: Any, argument: str = "optimizer") -> Array:
-    _checked_optimizer(optimizer, argument)
-    return threshold_array(optimizer, delay)[0]
+def _threshold(
+    optimizer: Any,
+    delay: Any,
+    curvature_noise: ArrayLike = 0.0,
+    moment: str | None = None,
+    argument: str = "optimizer",
+) -> Array:
+    checked_optimizer(optimizer, argument)
+    if moment is not None and moment not in _MOMENTS:
+        raise ValueError(f"moment must be 'mean', 'mean-square' or None; got {moment!r}")
+    noise = nonnegative("curvature_noise", curvature_noise)
+    random = isinstance(delay, Delay) and not isinstance(delay, FixedDelay)
+    mean_square = moment == "mean-square" or (moment is None and bool(np.any(noise > 0)))
+    if not random and not (mean_square and np.any(noise > 0)):
+        # Without any randomness both moments have the same threshold.
+        return threshold_array(optimizer, delay)[0] + 0.0 * noise
+    if mean_square:
+        return _each(optimizer, delay, noise, "mean-square")
+    threshold = _each(optimizer, delay, noise, "mean")
+    if moment is None:
+        _warn_of_rare_events(threshold, _each(optimizer, delay, noise, "mean-square"))
+    return threshold
 
 
-def _checked_optimizer(optimizer: Any, argument: str = "optimizer") -> Optimizer:
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(
-            f"{argument} must be an optimizer such as ds.SGD() or ds.HeavyBall(0.9); "
-            f"got {optimizer!r}"
+def _warn_of_rare_events(mean: Array, mean_square: Array) -> None:
+    if np.any(mean_square < 0.9 * mean):
+        warnings.warn(
+            f"the mean is stable up to {mean.flat[0]:.6g}, but the mean square only up to "
+            f"{mean_square.flat[0]:.6g}: rare long delays may make runs diverge above it; ask "
+            "with moment='mean-square', or with moment='mean' to silence this",
+            StabilityWarning,
+            stacklevel=4,
         )
-    for name, value in optimizer.parameters.items():
-        if getattr(value, "free_symbols", None):
-            raise TypeError(f"{name} must be a number here; got the expression {value!r}")
-    return optimizer
 
 
-def stability_threshold(optimizer: Optimizer, delay: Any) -> Any:
+def _each(optimizer: Optimizer, delay: Any, noise: Array, moment: str) -> Array:
+    """The threshold for each combination of parameters, delays and noise, one at a time."""
+    from delaystability.numerics.second_moment import mean_square_threshold, mean_threshold
+
+    lags = np.empty((), dtype=object)
+    lags[()] = delay
+    if not isinstance(delay, Delay):
+        lags = delay_array(delay).astype(object)
+    values = [noise, lags]
+    parameters = {
+        name: value
+        for name, value in optimizer.parameters.items()
+        if value is not None and not isinstance(value, Mapping)
+    }
+    arrays = np.broadcast_arrays(*values, *parameters.values())
+    result = np.empty(arrays[0].shape)
+    for index in np.ndindex(result.shape):
+        one_noise, lag, *own = (array[index] for array in arrays)
+        changes = {name: float(value) for name, value in zip(parameters, own, strict=True)}
+        one = replace(optimizer, **changes) if changes else optimizer  # type: ignore[type-var]
+        result[index] = (
+            mean_square_threshold(one, lag, float(one_noise))
+            if moment == "mean-square"
+            else mean_threshold(one, lag)[0]
+        )
+    return result
+
+
+def stability_threshold(
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    curvature_noise: ArrayLike = 0.0,
+    moment: str | None = None,
+) -> Any:
     """The largest stable gain a*: every gain ``lr * sharpness`` in (0, a*) is stable.
 
     With A(z) = 1 - sum_j feedback_j z^-j and B(z) = sum_k feedforward_k z^-k, a* is the smallest
@@ -78,11 +122,18 @@ def stability_threshold(optimizer: Optimizer, delay: Any) -> Any:
     ----------
     optimizer : Optimizer
         Its momentum may be an array.
-    delay : int, integer array or FixedDelay, at least 0
+    delay : int, integer array or delay object, at least 0
+        With a random delay D, z^-delay becomes its generating function E[z^-D].
+    curvature_noise : number or array, at least 0
+        Variance of the mini-batch curvature divided by the square of its mean.
+    moment : "mean" or "mean-square", optional
+        Which moment of a perturbation must die out. By default the mean square if there is
+        curvature noise, and else the mean, with a `StabilityWarning` where the mean square of a
+        random delay has a clearly smaller threshold.
 
     Returns
     -------
-    float, or array of the common shape of delay and momentum
+    float, or array of the common shape of delay, noise and momentum
         Zero if even small gains are unstable, which only a LinearOptimizer can be.
 
     Raises
@@ -90,36 +141,59 @@ def stability_threshold(optimizer: Optimizer, delay: Any) -> Any:
     TypeError, ValueError
         If an argument is not what is described here.
     """
-    return _scalar_or_array(_threshold(optimizer, delay))
+    return scalar_or_array(_threshold(optimizer, delay, curvature_noise, moment))
 
 
-def max_learning_rate(sharpness: ArrayLike, optimizer: Optimizer, delay: Any) -> Any:
+def max_learning_rate(
+    sharpness: ArrayLike,
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    curvature_noise: ArrayLike = 0.0,
+    moment: str | None = None,
+) -> Any:
     """The largest stable learning rate, a*(optimizer, delay) / sharpness.
 
     Parameters
     ----------
     sharpness : number or array, positive
         Largest eigenvalue of the Hessian at the minimum.
-    optimizer, delay : see `stability_threshold`
+    optimizer, delay, curvature_noise, moment : see `stability_threshold`
     """
-    sharpness_array = _positive("sharpness", sharpness)
-    return _scalar_or_array(_threshold(optimizer, delay) / sharpness_array)
+    sharpness_array = positive("sharpness", sharpness)
+    threshold = _threshold(optimizer, delay, curvature_noise, moment)
+    return scalar_or_array(threshold / sharpness_array)
 
 
-def max_sharpness(lr: ArrayLike, optimizer: Optimizer, delay: Any) -> Any:
+def max_sharpness(
+    lr: ArrayLike,
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    curvature_noise: ArrayLike = 0.0,
+    moment: str | None = None,
+) -> Any:
     """The sharpness of the sharpest accessible minimum, a*(optimizer, delay) / lr.
 
     Parameters
     ----------
     lr : number or array, positive
         Learning rate.
-    optimizer, delay : see `stability_threshold`
+    optimizer, delay, curvature_noise, moment : see `stability_threshold`
     """
-    lr_array = _positive("lr", lr)
-    return _scalar_or_array(_threshold(optimizer, delay) / lr_array)
+    lr_array = positive("lr", lr)
+    return scalar_or_array(_threshold(optimizer, delay, curvature_noise, moment) / lr_array)
 
 
-def is_stable(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer, delay: Any) -> Any:
+def is_stable(
+    lr: ArrayLike,
+    sharpness: ArrayLike,
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    curvature_noise: ArrayLike = 0.0,
+    moment: str | None = None,
+) -> Any:
     """Whether a minimum of this sharpness is stable: ``lr * sharpness < a*(optimizer, delay)``.
 
     True means that all curvatures from 0 to ``sharpness`` are stable, as a Hessian needs.
@@ -127,14 +201,14 @@ def is_stable(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer, delay: 
     Parameters
     ----------
     lr, sharpness : numbers or arrays, positive
-    optimizer, delay : see `stability_threshold`
+    optimizer, delay, curvature_noise, moment : see `stability_threshold`
 
     Returns
     -------
     bool, or array of bool
     """
-    gain = _positive("lr", lr) * _positive("sharpness", sharpness)
-    stable = gain < _threshold(optimizer, delay)
+    gain = positive("lr", lr) * positive("sharpness", sharpness)
+    stable = gain < _threshold(optimizer, delay, curvature_noise, moment)
     return stable if stable.ndim else bool(stable)
 
 
@@ -144,6 +218,10 @@ def adjust_learning_rate(
     delay: Any,
     new_delay: Any,
     new_optimizer: Optimizer | None = None,
+    *,
+    curvature_noise: ArrayLike = 0.0,
+    new_curvature_noise: ArrayLike | None = None,
+    moment: str | None = None,
 ) -> Any:
     """The learning rate that keeps the accessible minima when delay or optimizer change.
 
@@ -157,31 +235,14 @@ def adjust_learning_rate(
     optimizer, delay : see `stability_threshold`
     new_delay : like delay
     new_optimizer : Optimizer, by default the same as before
+    curvature_noise, moment : see `stability_threshold`
+    new_curvature_noise : like curvature_noise, by default the same as before
     """
-    lr_array = _positive("lr", lr)
-    before = _threshold(optimizer, delay)
+    lr_array = positive("lr", lr)
+    before = _threshold(optimizer, delay, curvature_noise, moment)
     if np.any(before <= 0):
         raise ValueError(f"optimizer must have a stable learning rate at delay {delay}; got none")
-    after = optimizer if new_optimizer is None else new_optimizer
-    return _scalar_or_array(lr_array * _threshold(after, new_delay, "new_optimizer") / before)
-
-
-def spectral_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike) -> Any:
-    """The largest modulus |z| of the roots of the characteristic polynomial at this gain.
-
-    A perturbation of the minimum behaves as |z|^t after t updates: below 1 it dies out.
-
-    Parameters
-    ----------
-    optimizer, delay : see `stability_threshold`
-        The polynomial may have degree up to 1000, about the delay.
-    gain : number or array, positive
-        Learning rate times curvature.
-    """
-    _checked_optimizer(optimizer)
-    return _scalar_or_array(spectral_radius_array(optimizer, delay, _positive("gain", gain)))
-
-
-def escape_rate(optimizer: Optimizer, delay: Any, gain: ArrayLike) -> Any:
-    """Growth of a perturbation in nats an update: log of `spectral_radius`; negative if stable."""
-    return _scalar_or_array(np.log(np.asarray(spectral_radius(optimizer, delay, gain))))
+    new = optimizer if new_optimizer is None else new_optimizer
+    noise = curvature_noise if new_curvature_noise is None else new_curvature_noise
+    after = _threshold(new, new_delay, noise, moment, "new_optimizer")
+    return scalar_or_array(lr_array * after / before)

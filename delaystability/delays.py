@@ -1,21 +1,77 @@
 """Delays: the number of updates between reading an iterate and applying its gradient.
 
-``delay = 0`` is synchronous training; ``N`` round-robin workers have ``delay = N - 1``.
+``delay = 0`` is synchronous training; ``N`` round-robin workers have ``delay = N - 1``. Random
+delays are independent from update to update; a measured delay is replayed from a log.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from math import fsum, inf, isfinite
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FixedDelay", "delay_array"]
+__all__ = [
+    "Delay",
+    "FixedDelay",
+    "GeometricDelay",
+    "MeasuredDelay",
+    "RandomDelay",
+    "as_delay",
+    "delay_array",
+]
+
+_LARGEST = 2**53
+
+
+class Delay(ABC):
+    """A delay: fixed, random and independent from update to update, or measured."""
+
+    @property
+    @abstractmethod
+    def pmf(self) -> dict[int, Any]:
+        """Every possible delay, in increasing order, with its positive probability."""
+
+    def probability(self, delay: int) -> Any:
+        """The probability of this delay, 0 if it is impossible."""
+        return self.pmf.get(delay, 0)
+
+    @property
+    def mean(self) -> Any:
+        """The expected delay, a fraction if the probabilities are fractions."""
+        terms = [delay * probability for delay, probability in self.pmf.items()]
+        return fsum(terms) if any(isinstance(term, float) for term in terms) else sum(terms)
+
+    @property
+    def minimum(self) -> int:
+        """The smallest possible delay."""
+        return min(self.pmf)
+
+    @property
+    def maximum(self) -> float:
+        """The largest possible delay, infinite if there is none."""
+        return max(self.pmf)
+
+    def generating_function(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """``E[z^-delay]``: numerator and denominator, coefficients over the lags 0, 1, 2, ...
+
+        Arrays of floats, or of objects where the probabilities are fractions.
+        """
+        pmf = self.pmf
+        exact = not any(isinstance(probability, float) for probability in pmf.values())
+        numerator = np.zeros(1 + max(pmf), dtype=object if exact else np.float64)
+        numerator[list(pmf)] = list(pmf.values())
+        return numerator, np.ones(1, dtype=numerator.dtype)
 
 
 @dataclass(frozen=True)
-class FixedDelay:
+class FixedDelay(Delay):
     """Every gradient is applied ``delay`` updates after its iterate was read.
 
     Its generating function is ``E[z^-delay] = z^-delay``.
@@ -32,6 +88,144 @@ class FixedDelay:
         if values.ndim:
             raise TypeError(f"delay must be a single integer >= 0; got {self.delay!r}")
         object.__setattr__(self, "delay", int(values))
+
+    @property
+    def pmf(self) -> dict[int, Any]:
+        """``{delay: 1}``."""
+        return {self.delay: 1}
+
+
+@dataclass(frozen=True, init=False)
+class RandomDelay(Delay):
+    """Independent delays, drawn anew for each update from a table of probabilities.
+
+    Its generating function is ``E[z^-delay] = sum_k pmf_k z^-k``.
+
+    Parameters
+    ----------
+    pmf : sequence of probabilities of the delays 0, 1, 2, ..., or mapping delay -> probability
+        Finite, at least 0. Fractions are kept and must sum to exactly 1; floats must do so within
+        rounding (8 units of 1e-16 for each term) and are divided by their sum.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``pmf`` is anything else.
+    """
+
+    _pmf: dict[int, Any]
+
+    def __init__(self, pmf: Any) -> None:
+        object.__setattr__(self, "_pmf", _checked_pmf(pmf))
+
+    def __repr__(self) -> str:
+        return f"RandomDelay({self._pmf})"
+
+    @property
+    def pmf(self) -> dict[int, Any]:
+        """Every possible delay, in increasing order, with its positive probability."""
+        return dict(self._pmf)
+
+
+@dataclass(frozen=True)
+class GeometricDelay(Delay):
+    """Independent delays with ``P(delay = k) = (1 - ratio) ratio^k`` for every k >= 0.
+
+    Its generating function is ``(1 - ratio) / (1 - ratio z^-1)``, its mean ratio / (1 - ratio).
+
+    Parameters
+    ----------
+    ratio : number, 0 <= ratio < 1
+    """
+
+    ratio: Any
+
+    def __post_init__(self) -> None:
+        if not (_is_real(self.ratio) and 0 <= self.ratio < 1):
+            error = ValueError if _is_real(self.ratio) else TypeError
+            raise error(f"ratio must be one number with 0 <= ratio < 1; got {self.ratio!r}")
+        object.__setattr__(self, "ratio", _plain(self.ratio))
+
+    @property
+    def pmf(self) -> dict[int, Any]:
+        """Refused, as there are infinitely many delays: see `probability`."""
+        raise ValueError("a GeometricDelay has infinitely many delays: use probability(delay)")
+
+    def probability(self, delay: int) -> Any:
+        """``(1 - ratio) ratio^delay``, and 0 for a negative delay."""
+        return (1 - self.ratio) * self.ratio**delay if delay >= 0 else 0
+
+    @property
+    def mean(self) -> Any:
+        """``ratio / (1 - ratio)``."""
+        return self.ratio / (1 - self.ratio)
+
+    @property
+    def minimum(self) -> int:
+        """Zero."""
+        return 0
+
+    @property
+    def maximum(self) -> float:
+        """Infinity, and 0 if the ratio is 0."""
+        return inf if self.ratio else 0
+
+    def generating_function(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """``[1 - ratio]`` and ``[1, -ratio]``, over the lags 0, 1."""
+        return np.array([1 - self.ratio]), np.array([1, -self.ratio])
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredDelay(Delay):
+    """Delays measured in a run, in order; its probabilities are the frequencies in the log.
+
+    Parameters
+    ----------
+    sequence : integer array of shape (updates,) or (updates, workers)
+        With several workers, each update applies the mean of their gradients.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the sequence is empty or an entry is not an integer >= 0.
+    """
+
+    sequence: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        sequence = _checked_log(self.sequence, "sequence")
+        sequence.flags.writeable = False
+        object.__setattr__(self, "sequence", sequence)
+
+    @classmethod
+    def from_log(cls, log: Any) -> MeasuredDelay:
+        """A measured delay from a text file or an array.
+
+        Parameters
+        ----------
+        log : path, or array of shape (updates,) or (updates, workers)
+            A text file has one line for each update, one column for each worker, separated by
+            commas or white space, and no header. Lines that start with ``#`` are skipped.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the file cannot be read, or the log is empty, ragged, or has an entry that is not
+            an integer >= 0: the message names the row (counted from 1) and the value.
+        """
+        return cls(_checked_log(_read(log) if isinstance(log, (str, PathLike)) else log, "log"))
+
+    @property
+    def pmf(self) -> dict[int, Any]:
+        """The frequency of every delay in the log, as exact fractions."""
+        delays, counts = np.unique(self.sequence, return_counts=True)
+        pairs = zip(delays.tolist(), counts.tolist(), strict=True)
+        return {delay: Fraction(count, self.sequence.size) for delay, count in pairs}
+
+
+def as_delay(delay: Any) -> Delay:
+    """The delay object itself, or a `FixedDelay` from one integer."""
+    return delay if isinstance(delay, Delay) else FixedDelay(delay)
 
 
 def delay_array(delay: Any) -> NDArray[np.int64]:
@@ -66,6 +260,85 @@ def delay_array(delay: Any) -> NDArray[np.int64]:
     wrong = ~np.isfinite(values) | (values < 0) | (values != np.floor(values))
     if np.any(wrong):
         raise ValueError(f"delay must be {allowed}; got {values[wrong].flat[0]}")
-    if np.any(values > 2**53):
+    if np.any(values > _LARGEST):
         raise ValueError(f"delay must be {allowed}, at most 2**53; got {values.max()}")
+    return values.astype(np.int64)
+
+
+def _is_real(value: Any) -> bool:
+    """A finite integer, float or fraction; no bool."""
+    number = isinstance(value, (int, float, Fraction, np.integer, np.floating))
+    return number and not isinstance(value, bool) and isfinite(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _checked_pmf(pmf: Any) -> dict[int, Any]:
+    allowed = "probabilities >= 0 of the delays 0, 1, 2, ... that sum to 1, or such a mapping"
+    if isinstance(pmf, (str, bytes)) or not (isinstance(pmf, Mapping) or np.iterable(pmf)):
+        raise TypeError(f"pmf must be {allowed}; got {pmf!r}")
+    table: dict[int, Any] = {}
+    for delay, value in pmf.items() if isinstance(pmf, Mapping) else enumerate(pmf):
+        integral = hasattr(delay, "__index__") and not isinstance(delay, (bool, np.bool_))
+        if not integral or not 0 <= delay.__index__() <= _LARGEST:
+            raise ValueError(f"pmf must be {allowed}; got the delay {delay!r}")
+        if not _is_real(value) or value < 0:
+            raise ValueError(f"pmf must be {allowed}; got {value!r} for delay {delay}")
+        if value > 0:
+            table[delay.__index__()] = _plain(value)
+    if all(isinstance(value, (int, Fraction)) for value in table.values()):
+        total: Any = sum(table.values())
+        wrong = total != 1
+    else:
+        total = fsum(table.values())
+        wrong = abs(total - 1) > 8 * len(table) * np.finfo(np.float64).eps
+        table = {delay: float(value) / total for delay, value in table.items()} if total else {}
+    if wrong:
+        raise ValueError(f"pmf must be {allowed}; got the sum {total}")
+    return dict(sorted(table.items()))
+
+
+def _read(path: Any) -> list[list[float]]:
+    """The rows of numbers in a text file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"log must be a readable text file; got {fspath(path)!r}: {error}"
+        ) from error
+    rows: list[list[float]] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        words = line.split(",") if "," in line else line.split()
+        try:
+            rows.append([float(word) for word in words])
+        except ValueError as error:
+            raise ValueError(
+                f"log must hold integers >= 0 and no header; got {line!r} in line {number}"
+            ) from error
+    return rows
+
+
+def _checked_log(log: Any, argument: str) -> NDArray[np.int64]:
+    allowed = "integers >= 0, one row for each update and one column for each worker"
+    try:
+        values = np.array(log)
+    except ValueError as error:
+        raise ValueError(f"{argument} must hold {allowed}; its rows differ in length") from error
+    if values.size == 0 or values.ndim not in (1, 2):
+        raise ValueError(f"{argument} must hold {allowed}; got the shape {values.shape}")
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{argument} must hold {allowed}; got entries of type {values.dtype}")
+    wrong = ~np.isfinite(values) | (values < 0) | (values != np.floor(values)) | (values > _LARGEST)
+    if np.any(wrong):
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"{argument} must hold {allowed}; got {values[index]} in row {index[0] + 1}"
+        )
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
     return values.astype(np.int64)

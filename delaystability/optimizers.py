@@ -14,12 +14,12 @@ Every table is in the raw learning-rate convention of ``torch.optim.SGD``.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
+
+from delaystability.optimizer import Coefficients, LinearOptimizer, Optimizer, Term
 
 __all__ = [
     "CATALOGUE",
@@ -31,43 +31,11 @@ __all__ = [
     "Optimizer",
     "SGD",
     "ShiftedMomentum",
+    "SpikeCompensation",
     "Term",
+    "WeightPrediction",
     "optimizer_from_name",
 ]
-
-
-class Term(NamedTuple):
-    """One entry of a table: ``coefficient`` multiplies the value ``lag`` updates ago."""
-
-    lag: Any
-    coefficient: Any
-
-
-class Coefficients(NamedTuple):
-    """The two tables of a linear optimizer, each a tuple of `Term`."""
-
-    feedback: tuple[Term, ...]
-    feedforward: tuple[Term, ...]
-
-
-class Optimizer(ABC):
-    """A linear optimizer, given by its coefficient tables.
-
-    Subclasses are frozen data classes with a ``name`` (for command lines and tables) and a
-    ``title`` (for prose), and implement `coefficients`.
-    """
-
-    name: ClassVar[str]
-    title: ClassVar[str]
-
-    @abstractmethod
-    def coefficients(self, delay: Any) -> Coefficients:
-        """The tables for a loop with this ``delay`` (updates between reading and applying)."""
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The optimizer's own parameters by name, for example ``{"momentum": 0.9}``."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # type: ignore[arg-type]
 
 
 def _checked_momentum(momentum: Any) -> Any:
@@ -197,69 +165,104 @@ class ShiftedMomentum(Optimizer):
         return Coefficients((Term(delay + 1, self.momentum),), (Term(0, 1),))
 
 
-def _checked_table(argument: str, table: Mapping[Any, Any], first_lag: int) -> dict[Any, Any]:
-    allowed = f"a mapping from integer lags >= {first_lag} to finite coefficients"
-    if not isinstance(table, Mapping):
-        raise TypeError(f"{argument} must be {allowed}; got {table!r}")
-    for lag, coefficient in table.items():
-        symbolic_lag = bool(getattr(lag, "free_symbols", None))
-        if not symbolic_lag:
-            integral = hasattr(lag, "__index__") and not isinstance(lag, bool)
-            if not integral or lag.__index__() < first_lag:
-                raise ValueError(f"{argument} must be {allowed}; got the lag {lag!r}")
-        if getattr(coefficient, "free_symbols", None):
-            continue
-        try:
-            finite = not isinstance(coefficient, (str, bool)) and bool(
-                abs(coefficient) < float("inf")
-            )
-        except (TypeError, ValueError):
-            finite = False
-        if not finite or isinstance(coefficient, complex):
-            raise ValueError(f"{argument} must be {allowed}; got {coefficient!r} at lag {lag!r}")
-    return {
-        lag if getattr(lag, "free_symbols", None) else lag.__index__(): value
-        for lag, value in table.items()
-    }
+def _power_and_sum(momentum: Any, delay: Any) -> tuple[Any, Any]:
+    """m^delay and 1 + m + ... + m^(delay-1) = (1 - m^delay)/(1 - m), in any number type."""
+    power = momentum**delay
+    total = (1 - power) / (1 - momentum)
+    symbolic = bool(getattr(delay, "free_symbols", None))
+    if isinstance(momentum, (float, np.ndarray)) and not symbolic:
+        # As m approaches 1, 1 - m^delay cancels; its logarithm does not.
+        near_one = np.asarray(momentum) > 0.5
+        safe = np.where(near_one, momentum, 0.75)
+        total = np.where(near_one, -np.expm1(delay * np.log1p(safe - 1)) / (1 - safe), total)
+    return power, total
 
 
 @dataclass(frozen=True)
-class LinearOptimizer(Optimizer):
-    """One's own linear optimizer, from its two tables.
+class SpikeCompensation(Optimizer):
+    """Spike compensation: ``w_{t+1} = w_t - lr (p v_t + q g_t)``, ``v_t = momentum v_{t-1} + g_t``.
 
-    ``u_t = sum_j feedback[j] u_{t-j} + sum_k feedforward[k] g_{t-k}``
+    With p = momentum^delay and q = (1 - p)/(1 - momentum), the late gradient at once gets the
+    weight that it would have gathered, and keeps its total weight 1/(1 - momentum).
+    Kosson, Chiley, Venigalla, Hestness, Koster (2020), arXiv:2003.11666.
 
     Parameters
     ----------
-    feedback : mapping from lag j >= 1 to coefficient; empty by default
-    feedforward : mapping from lag k >= 0 to coefficient; ``{0: 1}`` by default
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a lag that is too small or fractional, or a coefficient that is not a finite number.
+    momentum : number, array or expression in (-1, 1)
     """
 
-    feedback: Mapping[Any, Any] = field(default_factory=dict)
-    feedforward: Mapping[Any, Any] = field(default_factory=lambda: {0: 1})
-    name: ClassVar[str] = "linear"
-    title: ClassVar[str] = "Linear optimizer"
+    momentum: Any
+    name: ClassVar[str] = "spike-compensation"
+    title: ClassVar[str] = "Spike compensation"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "feedback", _checked_table("feedback", self.feedback, 1))
-        object.__setattr__(self, "feedforward", _checked_table("feedforward", self.feedforward, 0))
-        if not self.feedforward:
-            raise ValueError("feedforward must have at least one coefficient; got an empty mapping")
+        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
 
     def coefficients(self, delay: Any) -> Coefficients:
+        power, total = _power_and_sum(self.momentum, delay)
         return Coefficients(
-            tuple(Term(lag, value) for lag, value in self.feedback.items()),
-            tuple(Term(lag, value) for lag, value in self.feedforward.items()),
+            (Term(1, self.momentum),), (Term(0, power + total), Term(1, -total * self.momentum))
         )
 
 
+@dataclass(frozen=True)
+class WeightPrediction(Optimizer):
+    """Linear weight prediction on heavy ball: the gradient is taken at ``w + T (w_t - w_{t-1})``.
+
+    ``u_t = momentum u_{t-1} + (1 + T) g_t - T g_{t-1}``, where ``g`` are gradients at the late
+    iterates themselves. Kosson, Chiley, Venigalla, Hestness, Koster (2020), arXiv:2003.11666.
+
+    Parameters
+    ----------
+    momentum : number, array or expression in (-1, 1)
+    horizon : number, array or expression, optional
+        The number of updates T that is predicted ahead; the delay by default.
+    """
+
+    momentum: Any
+    horizon: Any = None
+    name: ClassVar[str] = "weight-prediction"
+    title: ClassVar[str] = "Weight prediction"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
+        if self.horizon is not None:
+            object.__setattr__(self, "horizon", _checked_horizon(self.horizon))
+
+    def coefficients(self, delay: Any) -> Coefficients:
+        horizon = delay if self.horizon is None else self.horizon
+        return Coefficients((Term(1, self.momentum),), (Term(0, 1 + horizon), Term(1, -horizon)))
+
+
+def _checked_horizon(horizon: Any) -> Any:
+    allowed = "None (the delay) or a finite number, array or symbolic expression"
+    if isinstance(horizon, (str, bytes, bool, complex)):
+        raise TypeError(f"horizon must be {allowed}; got {horizon!r}")
+    if getattr(horizon, "free_symbols", None):
+        return horizon
+    try:
+        if isinstance(horizon, (list, tuple)):
+            horizon = np.asarray(horizon, dtype=np.float64)
+        finite = abs(horizon) < float("inf")
+        finite = bool(finite.all() if hasattr(finite, "all") else finite)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"horizon must be {allowed}; got {horizon!r}") from error
+    if not finite:
+        raise ValueError(f"horizon must be {allowed}; got {horizon!r}")
+    return horizon
+
+
 CATALOGUE: dict[str, type[Optimizer]] = {
-    cls.name: cls for cls in (SGD, HeavyBall, EMAMomentum, Nesterov, ShiftedMomentum)
+    cls.name: cls
+    for cls in (
+        SGD,
+        HeavyBall,
+        EMAMomentum,
+        Nesterov,
+        ShiftedMomentum,
+        SpikeCompensation,
+        WeightPrediction,
+    )
 }
 """The named optimizers: name on the command line -> class."""
 
@@ -275,8 +278,10 @@ def optimizer_from_name(name: str, **parameters: Any) -> Optimizer:
     if name not in CATALOGUE:
         raise ValueError(f"optimizer must be one of {', '.join(CATALOGUE)}; got {name!r}")
     cls = CATALOGUE[name]
-    wanted = [entry.name for entry in fields(cls)]  # type: ignore[arg-type]
-    missing = [entry for entry in wanted if entry not in parameters]
+    entries = fields(cls)  # type: ignore[arg-type]
+    wanted = [entry.name for entry in entries]
+    needed = [entry.name for entry in entries if entry.default is MISSING]
+    missing = [entry for entry in needed if entry not in parameters]
     surplus = [entry for entry in parameters if entry not in wanted]
     if missing:
         raise ValueError(f"optimizer {name!r} needs {', '.join(missing)}")

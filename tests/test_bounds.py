@@ -118,8 +118,3 @@ def test_wrong_optimizers_are_named():
         ds.stability_threshold(ds.HeavyBall(sympy.Symbol("m")), 1)
     with pytest.raises(ValueError, match="must have a stable learning rate"):
         ds.adjust_learning_rate(0.1, ds.LinearOptimizer({}, {0: -1}), 0, 1)
-
-
-def test_a_spectral_radius_beyond_the_limit_is_refused():
-    with pytest.raises(ValueError, match="at most 1000 for a spectral radius; got degree 5001"):
-        ds.spectral_radius(ds.SGD(), 5000, 0.1)

@@ -15,13 +15,16 @@ PACKAGE = Path(ds.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each part may import of the package, besides itself.
-GROUND = {"optimizers", "delays"}
+GROUND = {"optimizer", "optimizers", "delays"}
 ALLOWED = {
-    "optimizers": set(),
+    "optimizer": set(),
+    "optimizers": {"optimizer"},
     "delays": set(),
     "numerics": GROUND,
     "theory": GROUND,
-    "bounds": GROUND | {"numerics"},
+    "arguments": GROUND,
+    "bounds": GROUND | {"arguments", "numerics"},
+    "dynamics": GROUND | {"arguments", "numerics"},
     "validation": GROUND | {"bounds"},
     "verification": GROUND | {"numerics", "theory", "bounds", "validation"},
     "terminal": set(),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import delaystability as ds
 from delaystability.numerics.characteristic import dense_tables
-from delaystability.numerics.filter_phase import filter_threshold
+from delaystability.numerics.crossings import filter_threshold
 from tests.helpers import EPS, WITH_MOMENTUM, largest_root, make, random_cases, threshold_by_roots
 
 

@@ -133,6 +133,8 @@ def exact_optimizer(optimizer: Optimizer) -> Optimizer:
     """
 
     def rational(name: str, value: Any) -> Any:
+        if value is None:
+            return None
         if isinstance(value, Mapping):
             return {lag: rational(name, entry) for lag, entry in value.items()}
         if isinstance(value, np.generic):
@@ -193,7 +195,9 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
     nearest = round(centre / unit)
     certificate = Certificate(
         optimizer=exact.name,
-        parameters={name: _text(value) for name, value in exact.parameters.items()},
+        parameters={
+            name: _text(value) for name, value in exact.parameters.items() if value is not None
+        },
         a=a,
         b=b,
         delay=lag,
@@ -232,6 +236,8 @@ def _sparse_tables(optimizer: Optimizer, delay: int) -> tuple[Table, Table]:
 
 def _floats(optimizer: Optimizer) -> Optimizer:
     def number(value: Any) -> Any:
+        if value is None:
+            return None
         if isinstance(value, Mapping):
             return {lag: float(entry) for lag, entry in value.items()}
         return float(value)

@@ -1,224 +1,215 @@
-"""Thresholds of optimizers with one pole and at most one zero, for whole arrays at once.
+"""Thresholds of optimizers with one pole and one zero, for whole arrays at once.
 
-    A(z) = 1 - m z^-L,   B(z) = b0 + b1 z^-1,     L = 1, or L = delay + 1 with b1 = 0
+    A(z) = 1 - m z^-1,   B(z) = b0 + b1 z^-1,   |m| < 1,   b0 + b1 > 0
 
-covers every optimizer of the catalogue. A gain puts a root at z = exp(i theta), 0 < theta < pi,
-exactly if the phase
+covers Nesterov momentum, weight prediction and spike compensation. With u = tan(theta/2),
+r = (1 - m)/(1 + m), s = (b0 - b1)/(b0 + b1) and n = 2 delay + 1, a gain puts a root at z = exp(i theta),
+0 < theta < pi, exactly if the phase
 
-    F(theta) = (delay + 1/2) theta - arg(i conj(A) B)
+    F(u) = n atan(u) - atan(s u) - atan(r/u)
 
-is a multiple of 2 pi, and that gain is 2 sin(theta/2) |A/B|. Between the zeros of the derivatives
-of phase and gain, both are monotone, so that only the crossing nearest to the end of smaller gain
-can be the smallest one: at most five candidates, whatever the delay, and the real root z = -1.
+is a multiple of 2 pi, and that gain is 2 u |(1 - m) + i (1 + m) u| / |(1 + i u)(b0 + b1 + i (b0 - b1) u)|.
+Between the zeros of the derivatives of phase and gain, both are monotone, so that only the crossing
+nearest to the end of smaller gain can be the smallest one: at most five candidates, whatever the
+delay, and the real root z = -1.
+
+Where s is near n the two large terms cancel: there n atan(u) - atan(s u) is taken as
+(n - s) u + (s u - atan(s u)) - n (u - atan(u)), with n - s from tables of twice the precision.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.numerics.bracketed_newton import bracketed_newton
+from delaystability.numerics.double_double import DoubleDouble
 
-__all__ = ["OnePole", "one_pole_threshold"]
+__all__ = ["one_pole_threshold"]
 
 Array = NDArray[np.float64]
 
+_TURN = 2 * np.pi
+_SMALL = 0.25
+"""Up to here x - atan(x) is summed as a series; beyond, the difference loses two digits."""
+_SMALLEST, _LARGEST = 1e-30, 1e30
+"""Stand-ins for u = 0 and u = infinity as ends of a bracket."""
+
 
 @dataclass(frozen=True)
-class OnePole:
-    """Delays and tables A = 1 - m z^-L, B = b0 + b1 z^-1, as arrays of one shape (n,)."""
+class _OnePole:
+    """The numbers of the module's formulas, as arrays of one shape (n,)."""
 
     delay: Array
-    pole_lag: Array
     momentum: Array
-    b0: Array
-    b1: Array
+    ratio: Array
+    at_one: Array
+    at_minus_one: Array
+    slope: Array
+    excess: Array
 
-    def take(self, index: NDArray[np.intp]) -> OnePole:
-        """The optimizers with these numbers."""
-        return OnePole(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
-
-    @property
-    def size(self) -> int:
-        """The number n of optimizers."""
-        return int(self.delay.size)
+    def take(self, index: NDArray[np.intp]) -> _OnePole:
+        return _OnePole(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
 
-def _squared_modulus(at_one: Array, product: Array, angle: Array) -> Array:
-    """|p + q exp(-2i angle)|^2 from p + q and p q, without cancellation for either sign of p q."""
-    at_minus_one_squared = at_one**2 - 4 * product
-    from_one = at_one**2 - 4 * product * np.sin(angle) ** 2
-    from_minus_one = at_minus_one_squared + 4 * product * np.cos(angle) ** 2
-    return np.where(product <= 0, from_one, from_minus_one)
-
-
-def _squared_moduli(tables: OnePole, theta: Array) -> tuple[Array, Array]:
-    m = tables.momentum
-    a_squared = np.where(
-        m >= 0,
-        (1 - m) ** 2 + 4 * m * np.sin(tables.pole_lag * theta / 2) ** 2,
-        (1 + m) ** 2 - 4 * m * np.cos(tables.pole_lag * theta / 2) ** 2,
+def _one_pole(delay: Array, momentum: Array, b0: DoubleDouble, b1: DoubleDouble) -> _OnePole:
+    at_one, at_minus_one = b0 + b1, b0 - b1
+    excess = 2 * (delay * b0 + (delay + 1) * b1) / at_one
+    values = (
+        delay,
+        momentum,
+        (1 - momentum) / (1 + momentum),
+        at_one.high,
+        at_minus_one.high,
+        at_minus_one.high / at_one.high,
+        excess.high,
     )
-    return a_squared, _squared_modulus(tables.b0 + tables.b1, tables.b0 * tables.b1, theta / 2)
+    return _OnePole(*np.broadcast_arrays(*values))
 
 
-def _gain(tables: OnePole, theta: Array) -> Array:
-    """The gain 2 sin(theta/2) |A/B| at the boundary angle ``theta``."""
-    a_squared, b_squared = _squared_moduli(tables, theta)
-    with np.errstate(divide="ignore"):
-        gain = 2 * np.sin(theta / 2) * np.sqrt(a_squared / b_squared)
-    return np.where(tables.pole_lag > 1, _chord_gain(tables, theta), gain)
+def _beyond_atan(x: Array) -> Array:
+    """X - atan(x) for |x| <= 1/4, to rounding."""
+    square = x * x
+    total = np.zeros_like(x)
+    for odd in range(25, 1, -2):
+        total = square * (1 / odd - total)
+    return x * total
 
 
-def _chord_gain(tables: OnePole, theta: Array) -> Array:
-    """The same for a pole at lag delay + 1, where a crossing has w = z^L on the unit circle.
-
-    There w = m + |A| exp(i (pi + theta) / 2), so that |A| follows from theta alone: unlike
-    |1 - m/w| it does not cancel as m approaches -1.
-    """
-    m, sine = tables.momentum, np.sin(theta / 2)
-    root = np.sqrt((1 - m) * (1 + m) + (m * sine) ** 2)
-    modulus = np.where(m >= 0, m * sine + root, (1 - m) * (1 + m) / (root - m * sine))
-    return 2 * sine * modulus / tables.b0
-
-
-def _phase(tables: OnePole, theta: Array) -> tuple[Array, Array]:
-    """F(theta) and its derivative; differences of nearby numbers are taken analytically."""
-    m, b0, b1, lag = tables.momentum, tables.b0, tables.b1, tables.pole_lag
-    sine, cosine = np.sin(theta / 2), np.cos(theta / 2)
-    lag_sine, lag_cosine = np.sin(lag * theta / 2), np.cos(lag * theta / 2)
-    a_real = (1 - m) + 2 * m * lag_sine**2
-    a_imaginary = 2 * m * lag_sine * lag_cosine
-    b_real = (b0 + b1) - 2 * b1 * sine**2
-    b_imaginary = -2 * b1 * sine * cosine
-    phase = (
-        (tables.delay + 0.5) * theta
-        - np.arctan2(a_real, a_imaginary)
-        - np.arctan2(b_imaginary, b_real)
-    )
-    a_squared, b_squared = _squared_moduli(tables, theta)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = (
-            tables.delay
-            + (1 - lag) / 2
-            + 0.5 * (1 - (b0**2 - b1**2) / b_squared)
-            + lag * (1 - m**2) / (2 * a_squared)
-        )
-    return phase, slope
+def _phase(tables: _OnePole, u: Array) -> tuple[Array, Array]:
+    """F(u) and its derivative."""
+    n, s, r, square = 2 * tables.delay + 1, tables.slope, tables.ratio, u * u
+    su = s * u
+    fast = n * np.arctan(u) - np.arctan(su)
+    near = (np.abs(su) <= _SMALL) & (u <= _SMALL)
+    if near.any():
+        v, sv = np.where(near, u, 0), np.where(near, su, 0)
+        close = tables.excess * v + (_beyond_atan(sv) - n * _beyond_atan(v))
+        fast = np.where(near, close, fast)
+    # (n + n s^2 u^2 - s - s u^2) / ((1 + u^2)(1 + s^2 u^2)), in which n - s is known well.
+    top = tables.excess + s * (n * s - 1) * square
+    derivative = top / ((1 + square) * (1 + su * su)) + r / (square + r * r)
+    return fast - np.arctan(r / u), derivative
 
 
-def _turning_angles(quadratic: tuple[Array, Array, Array]) -> Array:
-    """Angles theta in (0, pi) at which c0 + c1 X + c2 X^2 = 0, X = sin(theta/2)^2; else pi."""
-    c0, c1, c2 = quadratic
+def _gain(tables: _OnePole, u: Array) -> Array:
+    """The gain of the crossing at ``u``."""
+    above = np.hypot(1 - tables.momentum, (1 + tables.momentum) * u)
+    below = np.hypot(1, u) * np.hypot(tables.at_one, tables.at_minus_one * u)
+    return 2 * u * above / below
+
+
+def _turning_points(c0: Array, c1: Array, c2: Array) -> Array:
+    """Positive u with c0 + c1 u^2 + c2 u^4 = 0, infinite where there is none; shape (2, n)."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        discriminant = c1 * c1 - 4 * c0 * c2
         # Muller's form of the roots, which does not divide by a vanishing c2.
-        root = np.sqrt(np.maximum(c1**2 - 4 * c0 * c2, 0))
-        q = -(c1 + np.copysign(root, c1)) / 2
-        x = np.stack([q / c2, c0 / q])
-        inside = (x > 0) & (x < 1) & (c1**2 >= 4 * c0 * c2)
-        return np.where(inside, 2 * np.arcsin(np.sqrt(np.where(inside, x, 0.5))), np.pi)
+        q = -(c1 + np.copysign(np.sqrt(np.maximum(discriminant, 0)), c1)) / 2
+        squares = np.stack([q / c2, c0 / q])
+        found = (squares > 0) & (squares < np.inf) & (discriminant >= 0)
+        return np.where(found, np.sqrt(np.where(found, squares, 1)), np.inf)
 
 
-def _monotone_cells(tables: OnePole) -> Array:
-    """Angles 0 = t_0 <= ... <= t_5 = pi between which phase and gain are monotone; shape (6, n)."""
-    m, b0, b1 = tables.momentum, tables.b0, tables.b1
-    a0, a1 = (1 - m) ** 2, 4 * m
-    d0, d1 = (b0 + b1) ** 2, -4 * b0 * b1
-    gain_turns = _turning_angles((a0 * d0, 2 * a1 * d0, a1 * d1))
-    p, q = 1 - m**2, b0**2 - b1**2
-    n = 2 * tables.delay + 1
-    phase_turns = _turning_angles(
-        (n * a0 * d0 + p * d0 - q * a0, n * (a0 * d1 + a1 * d0) + p * d1 - q * a1, n * a1 * d1)
+def _monotone_cells(tables: _OnePole) -> Array:
+    """U from 0 to infinity between which phase and gain are monotone; shape (6, n)."""
+    n, s, r = 2 * tables.delay + 1, tables.slope, tables.ratio
+    gain_turns = _turning_points(r * r, np.full_like(r, 2), 1 + s * s - r * r * (s * s))
+    phase_turns = _turning_points(
+        r * (1 + r * tables.excess),
+        tables.excess + r * (1 + s * s) + r * r * s * (n * s - 1),
+        s * (s * (n + r) - 1),
     )
-    # A pole at lag delay + 1 has its smallest crossing before pi/(delay + 1): see shifted momentum.
-    shifted = tables.pole_lag > 1
-    turns = np.concatenate([gain_turns, phase_turns])
-    turns = np.where(shifted, np.pi / tables.pole_lag, turns)
-    last = np.where(shifted, np.pi / tables.pole_lag, np.pi)[None]
-    return np.concatenate([np.zeros((1, tables.size)), np.sort(turns, axis=0), last])
+    turns = np.sort(np.concatenate([gain_turns, phase_turns]), axis=0)
+    ends = np.full((1, r.size), _SMALLEST), np.full((1, r.size), _LARGEST)
+    return np.concatenate([ends[0], np.clip(turns, _SMALLEST, _LARGEST), ends[1]])
 
 
-def _crossing_at_minus_one(tables: OnePole) -> tuple[Array, Array]:
-    """The gain that puts a root at z = -1 (infinite if negative), and F(pi)/pi, exactly."""
-    delay_sign = 1 - 2 * (tables.delay % 2)
-    lag_sign = 1 - 2 * (tables.pole_lag % 2)
-    b = tables.b0 - tables.b1
-    with np.errstate(divide="ignore"):
-        gain = 2 * delay_sign * (1 - lag_sign * tables.momentum) / b
-    # B(-1) < 0 < B(1): the zero lies outside the circle, and arg B falls from 0 to -pi.
-    half_turns = np.where(b < 0, 1.0, np.where(b == 0, 0.5, 0.0))
-    return np.where(gain > 0, gain, np.inf), tables.delay + half_turns
-
-
-def one_pole_threshold(tables: OnePole) -> tuple[Array, Array]:
+def one_pole_threshold(delay: Array, momentum: Array, b0: Any, b1: Any) -> tuple[Array, Array]:
     """Largest gain below which every gain is stable, for n optimizers at once.
 
     Parameters
     ----------
-    tables : OnePole with arrays of shape (n,), |momentum| < 1
+    delay, momentum : arrays of shape (n,), |momentum| < 1
+    b0, b1 : numbers, arrays of shape (n,) or DoubleDouble of them
 
     Returns
     -------
     threshold : array of shape (n,)
-        0 where even small gains are unstable (b0 + b1 <= 0), infinite where none is.
+        In units of learning rate times curvature; infinite where every gain is stable, 0 where
+        none is, as b0 + b1 <= 0.
     angle : array of shape (n,)
         The angle theta in [0, pi] of the root that reaches the circle at the threshold.
     """
+    b0, b1 = DoubleDouble.of(b0), DoubleDouble.of(b1)
+    starts_stable = (b0 + b1).high > 0
+    # By a power of two, so that no product over- or underflows.
+    shift = np.where(starts_stable, -np.frexp(np.maximum(np.abs(b0.high), np.abs(b1.high)))[1], 0)
+    b0, b1 = (
+        DoubleDouble(
+            np.where(starts_stable, np.ldexp(b.high, shift), other),
+            np.where(starts_stable, np.ldexp(b.low, shift), 0),
+        )
+        for b, other in ((b0, 1), (b1, 0))
+    )
+    tables = _one_pole(delay, momentum, b0, b1)
     edges = _monotone_cells(tables)
-    threshold, phase_at_pi = _crossing_at_minus_one(tables)
-    angle = np.full(tables.size, np.pi)
-    turn = 2 * np.pi
+    odd = delay - 2 * np.floor(delay / 2)
+    with np.errstate(divide="ignore"):
+        threshold = 2 * (1 - 2 * odd) * (1 + momentum) / tables.at_minus_one
+    threshold = np.where(threshold > 0, threshold, np.inf)
+    u_best = np.full(threshold.shape, np.inf)
+    # F at z = -1 in turns: a multiple of 1/4, so that no rounding is in it.
+    last_turns = (2 * delay + 1 - np.sign(tables.at_minus_one)) / 4
     for near, far in pairwise(edges):
         cells = np.flatnonzero(far > near)
         if not cells.size:
             continue
-        inside = tables.take(cells)
-        low, high = near[cells], far[cells]
-        phase_low, phase_high = _phase(inside, low)[0], _phase(inside, high)[0]
-        ends_at_pi = high == np.pi
-        phase_high = np.where(ends_at_pi, np.pi * phase_at_pi[cells], phase_high)
-        with np.errstate(over="ignore"):
-            smaller_first = _gain(inside, low) <= _gain(inside, high)
-        start = np.where(smaller_first, phase_low, phase_high)
-        stop = np.where(smaller_first, phase_high, phase_low)
-        rising = stop > start
-        target = turn * np.where(rising, np.ceil(start / turn), np.floor(start / turn))
-        # The crossing at z = -1 itself is known exactly, and its phase only to rounding.
-        target = np.where(
-            ends_at_pi & ~smaller_first & (target == start),
-            target + np.where(rising, turn, -turn),
-            target,
-        )
-        reached = np.where(rising, target <= stop, target >= stop)
-        reached &= ~(ends_at_pi & smaller_first & (target == stop))
-        chosen = cells[reached]
+        inside, low, high = tables.take(cells), near[cells], far[cells]
+        chosen, goal, sign = _crossing_to_find(inside, low, high, last_turns[cells])
         if not chosen.size:
             continue
-        candidates = tables.take(chosen)
-        sign = np.where(phase_high > phase_low, 1.0, -1.0)[reached]
-        goal = target[reached]
+        u = _solve(inside.take(chosen), low[chosen], high[chosen], goal, sign)
+        gain, number = _gain(inside.take(chosen), u), cells[chosen]
+        smaller = gain < threshold[number]
+        threshold[number[smaller]], u_best[number[smaller]] = gain[smaller], u[smaller]
+    with np.errstate(over="ignore"):
+        threshold = np.where(starts_stable, np.ldexp(threshold, shift), 0)
+    return threshold, np.where(starts_stable, 2 * np.arctan(u_best), 0)
 
-        def offset(
-            theta: Array,
-            index: NDArray[np.intp],
-            candidates: OnePole = candidates,
-            sign: Array = sign,
-            goal: Array = goal,
-        ) -> tuple[Array, Array]:
-            phase, slope = _phase(candidates.take(index), theta)
-            return sign[index] * (phase - goal[index]), sign[index] * slope
 
-        low, high = low[reached], high[reached]
-        # Newton's step from the left end, exact where the phase is a straight line.
-        value, slope = _phase(candidates, low)
-        first = low + (goal - value) / slope
-        first = np.where((first > low) & (first < high), first, (low + high) / 2)
-        theta = bracketed_newton(offset, low, high, first)
-        gain = _gain(candidates, theta)
-        smaller = gain < threshold[chosen]
-        threshold[chosen[smaller]], angle[chosen[smaller]] = gain[smaller], theta[smaller]
-    starts_stable = tables.b0 + tables.b1 > 0
-    return np.where(starts_stable, threshold, 0.0), np.where(starts_stable, angle, 0.0)
+def _crossing_to_find(
+    tables: _OnePole, low: Array, high: Array, last_turns: Array
+) -> tuple[NDArray[np.intp], Array, Array]:
+    """Which cells hold a crossing, the phase of the one of smallest gain, the sign of F'."""
+    turns_low, turns_high = _phase(tables, low)[0] / _TURN, _phase(tables, high)[0] / _TURN
+    ends_at_pi = high == _LARGEST
+    turns_high = np.where(ends_at_pi, last_turns, turns_high)
+    smaller_first = _gain(tables, low) <= _gain(tables, high)
+    start = np.where(smaller_first, turns_low, turns_high)
+    stop = np.where(smaller_first, turns_high, turns_low)
+    rising = stop > start
+    target = np.where(rising, np.ceil(start), np.floor(start))
+    # The crossing at z = -1 itself is known exactly.
+    target = np.where(
+        ends_at_pi & ~smaller_first & (target == start), target + np.where(rising, 1, -1), target
+    )
+    reached = np.where(rising, target <= stop, target >= stop)
+    reached &= ~(ends_at_pi & smaller_first & (target == stop))
+    chosen = np.flatnonzero(reached)
+    sign = np.where(turns_high > turns_low, 1.0, -1.0)
+    return chosen, _TURN * target[chosen], sign[chosen]
+
+
+def _solve(tables: _OnePole, low: Array, high: Array, goal: Array, sign: Array) -> Array:
+    """The u in each bracket at which the phase equals the goal."""
+
+    def offset(u: Array, index: NDArray[np.intp]) -> tuple[Array, Array]:
+        phase, slope = _phase(tables.take(index), u)
+        return sign[index] * (phase - goal[index]), sign[index] * slope
+
+    start = np.sqrt(low) * np.sqrt(high)
+    return bracketed_newton(offset, low, high, start)

@@ -2,58 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from delaystability.delays import delay_array
-from delaystability.numerics.characteristic import characteristic_coefficients
+from delaystability.numerics.branch_roots import branch_roots, count_outside
+from delaystability.numerics.characteristic import characteristic_coefficients, dense_tables
+from delaystability.numerics.filter_phase import FilterPhase
+from delaystability.numerics.threshold import threshold_array
 from delaystability.optimizers import LinearOptimizer, Optimizer
 
-__all__ = ["LARGEST_DEGREE", "spectral_radius_array"]
+__all__ = ["fastest_gain", "spectral_radius_array"]
 
-LARGEST_DEGREE = 1000
-"""Companion matrices beyond this degree take minutes; such a delay is refused."""
+Array = NDArray[np.float64]
+_LARGEST_DENSE_DEGREE = 200
 
 
-def spectral_radius_array(
-    optimizer: Optimizer, delay: Any, gain: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def spectral_radius_array(optimizer: Optimizer, delay: Any, gain: Array) -> Array:
     """Largest modulus of the roots of the characteristic polynomial, broadcast over all arguments.
 
-    The eigenvalues of the companion matrix, the largest one polished by Newton's method.
+    Up to degree 200 the eigenvalues of the companion matrix, the largest one polished by Newton's
+    method; beyond, the roots of all branches by Newton's method, with the number of roots outside
+    counted by a winding number.
 
     Raises
     ------
-    ValueError
-        If the degree of a characteristic polynomial exceeds 1000.
+    ArithmeticError
+        If the count contradicts the roots that were found.
     """
     parameters = optimizer.parameters if not isinstance(optimizer, LinearOptimizer) else {}
-    names = list(parameters)
+    parameters = {name: value for name, value in parameters.items() if value is not None}
     arrays = np.broadcast_arrays(delay_array(delay), gain, *parameters.values())
     radius = np.empty(arrays[0].shape)
-    for index, values in _entries(arrays):
-        one = replace(optimizer, **dict(zip(names, values[2:], strict=True)))  # type: ignore[type-var]
-        coefficients = characteristic_coefficients(one, int(values[0]), float(values[1]))
-        radius[index] = _largest_modulus(np.asarray(coefficients, dtype=np.float64))
+    for index in np.ndindex(radius.shape):
+        lag, one_gain, *values = (array[index] for array in arrays)
+        changes = dict(zip(parameters, values, strict=True))
+        one = replace(optimizer, **changes)  # type: ignore[type-var]
+        radius[index] = _spectral_radius(one, int(lag), float(one_gain))
     return radius
 
 
-def _entries(arrays: Any) -> Iterator[tuple[tuple[int, ...], list[Any]]]:
-    for index in np.ndindex(arrays[0].shape):
-        yield index, [array[index] for array in arrays]
+def _spectral_radius(optimizer: Optimizer, delay: int, gain: float) -> float:
+    feedback, feedforward = optimizer.coefficients(delay)
+    degree = 1 + max(
+        max((int(lag) for lag, _ in feedback), default=0),
+        delay + max(int(lag) for lag, _ in feedforward),
+    )
+    if degree <= _LARGEST_DENSE_DEGREE:
+        coefficients = characteristic_coefficients(optimizer, delay, gain)
+        return _largest_modulus(np.asarray(coefficients, dtype=np.float64))
+    a, b = (np.asarray(table, dtype=np.float64) for table in dense_tables(optimizer, delay))
+    filter_ = FilterPhase.from_tables(a, b, delay)
+    radius = float(np.abs(branch_roots(filter_, gain)[0]))
+    # A twentieth of the distance between neighbouring roots decides on either side.
+    margin = np.exp(0.3 / degree)
+    if count_outside(filter_, gain, radius * margin) or not count_outside(
+        filter_, gain, radius / margin
+    ):
+        raise ArithmeticError(f"the number of roots beyond {radius} is not the one expected")
+    return radius
 
 
-def _largest_modulus(coefficients: NDArray[np.float64]) -> float:
-    degree = coefficients.size - 1
-    if degree > LARGEST_DEGREE:
-        raise ValueError(
-            f"delay must keep the degree of the characteristic polynomial at most "
-            f"{LARGEST_DEGREE} for a spectral radius; got degree {degree}"
-        )
+def _largest_modulus(coefficients: Array) -> float:
     roots = np.roots(coefficients)
     root = roots[np.argmax(np.abs(roots))]
     derivative = np.polyder(coefficients)
@@ -65,3 +79,31 @@ def _largest_modulus(coefficients: NDArray[np.float64]) -> float:
             break
         root = root - step
     return float(abs(root))
+
+
+def fastest_gain(optimizer: Optimizer, delay: int) -> tuple[float, float]:
+    """The gain of smallest spectral radius in (0, threshold), and that radius.
+
+    For delayed SGD the gain is tau^tau/(tau+1)^(tau+1), where two roots meet at tau/(tau+1).
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters
+    delay : int
+
+    Returns
+    -------
+    gain, radius : float
+        The gain to about eight digits where two roots meet: the radius has a kink there.
+    """
+    threshold = float(threshold_array(optimizer, delay)[0])
+
+    def radius(logarithm: float) -> float:
+        return _spectral_radius(optimizer, delay, float(np.exp(logarithm)))
+
+    grid = np.linspace(np.log(threshold) - 12, np.log(threshold), 160)
+    values = np.array([radius(entry) for entry in grid])
+    best = int(np.argmin(values))
+    low, high = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
+    found = minimize_scalar(radius, bounds=(low, high), method="bounded", options={"xatol": 1e-12})
+    return float(np.exp(found.x)), float(found.fun)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,19 @@ from numpy.typing import NDArray
 
 from delaystability.delays import delay_array
 from delaystability.numerics.characteristic import dense_tables
-from delaystability.numerics.one_pole import OnePole, one_pole_threshold
+from delaystability.numerics.delayed_pole import delayed_pole_threshold
+from delaystability.numerics.double_double import DoubleDouble
+from delaystability.numerics.lone_pole import lone_pole_threshold, no_pole_threshold
+from delaystability.numerics.one_pole import one_pole_threshold
+from delaystability.numerics.replaced import everywhere
 from delaystability.optimizers import Coefficients, Optimizer
 
 __all__ = ["threshold_array"]
 
 Array = NDArray[np.float64]
+
+_BLOCK = 16384
+"""Entries worked on at a time: a dozen arrays of them fit the cache of one core."""
 
 
 def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
@@ -33,40 +41,108 @@ def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
         The angle theta in [0, pi] of the root that reaches the unit circle there.
     """
     delays = delay_array(delay)
-    tables = _one_pole_tables(optimizer.coefficients(delays.astype(np.float64)), delays)
-    if tables is not None:
-        shape = tables.delay.shape
-        flat = OnePole(*(getattr(tables, name).ravel() for name in tables.__dataclass_fields__))
-        threshold, angle = one_pole_threshold(flat)
-        return threshold.reshape(shape), angle.reshape(shape)
-    return _filter_thresholds(optimizer, delays)
+    arrays = {
+        name: np.asarray(value, dtype=np.float64)
+        for name, value in optimizer.parameters.items()
+        if getattr(value, "ndim", 0)
+    }
+    if not delays.ndim and not arrays:
+        threshold, angle = _thresholds(optimizer, np.float64(delays))
+        return np.asarray(threshold), np.asarray(angle)
+    inputs = [delays, *arrays.values()]
+    iterator = np.nditer(
+        [*inputs, None, None],
+        flags=["external_loop", "buffered", "zerosize_ok"],
+        op_flags=[["readonly"]] * len(inputs) + [["writeonly", "allocate"]] * 2,  # type: ignore[list-item]
+        op_dtypes=[np.dtype(np.float64)] * (len(inputs) + 2),
+        order="C",
+        buffersize=_BLOCK,
+    )
+    with iterator:
+        for block in iterator:
+            delays_here, *values, threshold, angle = block
+            here = _with_parameters(optimizer, dict(zip(arrays, values, strict=True)))
+            threshold[...], angle[...] = _thresholds(here, delays_here)
+        return iterator.operands[-2], iterator.operands[-1]
 
 
-def _one_pole_tables(coefficients: Coefficients, delays: NDArray[np.int64]) -> OnePole | None:
-    """The tables as A = 1 - m z^-L, B = b0 + b1 z^-1, or None if they have another shape."""
+def _with_parameters(optimizer: Optimizer, values: dict[str, Any]) -> Optimizer:
+    """The optimizer with other values of parameters that have been checked already."""
+    other = copy(optimizer)
+    for name, value in values.items():
+        object.__setattr__(other, name, value)
+    return other
+
+
+def _thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
+    """Threshold and angle for one delay, or for a block of delays and parameters."""
+    coefficients = optimizer.coefficients(delay)
     feedback, feedforward = coefficients
-    if len(feedback) > 1 or any(np.ndim(lag) or lag not in (0, 1) for lag, _ in feedforward):
-        return None
-    lag, momentum = feedback[0] if feedback else (1, 0.0)
-    b = {0: _floats(0.0), 1: _floats(0.0)}
-    for feedforward_lag, coefficient in feedforward:
-        b[feedforward_lag] = b[feedforward_lag] + _floats(coefficient)
-    arrays = np.broadcast_arrays(_floats(delays), _floats(lag), _floats(momentum), b[0], b[1])
-    tables = OnePole(*(np.array(array) for array in arrays))
-    shifted = (tables.pole_lag == tables.delay + 1) & (tables.b1 == 0)
-    fits = ((tables.pole_lag == 1) | shifted) & (np.abs(tables.momentum) < 1)
-    return tables if bool(np.all(fits)) else None
+    if len(feedback) > 1 or any(isinstance(k, np.ndarray) or k > 1 for k, _ in feedforward):
+        return _filter_thresholds(optimizer, delay)
+    no_zero = all(lag == 0 for lag, _ in feedforward)
+    if not feedback and no_zero:
+        return _divided(no_pole_threshold(delay), coefficients)
+    lag, value = feedback[0] if feedback else (1, 0.0)
+    momentum = np.asarray(value, dtype=np.float64)[()]
+    if not everywhere(abs(momentum) < 1):
+        return _filter_thresholds(optimizer, delay)
+    if everywhere(lag == 1):
+        if no_zero:
+            return _divided(lone_pole_threshold(delay, momentum), coefficients)
+        return _one_pole_thresholds(optimizer, delay, momentum)
+    if no_zero and everywhere(lag == delay + 1):
+        return _divided(delayed_pole_threshold(delay, momentum), coefficients)
+    return _filter_thresholds(optimizer, delay)
 
 
-def _floats(value: Any) -> NDArray[np.float64]:
-    return np.asarray(value, dtype=np.float64)
+def _divided(at_unit: tuple[Any, Any], coefficients: Coefficients) -> tuple[Any, Any]:
+    """Threshold and angle for B = b0 from those for B = 1; zero where b0 is not positive."""
+    threshold, angle = at_unit
+    b0 = sum(value for _, value in coefficients.feedforward)
+    if isinstance(b0, int) and b0 == 1:
+        return at_unit
+    b0 = np.asarray(b0, dtype=np.float64)[()]
+    positive = b0 > 0
+    if everywhere(positive):
+        threshold /= b0
+        return threshold, angle
+    threshold = np.where(positive, threshold / np.where(positive, b0, 1), 0)
+    return threshold, np.where(positive, angle, 0)
 
 
-def _filter_thresholds(optimizer: Optimizer, delays: NDArray[np.int64]) -> tuple[Array, Array]:
-    from delaystability.numerics.filter_phase import filter_threshold
+def _one_pole_thresholds(optimizer: Optimizer, delay: Any, momentum: Any) -> tuple[Any, Any]:
+    b = {0: DoubleDouble(0.0), 1: DoubleDouble(0.0)}
+    for lag, coefficient in _doubled(optimizer, delay).feedforward:
+        b[lag] = b[lag] + coefficient
+    shape = np.shape(delay)
+    delays, momenta = np.atleast_1d(*np.broadcast_arrays(delay, momentum))
+    threshold, angle = one_pole_threshold(delays, momenta, b[0], b[1])
+    return threshold.reshape(shape)[()], angle.reshape(shape)[()]
 
-    threshold, angle = np.empty(delays.shape), np.empty(delays.shape)
-    for index, delay in np.ndenumerate(delays):
-        a, b = dense_tables(optimizer, int(delay))
-        threshold[index], angle[index] = filter_threshold(_floats(a), _floats(b), int(delay))
-    return threshold, angle
+
+def _doubled(optimizer: Optimizer, delay: Any) -> Coefficients:
+    """The tables of the exact parameters, in twice the precision where they are whole sums."""
+    exact = {
+        name: DoubleDouble.of(value)
+        for name, value in optimizer.parameters.items()
+        if isinstance(value, (int, float, np.ndarray))
+    }
+    try:
+        return _with_parameters(optimizer, exact).coefficients(delay)
+    except TypeError:
+        # Tables that need more than sums, products, quotients and whole powers stay rounded.
+        return optimizer.coefficients(delay)
+
+
+def _filter_thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
+    """One entry of the block after the other, by the phase of the whole filter."""
+    from delaystability.numerics.crossings import filter_threshold
+
+    found = []
+    arrays = {name: v for name, v in optimizer.parameters.items() if getattr(v, "ndim", 0)}
+    for index, one_delay in np.ndenumerate(delay):
+        one = _with_parameters(optimizer, {name: v[index] for name, v in arrays.items()})
+        a, b = (np.asarray(t, dtype=np.float64) for t in dense_tables(one, int(one_delay)))
+        found.append(filter_threshold(a, b, int(one_delay)))
+    return tuple(np.reshape(column, np.shape(delay))[()] for column in np.transpose(found))

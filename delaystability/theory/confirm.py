@@ -11,7 +11,7 @@ from sympy import Basic, Eq, Expr, Integer, Poly, Rational, lambdify
 from delaystability.theory.loop import Loop
 from delaystability.theory.symbols import a, m, tau, theta, z
 
-__all__ = ["confirm_threshold", "first_angle", "grid", "largest_root"]
+__all__ = ["confirm_threshold", "first_angle", "grid", "largest_root", "smallest_gain"]
 
 _MARGIN = mpmath.mpf("1e-6")
 
@@ -74,3 +74,25 @@ def largest_root(loop: Loop, point: dict[Expr, Any], gain: Any) -> Any:
     while coefficients[-1] == 0:
         coefficients.pop()
     return max(abs(root) for root in mpmath.polyroots(coefficients, maxsteps=200, extraprec=120))
+
+
+def smallest_gain(cosine_part: Expr, gain: Expr) -> Any:
+    """The smallest positive value of the gain over the zeros of X in (0, pi], or None."""
+    value, gain_at = lambdify(theta, cosine_part, "mpmath"), lambdify(theta, gain, "mpmath")
+    size = 400
+    # Shifted by an irrational part of a step, so that no zero falls on the grid.
+    angles = [mpmath.pi * (k + mpmath.sqrt(2) / 10) / size for k in range(size)]
+    values = [value(angle) for angle in angles]
+    crossings = [+mpmath.pi]
+    for k in range(size - 1):
+        if values[k] * values[k + 1] < 0:
+            crossings.append(mpmath.findroot(value, angles[k : k + 2], solver="anderson"))
+    gains = []
+    for angle in crossings:
+        try:
+            gains.append(gain_at(angle))
+        except ZeroDivisionError:
+            # B vanishes there: no finite gain has this root.
+            continue
+    positive = [mpmath.mpf(entry) for entry in gains if entry > mpmath.mpf("1e-12")]
+    return min(positive, default=None)

@@ -45,7 +45,7 @@ def symbolic(optimizer: type[Optimizer]) -> Optimizer:
     """The optimizer with a real symbol for each parameter: momentum is m."""
     from dataclasses import fields
 
-    names = {"momentum": "m"}
+    names = {"momentum": "m", "horizon": "T"}
     values = {
         entry.name: Symbol(names.get(entry.name, entry.name), real=True)
         for entry in fields(optimizer)  # type: ignore[arg-type]

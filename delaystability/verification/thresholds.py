@@ -134,6 +134,8 @@ def compare(
 
 def _predicted(name: str, momentum: float | None, delay: int, digits: int) -> str | None:
     """The formula of the theorem's conclusion at the smallest root of its angle equation."""
+    if derive(name).status() != "exact":
+        return None
     if name == "nesterov" and momentum is not None and momentum < 0:
         return None
     loop = Loop(symbolic(CATALOGUE[name]))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import mpmath
-from sympy import Basic, Eq, Expr, Integer, Rational, lambdify
+from sympy import Basic, Eq, Expr, Integer, Rational, Symbol
 
-from delaystability.optimizers import Optimizer
+from delaystability.optimizer import LinearOptimizer, Optimizer
 from delaystability.theory.checks import Deduced, Outcome, Status
-from delaystability.theory.confirm import largest_root
+from delaystability.theory.confirm import largest_root, smallest_gain
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.general_steps import THRESHOLD, X, Y, general_steps
 from delaystability.theory.loop import Loop
@@ -27,7 +27,7 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Derivation:
     The direction of the crossings is not decided here: gains above the threshold may be stable
     again, and that the gains just above it are unstable is tested, not proved.
     """
-    loop = Loop(optimizer)
+    loop, meaning = _abbreviated(optimizer)
     gain = ordered_product(2, half_sine, loop.sine_part / loop.zero_modulus_squared)
     threshold = Eq(THRESHOLD, gain, evaluate=False)
     given: dict[str, Basic | str] = {
@@ -40,10 +40,16 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Derivation:
         "stable": "0 < a < a_*",
         "threshold": threshold,
     }
+    defined = {
+        f"coefficient-{k}": Eq(*pair, evaluate=False) for k, pair in enumerate(meaning.items())
+    }
+    prelude = f"Write {' and '.join(f'{{{key}}}' for key in defined)}. " if defined else ""
+    given |= defined
     theorem = Theorem(
         name=name,
         title=title,
-        text=(
+        text=prelude
+        + (
             "Suppose that all poles of the optimizer lie inside the unit circle and that small "
             "gains are stable. Among the angles with {interval} that solve {display:angle} and at "
             "which {Y} below is positive, let {theta} be the one that makes the following gain "
@@ -64,7 +70,7 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Derivation:
                     "the smallest such gain no root can leave the unit circle:"
                 ),
                 claim=threshold,
-                check=_SmallestCrossing(("small-gain", "crossing"), _trial(loop)),
+                check=_SmallestCrossing(("small-gain", "crossing"), _trial(loop, meaning)),
                 given={"X": Eq(X, 0, evaluate=False), "Ypositive": r"Y(\theta) > 0"},
             ),
         ),
@@ -82,10 +88,24 @@ class _SmallestCrossing(Deduced):
         return outcome
 
 
-def _trial(loop: Loop) -> Any:
+def _abbreviated(optimizer: Optimizer) -> tuple[Loop, dict[Expr, Expr]]:
+    """The loop with a symbol for each coefficient that depends on the delay, and its meaning."""
+    loop, meaning = Loop(optimizer), {}
+    tables: list[dict[Expr, Expr]] = []
+    for letter, table in (("c", loop.feedback), ("b", loop.feedforward)):
+        short = {}
+        for lag, value in table:
+            short[lag] = Symbol(f"{letter}_{lag}", real=True) if value.has(tau) else value
+            if value.has(tau):
+                meaning[short[lag]] = value
+        tables.append(short)
+    return Loop(LinearOptimizer(*tables)), meaning
+
+
+def _trial(loop: Loop, meaning: dict[Expr, Expr]) -> Any:
+    values = [value for _, value in (*loop.a_table, *loop.feedforward)]
     symbols = sorted(
-        {s for _, value in (*loop.a_table, *loop.feedforward) for s in value.free_symbols} - {tau},
-        key=str,
+        {s for value in values for s in value.subs(meaning).free_symbols} - {tau}, key=str
     )
 
     def trial(claim: Basic | None) -> tuple[int, str]:
@@ -95,7 +115,8 @@ def _trial(loop: Loop) -> Any:
         for delay in _DELAYS:
             for sample in _SAMPLES if symbols else (Integer(0),):
                 point = {tau: Integer(delay), **dict.fromkeys(symbols, sample)}
-                smallest = _smallest_gain(loop.cosine_part.subs(point), claim.rhs.subs(point))
+                point |= {short: value.subs(point) for short, value in meaning.items()}
+                smallest = smallest_gain(loop.cosine_part.subs(point), claim.rhs.subs(point))
                 if smallest is None:
                     return tried, f"no crossing of positive gain at {point}"
                 below = largest_root(loop, point, smallest * (1 - mpmath.mpf("1e-6")))
@@ -106,19 +127,3 @@ def _trial(loop: Loop) -> Any:
         return tried, ""
 
     return trial
-
-
-def _smallest_gain(cosine_part: Expr, gain: Expr) -> Any:
-    """The smallest positive value of the gain over the zeros of X in (0, pi], or None."""
-    value, gain_at = lambdify(theta, cosine_part, "mpmath"), lambdify(theta, gain, "mpmath")
-    size = 400
-    # Shifted by an irrational part of a step, so that no zero falls on the grid.
-    angles = [mpmath.pi * (k + mpmath.sqrt(2) / 10) / size for k in range(size)]
-    values = [value(angle) for angle in angles]
-    crossings = [+mpmath.pi]
-    for k in range(size - 1):
-        if values[k] * values[k + 1] < 0:
-            crossings.append(mpmath.findroot(value, angles[k : k + 2], solver="anderson"))
-    gains = [gain_at(angle) for angle in crossings]
-    positive = [mpmath.mpf(entry) for entry in gains if entry > mpmath.mpf("1e-12")]
-    return min(positive, default=None)

@@ -1,0 +1,59 @@
+"""Checks of the arguments of public functions, and the shape of their answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from delaystability.optimizers import Optimizer
+
+__all__ = ["checked_optimizer", "nonnegative", "positive", "scalar_or_array"]
+
+Array = NDArray[np.float64]
+
+
+def scalar_or_array(values: Array) -> Any:
+    """A float for an array without axes, and else the array."""
+    return values if values.ndim else float(values)
+
+
+def positive(argument: str, value: ArrayLike) -> Array:
+    """The value as an array of floats, refused unless positive and finite."""
+    try:
+        values = np.asarray(value)
+    except Exception as error:
+        raise TypeError(f"{argument} must be a positive number or array; got {value!r}") from error
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{argument} must be a positive number or array; got {value!r}")
+    values = values.astype(np.float64)
+    wrong = ~(np.isfinite(values) & (values > 0))
+    if np.any(wrong):
+        raise ValueError(f"{argument} must be positive and finite; got {values[wrong].flat[0]}")
+    return values
+
+
+def nonnegative(argument: str, value: ArrayLike) -> Array:
+    """The value as an array of floats, refused unless at least 0 and finite."""
+    values = np.asarray(value)
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{argument} must be a number or array >= 0; got {value!r}")
+    values = values.astype(np.float64)
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if np.any(wrong):
+        raise ValueError(f"{argument} must be >= 0 and finite; got {values[wrong].flat[0]}")
+    return values
+
+
+def checked_optimizer(optimizer: Any, argument: str = "optimizer") -> Optimizer:
+    """The optimizer, refused unless it is one with numbers as parameters."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"{argument} must be an optimizer such as ds.SGD() or ds.HeavyBall(0.9); "
+            f"got {optimizer!r}"
+        )
+    for name, value in optimizer.parameters.items():
+        if getattr(value, "free_symbols", None):
+            raise TypeError(f"{name} must be a number here; got the expression {value!r}")
+    return optimizer

@@ -1,0 +1,174 @@
+"""How a run behaves at a gain, and the delays, momenta and gains that it can stand.
+
+All answers are about the mean dynamics at a fixed delay unless they say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from delaystability.arguments import checked_optimizer, positive, scalar_or_array
+from delaystability.delays import delay_array
+from delaystability.numerics.threshold import threshold_array
+from delaystability.optimizers import CATALOGUE, Optimizer
+
+__all__ = [
+    "escape_rate",
+    "fastest_gain",
+    "max_delay",
+    "max_momentum",
+    "spectral_radius",
+    "stable_gains",
+    "stationary_variance",
+]
+
+
+def spectral_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike) -> Any:
+    """The largest modulus |z| of the roots of the characteristic polynomial at this gain.
+
+    A perturbation of the minimum behaves as |z|^t after t updates: below 1 it dies out.
+
+    Parameters
+    ----------
+    optimizer, delay : see `stability_threshold`
+        Fixed delays, up to 10**5 and beyond: the cost grows with the delay.
+    gain : number or array, positive
+        Learning rate times curvature.
+    """
+    from delaystability.numerics.spectrum import spectral_radius_array
+
+    checked_optimizer(optimizer)
+    return scalar_or_array(spectral_radius_array(optimizer, delay, positive("gain", gain)))
+
+
+def escape_rate(optimizer: Optimizer, delay: Any, gain: ArrayLike) -> Any:
+    """Growth of a perturbation in nats an update: log of `spectral_radius`; negative if stable."""
+    return scalar_or_array(np.log(np.asarray(spectral_radius(optimizer, delay, gain))))
+
+
+def stable_gains(optimizer: Optimizer, delay: Any) -> list[tuple[float, float]]:
+    """The whole set of stable gains, as open intervals in increasing order.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters
+    delay : int or delay object
+        For a random delay, the stability of the mean.
+
+    Returns
+    -------
+    list of (low, high)
+        Not always one interval; empty if no gain is stable, and ``high`` may be infinite.
+
+    Raises
+    ------
+    ValueError
+        If a pole of the optimizer lies on the unit circle.
+    """
+    from delaystability.numerics.crossings import stable_intervals
+    from delaystability.numerics.loop_filter import loop_filter
+
+    return stable_intervals(*loop_filter(checked_optimizer(optimizer), delay))
+
+
+def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
+    """The gain at which perturbations die out fastest, and the spectral radius there.
+
+    For delayed SGD the gain is tau^tau/(tau+1)^(tau+1) and the radius tau/(tau+1).
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters
+    delay : int or FixedDelay
+
+    Returns
+    -------
+    gain, radius : float
+    """
+    from delaystability.numerics.spectrum import fastest_gain as fastest
+
+    lags = delay_array(delay)
+    if lags.ndim:
+        raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
+    return fastest(checked_optimizer(optimizer), int(lags))
+
+
+def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
+    """The longest delay at which, and below which, a minimum is stable.
+
+    Parameters
+    ----------
+    lr, sharpness : numbers or arrays, positive
+    optimizer : Optimizer with scalar parameters
+
+    Returns
+    -------
+    int, or integer array
+        -1 where not even synchronous training is stable.
+
+    Raises
+    ------
+    ValueError
+        If the minimum is stable at every delay up to 2**52.
+    """
+    from delaystability.numerics.inverse import longest_delay
+
+    checked_optimizer(optimizer)
+    gains = positive("lr", lr) * positive("sharpness", sharpness)
+    found = np.empty(gains.shape, dtype=np.int64)
+    for index, gain in np.ndenumerate(gains):
+        found[index] = longest_delay(lambda lags: threshold_array(optimizer, lags)[0], float(gain))
+    return found if found.ndim else int(found)
+
+
+def max_momentum(lr: ArrayLike, sharpness: ArrayLike, optimizer: str, delay: int) -> Any:
+    """The largest momentum in [0, 1) up to which a minimum is stable, in the raw learning rate.
+
+    Parameters
+    ----------
+    lr, sharpness : numbers or arrays, positive
+    optimizer : str
+        A name of the catalogue whose only required parameter is the momentum.
+    delay : int
+
+    Returns
+    -------
+    float, or array
+        1 where every momentum below 1 is stable, NaN where not even momentum 0 is.
+    """
+    from delaystability.numerics.inverse import largest_momentum
+
+    if optimizer not in CATALOGUE or optimizer == "sgd":
+        names = ", ".join(name for name in CATALOGUE if name != "sgd")
+        raise ValueError(f"optimizer must be one of {names}; got {optimizer!r}")
+    family: Callable[[Any], Optimizer] = CATALOGUE[optimizer]
+    lags = delay_array(delay)
+    gains = positive("lr", lr) * positive("sharpness", sharpness)
+    found = np.empty(gains.shape)
+    for index, gain in np.ndenumerate(gains):
+        found[index] = largest_momentum(
+            lambda momentum: threshold_array(family(momentum), lags)[0], float(gain)
+        )
+    return scalar_or_array(found)
+
+
+def stationary_variance(
+    optimizer: Optimizer, delay: Any, gain: float, *, curvature_noise: float = 0.0
+) -> float:
+    """Stationary variance of the iterate for gradient noise of unit variance and lr = 1.
+
+    For another learning rate and noise, multiply by lr^2 times the variance of the gradient.
+
+    Parameters
+    ----------
+    optimizer, delay, curvature_noise : see `stability_threshold`; scalars
+    gain : number, positive, below the threshold
+    """
+    from delaystability.numerics.second_moment import stationary_variance as variance
+
+    value = float(positive("gain", gain))
+    return variance(checked_optimizer(optimizer), delay, value, float(curvature_noise))

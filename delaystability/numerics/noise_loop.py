@@ -1,0 +1,195 @@
+"""How a delayed loop amplifies white noise, by integrals over the unit circle.
+
+With A and B the tables of the optimizer and D(z) = E[z^-delay], noise that is added to the gradient
+reaches ``w_t / lr`` through
+
+    G(z) = B(z) / ((z - 1) A(z) + gain B(z) D(z)),
+
+and the means of |G|^2 over the circle are its second moments (Parseval). The integrands are
+positive and each factor is evaluated without cancellation at z = 1, so the sums lose no digits for
+small gains, long delays or momenta near 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from math import fsum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delaystability.delays import Delay, FixedDelay, GeometricDelay
+from delaystability.numerics.loop_filter import optimizer_tables
+from delaystability.optimizers import Optimizer
+
+__all__ = ["LARGEST_SPAN", "CircleValues", "NoiseLoop"]
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+LARGEST_SPAN = 20_000
+"""Lags of optimizer and delay together, beyond which the integrals take seconds."""
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
+_EPS = float(np.finfo(np.float64).eps)
+_RELATIVE_ERROR = 1e-13
+_MOST_HALVINGS = 60
+_LARGEST_BLOCK = 2**21
+
+
+@dataclass(frozen=True, eq=False)
+class CircleValues:
+    """The factors of the loop at some angles, arrays of one shape.
+
+    Attributes
+    ----------
+    integrator : (z - 1) A(z)
+    feedforward : B(z)
+    delay : D(z)
+    spread : 1 - |D(z)|^2, the part of the delay that is random
+    """
+
+    integrator: Complex
+    feedforward: Complex
+    delay: Complex
+    spread: Array
+
+    def noise_gain(self, gain: float) -> tuple[Array, float]:
+        """|G(z)|^2 at this gain, and by how much it magnifies relative errors of the factors."""
+        loop = np.abs(self.integrator + gain * self.feedforward * self.delay)
+        magnified = np.max(np.abs(self.integrator) / loop, initial=1.0)
+        return (np.abs(self.feedforward) / loop) ** 2, float(magnified)
+
+
+class NoiseLoop:
+    """The loop of one optimizer and one delay: means over the unit circle.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar coefficients
+    delay : Delay
+
+    Raises
+    ------
+    ValueError
+        If the lags of optimizer and delay together exceed `LARGEST_SPAN`, or the optimizer's
+        tables depend on a delay that is random.
+    """
+
+    def __init__(self, optimizer: Optimizer, delay: Delay) -> None:
+        feedback, feedforward = optimizer_tables(optimizer, delay)
+        self._a = {0: 1.0} | {lag: -value for lag, value in feedback.items()}
+        self._b, self._delay = feedforward, delay
+        longest = 0 if isinstance(delay, GeometricDelay) else int(delay.maximum)
+        span = max(1 + max(self._a), longest + max(self._b, default=0))
+        if span > LARGEST_SPAN:
+            raise ValueError(
+                f"delay must keep the lags of the loop at most {LARGEST_SPAN} for second moments; "
+                f"got {span}"
+            )
+        # About one panel for each half turn of the delayed term.
+        edges = np.linspace(0, np.pi, span + 6)
+        self._panels = edges[:-1], edges[1:]
+        self._whole = self._values(_angles(*self._panels))
+        self._halves = self._values(_angles(*_halves(*self._panels)))
+
+    def values(self, angles: Array) -> CircleValues:
+        """The factors of the loop at z = exp(i angle)."""
+        halves = np.sin(angles / 2)
+        z_minus_one = 2j * halves * np.exp(0.5j * angles)
+        delay, spread = _delay_values(self._delay, angles)
+        return CircleValues(
+            z_minus_one * _series(self._a, angles), _series(self._b, angles), delay, spread
+        )
+
+    def mean(self, gain: float, weight: Callable[[CircleValues], Array]) -> float:
+        """Mean of ``|G(z)|^2 weight(z)`` over the unit circle, for an even and positive weight.
+
+        Panels are halved until twelve Gauss nodes on each panel agree with those on its two
+        halves to 1e-13 of the whole, or to the rounding of the integrand where that is more:
+        beside a root near the circle.
+
+        Raises
+        ------
+        ArithmeticError
+            If 60 halvings do not suffice: the loop has a root on the circle, to rounding.
+        """
+        low, high = self._panels
+        values, magnified = self._whole.noise_gain(gain)
+        coarse = _panel_integrals(values * weight(self._whole), low, high)
+        fine_values, total = self._halves, 0.0
+        for _ in range(_MOST_HALVINGS):
+            low, high = _halves(low, high)
+            values, largest = fine_values.noise_gain(gain)
+            magnified = max(magnified, largest)
+            fine = _panel_integrals(values * weight(fine_values), low, high)
+            pairs = fine.reshape(-1, 2).sum(axis=1)
+            estimate = total + float(pairs.sum())
+            tolerance = max(_RELATIVE_ERROR, 8 * _EPS * magnified) * estimate
+            rough = np.repeat(np.abs(pairs - coarse) > tolerance / 8, 2)
+            total += float(fine[~rough].sum())
+            low, high, coarse = low[rough], high[rough], fine[rough]
+            if not low.size:
+                return total / np.pi
+            if not np.isfinite(estimate):
+                break
+            fine_values = self._values(_angles(*_halves(low, high)))
+        raise ArithmeticError("a root of the loop lies on the unit circle, to rounding")
+
+    def _values(self, angles: Array) -> CircleValues:
+        """`values` in blocks: a long table of probabilities makes a matrix in between."""
+        terms = 1 if isinstance(self._delay, GeometricDelay) else len(self._delay.pmf)
+        blocks = np.array_split(angles, 1 + angles.size * terms // _LARGEST_BLOCK)
+        found = [self.values(block) for block in blocks]
+        names = [field.name for field in fields(CircleValues)]
+        return CircleValues(*(np.concatenate([getattr(v, n) for v in found]) for n in names))
+
+
+def _halves(low: Array, high: Array) -> tuple[Array, Array]:
+    middle = (low + high) / 2
+    lows, highs = np.stack([low, middle], axis=1), np.stack([middle, high], axis=1)
+    return lows.ravel(), highs.ravel()
+
+
+def _angles(low: Array, high: Array) -> Array:
+    return ((low + high) / 2)[:, None] + ((high - low) / 2)[:, None] * _NODES
+
+
+def _panel_integrals(values: Array, low: Array, high: Array) -> Array:
+    return np.asarray((values @ _WEIGHTS) * (high - low) / 2)
+
+
+def _minus_one(lags: Array, angles: Array) -> Complex:
+    """``z^-lag - 1`` for every angle and, on a new last axis, every lag: exact near z = 1."""
+    halves = 0.5 * angles[..., None] * lags
+    sine = np.sin(halves)
+    return -2 * sine * (sine + 1j * np.cos(halves))
+
+
+def _series(table: dict[int, float], angles: Array) -> Complex:
+    """``sum_lag table[lag] z^-lag`` as its value at 1 and what is beyond it."""
+    lags = np.array(list(table), dtype=np.float64)
+    coefficients = np.array(list(table.values()))
+    return fsum(table.values()) + _minus_one(lags, angles) @ coefficients
+
+
+def _delay_values(delay: Delay, angles: Array) -> tuple[Complex, Array]:
+    """``D = E[z^-delay]`` and ``1 - |D|^2``, both accurate near z = 1."""
+    if isinstance(delay, FixedDelay):
+        return np.exp(-1j * delay.delay * angles), np.zeros(angles.shape)
+    if isinstance(delay, GeometricDelay):
+        ratio = float(delay.ratio)
+        rest = float(1 - delay.ratio)
+        loss = 4 * ratio * np.sin(angles / 2) ** 2
+        steps = _minus_one(np.ones(1), angles)[..., 0]
+        return rest / (rest - ratio * steps), loss / (rest**2 + loss)
+    pmf: dict[int, Any] = delay.pmf
+    # Around its mean, the delay turns the least, and little is lost in 1 - |D|^2.
+    centre = round(float(delay.mean))
+    lags = np.array(list(pmf), dtype=np.float64) - centre
+    probabilities = np.array([float(value) for value in pmf.values()])
+    excess = _minus_one(lags, angles) @ probabilities
+    spread = -2 * excess.real - np.abs(excess) ** 2
+    return np.exp(-1j * centre * angles) * (1 + excess), np.maximum(spread, 0)

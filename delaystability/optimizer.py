@@ -1,0 +1,108 @@
+"""What an optimizer is: two short tables of coefficients. One's own is written down here too.
+
+``optimizers`` holds the named ones.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, NamedTuple
+
+__all__ = ["Coefficients", "LinearOptimizer", "Optimizer", "Term"]
+
+
+class Term(NamedTuple):
+    """One entry of a table: ``coefficient`` multiplies the value ``lag`` updates ago."""
+
+    lag: Any
+    coefficient: Any
+
+
+class Coefficients(NamedTuple):
+    """The two tables of a linear optimizer, each a tuple of `Term`."""
+
+    feedback: tuple[Term, ...]
+    feedforward: tuple[Term, ...]
+
+
+class Optimizer(ABC):
+    """A linear optimizer, given by its coefficient tables.
+
+    Subclasses are frozen data classes with a ``name`` (for command lines and tables) and a
+    ``title`` (for prose), and implement `coefficients`.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    @abstractmethod
+    def coefficients(self, delay: Any) -> Coefficients:
+        """The tables for a loop with this ``delay`` (updates between reading and applying)."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The optimizer's own parameters by name, for example ``{"momentum": 0.9}``."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # type: ignore[arg-type]
+
+
+def _checked_table(argument: str, table: Mapping[Any, Any], first_lag: int) -> dict[Any, Any]:
+    allowed = f"a mapping from integer lags >= {first_lag} to finite coefficients"
+    if not isinstance(table, Mapping):
+        raise TypeError(f"{argument} must be {allowed}; got {table!r}")
+    for lag, coefficient in table.items():
+        symbolic_lag = bool(getattr(lag, "free_symbols", None))
+        if not symbolic_lag:
+            integral = hasattr(lag, "__index__") and not isinstance(lag, bool)
+            if not integral or lag.__index__() < first_lag:
+                raise ValueError(f"{argument} must be {allowed}; got the lag {lag!r}")
+        if getattr(coefficient, "free_symbols", None):
+            continue
+        try:
+            finite = not isinstance(coefficient, (str, bool)) and bool(
+                abs(coefficient) < float("inf")
+            )
+        except (TypeError, ValueError):
+            finite = False
+        if not finite or isinstance(coefficient, complex):
+            raise ValueError(f"{argument} must be {allowed}; got {coefficient!r} at lag {lag!r}")
+    return {
+        lag if getattr(lag, "free_symbols", None) else lag.__index__(): value
+        for lag, value in table.items()
+    }
+
+
+@dataclass(frozen=True)
+class LinearOptimizer(Optimizer):
+    """One's own linear optimizer, from its two tables.
+
+    ``u_t = sum_j feedback[j] u_{t-j} + sum_k feedforward[k] g_{t-k}``
+
+    Parameters
+    ----------
+    feedback : mapping from lag j >= 1 to coefficient; empty by default
+    feedforward : mapping from lag k >= 0 to coefficient; ``{0: 1}`` by default
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a lag that is too small or fractional, or a coefficient that is not a finite number.
+    """
+
+    feedback: Mapping[Any, Any] = field(default_factory=dict)
+    feedforward: Mapping[Any, Any] = field(default_factory=lambda: {0: 1})
+    name: ClassVar[str] = "linear"
+    title: ClassVar[str] = "Linear optimizer"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "feedback", _checked_table("feedback", self.feedback, 1))
+        object.__setattr__(self, "feedforward", _checked_table("feedforward", self.feedforward, 0))
+        if not self.feedforward:
+            raise ValueError("feedforward must have at least one coefficient; got an empty mapping")
+
+    def coefficients(self, delay: Any) -> Coefficients:
+        return Coefficients(
+            tuple(Term(lag, value) for lag, value in self.feedback.items()),
+            tuple(Term(lag, value) for lag, value in self.feedforward.items()),
+        )
