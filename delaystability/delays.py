@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import fsum, inf, isfinite
 from os import PathLike, fspath
@@ -191,11 +191,15 @@ class MeasuredDelay(Delay):
     """
 
     sequence: NDArray[np.int64]
+    _pmf: dict[int, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         sequence = _checked_log(self.sequence, "sequence")
         sequence.flags.writeable = False
         object.__setattr__(self, "sequence", sequence)
+        pairs = zip(*(a.tolist() for a in np.unique(sequence, return_counts=True)), strict=True)
+        pmf = {delay: Fraction(count, sequence.size) for delay, count in pairs}
+        object.__setattr__(self, "_pmf", pmf)
 
     @classmethod
     def from_log(cls, log: Any) -> MeasuredDelay:
@@ -218,9 +222,7 @@ class MeasuredDelay(Delay):
     @property
     def pmf(self) -> dict[int, Any]:
         """The frequency of every delay in the log, as exact fractions."""
-        delays, counts = np.unique(self.sequence, return_counts=True)
-        pairs = zip(delays.tolist(), counts.tolist(), strict=True)
-        return {delay: Fraction(count, self.sequence.size) for delay, count in pairs}
+        return dict(self._pmf)
 
 
 def as_delay(delay: Any) -> Delay:

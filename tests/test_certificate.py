@@ -152,6 +152,44 @@ def test_a_second_stable_interval_does_not_pass_for_the_threshold():
         replace(certificate, lower=low, upper=high).verify()
 
 
+@pytest.mark.parametrize(
+    "delay",
+    [
+        ds.RandomDelay([Fraction(1, 5), Fraction(3, 10), Fraction(1, 2)]),
+        ds.RandomDelay({2: 0.25, 5: 0.75}),
+        ds.GeometricDelay(Fraction(7, 8)),
+        ds.MeasuredDelay.from_log([0, 1, 2, 3, 3, 2, 4]),
+    ],
+    ids=["fractions", "floats", "geometric", "measured"],
+)
+@pytest.mark.parametrize("name", ["sgd", "nesterov"])
+def test_the_mean_of_a_random_delay_is_certified(name, delay):
+    certificate = ds.certify(make(name, Fraction(1, 2)), delay, 20)
+    found = ds.stability_threshold(make(name, 0.5), delay, moment="mean")
+    middle = (certificate.lower + certificate.upper) / 2
+    assert found == pytest.approx(float(middle), rel=1e-12)
+    assert "delay distribution" in certificate.parameters
+    assert ds.Certificate.from_json(certificate.to_json()).verify()
+
+
+def test_a_geometric_delay_is_ema_momentum():
+    # Its threshold 2 (1 + q)/(1 - q) is rational: 30 for q = 7/8.
+    certificate = ds.certify(ds.SGD(), ds.GeometricDelay(Fraction(7, 8)), 25)
+    assert certificate.lower < 30 < certificate.upper
+
+
+def test_a_long_certificate_is_as_cheap_as_a_short_one():
+    import time
+
+    def seconds(delay):
+        begin = time.perf_counter()
+        ds.certify(ds.HeavyBall(NINE_TENTHS), delay, 50)
+        return time.perf_counter() - begin
+
+    seconds(300)
+    assert min(seconds(30_000) for _ in range(3)) < 4 * min(seconds(300) for _ in range(3))
+
+
 def test_a_certificate_survives_json():
     certificate = ds.certify(ds.ShiftedMomentum(NINE_TENTHS), 3, 40)
     text = certificate.to_json()

@@ -13,8 +13,10 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from delaystability.delays import delay_array
+from delaystability.delays import Delay, delay_array
 from delaystability.numerics.circle_proof import CircleProof, Table
+from delaystability.numerics.crossings import filter_threshold
+from delaystability.numerics.loop_filter import loop_filter
 from delaystability.numerics.precise_threshold import largest_root_modulus, precise_threshold
 from delaystability.numerics.schur_cohn import is_schur_stable
 from delaystability.numerics.threshold import threshold_array
@@ -155,7 +157,8 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
     optimizer : Optimizer with scalar parameters
         A float parameter is taken as the binary number that it is; pass ``Fraction("0.9")`` for
         nine tenths.
-    delay : int or FixedDelay
+    delay : int or delay object
+        For a random delay, the threshold of the mean is certified.
     digits : int, 1 to 1000
         The relative width of the enclosure is at most 10**-digits.
 
@@ -174,30 +177,23 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
     Notes
     -----
     The ends are tested exactly (Schur-Cohn in integers) up to degree 256, and by a winding number
-    in ball arithmetic beyond; the cost then grows in proportion to the delay.
+    in ball arithmetic beyond, at a cost that hardly grows with the delay.
     """
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as ds.SGD(); got {optimizer!r}")
-    delays = delay_array(delay)
-    if delays.ndim:
-        raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
     if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 1000:
         raise ValueError(f"digits must be an integer from 1 to 1000; got {digits!r}")
     exact = exact_optimizer(optimizer)
-    lag = int(delays)
-    a, b = _sparse_tables(exact, lag)
-    threshold, angle = (float(value) for value in threshold_array(_floats(exact), lag))
+    a, b, lag, (threshold, angle) = _mean_loop(exact, delay)
     if not 0 < threshold < np.inf:
-        raise ValueError(f"optimizer has no threshold to certify at delay {lag}; got {threshold}")
+        raise ValueError(f"optimizer has no threshold to certify at delay {delay}; got {threshold}")
     centre = precise_threshold(a, b, lag, angle, digits + 5)
     # Three units in the last place of the enclosure make its relative width.
     unit = Fraction(10) ** (np.floor(np.log10(threshold)).astype(int).item() - digits - 1)
     nearest = round(centre / unit)
     certificate = Certificate(
         optimizer=exact.name,
-        parameters={
-            name: _text(value) for name, value in exact.parameters.items() if value is not None
-        },
+        parameters=_described(exact, delay),
         a=a,
         b=b,
         delay=lag,
@@ -225,6 +221,43 @@ def _root_moduli(certificate: Certificate) -> tuple[str, str]:
     if not lower < 1 < upper:
         raise ArithmeticError(f"root finding contradicts the proof: moduli {lower} and {upper}")
     return mpmath.nstr(lower, digits), mpmath.nstr(upper, digits)
+
+
+def _described(optimizer: Optimizer, delay: Any) -> dict[str, str]:
+    own = {name: _text(value) for name, value in optimizer.parameters.items() if value is not None}
+    random = isinstance(delay, Delay) and delay.minimum != delay.maximum
+    return own | ({"delay distribution": repr(delay)} if random else {})
+
+
+def _mean_loop(optimizer: Optimizer, delay: Any) -> tuple[Table, Table, int, tuple[float, float]]:
+    """The exact tables and fixed delay of the mean loop, with its float threshold and angle."""
+    floats = _floats(optimizer)
+    if isinstance(delay, Delay) and delay.minimum != delay.maximum:
+        approximate = filter_threshold(*loop_filter(floats, delay))
+        a, b = _sparse_tables(optimizer, 0)
+        numerator, denominator = (
+            tuple((lag, Fraction(value)) for lag, value in enumerate(table.tolist()) if value)
+            for table in delay.generating_function()
+        )
+        # Float probabilities sum to 1 within rounding only; exactly so after this division.
+        masses = [sum((v for _, v in table), Fraction(0)) for table in (numerator, denominator)]
+        total = masses[0] / masses[1]
+        shifted = tuple((lag - delay.minimum, value / total) for lag, value in numerator)
+        return _product(a, denominator), _product(b, shifted), delay.minimum, approximate
+    delays = delay_array(delay.minimum if isinstance(delay, Delay) else delay)
+    if delays.ndim:
+        raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
+    lag = int(delays)
+    threshold, angle = threshold_array(floats, lag)
+    return *_sparse_tables(optimizer, lag), lag, (float(threshold), float(angle))
+
+
+def _product(left: Table, right: Table) -> Table:
+    product: dict[int, Fraction] = {}
+    for j, u in left:
+        for k, v in right:
+            product[j + k] = product.get(j + k, Fraction(0)) + u * v
+    return tuple(sorted((lag, value) for lag, value in product.items() if value))
 
 
 def _sparse_tables(optimizer: Optimizer, delay: int) -> tuple[Table, Table]:

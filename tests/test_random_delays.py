@@ -1,0 +1,387 @@
+"""Random and measured delays: tables, logs, mean thresholds, runs, and every refusal."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.optimize import brentq
+
+import delaystability as ds
+from delaystability.delays import (
+    Delay,
+    FixedDelay,
+    GeometricDelay,
+    MeasuredDelay,
+    RandomDelay,
+    as_delay,
+)
+from delaystability.numerics.crossings import filter_threshold
+from delaystability.numerics.loop_filter import loop_filter
+from delaystability.numerics.second_moment import mean_square_threshold, mean_threshold
+from delaystability.numerics.simulation import (
+    almost_sure_threshold,
+    log_growth,
+    replay_threshold,
+)
+from tests.helpers import EPS, make
+
+SHARED = Path(os.environ.get("DELAYSTABILITY_SHARED", Path(__file__).parents[2] / "shared"))
+LOGS = sorted((SHARED / "data" / "delay-logs").glob("*.csv"))
+needs_logs = pytest.mark.skipif(not LOGS, reason="the measured delay logs are not on this machine")
+
+
+# What a delay is
+
+
+def test_fractions_stay_fractions():
+    delay = RandomDelay([Fraction(1, 3), 0, Fraction(2, 3)])
+    assert delay.pmf == {0: Fraction(1, 3), 2: Fraction(2, 3)}
+    assert delay.mean == Fraction(4, 3)
+    numerator, denominator = delay.generating_function()
+    assert list(numerator) == [Fraction(1, 3), 0, Fraction(2, 3)]
+    assert list(denominator) == [1]
+    assert all(isinstance(value, (int, Fraction)) for value in numerator)
+    assert GeometricDelay(Fraction(7, 8)).mean == 7
+
+
+def test_a_mapping_is_the_same_table():
+    assert RandomDelay({3: 0.5, 1: 0.5}) == RandomDelay([0, 0.5, 0, 0.5])
+    assert list(RandomDelay({3: 0.5, 1: 0.5}).pmf) == [1, 3]
+    assert RandomDelay(np.array([0.25, 0.75])).pmf == {0: 0.25, 1: 0.75}
+
+
+def test_rounded_floats_are_divided_by_their_sum():
+    delay = RandomDelay([0.1] * 10)
+    assert abs(sum(Fraction(value) for value in delay.pmf.values()) - 1) < EPS
+    with pytest.raises(ValueError, match=r"sum to 1.*got the sum 0.99999"):
+        RandomDelay([0.333333, 0.333333, 0.333333])
+
+
+@pytest.mark.parametrize(
+    "delay",
+    [
+        FixedDelay(4),
+        RandomDelay([0.2, 0.3, 0, 0.5]),
+        GeometricDelay(0.6),
+        MeasuredDelay([3, 1, 1, 2]),
+    ],
+    ids=lambda delay: type(delay).__name__,
+)
+def test_generating_function_is_the_expectation_of_the_power(delay):
+    z = 1.25 * np.exp(0.7j)
+    numerator, denominator = (table.astype(float) for table in delay.generating_function())
+    found = np.polyval(numerator[::-1], 1 / z) / np.polyval(denominator[::-1], 1 / z)
+    # 1.25^-200 is below 1e-19.
+    expected = sum(float(delay.probability(lag)) * z**-lag for lag in range(200))
+    assert found == pytest.approx(expected, rel=64 * EPS)
+    mean = sum(lag * float(delay.probability(lag)) for lag in range(200))
+    assert float(delay.mean) == pytest.approx(mean, rel=64 * EPS)
+    assert delay.probability(-1) == 0
+    assert delay.minimum <= delay.mean <= delay.maximum
+
+
+def test_geometric_delays_have_no_largest_value():
+    assert GeometricDelay(0.5).maximum == np.inf
+    assert GeometricDelay(0).maximum == 0
+    with pytest.raises(ValueError, match="infinitely many"):
+        _ = GeometricDelay(0.5).pmf
+
+
+def test_as_delay_keeps_delays_and_wraps_integers():
+    delay = GeometricDelay(0.5)
+    assert as_delay(delay) is delay
+    assert as_delay(np.int8(3)) == FixedDelay(3)
+    assert issubclass(FixedDelay, Delay)
+
+
+@pytest.mark.parametrize(
+    ("pmf", "got"),
+    [
+        ([0.5, 0.6], "got the sum 1.1"),
+        ([0.5, -0.5, 1.0], "got -0.5 for delay 1"),
+        ([0.5, float("nan")], "got nan for delay 1"),
+        ([float("inf")], "got inf for delay 0"),
+        ([], "got the sum 0"),
+        ([0.0, 0.0], "got the sum 0"),
+        ([Fraction(1, 3), Fraction(1, 3)], "got the sum 2/3"),
+        ({-1: 1.0}, "got the delay -1"),
+        ({1.5: 1.0}, "got the delay 1.5"),
+        ({True: 1.0}, "got the delay True"),
+        ({"a": 1.0}, "got the delay 'a'"),
+        ([True], "got True for delay 0"),
+        (["1"], "got '1' for delay 0"),
+        ([[1.0]], r"got \[1.0\] for delay 0"),
+    ],
+)
+def test_bad_tables_are_refused_with_their_value(pmf, got):
+    with pytest.raises(ValueError, match=f"pmf must be probabilities.*{got}"):
+        RandomDelay(pmf)
+
+
+@pytest.mark.parametrize("pmf", [None, 0.5, "0.5", b"1", object()])
+def test_tables_that_are_no_tables_are_refused(pmf):
+    with pytest.raises(TypeError, match="pmf must be probabilities"):
+        RandomDelay(pmf)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats() | st.integers(-2, 2) | st.fractions() | st.none(), max_size=4))
+def test_any_list_is_a_distribution_or_refused(pmf):
+    try:
+        delay = RandomDelay(pmf)
+    except ValueError as error:
+        assert "pmf must be" in str(error)
+    else:
+        assert all(value > 0 for value in delay.pmf.values())
+        assert float(sum(delay.pmf.values())) == pytest.approx(1, abs=4 * EPS)
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1, 1.5])
+def test_bad_ratios_are_refused_with_their_value(ratio):
+    with pytest.raises(ValueError, match=f"ratio must be one number.*got {ratio}"):
+        GeometricDelay(ratio)
+
+
+@pytest.mark.parametrize("ratio", [None, "0.5", [0.5], True, 1j, float("nan")])
+def test_ratios_that_are_no_numbers_are_refused(ratio):
+    with pytest.raises(TypeError, match="ratio must be one number"):
+        GeometricDelay(ratio)
+
+
+# Logs
+
+
+def test_logs_are_read_in_order(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("# delays\n3.0e+00, 1\n\n2,2\n", encoding="utf-8")
+    delay = MeasuredDelay.from_log(path)
+    assert delay.sequence.tolist() == [[3, 1], [2, 2]]
+    assert delay.pmf == {1: Fraction(1, 4), 2: Fraction(1, 2), 3: Fraction(1, 4)}
+    assert (delay.mean, delay.minimum, delay.maximum) == (2, 1, 3)
+    path.write_text("3 1\n2\t2\n", encoding="utf-8")
+    assert MeasuredDelay.from_log(str(path)).sequence.tolist() == [[3, 1], [2, 2]]
+    assert MeasuredDelay.from_log([[5], [6]]).sequence.tolist() == [5, 6]
+    assert MeasuredDelay.from_log(np.array([5.0, 6.0])).sequence.dtype == np.int64
+    with pytest.raises(ValueError, match="read-only"):
+        delay.sequence[0] = 7
+
+
+def test_a_log_is_not_changed_by_its_source():
+    source = np.array([1, 2, 3])
+    delay = MeasuredDelay.from_log(source)
+    source[0] = 9
+    assert delay.sequence.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("1\n2\n-3\n", "got -3.0 in row 3"),
+        ("1\n2.5\n", "got 2.5 in row 2"),
+        ("1,2\n3,nan\n", "got nan in row 2"),
+        ("1\ninf\n", "got inf in row 2"),
+        ("", "got the shape"),
+        ("# only a comment\n", "got the shape"),
+        ("1,2\n3\n", "rows differ in length"),
+        ("delay\n1\n", "got 'delay' in line 1"),
+        ("1,,2\n", "got '1,,2' in line 1"),
+    ],
+)
+def test_bad_logs_are_refused_with_row_and_value(tmp_path, text, got):
+    path = tmp_path / "log.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=f"log must hold integers >= 0.*{got}"):
+        MeasuredDelay.from_log(path)
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"log must be a readable text file; got '.*nowhere.csv'"):
+        MeasuredDelay.from_log(tmp_path / "nowhere.csv")
+    with pytest.raises(ValueError, match="log must be a readable text file"):
+        MeasuredDelay.from_log(tmp_path)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(ValueError, match="log must be a readable text file"):
+        MeasuredDelay.from_log(tmp_path / "binary")
+
+
+@pytest.mark.parametrize("log", [None, 3.5j, [True], ["a"], [None], object()])
+def test_logs_that_are_no_numbers_are_refused(log):
+    with pytest.raises((TypeError, ValueError), match="log must hold integers >= 0"):
+        MeasuredDelay.from_log(log)
+
+
+@pytest.mark.parametrize("log", [[], [[]], 3, [[[1]]], [-1], [0.5], [[1, 2], [3]]])
+def test_arrays_that_are_no_logs_are_refused(log):
+    with pytest.raises(ValueError, match="log must hold integers >= 0"):
+        MeasuredDelay.from_log(log)
+
+
+# The mean loop
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.1, 0.875, 0.999])
+def test_geometric_delay_is_ema_momentum(ratio):
+    a, b, fixed = loop_filter(ds.SGD(), GeometricDelay(ratio))
+    assert fixed == 0
+    found, _ = filter_threshold(a, b, fixed)
+    assert found == pytest.approx(2 * (1 + ratio) / (1 - ratio), rel=1e-12)
+    assert found == pytest.approx(ds.stability_threshold(ds.EMAMomentum(ratio), 0), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["shifted-momentum", "spike-compensation", "weight-prediction"])
+def test_tables_that_depend_on_the_delay_are_refused_for_random_delays(name):
+    with pytest.raises(ValueError, match=r"optimizer must.*do not depend on the delay.*got .*0.9"):
+        loop_filter(make(name, 0.9), RandomDelay([0.5, 0.5]))
+    a, b, fixed = loop_filter(make(name, 0.9), RandomDelay({4: 1}))
+    assert filter_threshold(a, b, fixed)[0] == pytest.approx(
+        ds.stability_threshold(make(name, 0.9), 4), rel=1e-12
+    )
+
+
+def test_a_long_certain_part_of_the_delay_stays_out_of_the_tables():
+    a, b, fixed = loop_filter(ds.HeavyBall(0.5), RandomDelay({10**6: 0.5, 10**6 + 2: 0.5}))
+    assert (a.tolist(), b.tolist(), fixed) == ([1, -0.5], [0.5, 0, 0.5], 10**6)
+
+
+def test_mean_thresholds_agree_with_root_finding_on_random_tables():
+    random = np.random.default_rng(7)
+    for k in range(100):
+        pmf = np.zeros(int(random.integers(2, 30)))
+        pmf[random.permutation(pmf.size)[:6]] = random.dirichlet(np.ones(min(6, pmf.size)))
+        momentum = float(random.uniform(-0.8, 0.95)) if k % 2 else 0.0
+        delay = RandomDelay(pmf)
+        found, _ = mean_threshold(ds.HeavyBall(momentum) if k % 2 else ds.SGD(), delay)
+
+        def largest_root(gain: float, momentum: float = momentum, pmf: np.ndarray = pmf) -> float:
+            coefficients = np.zeros(max(3, pmf.size + 1))
+            coefficients[:3] = 1, -1 - momentum, momentum
+            coefficients[1 : pmf.size + 1] += gain * pmf
+            return float(np.abs(np.roots(coefficients)).max())
+
+        gains = np.linspace(0, found, 50)[1:-1]
+        assert all(largest_root(gain) < 1 for gain in gains)
+        assert largest_root(found * (1 - 1e-8)) < 1 < largest_root(found * (1 + 1e-8))
+
+
+# Runs
+
+
+def slow_growth(optimizer: ds.HeavyBall, delays: list[int], gain: float, curved: list[float]):
+    """log|w| after the run, without scaling: the recursion as it is written."""
+    w, v = [1.0], 0.0
+    for t, (delay, curvature) in enumerate(zip(delays, curved, strict=True)):
+        v = optimizer.momentum * v + gain * curvature * w[max(0, t - delay)]
+        w.append(w[-1] - v)
+    return np.log(max(abs(value) for value in w[-max(delays) - 2 :]))
+
+
+def test_growth_of_a_run_is_the_plain_recursion():
+    random = np.random.default_rng(2)
+    delays = random.integers(0, 6, 400)
+    curvatures = 1 + 0.3 * random.standard_normal(400)
+    gains = np.array([0.01, 0.1, 0.4])
+    found = log_growth(ds.HeavyBall(0.3), delays, gains, curvatures, blocks=4).sum(axis=0)
+    for gain, growth in zip(gains, found, strict=True):
+        slow = slow_growth(ds.HeavyBall(0.3), list(delays), gain, list(curvatures))
+        # Rounding of 400 steps, and of logarithms near 100.
+        assert growth == pytest.approx(slow, abs=1e-9)
+
+
+def test_workers_of_one_update_are_averaged():
+    both = log_growth(ds.SGD(), np.tile([[0, 2]], (300, 1)), [0.3])
+    mean = ds.LinearOptimizer({}, {0: 0.5, 2: 0.5})
+    assert both == pytest.approx(log_growth(mean, np.zeros(300, dtype=int), [0.3]), rel=0.05)
+
+
+@pytest.mark.parametrize("delay", [0, 1, 5])
+def test_replaying_a_fixed_delay_finds_its_threshold(delay):
+    found = replay_threshold(ds.HeavyBall(0.5), [delay] * 50)
+    assert found == pytest.approx(ds.stability_threshold(ds.HeavyBall(0.5), delay), rel=3e-3)
+
+
+@needs_logs
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
+def test_mean_polynomial_is_within_3_percent_of_the_replayed_log(path):
+    delay = MeasuredDelay.from_log(path)
+    replayed = replay_threshold(ds.SGD(), delay)
+    predicted, _ = mean_threshold(ds.SGD(), delay)
+    by_mean_delay = 2 * np.sin(np.pi / (2 * (2 * float(delay.mean) + 1)))
+    by_largest_delay = ds.stability_threshold(ds.SGD(), int(delay.maximum))
+    assert abs(predicted / replayed - 1) < 0.03
+    assert abs(by_mean_delay / replayed - 1) > abs(predicted / replayed - 1)
+    assert by_largest_delay < 0.4 * replayed
+
+
+@needs_logs
+def test_mean_delay_and_largest_delay_are_up_to_24_and_80_percent_too_low():
+    mean_delay, largest_delay = [], []
+    for path in LOGS:
+        delay = MeasuredDelay.from_log(path)
+        replayed = replay_threshold(ds.SGD(), delay)
+        mean_delay.append(2 * np.sin(np.pi / (2 * (2 * float(delay.mean) + 1))) / replayed)
+        largest_delay.append(ds.stability_threshold(ds.SGD(), int(delay.maximum)) / replayed)
+    assert min(mean_delay) == pytest.approx(1 - 0.24, abs=0.01)
+    assert min(largest_delay) == pytest.approx(1 - 0.80, abs=0.01)
+
+
+def test_almost_sure_threshold_of_noisy_synchronous_sgd_is_its_integral():
+    # E log|1 - gain curvature| = 0 for a normal curvature of variance 1.
+    def rate(gain: float) -> float:
+        def integrand(n: float) -> float:
+            return np.log(abs(1 - gain * (1 + n))) * np.exp(-(n**2) / 2) / np.sqrt(2 * np.pi)
+
+        pole = 1 / gain - 1
+        return sum(
+            quad(integrand, low, high, limit=200)[0]
+            for low, high in ((-9, pole - 1e-12), (pole + 1e-12, 9))
+        )
+
+    exact = brentq(rate, 1.2, 2.5)
+    found = almost_sure_threshold(ds.SGD(), 0, 1.0, updates=10_000, seed=1)
+    assert abs(found.value - exact) < 4 * found.standard_error
+    assert found.standard_error < 0.02 * exact
+    # Above the mean-square threshold, which is 1, and below the mean one, which is 2.
+    assert 1.6 < found.value < 1.9
+
+
+def test_geometric_delays_diverge_far_below_the_mean_threshold():
+    found = almost_sure_threshold(ds.SGD(), GeometricDelay(7 / 8), updates=10_000)
+    assert mean_square_threshold(ds.SGD(), GeometricDelay(7 / 8)) < found.value
+    assert found.value == pytest.approx(0.67, abs=0.04)
+    assert found.value < 30 / 40
+
+
+def test_simulations_repeat_with_their_seed():
+    first, again, other = (
+        almost_sure_threshold(ds.SGD(), RandomDelay([0.5, 0.5]), updates=1000, seed=seed)
+        for seed in (3, 3, 4)
+    )
+    assert first == again
+    assert first.value != other.value
+
+
+def test_standard_errors_are_those_of_independent_seeds():
+    runs = [
+        almost_sure_threshold(ds.SGD(), RandomDelay([0.2, 0.3, 0.5]), updates=1500, seed=seed)
+        for seed in range(10)
+    ]
+    spread = np.std([run.value for run in runs], ddof=1)
+    claimed = np.sqrt(np.mean([run.standard_error**2 for run in runs]))
+    # Ten seeds know their spread to a factor of about two.
+    assert 0.5 < claimed / spread < 2
+
+
+def test_bad_arguments_of_simulations_are_refused():
+    with pytest.raises(ValueError, match="updates must be an integer >= 1000; got 10"):
+        almost_sure_threshold(ds.SGD(), 1, updates=10)
+    with pytest.raises(ValueError, match="sequence must hold integers >= 0.*got -1 in row 2"):
+        replay_threshold(ds.SGD(), [0, -1])
+    with pytest.raises(ValueError, match="do not depend on the delay"):
+        replay_threshold(ds.ShiftedMomentum(0.9), [0, 1])
