@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,7 @@ def scalar_or_array(values: Array) -> Any:
 
 def positive(argument: str, value: ArrayLike) -> Array:
     """The value as an array of floats, refused unless positive and finite."""
-    try:
-        values = np.asarray(value)
-    except Exception as error:
-        raise TypeError(f"{argument} must be a positive number or array; got {value!r}") from error
-    if values.dtype.kind not in "iuf":
-        raise TypeError(f"{argument} must be a positive number or array; got {value!r}")
-    values = values.astype(np.float64)
+    values = _numbers(argument, value, "positive")
     wrong = ~(np.isfinite(values) & (values > 0))
     if np.any(wrong):
         raise ValueError(f"{argument} must be positive and finite; got {values[wrong].flat[0]}")
@@ -36,14 +31,25 @@ def positive(argument: str, value: ArrayLike) -> Array:
 
 def nonnegative(argument: str, value: ArrayLike) -> Array:
     """The value as an array of floats, refused unless at least 0 and finite."""
-    values = np.asarray(value)
-    if values.dtype.kind not in "iuf":
-        raise TypeError(f"{argument} must be a number or array >= 0; got {value!r}")
-    values = values.astype(np.float64)
+    values = _numbers(argument, value, "nonnegative")
     wrong = ~(np.isfinite(values) & (values >= 0))
     if np.any(wrong):
         raise ValueError(f"{argument} must be >= 0 and finite; got {values[wrong].flat[0]}")
     return values
+
+
+def _numbers(argument: str, value: ArrayLike, allowed: str) -> Array:
+    refusal = f"{argument} must be a {allowed} number or array; got {value!r}"
+    try:
+        values = np.asarray(value)
+        # Fractions and Python's long integers are numbers, too.
+        if values.dtype == object and all(isinstance(v, (int, Fraction)) for v in values.flat):
+            values = values.astype(np.float64)
+    except Exception as error:
+        raise TypeError(refusal) from error
+    if values.dtype.kind not in "iuf":
+        raise TypeError(refusal)
+    return values.astype(np.float64)
 
 
 def checked_optimizer(optimizer: Any, argument: str = "optimizer") -> Optimizer:

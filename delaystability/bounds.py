@@ -40,6 +40,7 @@ class StabilityWarning(UserWarning):
 
 
 _MOMENTS = ("mean", "mean-square")
+_LARGEST_NOISE = 1e12
 
 
 def _threshold(
@@ -53,6 +54,8 @@ def _threshold(
     if moment is not None and moment not in _MOMENTS:
         raise ValueError(f"moment must be 'mean', 'mean-square' or None; got {moment!r}")
     noise = nonnegative("curvature_noise", curvature_noise)
+    if np.any(noise > _LARGEST_NOISE):
+        raise ValueError(f"curvature_noise must be at most 1e12; got {noise.max()}")
     random = isinstance(delay, Delay) and not isinstance(delay, FixedDelay)
     mean_square = moment == "mean-square" or (moment is None and bool(np.any(noise > 0)))
     if not random and not (mean_square and np.any(noise > 0)):
@@ -124,7 +127,7 @@ def stability_threshold(
         Its momentum may be an array.
     delay : int, integer array or delay object, at least 0
         With a random delay D, z^-delay becomes its generating function E[z^-D].
-    curvature_noise : number or array, at least 0
+    curvature_noise : number or array, 0 to 1e12
         Variance of the mini-batch curvature divided by the square of its mean.
     moment : "mean" or "mean-square", optional
         Which moment of a perturbation must die out. By default the mean square if there is
@@ -162,7 +165,8 @@ def max_learning_rate(
     """
     sharpness_array = positive("sharpness", sharpness)
     threshold = _threshold(optimizer, delay, curvature_noise, moment)
-    return scalar_or_array(threshold / sharpness_array)
+    with np.errstate(over="ignore"):
+        return scalar_or_array(threshold / sharpness_array)
 
 
 def max_sharpness(
@@ -182,7 +186,9 @@ def max_sharpness(
     optimizer, delay, curvature_noise, moment : see `stability_threshold`
     """
     lr_array = positive("lr", lr)
-    return scalar_or_array(_threshold(optimizer, delay, curvature_noise, moment) / lr_array)
+    threshold = _threshold(optimizer, delay, curvature_noise, moment)
+    with np.errstate(over="ignore"):
+        return scalar_or_array(threshold / lr_array)
 
 
 def is_stable(
@@ -207,7 +213,9 @@ def is_stable(
     -------
     bool, or array of bool
     """
-    gain = positive("lr", lr) * positive("sharpness", sharpness)
+    lr_array, sharpness_array = positive("lr", lr), positive("sharpness", sharpness)
+    with np.errstate(over="ignore", under="ignore"):
+        gain = lr_array * sharpness_array
     stable = gain < _threshold(optimizer, delay, curvature_noise, moment)
     return stable if stable.ndim else bool(stable)
 
@@ -245,4 +253,5 @@ def adjust_learning_rate(
     new = optimizer if new_optimizer is None else new_optimizer
     noise = curvature_noise if new_curvature_noise is None else new_curvature_noise
     after = _threshold(new, new_delay, noise, moment, "new_optimizer")
-    return scalar_or_array(lr_array * after / before)
+    with np.errstate(over="ignore"):
+        return scalar_or_array(lr_array * (after / before))

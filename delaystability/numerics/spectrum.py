@@ -71,13 +71,15 @@ def _largest_modulus(coefficients: Array) -> float:
     roots = np.roots(coefficients)
     root = roots[np.argmax(np.abs(roots))]
     derivative = np.polyder(coefficients)
-    for _ in range(3):
-        slope = np.polyval(derivative, root)
-        step = np.polyval(coefficients, root) / slope if slope else 0
-        # Near a double root Newton's step is no better than the eigenvalue.
-        if not abs(step) < 1e-6 * abs(root):
-            break
-        root = root - step
+    # A huge root overflows its powers; its eigenvalue is then as good as it gets.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(3):
+            slope = np.polyval(derivative, root)
+            step = np.polyval(coefficients, root) / slope if slope else 0
+            # Near a double root Newton's step is no better than the eigenvalue.
+            if not abs(step) < 1e-6 * abs(root):
+                break
+            root = root - step
     return float(abs(root))
 
 
