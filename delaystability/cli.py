@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from delaystability import __version__, bounds
+from delaystability.delays import MeasuredDelay
 from delaystability.optimizers import CATALOGUE, Optimizer, optimizer_from_name
 from delaystability.terminal import RefusedError, clear_errors, print_values, progress_bars
 
@@ -29,6 +30,9 @@ _NAMES = ", ".join(CATALOGUE)
 
 OptimizerName = Annotated[str, typer.Argument(help=f"One of: {_NAMES}.", show_default=False)]
 Momentum = Annotated[str | None, typer.Option(help="Momentum, between -1 and 1.")]
+Noise = Annotated[
+    str, typer.Option(help="Variance of the mini-batch curvature over its squared mean.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -60,6 +64,29 @@ def _described(optimizer: Optimizer) -> dict[str, Any]:
     return {"optimizer": optimizer.name, **optimizer.parameters}
 
 
+def _measured(path: Path) -> MeasuredDelay:
+    return MeasuredDelay.from_log(path)
+
+
+def _delay_described(delay: Any) -> dict[str, Any]:
+    if isinstance(delay, int):
+        return {"delay": delay}
+    return {"mean_delay": float(delay.mean), "longest_delay": int(delay.maximum)}
+
+
+def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) -> dict[str, Any]:
+    """The threshold of a measured delay, beside what simpler readings of the log would give."""
+    threshold = bounds.stability_threshold
+    return {
+        "threshold": threshold(optimizer, delay, moment="mean", curvature_noise=noise),
+        "mean_square_threshold": threshold(
+            optimizer, delay, moment="mean-square", curvature_noise=noise
+        ),
+        "threshold_of_the_rounded_mean_delay": threshold(optimizer, round(float(delay.mean))),
+        "threshold_of_the_longest_delay": threshold(optimizer, int(delay.maximum)),
+    }
+
+
 @app.callback(invoke_without_command=True)
 def _global(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -78,13 +105,24 @@ def threshold(
     sharpness: Annotated[
         str | None, typer.Option(help="Also print the largest stable learning rate.")
     ] = None,
+    curvature_noise: Noise = "0",
+    delay_log: Annotated[
+        Path | None, typer.Option(help="Measured delays (CSV) instead of --delay.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Largest stable gain: learning rate times sharpness."""
     with clear_errors():
-        chosen, lag = _optimizer(optimizer, momentum), _integer("delay", delay)
-        values = {**_described(chosen), "delay": lag}
-        values["threshold"] = bounds.stability_threshold(chosen, lag)
+        chosen = _optimizer(optimizer, momentum)
+        noise = _number("curvature-noise", curvature_noise)
+        lag: Any = _integer("delay", delay) if delay_log is None else _measured(delay_log)
+        values = {**_described(chosen), **_delay_described(lag)}
+        if noise:
+            values["curvature_noise"] = noise
+        if delay_log is None:
+            values["threshold"] = bounds.stability_threshold(chosen, lag, curvature_noise=noise)
+        else:
+            values |= _log_thresholds(chosen, lag, noise)
         if lr is not None:
             values["lr"] = _number("lr", lr)
             values["max_sharpness"] = bounds.max_sharpness(values["lr"], chosen, lag)
@@ -109,6 +147,7 @@ def adjust(
     new_momentum: Annotated[
         str | None, typer.Option(help="The new momentum; the same by default.")
     ] = None,
+    curvature_noise: Noise = "0",
     as_json: Json = False,
 ) -> None:
     """The learning rate that keeps the accessible minima under a new delay or optimizer."""
@@ -118,15 +157,17 @@ def adjust(
         kept = momentum if name in CATALOGUE and CATALOGUE[name] is not CATALOGUE["sgd"] else None
         after = _optimizer(name, new_momentum if new_momentum is not None else kept)
         old, new = _integer("delay", delay), _integer("new-delay", new_delay)
-        old_lr = _number("lr", lr)
-        values = {
+        old_lr, noise = _number("lr", lr), _number("curvature-noise", curvature_noise)
+        values: dict[str, Any] = {
             **_described(before),
             "delay": old,
             "lr": old_lr,
             **{f"new_{key}": value for key, value in _described(after).items()},
             "new_delay": new,
-            "new_lr": bounds.adjust_learning_rate(old_lr, before, old, new, after),
-            "max_sharpness": bounds.max_sharpness(old_lr, before, old),
+            "new_lr": bounds.adjust_learning_rate(
+                old_lr, before, old, new, after, curvature_noise=noise
+            ),
+            "max_sharpness": bounds.max_sharpness(old_lr, before, old, curvature_noise=noise),
         }
         print_values(values, as_json, "Learning rate for the same accessible minima")
 

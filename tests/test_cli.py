@@ -45,6 +45,39 @@ def test_threshold_answers_for_a_learning_rate_and_a_sharpness():
     assert data["stable"] is False
 
 
+def test_threshold_knows_curvature_noise():
+    data = printed_json("threshold", "sgd", "--delay", "0", "--curvature-noise", "0.5")
+    assert data["threshold"] == pytest.approx(2 / 1.5)
+    adjusted = printed_json(
+        *[
+            "adjust",
+            "--optimizer",
+            "sgd",
+            "--lr",
+            "0.1",
+            "--delay",
+            "0",
+            "--new-delay",
+            "4",
+            "--curvature-noise",
+            "1",
+        ]
+    )
+    assert adjusted["new_lr"] == ds.adjust_learning_rate(0.1, ds.SGD(), 0, 4, curvature_noise=1.0)
+
+
+def test_threshold_reads_a_log_of_delays(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("0\n1\n2\n3\n3\n2\n4\n", encoding="utf-8")
+    data = printed_json("threshold", "heavy-ball", "--momentum", "0.5", "--delay-log", str(log))
+    delay = ds.MeasuredDelay.from_log(log)
+    optimizer = ds.HeavyBall(0.5)
+    assert data["threshold"] == ds.stability_threshold(optimizer, delay, moment="mean")
+    assert data["mean_square_threshold"] < data["threshold"]
+    assert data["threshold_of_the_longest_delay"] < data["threshold"]
+    assert data["mean_delay"] == pytest.approx(15 / 7)
+
+
 def test_negative_momentum_is_a_value_not_an_option():
     data = printed_json("threshold", "heavy-ball", "--momentum", "-0.9", "--delay", "2")
     assert data["threshold"] == pytest.approx(0.2)
@@ -129,6 +162,9 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
             "got 'adam'",
         ),
         ("adjust --optimizer sgd --lr 1 --delay 0 --new-delay 1 --new-optimizer nesterov", "needs"),
+        ("threshold sgd --curvature-noise -1", "curvature_noise must be >= 0"),
+        ("threshold sgd --curvature-noise much", "curvature-noise must be a number"),
+        ("threshold sgd --delay-log /no/such/file.csv", "/no/such/file.csv"),
         ("derive adam", "optimizer must be one of"),
         ("derive sgd --format pdf", "format must be latex, markdown or text; got 'pdf'"),
         ("derive sgd -o /no/such/folder/file", "No such file or directory"),

@@ -8,8 +8,8 @@ m cos(theta/2). By half angles, with u = tan(theta/4) and r = (1 - m)/(1 + m), t
     (2 delay + 1) atan(u) = atan(q),   q^2 = (r + u^2)/(1 + r u^2)
 
 which is as well conditioned for m near 1 and -1 as between. There w = z^(delay + 1) satisfies
-w = m + |A| exp(i (pi + theta)/2) and |w| = 1, so that |A| is the positive root of a quadratic, and the
-gain is 2 sin(theta/2) |A|. At delay 0 the root is z = -1, with gain 2 (1 + m).
+w = m + |A| exp(i (pi + theta)/2) and |w| = 1, so that |A| is the positive root of a quadratic, and
+the gain is 2 sin(theta/2) |A|. At delay 0 the root is z = -1, with gain 2 (1 + m).
 
 Every function takes NumPy floats or arrays of one shape and does the same operations on both, so
 that a single answer equals the array's to the last bit. Sums and products are formed in place where

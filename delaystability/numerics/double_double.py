@@ -1,9 +1,10 @@
 """Numbers of twice the precision: unevaluated sums of two floats, as arrays or one at a time.
 
-A table such as b0 = 1 + m, b1 = -m loses the last bit of m in float arithmetic, and where b0 and b1
-nearly cancel that bit decides the threshold. Tables are sums, products, quotients and whole powers of
-an optimizer's parameters, so that these operations are all that is needed here. Source: T. J. Dekker,
-A floating-point technique for extending the available precision, Numer. Math. 18 (1971) 224-242.
+A table such as b0 = 1 + m, b1 = -m loses the last bit of m in float arithmetic, and where pole and
+zero nearly cancel that bit decides the tenth digit of the threshold. Tables are sums, products,
+quotients and whole powers of an optimizer's parameters: only these operations are needed here.
+Source: T. J. Dekker, A floating-point technique for extending the available precision, Numer. Math.
+18 (1971) 224-242.
 """
 
 from __future__ import annotations

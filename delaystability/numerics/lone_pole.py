@@ -6,9 +6,9 @@ For a delay of at least 1 the crossing of smallest gain between z = 1 and z = -1
 
     2 delay atan(u) = atan(r / u),   u = tan(theta/2),   r = (1 - m)/(1 + m)
 
-and its gain is 2 u sqrt((1 - m)^2 + (1 + m)^2 u^2) / (1 + u^2): no difference of nearby numbers for
-any delay and momentum. At delay 0, and at even delays with m < 0, z = -1 can come first; its gain is
-2 (1 + m).
+and its gain is 2 u sqrt((1 - m)^2 + (1 + m)^2 u^2) / (1 + u^2): no difference of nearby numbers
+for any delay and momentum. At delay 0, and at even delays with m < 0, z = -1 can come first; its
+gain is 2 (1 + m).
 
 Every function takes NumPy floats or arrays of one shape and does the same operations on both, so
 that a single answer equals the array's to the last bit. Sums and products are formed in place where

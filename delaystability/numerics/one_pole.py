@@ -3,15 +3,15 @@
     A(z) = 1 - m z^-1,   B(z) = b0 + b1 z^-1,   |m| < 1,   b0 + b1 > 0
 
 covers Nesterov momentum, weight prediction and spike compensation. With u = tan(theta/2),
-r = (1 - m)/(1 + m), s = (b0 - b1)/(b0 + b1) and n = 2 delay + 1, a gain puts a root at z = exp(i theta),
-0 < theta < pi, exactly if the phase
+r = (1 - m)/(1 + m), s = (b0 - b1)/(b0 + b1) and n = 2 delay + 1, a gain puts a root at
+z = exp(i theta), 0 < theta < pi, exactly if the phase
 
     F(u) = n atan(u) - atan(s u) - atan(r/u)
 
-is a multiple of 2 pi, and that gain is 2 u |(1 - m) + i (1 + m) u| / |(1 + i u)(b0 + b1 + i (b0 - b1) u)|.
-Between the zeros of the derivatives of phase and gain, both are monotone, so that only the crossing
-nearest to the end of smaller gain can be the smallest one: at most five candidates, whatever the
-delay, and the real root z = -1.
+is a multiple of 2 pi, and that gain is 2 sin(theta/2) |A/B| with (1 + i u) A = (1 - m) + i (1 + m) u
+and (1 + i u) B = (b0 + b1) + i (b0 - b1) u. Between the zeros of the derivatives of phase and
+gain, both are monotone, so that only the crossing nearest to the end of smaller gain can be the
+smallest one: at most five candidates, whatever the delay, and the real root z = -1.
 
 Where s is near n the two large terms cancel: there n atan(u) - atan(s u) is taken as
 (n - s) u + (s u - atan(s u)) - n (u - atan(u)), with n - s from tables of twice the precision.

@@ -40,7 +40,9 @@ def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
     angle : array of the same shape
         The angle theta in [0, pi] of the root that reaches the unit circle there.
     """
-    delays = delay_array(delay)
+    # The check of whole arrays would take longer than a single threshold.
+    single = type(delay) is int and 0 <= delay <= 2**53
+    delays = np.asarray(delay) if single else delay_array(delay)
     arrays = {
         name: np.asarray(value, dtype=np.float64)
         for name, value in optimizer.parameters.items()
@@ -49,11 +51,12 @@ def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
     if not delays.ndim and not arrays:
         threshold, angle = _thresholds(optimizer, np.float64(delays))
         return np.asarray(threshold), np.asarray(angle)
-    inputs = [delays, *arrays.values()]
+    inputs: Any = [delays, *arrays.values()]
+    flags: Any = [["readonly"]] * len(inputs) + [["writeonly", "allocate"]] * 2
     iterator = np.nditer(
         [*inputs, None, None],
         flags=["external_loop", "buffered", "zerosize_ok"],
-        op_flags=[["readonly"]] * len(inputs) + [["writeonly", "allocate"]] * 2,  # type: ignore[list-item]
+        op_flags=flags,
         op_dtypes=[np.dtype(np.float64)] * (len(inputs) + 2),
         order="C",
         buffersize=_BLOCK,
@@ -145,4 +148,5 @@ def _filter_thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
         one = _with_parameters(optimizer, {name: v[index] for name, v in arrays.items()})
         a, b = (np.asarray(t, dtype=np.float64) for t in dense_tables(one, int(one_delay)))
         found.append(filter_threshold(a, b, int(one_delay)))
-    return tuple(np.reshape(column, np.shape(delay))[()] for column in np.transpose(found))
+    threshold, angle = (np.reshape(column, np.shape(delay))[()] for column in np.transpose(found))
+    return threshold, angle
