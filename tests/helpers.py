@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 from scipy.optimize import brentq
 
@@ -71,3 +72,28 @@ def threshold_by_roots(optimizer: Optimizer, delay: int) -> float:
             rtol=4 * EPS,
         )
     )
+
+
+def precise_reference(name: str, m: float, delay: int) -> mpmath.mpf:
+    """The threshold in 75 digits for the exact binary momentum: the angle equation, bisected."""
+    with mpmath.workdps(90):
+        q, half = mpmath.mpf(m), mpmath.mpf(1) / 2
+        gain_of = {"sgd": 1, "heavy-ball": 1, "ema-momentum": 1 - q, "shifted-momentum": 1}[name]
+        if delay == 0:
+            return 2 * (1 + (0 if name == "sgd" else q)) / gain_of
+        if name == "sgd":
+            return 2 * mpmath.sin(mpmath.pi / (2 * (2 * delay + 1)))
+        lag = delay + 1 if name == "shifted-momentum" else 1
+
+        def condition(angle):
+            return mpmath.cos((delay + half) * angle) - q * mpmath.cos((delay + half - lag) * angle)
+
+        low, high = mpmath.mpf(0), mpmath.pi / (2 * delay if lag == 1 else delay + 1)
+        for _ in range(290):
+            middle = (low + high) / 2
+            low, high = (middle, high) if condition(middle) > 0 else (low, middle)
+        s = mpmath.sin(low / 2)
+        gain = 2 * s * mpmath.sqrt((1 - q) ** 2 + 4 * q * mpmath.sin(lag * low / 2) ** 2)
+        if lag == 1 and delay % 2 == 0:
+            gain = min(gain, 2 * (1 + q))
+        return gain / gain_of

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from delaystability.numerics.characteristic import characteristic_coefficients
 from delaystability.numerics.circle_proof import CircleProof, UndecidedError
 from delaystability.numerics.precise_threshold import largest_root_modulus
 from delaystability.numerics.schur_cohn import is_schur_stable
-from tests.helpers import WITH_MOMENTUM, largest_root, make
+from tests.helpers import WITH_MOMENTUM, largest_root, make, precise_reference
 
 NINE_TENTHS = Fraction(9, 10)
 
@@ -188,6 +189,22 @@ def test_a_long_certificate_is_as_cheap_as_a_short_one():
 
     seconds(300)
     assert min(seconds(30_000) for _ in range(3)) < 4 * min(seconds(300) for _ in range(3))
+
+
+def test_certificates_contain_the_70_digit_threshold():
+    random = np.random.default_rng(3)
+    for name in ("sgd", "heavy-ball", "ema-momentum", "shifted-momentum"):
+        for _ in range(6):
+            m, delay = float(random.uniform(-0.95, 0.999)), int(random.integers(0, 90))
+            certificate = ds.certify(make(name, m), delay, 50)
+            with mpmath.workdps(90):
+                exact = precise_reference(name, m, delay)
+                lower, upper = (
+                    mpmath.mpf(end.numerator) / end.denominator
+                    for end in (certificate.lower, certificate.upper)
+                )
+                assert lower < exact < upper
+                assert (upper - lower) / lower <= mpmath.mpf(10) ** -50
 
 
 def test_a_certificate_survives_json():

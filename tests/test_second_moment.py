@@ -16,6 +16,7 @@ from delaystability.delays import Delay, FixedDelay, GeometricDelay, RandomDelay
 from delaystability.numerics import second_moment
 from delaystability.numerics.characteristic import characteristic_coefficients, dense_tables
 from delaystability.numerics.noise_loop import NoiseLoop
+from delaystability.numerics.one_pole_noise import one_pole_amplification
 from delaystability.numerics.second_moment import (
     mean_square_threshold,
     mean_threshold,
@@ -205,15 +206,19 @@ def test_geometric_delay_with_mean_seven_is_safe_in_the_mean_only():
 @pytest.mark.parametrize("noise", [1e-8, 0.01, 1.0, 100.0, 1e6])
 def test_closed_form_of_sgd_equals_the_integrals(delay, noise):
     closed = mean_square_threshold(ds.SGD(), delay, noise)
-    largest, angle = mean_threshold(ds.SGD(), delay)
+    largest, _ = mean_threshold(ds.SGD(), delay)
     loop = NoiseLoop(ds.SGD(), FixedDelay(delay))
-    general = second_moment._first_gain(loop, largest, angle, noise)
+
+    def integral(gain: float, noise: float) -> float:
+        return gain**2 * loop.mean(gain, lambda values: noise + values.spread)
+
+    general = second_moment._first_gain(integral, largest, largest * (1 - 1e-12), noise)
     # The integrals stop at 1e-13.
     assert general == pytest.approx(closed, rel=2e-13)
-    phi = 2 * np.arcsin(closed / 2)
-    cotangent = 1 / np.tan(np.pi / 4 - (2 * delay + 1) * phi / 4)
     loss = EPS / (1 - closed / largest)
-    assert noise * np.tan(phi / 2) * cotangent == pytest.approx(1, rel=1e-12 + 64 * loss)
+    amplification = noise_amplification(ds.SGD(), delay, closed, noise)
+    assert amplification == pytest.approx(1, rel=1e-12 + 64 * loss)
+    assert integral(closed, noise) == pytest.approx(1, rel=1e-12 + 64 * loss)
 
 
 def test_synchronous_sgd_needs_gain_below_two_over_one_plus_noise():
@@ -270,6 +275,42 @@ def test_thresholds_are_right_to_1e_12_in_50_digits(optimizer, delay, noise):
     below = amplification_in_50_digits(optimizer, delay, noise, found * (1 - 1e-12))
     above = amplification_in_50_digits(optimizer, delay, noise, found * (1 + 1e-12))
     assert below < 1 < above
+
+
+def test_one_pole_closed_form_equals_the_integrals():
+    random = np.random.default_rng(12)
+    names = ["heavy-ball", "ema-momentum", "nesterov", "weight-prediction", "spike-compensation"]
+    for k in range(100):
+        momentum = float(random.uniform(-0.97, 0.97) if k % 2 else 1 - 10 ** random.uniform(-6, -1))
+        optimizer, delay = make(names[k % 5], momentum), int(random.choice([0, 1, 2, 5, 30, 250]))
+        gain = float(mean_threshold(optimizer, delay)[0] * random.uniform(0.01, 0.95))
+        table = dict(optimizer.coefficients(delay).feedforward)
+        b = float(table[0]), float(table.get(1, 0.0))
+        closed = one_pole_amplification(momentum, b, delay, gain)
+        # The integrals stop at 1e-13; (b0 - b1)/(b0 + b1) may magnify the rounding of the table.
+        assert closed == pytest.approx(
+            noise_amplification(optimizer, delay, gain, 1.0), rel=1e-11
+        ), (optimizer, delay, gain)
+
+
+@pytest.mark.parametrize("optimizer", [ds.HeavyBall(0.9), ds.Nesterov(0.5), ds.HeavyBall(-0.4)])
+def test_both_sides_of_the_change_to_the_closed_form_agree(optimizer, monkeypatch):
+    closed = mean_square_threshold(optimizer, 300, 0.3)
+    monkeypatch.setattr(second_moment, "_CLOSED_FORM_FROM", 10**9)
+    assert mean_square_threshold(optimizer, 300, 0.3) == pytest.approx(closed, rel=2e-13)
+    assert mean_square_threshold(optimizer, 300, 0.31) != pytest.approx(closed, rel=2e-13)
+
+
+@pytest.mark.parametrize("delay", [1000, 10**6, 10**9])
+def test_heavy_ball_tends_to_sgd_at_any_delay(delay):
+    for noise in (0.1, 10.0, 1e4):
+        almost = mean_square_threshold(ds.HeavyBall(1e-12), delay, noise)
+        assert almost == pytest.approx(mean_square_threshold(ds.SGD(), delay, noise), rel=1e-11)
+    assert (
+        0
+        < mean_square_threshold(ds.HeavyBall(1 - 1e-9), delay, 1.0)
+        < ds.stability_threshold(ds.HeavyBall(1 - 1e-9), delay)
+    )
 
 
 def test_without_noise_the_mean_decides():
@@ -391,10 +432,10 @@ def test_curvature_noise_that_is_no_number_is_refused(noise):
 
 
 def test_other_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="gain must be positive and finite; got -1"):
+    with pytest.raises(ValueError, match="gain must be one positive and finite number; got -1"):
         stationary_variance(ds.SGD(), 1, -1)
-    with pytest.raises(ValueError, match="lags of the loop at most 20000.*got 30000"):
-        mean_square_threshold(ds.HeavyBall(0.5), 30_000, 0.1)
+    with pytest.raises(ValueError, match="lags of the loop at most 20000.*got 30002"):
+        mean_square_threshold(ds.ShiftedMomentum(0.5), 30_000, 0.1)
     with pytest.raises(TypeError, match="optimizer must have single numbers"):
         mean_square_threshold(ds.HeavyBall(np.array([0.5, 0.6])), 3, 0.1)
     with pytest.raises(ValueError, match="do not depend on the delay"):

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 import delaystability as ds
 from delaystability.numerics.characteristic import dense_tables
 from delaystability.numerics.crossings import filter_threshold
-from tests.helpers import EPS, WITH_MOMENTUM, largest_root, make, random_cases, threshold_by_roots
+from tests.helpers import (
+    EPS,
+    WITH_MOMENTUM,
+    largest_root,
+    make,
+    precise_reference,
+    random_cases,
+    threshold_by_roots,
+)
 
 
 def test_threshold_agrees_with_root_finding_on_2000_random_cases():
@@ -63,38 +71,13 @@ def test_small_delays_have_their_radicals(m):
         assert threshold(ds.Nesterov(m), 0) == pytest.approx(2 * (1 + m) / (1 + 2 * m), rel=8 * EPS)
 
 
-def _reference(name: str, m: float, delay: int) -> mpmath.mpf:
-    """The angle equation in 50 digits, by bisection, for the exact binary momentum."""
-    with mpmath.workdps(60):
-        q, half = mpmath.mpf(m), mpmath.mpf(1) / 2
-        gain_of = {"sgd": 1, "heavy-ball": 1, "ema-momentum": 1 - q, "shifted-momentum": 1}[name]
-        if delay == 0:
-            return 2 * (1 + (0 if name == "sgd" else q)) / gain_of
-        if name == "sgd":
-            return 2 * mpmath.sin(mpmath.pi / (2 * (2 * delay + 1)))
-        lag = delay + 1 if name == "shifted-momentum" else 1
-
-        def condition(angle):
-            return mpmath.cos((delay + half) * angle) - q * mpmath.cos((delay + half - lag) * angle)
-
-        low, high = mpmath.mpf(0), mpmath.pi / (2 * delay if lag == 1 else delay + 1)
-        for _ in range(230):
-            middle = (low + high) / 2
-            low, high = (middle, high) if condition(middle) > 0 else (low, middle)
-        s = mpmath.sin(low / 2)
-        gain = 2 * s * mpmath.sqrt((1 - q) ** 2 + 4 * q * mpmath.sin(lag * low / 2) ** 2)
-        if lag == 1 and delay % 2 == 0:
-            gain = min(gain, 2 * (1 + q))
-        return gain / gain_of
-
-
 @pytest.mark.parametrize("name", ["sgd", "heavy-ball", "ema-momentum", "shifted-momentum"])
 def test_threshold_is_within_4_ulp_of_50_digits(name):
     momenta = [-0.99, -0.5, -0.1, 0.3, 0.9, 0.999, 1 - 1e-6, 1 - 1e-12]
     worst = 0.0
     for m in momenta:
         for delay in (0, 1, 2, 3, 5, 8, 16, 33, 64, 10**3, 10**6, 10**9):
-            exact = _reference(name, m, delay)
+            exact = precise_reference(name, m, delay)
             found = ds.stability_threshold(make(name, m), delay)
             worst = max(worst, float(abs(mpmath.mpf(found) - exact) / exact))
     assert worst <= 4 * EPS, worst / EPS

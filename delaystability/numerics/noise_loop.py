@@ -24,7 +24,7 @@ from delaystability.delays import Delay, FixedDelay, GeometricDelay
 from delaystability.numerics.loop_filter import optimizer_tables
 from delaystability.optimizers import Optimizer
 
-__all__ = ["LARGEST_SPAN", "CircleValues", "NoiseLoop"]
+__all__ = ["LARGEST_SPAN", "CircleValues", "NoiseLoop", "delay_values"]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -99,7 +99,7 @@ class NoiseLoop:
         """The factors of the loop at z = exp(i angle)."""
         halves = np.sin(angles / 2)
         z_minus_one = 2j * halves * np.exp(0.5j * angles)
-        delay, spread = _delay_values(self._delay, angles)
+        delay, spread = delay_values(self._delay, angles)
         return CircleValues(
             z_minus_one * _series(self._a, angles), _series(self._b, angles), delay, spread
         )
@@ -175,7 +175,7 @@ def _series(table: dict[int, float], angles: Array) -> Complex:
     return fsum(table.values()) + _minus_one(lags, angles) @ coefficients
 
 
-def _delay_values(delay: Delay, angles: Array) -> tuple[Complex, Array]:
+def delay_values(delay: Delay, angles: Array) -> tuple[Complex, Array]:
     """``D = E[z^-delay]`` and ``1 - |D|^2``, both accurate near z = 1."""
     if isinstance(delay, FixedDelay):
         return np.exp(-1j * delay.delay * angles), np.zeros(angles.shape)

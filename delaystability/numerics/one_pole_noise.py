@@ -17,6 +17,8 @@ from s_{-1} = s_1 and k = -1. The terms cancel as a -> 0: they are computed in m
 
 from __future__ import annotations
 
+from math import log10
+
 import mpmath
 
 __all__ = ["one_pole_amplification"]
@@ -43,8 +45,8 @@ def one_pole_amplification(
     ArithmeticError
         If both values of y coincide.
     """
-    # Gains fall as (1 - m)/delay, and the system is singular to a few powers of the gain.
-    digits = 40 + 6 * max(0, round(-float(mpmath.log10(gain))))
+    # The system is singular to a few powers of the gain, and of a small momentum.
+    digits = 40 + round(6 * max(0, -log10(gain)) + 4 * max(0, -log10(abs(momentum))))
     with mpmath.workdps(digits):
         a, m = mpmath.mpf(gain), mpmath.mpf(momentum)
         b0, b1 = (mpmath.mpf(value) for value in feedforward)

@@ -16,9 +16,9 @@ from delaystability.verification.thresholds import ThresholdRow
 __all__ = ["certified_figure", "svg"]
 
 # Okabe and Ito's palette, told apart with every common colour vision.
-_COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
-_DASHES = ("-", "-", "--", "-.", ":")
-_MARKERS = ("o", "s", "^", "D", "v")
+_COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+_DASHES = ("-", "-", "--", "-.", ":", "--", "-.")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def certified_figure(rows: tuple[ThresholdRow, ...], momentum: float = 0.9) -> Figure:
@@ -30,7 +30,7 @@ def certified_figure(rows: tuple[ThresholdRow, ...], momentum: float = 0.9) -> F
     momentum : float
         Only rows with this momentum, or without any, are drawn.
     """
-    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    figure = Figure(figsize=(7.2, 5.2), layout="constrained")
     axes = figure.subplots()
     longest = max(row.delay for row in rows)
     delays = np.unique(np.geomspace(1, longest + 1, 120).astype(int) - 1)
@@ -40,18 +40,18 @@ def certified_figure(rows: tuple[ThresholdRow, ...], momentum: float = 0.9) -> F
             continue
         parameters = {} if chosen[0].momentum is None else {"momentum": momentum}
         optimizer = optimizer_from_name(name, **parameters)
-        colour = _COLOURS[place % 5]
+        colour = _COLOURS[place % 7]
         axes.plot(
             delays + 1,
             stability_threshold(optimizer, delays),
             color=colour,
-            ls=_DASHES[place % 5],
+            ls=_DASHES[place % 7],
             lw=1.4,
         )
         axes.plot(
             [row.delay + 1 for row in chosen],
             [float(row.certificate.lower) for row in chosen],
-            _MARKERS[place % 5],
+            _MARKERS[place % 7],
             color=colour,
             ms=6,
             mec="white",
