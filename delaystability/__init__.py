@@ -28,10 +28,12 @@ from delaystability.delays import (
     RandomDelay,
 )
 from delaystability.dynamics import (
+    almost_sure_threshold,
     escape_rate,
     fastest_gain,
     max_delay,
     max_momentum,
+    replay_threshold,
     spectral_radius,
     stable_gains,
     stationary_variance,
@@ -76,6 +78,7 @@ __all__ = [
     "StabilityWarning",
     "WeightPrediction",
     "adjust_learning_rate",
+    "almost_sure_threshold",
     "certify",
     "derive",
     "escape_rate",
@@ -85,6 +88,7 @@ __all__ = [
     "max_learning_rate",
     "max_momentum",
     "max_sharpness",
+    "replay_threshold",
     "spectral_radius",
     "stability_threshold",
     "stable_gains",

@@ -6,7 +6,7 @@ All answers are about the mean dynamics at a fixed delay unless they say otherwi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,11 +16,16 @@ from delaystability.delays import delay_array
 from delaystability.numerics.threshold import threshold_array
 from delaystability.optimizers import CATALOGUE, Optimizer
 
+if TYPE_CHECKING:
+    from delaystability.numerics.simulation import SimulatedThreshold
+
 __all__ = [
+    "almost_sure_threshold",
     "escape_rate",
     "fastest_gain",
     "max_delay",
     "max_momentum",
+    "replay_threshold",
     "spectral_radius",
     "stable_gains",
     "stationary_variance",
@@ -172,3 +177,55 @@ def stationary_variance(
 
     value = float(positive("gain", gain))
     return variance(checked_optimizer(optimizer), delay, value, float(curvature_noise))
+
+
+def almost_sure_threshold(
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    curvature_noise: float = 0.0,
+    updates: int = 20_000,
+    seed: int = 0,
+) -> SimulatedThreshold:
+    """The gain at which a single run turns from dying out to growing, by a seeded simulation.
+
+    It lies at or above the mean-square threshold, and on either side of the mean threshold.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters
+    delay : int or delay object
+    curvature_noise : number, 0 to 1e12
+        Curvatures are drawn from a normal distribution of this relative variance.
+    updates : int, at least 1000
+    seed : int, at least 0
+
+    Returns
+    -------
+    SimulatedThreshold
+        ``value``, ``standard_error``, ``updates`` and ``seed``.
+    """
+    from delaystability.numerics.simulation import almost_sure_threshold as simulated
+
+    checked_optimizer(optimizer)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed must be an integer >= 0; got {seed!r}")
+    return simulated(optimizer, delay, curvature_noise, updates=updates, seed=seed)
+
+
+def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
+    """The gain at which a run that replays measured delays in their order starts to grow.
+
+    Parameters
+    ----------
+    optimizer : Optimizer whose tables do not depend on the delay
+    sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
+
+    Returns
+    -------
+    float
+        To about one part in a thousand.
+    """
+    from delaystability.numerics.simulation import replay_threshold as replayed
+
+    return replayed(checked_optimizer(optimizer), sequence)

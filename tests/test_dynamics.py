@@ -220,3 +220,70 @@ def test_max_momentum_at_its_ends_and_with_wrong_names():
 def test_lags_beyond_the_limit_are_refused():
     with pytest.raises(ValueError, match="lags of at most 800"):
         ds.stable_gains(ds.LinearOptimizer({1: 0.5, 900: 0.1}, {0: 1.0}), 2)
+
+
+def test_the_three_thresholds_of_a_heavy_tailed_delay():
+    # The trap: geometric delays with mean 7 have the mean threshold 30.
+    delay = ds.GeometricDelay(7 / 8)
+    mean = ds.stability_threshold(ds.SGD(), delay, moment="mean")
+    mean_square = ds.stability_threshold(ds.SGD(), delay, moment="mean-square")
+    almost_sure = ds.almost_sure_threshold(ds.SGD(), delay, seed=1)
+    assert mean == pytest.approx(30, rel=1e-9)
+    assert mean_square < 0.6
+    assert mean_square < almost_sure.value < 1
+    assert almost_sure == ds.almost_sure_threshold(ds.SGD(), delay, seed=1)
+
+
+def test_the_warning_comes_where_the_mean_square_is_smaller_and_can_be_silenced():
+    import warnings
+
+    with pytest.warns(ds.StabilityWarning, match="the mean is stable up to 30"):
+        ds.stability_threshold(ds.SGD(), ds.GeometricDelay(7 / 8))
+    with pytest.warns(ds.StabilityWarning):
+        ds.is_stable(0.1, 20.0, ds.SGD(), ds.GeometricDelay(7 / 8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ds.stability_threshold(ds.SGD(), ds.GeometricDelay(7 / 8), moment="mean")
+        ds.stability_threshold(ds.SGD(), ds.GeometricDelay(0.01))
+        ds.stability_threshold(ds.SGD(), ds.FixedDelay(3))
+
+
+def test_noise_enters_every_question_in_the_same_way():
+    optimizer, delay, noise = ds.HeavyBall(0.5), 3, 0.7
+    threshold = ds.stability_threshold(optimizer, delay, curvature_noise=noise)
+    assert threshold < ds.stability_threshold(optimizer, delay)
+    assert ds.max_learning_rate(20, optimizer, delay, curvature_noise=noise) == threshold / 20
+    assert ds.max_sharpness(0.1, optimizer, delay, curvature_noise=noise) == threshold / 0.1
+    assert ds.is_stable(threshold * 0.99, 1, optimizer, delay, curvature_noise=noise)
+    assert not ds.is_stable(threshold * 1.01, 1, optimizer, delay, curvature_noise=noise)
+    new = ds.adjust_learning_rate(
+        0.1, optimizer, delay, 9, curvature_noise=noise, new_curvature_noise=0.0
+    )
+    assert new == pytest.approx(0.1 * ds.stability_threshold(optimizer, 9) / threshold)
+    # Without noise and with a fixed delay, both moments have one threshold.
+    mean = ds.stability_threshold(optimizer, delay, moment="mean")
+    assert ds.stability_threshold(optimizer, delay, moment="mean-square") == mean
+
+
+def test_noise_broadcasts_with_delays_and_momenta():
+    found = ds.stability_threshold(
+        ds.HeavyBall([0.0, 0.9]), [[1], [4]], curvature_noise=np.array([0.1, 0.5])[:, None, None]
+    )
+    assert found.shape == (2, 2, 2)
+    one = ds.stability_threshold(ds.HeavyBall(0.9), 4, curvature_noise=0.5)
+    assert found[1, 1, 1] == pytest.approx(one, rel=1e-12)
+
+
+def test_bad_moments_noise_and_seeds_are_refused():
+    with pytest.raises(ValueError, match="moment must be 'mean'.*got 'median'"):
+        ds.stability_threshold(ds.SGD(), 1, moment="median")
+    with pytest.raises(ValueError, match="curvature_noise must be >= 0 and finite; got -1.0"):
+        ds.stability_threshold(ds.SGD(), 1, curvature_noise=-1)
+    with pytest.raises(ValueError, match="curvature_noise must be at most 1e12"):
+        ds.stability_threshold(ds.SGD(), 1, curvature_noise=1e13)
+    with pytest.raises(ValueError, match="seed must be an integer >= 0; got -1"):
+        ds.almost_sure_threshold(ds.SGD(), 1, seed=-1)
+    with pytest.raises(TypeError, match="optimizer must be"):
+        ds.replay_threshold("sgd", [1, 2])
+    with pytest.raises(ValueError, match="coefficients that do not depend on the delay"):
+        ds.stability_threshold(ds.ShiftedMomentum(0.5), ds.RandomDelay([0.5, 0.5]))

@@ -25,6 +25,7 @@ from delaystability.optimizers import Optimizer
 __all__ = ["Certificate", "certify", "exact_optimizer"]
 
 _LARGEST_EXACT_DEGREE = 256
+_LARGEST_EXACT_SIZE = 40_000
 _LARGEST_ROOT_FINDING_DEGREE = 24
 
 
@@ -176,8 +177,9 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
 
     Notes
     -----
-    The ends are tested exactly (Schur-Cohn in integers) up to degree 256, and by a winding number
-    in ball arithmetic beyond, at a cost that hardly grows with the delay.
+    The ends are tested exactly (Schur-Cohn in integers) up to degree 256, unless the rationals are
+    very long, and by a winding number in ball arithmetic beyond, at a cost that hardly grows with
+    the delay.
     """
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as ds.SGD(); got {optimizer!r}")
@@ -203,7 +205,8 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
         method="integer Schur-Cohn test",
     )
     degree = certificate.degree
-    if degree > _LARGEST_EXACT_DEGREE:
+    bits = max(value.denominator.bit_length() for _, value in (*a, *b))
+    if degree > _LARGEST_EXACT_DEGREE or degree * bits > _LARGEST_EXACT_SIZE:
         certificate = replace(certificate, method="winding number in ball arithmetic")
     if not certificate.verify():
         raise ArithmeticError(f"the computed ends of the threshold near {threshold} are refuted")

@@ -15,6 +15,7 @@ is formed, and delays without a largest value need no truncation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,6 @@ __all__ = [
 
 _EPS = float(np.finfo(np.float64).eps)
 _SAMPLES = 24
-_CLOSED_FORM_FROM = 256
-"""Delay from which the closed form for one pole costs less than the integrals."""
 
 Amplifier = Callable[[float, float], float]
 
@@ -99,7 +98,7 @@ def _amplifier(optimizer: Optimizer, delay: Delay) -> Amplifier:
             turns = 2 * (delay.minimum + lag) + 1
             return lambda gain, noise: _sgd_amplification(turns, gain * coefficient, noise)
         one_pole = set(feedback) == {1} and set(feedforward) <= {0, 1}
-        if one_pole and delay.minimum >= _CLOSED_FORM_FROM:
+        if one_pole:
             b = feedforward.get(0, 0.0), feedforward.get(1, 0.0)
             return lambda gain, noise: (
                 noise * one_pole_amplification(feedback[1], b, delay.minimum, gain)
@@ -133,17 +132,17 @@ def mean_square_threshold(optimizer: Optimizer, delay: Any, curvature_noise: flo
     Raises
     ------
     ValueError
-        If the optimizer's tables depend on a delay that is random, the lags exceed 20,000
-        (for other filters than those with one pole), or the curvature noise is negative or not finite.
+        If the optimizer's tables depend on a delay that is random, the lags exceed 20,000 where
+        there is no closed form, or the curvature noise is negative or not finite.
 
     Notes
     -----
     Plain SGD with a fixed delay has a closed form: with gain = 2 sin(phi/2),
     N = curvature_noise tan(phi/2) cot(pi/4 - (2 delay + 1) phi/4). Filters with one pole, such as
-    heavy ball and Nesterov momentum, have one too (`one_pole_noise`), used from delay 256 on.
-    Elsewhere N is an integral. The first gain with N = 1 is bracketed between 24 samples and
-    located by Brent's method. N grew with the gain in every case that was sampled (1,184 filters
-    and delays); that it always does is not proved.
+    heavy ball and Nesterov momentum, have one too (`one_pole_noise`). Elsewhere N is an integral,
+    to 1e-13, or to rounding over the distance of the nearest root from the unit circle where that
+    is more. The first gain with N = 1 is bracketed between 24 samples and located by Brent's
+    method: N grew with the gain in every case that the tests sample, but that is not proved.
     """
     noise, delay = checked_curvature_noise(curvature_noise), as_delay(delay)
     largest, angle = mean_threshold(optimizer, delay)
@@ -151,6 +150,10 @@ def mean_square_threshold(optimizer: Optimizer, delay: Any, curvature_noise: flo
     if largest == 0 or (fixed and noise == 0):
         return largest
     feedback, feedforward = optimizer_tables(optimizer, delay)
+    # To first order in the gain, N is half of gain curvature_noise B(1)/A(1).
+    small = 2 * (1 - fsum(feedback.values())) / fsum(feedforward.values())
+    if small < 1e-14 * largest * noise:
+        return small / noise
     if fixed and not feedback and len(feedforward) == 1:
         ((lag, coefficient),) = feedforward.items()
         return _sgd_threshold(delay.minimum + lag, noise) / coefficient
@@ -179,12 +182,14 @@ def _first_gain(amplifier: Amplifier, largest: float, last: float, noise: float)
     """The first gain in (0, last] with an amplification of 1; ``largest`` if there is none."""
 
     def excess(gain: float) -> float:
-        # In (-1/2, 1/2], and smooth where the amplification itself goes to infinity.
-        return 1 / (1 + amplifier(gain, noise)) - 0.5 if gain > 0 else 0.5
+        # In (-1/2, 1/2), and smooth where the amplification itself goes to infinity.
+        return 1 / (1 + amplifier(gain, noise)) - 0.5
 
     low = 0.0
     for high in [*(largest * np.arange(1, _SAMPLES) / _SAMPLES), last]:
         if excess(high) <= 0:
+            while low == 0 or excess(low) <= 0:
+                low = (low or high) / 16
             return float(brentq(excess, low, high, xtol=1e-300, rtol=4 * _EPS))
         low = high
     return largest
