@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: verify test lint format clean
+.PHONY: verify test lint format bench clean
 
 verify: $(INSTALLED)
 	$(BIN)/delaystability verify --output report
@@ -20,6 +20,12 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The peers, GPL and BSD, are only compared with; one that cannot be installed is left out.
+bench: $(INSTALLED)
+	-$(BIN)/python -m pip install --quiet control
+	-$(BIN)/python -m pip install --quiet slycot
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -45,6 +46,9 @@ class Optimizer(ABC):
     def parameters(self) -> dict[str, Any]:
         """The optimizer's own parameters by name, for example ``{"momentum": 0.9}``."""
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # type: ignore[arg-type]
+
+
+_LARGEST = sys.float_info.max
 
 
 def _checked_table(argument: str, table: Mapping[Any, Any], first_lag: int) -> dict[Any, Any]:

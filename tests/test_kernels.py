@@ -18,6 +18,7 @@ from delaystability.numerics.delayed_pole import delayed_pole_threshold
 from delaystability.numerics.double_double import DoubleDouble
 from delaystability.numerics.lone_pole import lone_pole_threshold, no_pole_threshold
 from delaystability.numerics.one_pole import one_pole_threshold
+from delaystability.numerics.simple_crossing import simple_crossing
 from delaystability.numerics.threshold import threshold_array
 from tests.helpers import EPS, make, threshold_by_roots
 
@@ -169,6 +170,25 @@ def test_one_pole_and_one_zero_agree_with_root_finding():
     for k in np.flatnonzero(b0 + b1 > 0.05):
         optimizer = ds.LinearOptimizer({1: momenta[k]}, {0: b0[k], 1: b1[k]})
         assert found[k] == pytest.approx(threshold_by_roots(optimizer, int(delays[k])), rel=1e-9)
+
+
+def test_the_usual_case_agrees_with_every_case():
+    random = np.random.default_rng(17)
+    count = 20_000
+    delays = np.floor(10 ** random.uniform(0, 4, count))
+    momenta = 1 - 10 ** random.uniform(-12, 0, count)
+    # Slopes from 1/n to n, the whole range in which the phase rises.
+    slopes = (2 * delays + 1) ** random.uniform(-1, 1, count)
+    b0, b1 = 1 + slopes, 1 - slopes
+    found, angles, holds = simple_crossing(delays, momenta, b0, b1)
+    expected, exact_angles = one_pole_threshold(delays, momenta, b0, b1)
+    assert np.mean(holds) > 0.7
+    np.testing.assert_allclose(found[holds], expected[holds], rtol=1e-12)
+    np.testing.assert_allclose(angles[holds], exact_angles[holds], rtol=1e-12)
+    nesterov = simple_crossing(delays + 1, momenta, 1 + momenta, -momenta)
+    assert nesterov[2].all()
+    unusual = simple_crossing(delays, -momenta, b0, b1)
+    assert not np.any(unusual[2] & (momenta > 0))
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e300])

@@ -6,7 +6,9 @@ that lost its block loop, or a scalar call that built arrays, would. The ratios 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
+from benchmarks.page import page
 from delaystability.numerics.characteristic import characteristic_coefficients
 
 DELAY = 64
@@ -77,7 +80,7 @@ def test_the_cost_does_not_grow_with_the_delay(grid):
         assert long <= 2 * short
 
 
-@pytest.mark.parametrize("name", ["heavy-ball", "shifted-momentum"])
+@pytest.mark.parametrize("name", ["heavy-ball", "shifted-momentum", "nesterov"])
 def test_faster_than_root_finding_and_bisection_at_delay_64(name):
     optimizer = ds.CATALOGUE[name](0.9)
     peer = seconds(lambda: roots_and_bisection(optimizer, DELAY), 3)
@@ -90,3 +93,9 @@ def test_faster_than_root_finding_and_bisection_at_delay_64(name):
     assert roots_and_bisection(optimizer, DELAY) == pytest.approx(found, rel=1e-9)
     assert peer >= 500 * single
     assert peer >= 50_000 * entry
+
+
+def test_the_benchmark_page_is_written_from_its_results():
+    folder = Path(__file__).parent.parent / "docs" / "benchmarks"
+    results = json.loads((folder / "benchmarks.json").read_text(encoding="utf-8"))
+    assert (folder / "README.md").read_text(encoding="utf-8") == page(results)

@@ -8,7 +8,7 @@ z = exp(i theta), 0 < theta < pi, exactly if the phase
 
     F(u) = n atan(u) - atan(s u) - atan(r/u)
 
-is a multiple of 2 pi, and that gain is 2 sin(theta/2) |A/B| with (1 + i u) A = (1 - m) + i (1 + m) u
+is a multiple of 2 pi. That gain is 2 sin(theta/2) |A/B|, where (1 + i u) A = (1 - m) + i (1 + m) u
 and (1 + i u) B = (b0 + b1) + i (b0 - b1) u. Between the zeros of the derivatives of phase and
 gain, both are monotone, so that only the crossing nearest to the end of smaller gain can be the
 smallest one: at most five candidates, whatever the delay, and the real root z = -1.

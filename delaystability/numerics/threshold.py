@@ -15,6 +15,7 @@ from delaystability.numerics.double_double import DoubleDouble
 from delaystability.numerics.lone_pole import lone_pole_threshold, no_pole_threshold
 from delaystability.numerics.one_pole import one_pole_threshold
 from delaystability.numerics.replaced import everywhere
+from delaystability.numerics.simple_crossing import simple_crossing
 from delaystability.optimizers import Coefficients, Optimizer
 
 __all__ = ["threshold_array"]
@@ -115,13 +116,37 @@ def _divided(at_unit: tuple[Any, Any], coefficients: Coefficients) -> tuple[Any,
 
 
 def _one_pole_thresholds(optimizer: Optimizer, delay: Any, momentum: Any) -> tuple[Any, Any]:
-    b = {0: DoubleDouble(0.0), 1: DoubleDouble(0.0)}
-    for lag, coefficient in _doubled(optimizer, delay).feedforward:
+    b = _zero_table(optimizer.coefficients(delay), np.float64(0))
+    entries: Any = (delay, momentum, *(np.asarray(value, dtype=np.float64)[()] for value in b))
+    if isinstance(delay, np.ndarray):
+        entries = np.broadcast_arrays(*entries)
+    threshold, angle, holds = simple_crossing(*entries)
+    if everywhere(holds):
+        return threshold, angle
+    if not isinstance(delay, np.ndarray):
+        b0, b1 = _zero_table(_doubled(optimizer, delay), DoubleDouble(0.0))
+        threshold, angle = one_pole_threshold(np.array([delay]), np.array([momentum]), b0, b1)
+        return threshold[0], angle[0]
+    rest = np.flatnonzero(~holds)
+    unusual = _entries(optimizer, rest)
+    b0, b1 = _zero_table(_doubled(unusual, delay[rest]), DoubleDouble(0.0))
+    threshold, angle = (np.broadcast_to(v, delay.shape).copy() for v in (threshold, angle))
+    threshold[rest], angle[rest] = one_pole_threshold(delay[rest], entries[1][rest], b0, b1)
+    return threshold, angle
+
+
+def _zero_table(coefficients: Coefficients, nothing: Any) -> tuple[Any, Any]:
+    """The coefficients b0 and b1, in the number type of ``nothing``, which is zero."""
+    b = [nothing, nothing]
+    for lag, coefficient in coefficients.feedforward:
         b[lag] = b[lag] + coefficient
-    shape = np.shape(delay)
-    delays, momenta = np.atleast_1d(*np.broadcast_arrays(delay, momentum))
-    threshold, angle = one_pole_threshold(delays, momenta, b[0], b[1])
-    return threshold.reshape(shape)[()], angle.reshape(shape)[()]
+    return b[0], b[1]
+
+
+def _entries(optimizer: Optimizer, index: Any) -> Optimizer:
+    """The optimizer with these entries of its array parameters."""
+    arrays = {name: v for name, v in optimizer.parameters.items() if getattr(v, "ndim", 0)}
+    return _with_parameters(optimizer, {name: v[index] for name, v in arrays.items()})
 
 
 def _doubled(optimizer: Optimizer, delay: Any) -> Coefficients:
@@ -143,9 +168,8 @@ def _filter_thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
     from delaystability.numerics.crossings import filter_threshold
 
     found = []
-    arrays = {name: v for name, v in optimizer.parameters.items() if getattr(v, "ndim", 0)}
     for index, one_delay in np.ndenumerate(delay):
-        one = _with_parameters(optimizer, {name: v[index] for name, v in arrays.items()})
+        one = _entries(optimizer, index)
         a, b = (np.asarray(t, dtype=np.float64) for t in dense_tables(one, int(one_delay)))
         found.append(filter_threshold(a, b, int(one_delay)))
     threshold, angle = (np.reshape(column, np.shape(delay))[()] for column in np.transpose(found))

@@ -21,7 +21,7 @@ from delaystability.theory.symbols import m, tau, theta
 __all__ = ["FULL_GRID", "QUICK_GRID", "Grid", "ThresholdRow", "compare"]
 
 _ULP = 2.0**-52
-_TOLERANCE = {1: 4 * _ULP, 2: 1e-12}
+_TOLERANCE = {1: 4 * _ULP, 2: 1e-13}
 """What the kernels promise, by the number of terms in the feedforward table."""
 
 

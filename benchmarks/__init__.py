@@ -1,0 +1,1 @@
+"""Stability thresholds by other packages and by this one: times and errors on one machine."""
