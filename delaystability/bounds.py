@@ -51,10 +51,11 @@ def _threshold(
     argument: str = "optimizer",
 ) -> Array:
     checked_optimizer(optimizer, argument)
-    if type(delay) is int and type(curvature_noise) is float and not curvature_noise:
-        if moment is None or moment in _MOMENTS:
-            # Nothing is random: the common call, which need not wait for the checks below.
-            return threshold_array(optimizer, delay)[0]
+    given: Any = curvature_noise
+    noiseless = isinstance(given, float) and given == 0
+    if noiseless and type(delay) is int and moment in (None, *_MOMENTS):
+        # Nothing is random: the common call, which need not wait for the checks below.
+        return threshold_array(optimizer, delay)[0]
     if moment is not None and moment not in _MOMENTS:
         raise ValueError(f"moment must be 'mean', 'mean-square' or None; got {moment!r}")
     noise = nonnegative("curvature_noise", curvature_noise)

@@ -68,6 +68,19 @@ def test_stable_gains_equal_brute_force_on_500_random_filters():
     assert several >= 5
 
 
+def test_thresholds_of_general_filters_lie_within_1e_12_of_their_certificates():
+    tried = 0
+    for optimizer, delay in _random_filters(120, seed=5):
+        found = ds.stability_threshold(optimizer, delay)
+        if not 0 < found < np.inf:
+            continue
+        certificate = ds.certify(optimizer, delay, 20)
+        middle = (certificate.lower + certificate.upper) / 2
+        assert abs(Fraction(found) - middle) <= middle / 10**12, (optimizer, delay)
+        tried += 1
+    assert tried > 60
+
+
 def test_brute_force_notices_a_wrong_interval():
     (low, high), *_ = ds.stable_gains(REENTRANT, 0)
     assert low == 0
