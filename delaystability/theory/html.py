@@ -16,10 +16,16 @@ from delaystability.theory.references import REFERENCES
 __all__ = ["proof_html", "reference_html", "statement_html"]
 
 
+_THIN_SPACE = '<mspace width="0.17em"/>'
+_NAMES = "<mi>(?:sin|cos|tan|log|arg)</mi>"
+# A function's name, with its power if it has one: MathML leaves no space beside it.
+_FUNCTION = re.compile(rf"(<msup>{_NAMES}<mrow>.*?</mrow></msup>|{_NAMES}(?!<mrow>))")
+
+
 def _math(expression: Basic | str, display: str) -> str:
     # Fixed sizes of brackets have no counterpart in MathML, where brackets grow by themselves.
     latex = re.sub(r"\\bigl|\\bigr", "", formula_latex(expression))
-    return str(convert(latex, display=display))
+    return _FUNCTION.sub(rf"{_THIN_SPACE}\1{_THIN_SPACE}", str(convert(latex, display=display)))
 
 
 def _style(derivation: Derivation) -> Style:
