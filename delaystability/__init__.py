@@ -29,6 +29,7 @@ from delaystability.delays import (
 )
 from delaystability.dynamics import (
     almost_sure_threshold,
+    crossings,
     escape_rate,
     fastest_gain,
     max_delay,
@@ -80,6 +81,7 @@ __all__ = [
     "adjust_learning_rate",
     "almost_sure_threshold",
     "certify",
+    "crossings",
     "derive",
     "escape_rate",
     "fastest_gain",

@@ -17,10 +17,12 @@ from delaystability.numerics.threshold import threshold_array
 from delaystability.optimizers import CATALOGUE, Optimizer
 
 if TYPE_CHECKING:
+    from delaystability.numerics.crossings import Crossings
     from delaystability.numerics.simulation import SimulatedThreshold
 
 __all__ = [
     "almost_sure_threshold",
+    "crossings",
     "escape_rate",
     "fastest_gain",
     "max_delay",
@@ -78,6 +80,35 @@ def stable_gains(optimizer: Optimizer, delay: Any) -> list[tuple[float, float]]:
     from delaystability.numerics.loop_filter import loop_filter
 
     return stable_intervals(*loop_filter(checked_optimizer(optimizer), delay))
+
+
+def crossings(optimizer: Optimizer, delay: Any) -> Crossings:
+    """All gains at which roots lie on the unit circle, with their angles and directions.
+
+    Parameters
+    ----------
+    optimizer, delay : see `stable_gains`
+
+    Returns
+    -------
+    Crossings
+        ``gains`` in increasing order, ``angles`` in (0, pi], and ``leaving``, the number of roots
+        that leave the unit disc there as the gain grows: 2 for a pair, 1 at z = -1, negative where
+        they enter.
+
+    Raises
+    ------
+    ValueError
+        If no gain moves any root (an empty feedforward table), or a direction is not decided.
+    """
+    from delaystability.numerics.crossings import all_crossings
+    from delaystability.numerics.filter_phase import FilterPhase
+    from delaystability.numerics.loop_filter import loop_filter
+
+    a, b, lag = loop_filter(checked_optimizer(optimizer), delay)
+    if not np.any(b):
+        raise ValueError(f"optimizer must use the gradient; got {optimizer!r}")
+    return all_crossings(FilterPhase.from_tables(a, b, lag))
 
 
 def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:

@@ -139,6 +139,19 @@ def test_crossings_lie_on_the_circle_and_have_their_direction():
                 assert np.sign(abs(near) - 1) == np.sign(leaving)
 
 
+def test_crossings_of_sgd_are_its_closed_form_and_all_outward():
+    tau = 10
+    found = ds.crossings(ds.SGD(), tau)
+    angles = (4 * np.arange(6) + 1) * np.pi / (2 * tau + 1)
+    assert np.sort(found.angles) == pytest.approx(angles, rel=1e-13)
+    assert found.gains == pytest.approx(2 * np.sin(angles / 2), rel=1e-13)
+    # At the last angle, pi, a single root leaves; at the others a pair.
+    assert found.leaving.tolist() == [2, 2, 2, 2, 2, 1]
+    assert -2 in ds.crossings(REENTRANT, 0).leaving
+    with pytest.raises(ValueError, match="optimizer must use the gradient"):
+        ds.crossings(ds.LinearOptimizer({}, {0: 0.0}), 1)
+
+
 @pytest.mark.parametrize("name", ["sgd", *WITH_MOMENTUM])
 def test_branches_find_the_roots_that_a_dense_matrix_finds(name):
     for m in (-0.8, 0.3, 0.9):
