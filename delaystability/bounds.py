@@ -11,8 +11,6 @@ Source: Giladi, Nacson, Hoffer, Soudry, ICLR 2020, arXiv:1909.12340.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from delaystability.arguments import checked_optimizer, nonnegative, positive, scalar_or_array
 from delaystability.delays import Delay, FixedDelay, delay_array
 from delaystability.numerics.threshold import threshold_array
-from delaystability.optimizers import Optimizer
+from delaystability.optimizer import Optimizer, scalar_optimizers
 
 __all__ = [
     "StabilityWarning",
@@ -93,18 +91,9 @@ def _each(optimizer: Optimizer, delay: Any, noise: Array, moment: str) -> Array:
     lags[()] = delay
     if not isinstance(delay, Delay):
         lags = delay_array(delay).astype(object)
-    values = [noise, lags]
-    parameters = {
-        name: value
-        for name, value in optimizer.parameters.items()
-        if value is not None and not isinstance(value, Mapping)
-    }
-    arrays = np.broadcast_arrays(*values, *parameters.values())
-    result = np.empty(arrays[0].shape)
-    for index in np.ndindex(result.shape):
-        one_noise, lag, *own = (array[index] for array in arrays)
-        changes = {name: float(value) for name, value in zip(parameters, own, strict=True)}
-        one = replace(optimizer, **changes) if changes else optimizer  # type: ignore[type-var]
+    shape, entries = scalar_optimizers(optimizer, noise, lags)
+    result = np.empty(shape)
+    for index, one, (one_noise, lag) in entries:
         result[index] = (
             mean_square_threshold(one, lag, float(one_noise))
             if moment == "mean-square"

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 from delaystability.arguments import checked_optimizer, positive, scalar_or_array
 from delaystability.delays import delay_array
 from delaystability.numerics.threshold import threshold_array
-from delaystability.optimizers import CATALOGUE, Optimizer
+from delaystability.optimizer import Optimizer, scalar_optimizers
+from delaystability.optimizers import CATALOGUE
 
 if TYPE_CHECKING:
     from delaystability.numerics.crossings import Crossings
@@ -139,7 +140,8 @@ def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
     Parameters
     ----------
     lr, sharpness : numbers or arrays, positive
-    optimizer : Optimizer with scalar parameters
+    optimizer : Optimizer
+        Its momentum may be an array.
 
     Returns
     -------
@@ -155,9 +157,13 @@ def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
 
     checked_optimizer(optimizer)
     gains = positive("lr", lr) * positive("sharpness", sharpness)
-    found = np.empty(gains.shape, dtype=np.int64)
-    for index, gain in np.ndenumerate(gains):
-        found[index] = longest_delay(lambda lags: threshold_array(optimizer, lags)[0], float(gain))
+    shape, entries = scalar_optimizers(optimizer, gains)
+    found = np.empty(shape, dtype=np.int64)
+    for index, one, (gain,) in entries:
+        found[index] = longest_delay(
+            lambda lags, one=one: threshold_array(one, lags)[0],  # type: ignore[misc]
+            float(gain),
+        )
     return found if found.ndim else int(found)
 
 

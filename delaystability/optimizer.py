@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, NamedTuple
 
-__all__ = ["Coefficients", "LinearOptimizer", "Optimizer", "Term"]
+import numpy as np
+
+__all__ = ["Coefficients", "LinearOptimizer", "Optimizer", "Term", "scalar_optimizers"]
 
 
 class Term(NamedTuple):
@@ -46,6 +48,36 @@ class Optimizer(ABC):
     def parameters(self) -> dict[str, Any]:
         """The optimizer's own parameters by name, for example ``{"momentum": 0.9}``."""
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # type: ignore[arg-type]
+
+
+def scalar_optimizers(
+    optimizer: Optimizer, *arrays: Any
+) -> tuple[tuple[int, ...], Iterator[tuple[tuple[int, ...], Optimizer, list[Any]]]]:
+    """The optimizer with one number for each parameter, broadcast with other arrays.
+
+    Returns
+    -------
+    shape : tuple of int
+        The common shape of the parameters and the arrays.
+    entries : iterator of (index, optimizer, entries of the arrays at that index)
+    """
+    parameters = {
+        name: np.asarray(value, dtype=np.float64)
+        for name, value in optimizer.parameters.items()
+        if value is not None and not isinstance(value, Mapping)
+    }
+    full = np.broadcast_arrays(*arrays, *parameters.values())
+    shape = full[0].shape
+
+    def entries() -> Iterator[tuple[tuple[int, ...], Optimizer, list[Any]]]:
+        for index in np.ndindex(shape):
+            values = [array[index] for array in full]
+            own = (float(value) for value in values[len(arrays) :])
+            changes = dict(zip(parameters, own, strict=True))
+            one = replace(optimizer, **changes) if changes else optimizer  # type: ignore[type-var]
+            yield index, one, values[: len(arrays)]
+
+    return shape, entries()
 
 
 _LARGEST = sys.float_info.max

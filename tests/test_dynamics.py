@@ -221,6 +221,8 @@ def test_max_delay_counts_every_smaller_delay_and_broadcasts():
     found = ds.max_delay([0.1, 0.01], [[1.0], [10.0]], ds.SGD())
     assert found.shape == (2, 2)
     assert found.dtype == np.int64
+    momenta = ds.max_delay(0.01, 1.0, ds.HeavyBall([0.0, 0.9]))
+    assert momenta.tolist() == [ds.max_delay(0.01, 1.0, ds.HeavyBall(m)) for m in (0.0, 0.9)]
     with pytest.raises(ValueError, match="stable at every delay"):
         ds.max_delay(1e-300, 1.0, ds.SGD())
 

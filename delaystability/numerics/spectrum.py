@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from delaystability.numerics.branch_roots import branch_roots, count_outside
 from delaystability.numerics.characteristic import characteristic_coefficients, dense_tables
 from delaystability.numerics.filter_phase import FilterPhase
 from delaystability.numerics.threshold import threshold_array
-from delaystability.optimizers import LinearOptimizer, Optimizer
+from delaystability.optimizer import Optimizer, scalar_optimizers
 
 __all__ = ["fastest_gain", "spectral_radius_array"]
 
@@ -34,14 +33,9 @@ def spectral_radius_array(optimizer: Optimizer, delay: Any, gain: Array) -> Arra
     ArithmeticError
         If the count contradicts the roots that were found.
     """
-    parameters = optimizer.parameters if not isinstance(optimizer, LinearOptimizer) else {}
-    parameters = {name: value for name, value in parameters.items() if value is not None}
-    arrays = np.broadcast_arrays(delay_array(delay), gain, *parameters.values())
-    radius = np.empty(arrays[0].shape)
-    for index in np.ndindex(radius.shape):
-        lag, one_gain, *values = (array[index] for array in arrays)
-        changes = dict(zip(parameters, values, strict=True))
-        one = replace(optimizer, **changes)  # type: ignore[type-var]
+    shape, entries = scalar_optimizers(optimizer, delay_array(delay), gain)
+    radius = np.empty(shape)
+    for index, one, (lag, one_gain) in entries:
         radius[index] = _spectral_radius(one, int(lag), float(one_gain))
     return radius
 
