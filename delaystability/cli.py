@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from delaystability import __version__, bounds
+from delaystability.arguments import positive
 from delaystability.delays import MeasuredDelay
 from delaystability.optimizers import CATALOGUE, Optimizer, optimizer_from_name
 from delaystability.terminal import RefusedError, clear_errors, print_values, progress_bars
@@ -125,12 +126,13 @@ def threshold(
             values |= _log_thresholds(chosen, lag, noise)
         if lr is not None:
             values["lr"] = _number("lr", lr)
-            values["max_sharpness"] = bounds.max_sharpness(values["lr"], chosen, lag)
+            values["max_sharpness"] = values["threshold"] / float(positive("lr", values["lr"]))
         if sharpness is not None:
             values["sharpness"] = _number("sharpness", sharpness)
-            values["max_learning_rate"] = bounds.max_learning_rate(values["sharpness"], chosen, lag)
+            checked = float(positive("sharpness", values["sharpness"]))
+            values["max_learning_rate"] = values["threshold"] / checked
         if lr is not None and sharpness is not None:
-            values["stable"] = bounds.is_stable(values["lr"], values["sharpness"], chosen, lag)
+            values["stable"] = values["lr"] * values["sharpness"] < values["threshold"]
         print_values(values, as_json, "Stability threshold of lr * sharpness")
 
 

@@ -48,6 +48,12 @@ def test_threshold_answers_for_a_learning_rate_and_a_sharpness():
 def test_threshold_knows_curvature_noise():
     data = printed_json("threshold", "sgd", "--delay", "0", "--curvature-noise", "0.5")
     assert data["threshold"] == pytest.approx(2 / 1.5)
+    command = "threshold sgd --curvature-noise 1 --lr 0.1 --sharpness 15"
+    data = printed_json(*command.split())
+    assert data["threshold"] == pytest.approx(1)
+    assert data["max_sharpness"] == pytest.approx(10)
+    assert data["max_learning_rate"] == pytest.approx(1 / 15)
+    assert data["stable"] is False  # 1.5: stable without the noise only
     adjusted = printed_json(
         *[
             "adjust",
@@ -76,6 +82,11 @@ def test_threshold_reads_a_log_of_delays(tmp_path):
     assert data["mean_square_threshold"] < data["threshold"]
     assert data["threshold_of_the_longest_delay"] < data["threshold"]
     assert data["mean_delay"] == pytest.approx(15 / 7)
+    rate = printed_json(
+        "threshold", "sgd", "--delay-log", str(log), "--sharpness", "20", "--lr", "0.01"
+    )
+    assert rate["max_learning_rate"] == pytest.approx(rate["threshold"] / 20)
+    assert rate["max_sharpness"] == pytest.approx(rate["threshold"] / 0.01)
 
 
 def test_negative_momentum_is_a_value_not_an_option():
