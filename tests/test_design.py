@@ -28,7 +28,8 @@ ALLOWED = {
     "validation": GROUND | {"bounds"},
     "verification": GROUND | {"numerics", "theory", "bounds", "validation"},
     "terminal": set(),
-    "cli": GROUND | {"numerics", "theory", "bounds", "validation", "verification", "terminal"},
+    "cli": GROUND
+    | {"arguments", "numerics", "theory", "bounds", "validation", "verification", "terminal"},
 }
 
 
