@@ -241,11 +241,15 @@ def adjust_learning_rate(
     new_curvature_noise : like curvature_noise, by default the same as before
     """
     lr_array = positive("lr", lr)
+    new_noise = curvature_noise if new_curvature_noise is None else new_curvature_noise
+    noises = [nonnegative("curvature_noise", noise) for noise in (curvature_noise, new_noise)]
+    if moment is None and any(np.any(noise > 0) for noise in noises):
+        # One moment for both settings: a mean and a mean square do not compare.
+        moment = "mean-square"
     before = _threshold(optimizer, delay, curvature_noise, moment)
     if np.any(before <= 0):
         raise ValueError(f"optimizer must have a stable learning rate at delay {delay}; got none")
     new = optimizer if new_optimizer is None else new_optimizer
-    noise = curvature_noise if new_curvature_noise is None else new_curvature_noise
-    after = _threshold(new, new_delay, noise, moment, "new_optimizer")
+    after = _threshold(new, new_delay, new_noise, moment, "new_optimizer")
     with np.errstate(over="ignore"):
         return scalar_or_array(lr_array * (after / before))

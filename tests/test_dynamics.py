@@ -288,6 +288,15 @@ def test_noise_enters_every_question_in_the_same_way():
         0.1, optimizer, delay, 9, curvature_noise=noise, new_curvature_noise=0.0
     )
     assert new == pytest.approx(0.1 * ds.stability_threshold(optimizer, 9) / threshold)
+    # One moment decides both settings, also where only one of them is noisy.
+    random = ds.RandomDelay([0.2, 0.3, 0.5])
+    mixed = ds.adjust_learning_rate(
+        0.1, ds.SGD(), 0, random, curvature_noise=noise, new_curvature_noise=0.0
+    )
+    sharpness = ds.max_sharpness(0.1, ds.SGD(), 0, curvature_noise=noise)
+    assert ds.max_sharpness(mixed, ds.SGD(), random, moment="mean-square") == pytest.approx(
+        sharpness
+    )
     # Without noise and with a fixed delay, both moments have one threshold.
     mean = ds.stability_threshold(optimizer, delay, moment="mean")
     assert ds.stability_threshold(optimizer, delay, moment="mean-square") == mean
