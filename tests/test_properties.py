@@ -98,6 +98,9 @@ def test_scaling_the_gradient_scales_the_threshold(m, delay, scale):
 
 @settings(deadline=None, max_examples=40)
 @given(any_name, plain_momentum, st.integers(0, 12), st.floats(0.01, 10))
+@example("nesterov", 5e-324, 0, 1.0)
+@example("heavy-ball", 1e-99, 3, 1.0)
+@example("spike-compensation", 1e-200, 3, 1.0)
 def test_curvature_noise_lowers_the_threshold(name, m, delay, noise):
     optimizer = make(name, m)
     mean = ds.stability_threshold(optimizer, delay)

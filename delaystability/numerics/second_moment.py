@@ -38,6 +38,7 @@ __all__ = [
 
 _EPS = float(np.finfo(np.float64).eps)
 _SAMPLES = 24
+_SMALLEST_MOMENTUM = 1e-100
 
 Amplifier = Callable[[float, float], float]
 
@@ -98,7 +99,8 @@ def _amplifier(optimizer: Optimizer, delay: Delay) -> Amplifier:
             turns = 2 * (delay.minimum + lag) + 1
             return lambda gain, noise: _sgd_amplification(turns, gain * coefficient, noise)
         one_pole = set(feedback) == {1} and set(feedforward) <= {0, 1}
-        if one_pole:
+        # One of the two modes moves off to zero with the momentum.
+        if one_pole and abs(feedback[1]) > _SMALLEST_MOMENTUM:
             b = feedforward.get(0, 0.0), feedforward.get(1, 0.0)
             return lambda gain, noise: (
                 noise * one_pole_amplification(feedback[1], b, delay.minimum, gain)
