@@ -398,3 +398,14 @@ def test_other_bad_arguments_are_refused():
 def test_an_optimizer_without_stable_gains_has_threshold_zero():
     assert mean_square_threshold(ds.LinearOptimizer({1: 1.2}, {0: 1}), 3, 0.1) == 0
     assert mean_square_threshold(ds.LinearOptimizer({}, {0: -1}), as_delay(2), 0.1) == 0
+
+
+def test_a_pole_that_its_zero_cancels_is_sgd():
+    cancelled = ds.LinearOptimizer({1: 0.5}, {0: 1.0, 1: -0.5})
+    for delay in (0, 3):
+        expected = ds.stability_threshold(ds.SGD(), delay, curvature_noise=0.7)
+        found = ds.stability_threshold(cancelled, delay, curvature_noise=0.7)
+        assert found == pytest.approx(expected, rel=1e-13)
+    # 1 + m rounds to 1 here, and the tables cancel exactly.
+    tiny = ds.stability_threshold(ds.Nesterov(1e-20), 3, curvature_noise=0.7)
+    assert tiny == pytest.approx(expected, rel=1e-13)

@@ -15,6 +15,7 @@ is formed, and delays without a largest value need no truncation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from math import fsum
 from typing import Any
 
@@ -98,12 +99,16 @@ def _amplifier(optimizer: Optimizer, delay: Delay) -> Amplifier:
             ((lag, coefficient),) = feedforward.items()
             turns = 2 * (delay.minimum + lag) + 1
             return lambda gain, noise: _sgd_amplification(turns, gain * coefficient, noise)
+        b0, b1 = feedforward.get(0, 0.0), feedforward.get(1, 0.0)
         one_pole = set(feedback) == {1} and set(feedforward) <= {0, 1}
+        if one_pole and Fraction(b1) == -Fraction(feedback[1]) * Fraction(b0):
+            # Pole and zero cancel: SGD with another learning rate.
+            turns = 2 * delay.minimum + 1
+            return lambda gain, noise: _sgd_amplification(turns, gain * b0, noise)
         # One of the two modes moves off to zero with the momentum.
         if one_pole and abs(feedback[1]) > _SMALLEST_MOMENTUM:
-            b = feedforward.get(0, 0.0), feedforward.get(1, 0.0)
             return lambda gain, noise: (
-                noise * one_pole_amplification(feedback[1], b, delay.minimum, gain)
+                noise * one_pole_amplification(feedback[1], (b0, b1), delay.minimum, gain)
             )
     loop = NoiseLoop(optimizer, delay)
     return lambda gain, noise: gain**2 * loop.mean(gain, lambda values: noise + values.spread)
