@@ -194,19 +194,23 @@ def derive(
         from delaystability.theory import latex
         from delaystability.theory.derive import all_derivations
         from delaystability.theory.derive import derive as derivation_of
+        from delaystability.theory.markdown import markdown
+        from delaystability.theory.plain import plain
 
         derivations = all_derivations() if name == "all" else (derivation_of(name),)
+        reports = [derivation.check() for derivation in derivations]
         if format_ == "latex":
-            text = "\n".join(map(latex.section, derivations)) if fragment else ""
-            text = text or latex.article(derivations)
+            sections = map(latex.section, derivations, reports)
+            text = "\n".join(sections) if fragment else latex.article(derivations, reports)
         else:
-            written = [d.markdown() if format_ == "markdown" else d.text() for d in derivations]
-            text = "\n".join(written)
+            text = "\n".join(
+                map(markdown if format_ == "markdown" else plain, derivations, reports)
+            )
         if output is None:
             sys.stdout.write(text)
         else:
             output.write_text(text, encoding="utf-8")
-        failed = [d.name for d in derivations if not d.check().ok]
+        failed = [report.name for report in reports if not report.ok]
     if failed:
         Console(stderr=True).print(f"[bold red]failed:[/] {', '.join(failed)}")
         raise typer.Exit(1)

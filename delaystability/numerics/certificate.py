@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -14,6 +14,7 @@ import mpmath
 import numpy as np
 
 from delaystability.delays import Delay, delay_array
+from delaystability.numerics.characteristic import table_polynomial
 from delaystability.numerics.circle_proof import CircleProof, Table
 from delaystability.numerics.crossings import filter_threshold
 from delaystability.numerics.loop_filter import loop_filter
@@ -113,13 +114,7 @@ class Certificate:
         return f"{self.decimal(self.lower)} < threshold < {self.decimal(self.upper)}"
 
     def _polynomial(self, gain: Fraction) -> list[Fraction]:
-        coefficients = [Fraction(0)] * (self.degree + 1)
-        for lag, value in self.a:
-            coefficients[lag] += value
-            coefficients[lag + 1] -= value
-        for lag, value in self.b:
-            coefficients[self.delay + lag + 1] += gain * value
-        return coefficients
+        return table_polynomial(self.a, self.b, self.delay, gain)
 
     def _precision(self) -> int:
         # Twice the digits of the width, and room for roots that reach the circle slowly.
@@ -135,19 +130,26 @@ def exact_optimizer(optimizer: Optimizer) -> Optimizer:
         If a parameter is an array or a symbol.
     """
 
-    def rational(name: str, value: Any) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Mapping):
-            return {lag: rational(name, entry) for lag, entry in value.items()}
+    def rational(name: str, value: Any) -> Fraction:
         if isinstance(value, np.generic):
             value = value.item()
         if not isinstance(value, (int, float, Fraction)):
             raise TypeError(f"{name} must be one rational number or float; got {value!r}")
         return Fraction(value)
 
-    exact = {name: rational(name, value) for name, value in optimizer.parameters.items()}
-    return replace(optimizer, **exact)  # type: ignore[type-var]
+    return _converted(optimizer, rational)
+
+
+def _converted(optimizer: Optimizer, convert: Callable[[str, Any], Any]) -> Optimizer:
+    """The optimizer with ``convert(name, number)`` for each number among its parameters."""
+
+    def entry(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {lag: entry(name, number) for lag, number in value.items()}
+        return None if value is None else convert(name, value)
+
+    values = {name: entry(name, value) for name, value in optimizer.parameters.items()}
+    return replace(optimizer, **values)  # type: ignore[type-var]
 
 
 def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
@@ -234,7 +236,7 @@ def _described(optimizer: Optimizer, delay: Any) -> dict[str, str]:
 
 def _mean_loop(optimizer: Optimizer, delay: Any) -> tuple[Table, Table, int, tuple[float, float]]:
     """The exact tables and fixed delay of the mean loop, with its float threshold and angle."""
-    floats = _floats(optimizer)
+    floats = _converted(optimizer, lambda _, number: float(number))
     if isinstance(delay, Delay) and delay.minimum != delay.maximum:
         approximate = filter_threshold(*loop_filter(floats, delay))
         a, b = _sparse_tables(optimizer, 0)
@@ -268,18 +270,6 @@ def _sparse_tables(optimizer: Optimizer, delay: int) -> tuple[Table, Table]:
     a = ((0, Fraction(1)), *((int(lag), -Fraction(value)) for lag, value in feedback if value))
     b = tuple((int(lag), Fraction(value)) for lag, value in feedforward if value)
     return a, b
-
-
-def _floats(optimizer: Optimizer) -> Optimizer:
-    def number(value: Any) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Mapping):
-            return {lag: float(entry) for lag, entry in value.items()}
-        return float(value)
-
-    values = {name: number(value) for name, value in optimizer.parameters.items()}
-    return replace(optimizer, **values)  # type: ignore[type-var]
 
 
 def _text(value: Any) -> str:

@@ -8,11 +8,12 @@ With A(z) = 1 - sum_j feedback_j z^-j and B(z) = sum_k feedforward_k z^-k, the l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from delaystability.optimizers import Optimizer
 
-__all__ = ["characteristic_coefficients", "dense_tables"]
+__all__ = ["characteristic_coefficients", "dense_tables", "table_polynomial"]
 
 
 def dense_tables(optimizer: Optimizer, delay: int) -> tuple[list[Any], list[Any]]:
@@ -42,10 +43,18 @@ def characteristic_coefficients(optimizer: Optimizer, delay: int, gain: Any) -> 
         ``degree + 1`` coefficients, the first of them 1.
     """
     a, b = dense_tables(optimizer, delay)
-    coefficients: list[Any] = [0] * max(len(a) + 1, delay + len(b) + 1)
-    for lag, coefficient in enumerate(a):
+    return table_polynomial(list(enumerate(a)), list(enumerate(b)), delay, gain)
+
+
+def table_polynomial(
+    a: Sequence[tuple[int, Any]], b: Sequence[tuple[int, Any]], delay: int, gain: Any
+) -> list[Any]:
+    """The same from A and B as pairs (lag, coefficient)."""
+    degree = 1 + max(max(lag for lag, _ in a), delay + max(lag for lag, _ in b))
+    coefficients: list[Any] = [0] * (degree + 1)
+    for lag, coefficient in a:
         coefficients[lag] = coefficients[lag] + coefficient
         coefficients[lag + 1] = coefficients[lag + 1] - coefficient
-    for lag, coefficient in enumerate(b):
+    for lag, coefficient in b:
         coefficients[delay + lag + 1] = coefficients[delay + lag + 1] + gain * coefficient
     return coefficients

@@ -95,11 +95,14 @@ def _style(name: str) -> Style:
     )
 
 
-def section(derivation: Derivation) -> str:
-    """Theorem and proof as a section, with labels such as ``thm:heavy-ball``."""
+def section(derivation: Derivation, report: Report | None = None) -> str:
+    """Theorem and proof as a section, with labels such as ``thm:heavy-ball``.
+
+    Checks the derivation, unless its ``report`` is at hand.
+    """
     theorem, name = derivation.theorem, derivation.name
     style = _style(name)
-    report = derivation.check()
+    report = report or derivation.check()
     sources = ", ".join(theorem.sources)
     prefix = {"lemma": "lem", "theorem": "thm"}[theorem.kind]
     proof = [step for step in derivation.steps if not step.remark]
@@ -146,10 +149,10 @@ def _paragraphs(steps: Iterable[Step], report: Report, style: Style, name: str) 
             yield r"\textbf{The check of this step failed.}"
 
 
-def article(derivations: Sequence[Derivation]) -> str:
+def article(derivations: Sequence[Derivation], reports: Sequence[Report] = ()) -> str:
     """One self-contained article: definitions, the common lemma, theorems, proofs, references.
 
-    The text is the same from run to run.
+    The text is the same from run to run. A derivation is checked, unless its report is given.
     """
     from delaystability.theory.derive import derive
 
@@ -158,7 +161,8 @@ def article(derivations: Sequence[Derivation]) -> str:
     missing = [derive(name) for name in sorted(required - set(named))]
     # The lemma comes first, then what others rest on.
     parts = sorted([*missing, *derivations], key=lambda derivation: derivation.name != LEMMA)
-    body = "\n".join(section(derivation) for derivation in parts)
+    known = {report.name: report for report in reports}
+    body = "\n".join(section(part, known.get(part.name)) for part in parts)
     cited = sorted(set(re.findall(r"\\cite\{([^}]*)\}", _SETTING + body)))
     keys = sorted({key.strip() for entry in cited for key in entry.split(",")})
     bibliography = "\n".join(rf"\bibitem{{{key}}} {_escaped(REFERENCES[key])}" for key in keys)

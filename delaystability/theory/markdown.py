@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from delaystability.theory.derivation import Derivation, Step
+from delaystability.theory.derivation import Derivation, Report, Step
 from delaystability.theory.formula import formula_latex
 from delaystability.theory.prose import LEMMA, Style, fill
 from delaystability.theory.references import REFERENCES
@@ -12,7 +12,7 @@ from delaystability.theory.references import REFERENCES
 __all__ = ["markdown"]
 
 
-def markdown(derivation: Derivation) -> str:
+def markdown(derivation: Derivation, report: Report | None = None) -> str:
     """Theorem, numbered steps with their status, remarks and references."""
     numbers = {step.label: number for number, step in enumerate(derivation.steps, 1)}
     style = Style(
@@ -23,7 +23,7 @@ def markdown(derivation: Derivation) -> str:
         theorem=lambda key: f"the theorem `{key}`",
         cite=lambda key: f"[{key}]",
     )
-    report = derivation.check()
+    report = report or derivation.check()
     theorem = derivation.theorem
     status = {result.label: result.status.value for result in report.results}
     kind = theorem.kind.capitalize()

@@ -6,7 +6,7 @@ import textwrap
 
 from sympy import Basic
 
-from delaystability.theory.derivation import Derivation
+from delaystability.theory.derivation import Derivation, Report
 from delaystability.theory.formula import formula_text
 from delaystability.theory.prose import LEMMA, Style, fill
 from delaystability.theory.references import REFERENCES
@@ -16,7 +16,7 @@ __all__ = ["plain"]
 _WIDTH = 88
 
 
-def plain(derivation: Derivation) -> str:
+def plain(derivation: Derivation, report: Report | None = None) -> str:
     """Theorem and numbered steps, each with the way in which it is known."""
     numbers = {step.label: number for number, step in enumerate(derivation.steps, 1)}
     style = Style(
@@ -27,7 +27,7 @@ def plain(derivation: Derivation) -> str:
         theorem=lambda key: f"the theorem {key!r}",
         cite=lambda key: f"[{key}]",
     )
-    report = derivation.check()
+    report = report or derivation.check()
     theorem = derivation.theorem
     heading = f"{theorem.title} ({theorem.kind}, {derivation.status_from(report)})"
     lines = [heading, "=" * len(heading), "", _wrapped(fill(theorem.text, theorem.given, style))]

@@ -138,8 +138,9 @@ def verify(
     for done, derivation in enumerate(derivations, 1):
         reports.append(derivation.check())
         phase("derive")(done / len(derivations), derivation.name)
-    _write(folder / "derivations.tex", article(derivations))
-    rows = compare(QUICK_GRID if quick else FULL_GRID, phase("certify"))
+    _write(folder / "derivations.tex", article(derivations, reports))
+    statuses = {d.name: d.status_from(r) for d, r in zip(derivations, reports, strict=True)}
+    rows = compare(QUICK_GRID if quick else FULL_GRID, phase("certify"), statuses)
     data = bounds_data(derivations, tuple(reports), rows)
     _write(folder / "bounds.json", json.dumps(data, indent=2))
     checkpoint = folder / _CHECKPOINT

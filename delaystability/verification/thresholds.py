@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
@@ -111,12 +111,19 @@ class ThresholdRow:
 
 
 def compare(
-    grid: Grid, progress: Callable[[float, str], None] | None = None
+    grid: Grid,
+    progress: Callable[[float, str], None] | None = None,
+    statuses: Mapping[str, str] | None = None,
 ) -> tuple[ThresholdRow, ...]:
-    """Predict, compute and certify every threshold of the grid."""
+    """Predict, compute and certify every threshold of the grid.
+
+    The theorems are checked for their status, unless it is at hand in ``statuses``, by name.
+    """
+    if statuses is None:
+        statuses = {name: derive(name).status() for name in CATALOGUE}
     rows, points = [], grid.points()
     # Only an exact theorem predicts; the others are tried on a grid of their own.
-    predicting = {name for name in CATALOGUE if derive(name).status() == "exact"}
+    predicting = {name for name, status in statuses.items() if status == "exact"}
     for done, (name, momentum, delay) in enumerate(points, 1):
         parameters = {} if momentum is None else {"momentum": momentum}
         optimizer = CATALOGUE[name](**parameters)

@@ -117,7 +117,7 @@ def heavy_ball() -> Derivation:
     steps = (
         *general_steps(loop),
         *_first_crossing(loop),
-        *_order_of_crossings(),
+        *_order_of_crossings(loop),
         *_directions(loop),
         Step(
             label="conclusion",
@@ -193,7 +193,7 @@ def _first_crossing(loop: Loop) -> tuple[Step, ...]:
     )
 
 
-def _order_of_crossings() -> tuple[Step, ...]:
+def _order_of_crossings(loop: Loop) -> tuple[Step, ...]:
     squared = Function("f")
     above, below = (tau + Rational(1, 2)) * theta, (tau - Rational(1, 2)) * theta
 
@@ -266,7 +266,7 @@ def _order_of_crossings() -> tuple[Step, ...]:
                 "crossing's, because {f} increases:"
             ),
             claim=Eq(Function("Y")(pi), (-1) ** tau * (1 + m), evaluate=False),
-            check=Identity({Function("Y")(pi): Loop(HeavyBall(m)).sine_part.subs(theta, pi)}),
+            check=Identity({Function("Y")(pi): loop.sine_part.subs(theta, pi)}),
             given={
                 "pi": Eq(theta, pi, evaluate=False),
                 "root": Symbol("z = -1"),
