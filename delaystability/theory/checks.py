@@ -12,9 +12,9 @@ from sympy import Basic, Eq, Expr, Poly, S, expand, fraction, together
 from sympy.core.relational import GreaterThan, LessThan, StrictGreaterThan, StrictLessThan
 
 from delaystability.theory.field import is_identically_zero
+from delaystability.theory.references import REFERENCES
 
 __all__ = [
-    "ByTheorem",
     "Check",
     "Cited",
     "Deduced",
@@ -150,34 +150,21 @@ class Tested(Check):
 
 @dataclass(frozen=True)
 class Cited(Check):
-    """Rests on a theorem of the literature, which is not proved again here."""
-
-    reference: str
-
-    def __call__(self, claim: Basic | None) -> Outcome:
-        return Outcome(Status.CITED, f"cited: {self.reference}")
-
-
-@dataclass(frozen=True)
-class ByTheorem(Check):
-    """Rests on another theorem of this package, whose derivation is checked again.
+    """Rests on a theorem of the literature, which is not proved again here.
 
     Parameters
     ----------
-    name : str
-    failed_and_status : callable
-        Returns the number of failed steps of that derivation and the status of its theorem.
+    key : str, a key of `delaystability.theory.references.REFERENCES`
+    place : str, the theorem or equation there
     """
 
-    name: str
-    failed_and_status: Callable[[], tuple[int, str]]
+    key: str
+    place: str
 
     def __call__(self, claim: Basic | None) -> Outcome:
-        failed, status = self.failed_and_status()
-        if failed:
-            return Outcome(Status.FAILED, f"theorem {self.name!r} has {failed} failed steps")
-        found = Status.DEDUCED if status == "exact" else Status.TESTED
-        return Outcome(found, f"theorem {self.name!r}, which is {status}")
+        if self.key not in REFERENCES:
+            return Outcome(Status.FAILED, f"there is no reference {self.key!r}")
+        return Outcome(Status.CITED, f"cited: {self.key}, {self.place}")
 
 
 @dataclass(frozen=True)
@@ -188,13 +175,24 @@ class Deduced(Check):
     ----------
     premises : labels of the steps that it needs; none of them may fail
     trial : see `Tested`
+    theorems : names of other theorems that it needs, whose derivations are checked too
     """
 
     premises: tuple[str, ...]
     trial: Callable[[Basic | None], tuple[int, str]]
+    theorems: tuple[str, ...] = ()
 
     def __call__(self, claim: Basic | None) -> Outcome:
+        from delaystability.theory.registry import outcome
+
         count, failure = self.trial(claim)
         if failure or not count:
             return Outcome(Status.FAILED, failure or "no point was tried")
-        return Outcome(Status.DEDUCED, f"deduced, and confirmed by root finding at {count} points")
+        found = Outcome(Status.DEDUCED, f"deduced, and confirmed numerically at {count} points")
+        for name in self.theorems:
+            failed, status = outcome(name)
+            if failed:
+                return Outcome(Status.FAILED, f"theorem {name!r} has {failed} failed steps")
+            if status == "tested":
+                found = Outcome(Status.TESTED, f"rests on theorem {name!r}, which is only tested")
+        return found

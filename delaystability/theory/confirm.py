@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import mpmath
@@ -11,7 +11,16 @@ from sympy import Basic, Eq, Expr, Integer, Poly, Rational, lambdify
 from delaystability.theory.loop import Loop
 from delaystability.theory.symbols import a, m, tau, theta, z
 
-__all__ = ["confirm_threshold", "first_angle", "grid", "largest_root", "smallest_gain"]
+__all__ = [
+    "confirm_threshold",
+    "first_angle",
+    "first_root",
+    "grid",
+    "largest_root",
+    "outermost_root",
+    "smallest_crossing",
+    "smallest_gain",
+]
 
 _MARGIN = mpmath.mpf("1e-6")
 
@@ -21,20 +30,24 @@ def grid(momenta: Iterable[str], delays: Iterable[int] = range(6)) -> list[dict[
     return [{tau: Integer(d), m: Rational(value)} for d in delays for value in momenta]
 
 
-def first_angle(cosine_part: Expr, delay: int) -> Any:
-    """The smallest root in (0, pi] of X(theta), whose only free symbol is theta.
+def first_root(value: Callable[[Any], Any], upper: Any, pieces: int = 64) -> Any:
+    """The smallest x in (0, upper] at which a function that is positive near 0 changes its sign.
 
-    X is positive at 0; its first change of sign is found by steps much shorter than its
-    oscillation, and then polished.
+    It is bracketed by steps of ``upper / pieces``, which must be shorter than the distance of its
+    first two roots; without a change of sign, ``upper``.
     """
+    step = upper / pieces
+    for k in range(1, pieces):
+        if value(k * step) <= 0:
+            low = (k - 1) * step
+            return mpmath.findroot(value, (low, k * step), solver="anderson")
+    return +upper
+
+
+def first_angle(cosine_part: Expr, delay: int) -> Any:
+    """The smallest root in (0, pi] of X(theta), whose only free symbol is theta."""
     value = lambdify(theta, cosine_part.subs(tau, delay), "mpmath")
-    step = mpmath.pi / (8 * (delay + 1))
-    low = mpmath.mpf(0)
-    while low + step < mpmath.pi:
-        if value(low + step) <= 0:
-            return mpmath.findroot(value, (low, low + step), solver="anderson")
-        low += step
-    return +mpmath.pi
+    return first_root(value, +mpmath.pi, 8 * (delay + 1))
 
 
 def confirm_threshold(
@@ -63,8 +76,13 @@ def confirm_threshold(
     return trial
 
 
-def largest_root(loop: Loop, point: dict[Expr, Any], gain: Any) -> Any:
+def largest_root(loop: Loop, point: Mapping[Expr, Any], gain: Any) -> Any:
     """The largest modulus of the roots of the characteristic polynomial at a point."""
+    return abs(outermost_root(loop, point, gain))
+
+
+def outermost_root(loop: Loop, point: Mapping[Expr, Any], gain: Any) -> Any:
+    """A root of largest modulus of the characteristic polynomial at a point."""
     polynomial = Poly(loop.polynomial.subs(point), z)
     coefficients = [
         mpmath.mpf(coefficient.evalf(30))
@@ -73,11 +91,16 @@ def largest_root(loop: Loop, point: dict[Expr, Any], gain: Any) -> Any:
     # Roots at zero are dropped: they converge slowly and never decide.
     while coefficients[-1] == 0:
         coefficients.pop()
-    return max(abs(root) for root in mpmath.polyroots(coefficients, maxsteps=200, extraprec=120))
+    return max(mpmath.polyroots(coefficients, maxsteps=200, extraprec=120), key=abs)
 
 
 def smallest_gain(cosine_part: Expr, gain: Expr) -> Any:
     """The smallest positive value of the gain over the zeros of X in (0, pi], or None."""
+    return smallest_crossing(cosine_part, gain)[1]
+
+
+def smallest_crossing(cosine_part: Expr, gain: Expr) -> tuple[Any, Any]:
+    """The zero of X in (0, pi] with the smallest positive gain, and that gain; or None twice."""
     value, gain_at = lambdify(theta, cosine_part, "mpmath"), lambdify(theta, gain, "mpmath")
     size = 400
     # Shifted by an irrational part of a step, so that no zero falls on the grid.
@@ -87,12 +110,15 @@ def smallest_gain(cosine_part: Expr, gain: Expr) -> Any:
     for k in range(size - 1):
         if values[k] * values[k + 1] < 0:
             crossings.append(mpmath.findroot(value, angles[k : k + 2], solver="anderson"))
-    gains = []
+    found = []
     for angle in crossings:
         try:
-            gains.append(gain_at(angle))
+            found.append((mpmath.mpf(gain_at(angle)), angle))
         except ZeroDivisionError:
             # B vanishes there: no finite gain has this root.
             continue
-    positive = [mpmath.mpf(entry) for entry in gains if entry > mpmath.mpf("1e-12")]
-    return min(positive, default=None)
+    positive = [entry for entry in found if entry[0] > mpmath.mpf("1e-12")]
+    if not positive:
+        return None, None
+    smallest, angle = min(positive)
+    return angle, smallest

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sympy import Basic
 
 from delaystability.theory.checks import Check, Deduced, Outcome, Status
+from delaystability.theory.statement import Statement
 
 __all__ = ["Derivation", "Report", "Step", "StepResult", "Theorem"]
 
@@ -27,8 +28,6 @@ class Step:
     claim : relation that is displayed and checked, or None for a step in words
     check : Check
     given : mapping from names in the text to expressions
-    remark : bool
-        A remark follows the theorem; its status does not count towards the theorem's.
     """
 
     label: str
@@ -36,27 +35,28 @@ class Step:
     claim: Basic | None
     check: Check
     given: Mapping[str, Basic | str] = field(default_factory=dict)
-    remark: bool = False
 
 
 @dataclass(frozen=True)
 class Theorem:
-    """A statement in prose with displayed formulas, and its sources.
+    """A statement, as data and in prose with displayed formulas, and its sources.
 
     Attributes
     ----------
     name : str
-        The name of the optimizer, as in the catalogue.
+        The name in the registry; the theorem on the threshold of an optimizer has its name.
     title : str
+    statement : Statement
     text : str
         As in `Step`; {display:name} stands for a displayed expression of ``given``.
     sources : keys of references
     given : mapping from names in the text to expressions
-    kind : "theorem" or "lemma"
+    kind : "theorem", "lemma" or "corollary"
     """
 
     name: str
     title: str
+    statement: Statement
     text: str
     sources: tuple[str, ...]
     given: Mapping[str, Basic | str] = field(default_factory=dict)
@@ -124,19 +124,25 @@ class Report:
 
 @dataclass(frozen=True)
 class Derivation:
-    """A theorem, the steps that lead to it, and the names of the theorems that it rests on.
+    """A theorem and the steps that lead to it.
 
+    The last step, labelled "conclusion", claims the relation of the theorem's statement.
     ``check()`` runs every check; ``latex()``, ``markdown()`` and ``text()`` print it.
     """
 
     theorem: Theorem
     steps: tuple[Step, ...]
-    requires: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """The name of the optimizer, as in the catalogue."""
+        """The name in the registry."""
         return self.theorem.name
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The names of the theorems that it rests on."""
+        checks = (step.check for step in self.steps)
+        return tuple(n for check in checks if isinstance(check, Deduced) for n in check.theorems)
 
     def step(self, label: str) -> Step:
         """The step with this label."""
@@ -151,26 +157,39 @@ class Derivation:
         return replace(self, steps=tuple(changed if s.label == label else s for s in self.steps))
 
     def check(self) -> Report:
-        """Check every step; a deduction whose premise failed fails with it."""
+        """Check every step; a deduction whose premise failed or is missing fails with it.
+
+        The check of the whole fails too if its last step does not claim what the theorem states.
+        """
         results: dict[str, StepResult] = {}
         for step in self.steps:
             outcome = step.check(step.claim)
             if isinstance(step.check, Deduced):
                 outcome = _with_premises(outcome, step.check.premises, results)
             results[step.label] = StepResult(step.label, *outcome)
-        return Report(self.name, tuple(results.values()))
+        stated = self.theorem.statement.relation
+        if not self.steps or self.steps[-1].label != "conclusion":
+            fault = "no step is the conclusion"
+        elif self.steps[-1].claim != stated:
+            fault = f"the conclusion claims {self.steps[-1].claim}, but the theorem states {stated}"
+        else:
+            return Report(self.name, tuple(results.values()))
+        return Report(self.name, (*results.values(), StepResult("statement", Status.FAILED, fault)))
 
     def status(self) -> str:
-        """The status of the theorem, computed from its steps: exact, tested or failed."""
+        """The status of the theorem, computed from its steps.
+
+        What the statement is when it is proved (exact, sufficient, necessary or asymptotic), or
+        tested, or failed.
+        """
         return self.status_from(self.check())
 
     def status_from(self, report: Report) -> str:
         """The status of the theorem, given the report of its steps."""
-        remarks = {step.label for step in self.steps if step.remark}
-        found = {r.status for r in report.results if r.label not in remarks}
+        found = {result.status for result in report.results}
         if Status.FAILED in found:
             return "failed"
-        return "tested" if Status.TESTED in found else "exact"
+        return "tested" if Status.TESTED in found else self.theorem.statement.kind
 
     def latex(self, *, fragment: bool = False) -> str:
         r"""LaTeX: a compilable article, or a fragment to \input after the same preamble."""

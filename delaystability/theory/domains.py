@@ -1,10 +1,25 @@
-"""Charts of the domains on which inequalities are proved, by symbols that are positive."""
+"""Domains, and charts of them on which inequalities are proved, by symbols that are positive."""
 
 from __future__ import annotations
 
 from sympy import Integer, Symbol
 
-__all__ = ["closed_unit_interval", "momentum", "nonnegative", "nonnegative_momentum"]
+from delaystability.theory.symbols import m
+
+__all__ = [
+    "ANY_MOMENTUM",
+    "USUAL_MOMENTUM",
+    "closed_unit_interval",
+    "momentum",
+    "nonnegative",
+    "nonnegative_momentum",
+]
+
+ANY_MOMENTUM = (m > -1, m < 1)
+"""The condition -1 < m < 1."""
+
+USUAL_MOMENTUM = (m >= 0, m < 1)
+"""The condition 0 <= m < 1."""
 
 _positive = Symbol("q", positive=True)
 _first, _second = Symbol("r", nonnegative=True), Symbol("s", nonnegative=True)

@@ -133,6 +133,7 @@ _WORDS = {
     r"\theta": "θ",
     r"\tau": "τ",
     r"\alpha": "α",
+    r"\rho": "ρ",
     r"\sigma": "σ",
     r"\xi": "ξ",
     r"\eta": "η",
@@ -147,7 +148,7 @@ _WORDS = {
     r"\{": "{",
     r"\}": "}",
 }
-_GREEK = re.compile(r"\b(theta|tau|alpha|sigma|xi|eta|pi)(?=\b|_)")
+_GREEK = re.compile(r"\b(theta|tau|alpha|rho|sigma|xi|eta|pi)(?=\b|_)")
 
 
 def latex_to_text(latex: str) -> str:

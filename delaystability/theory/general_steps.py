@@ -28,7 +28,6 @@ from delaystability.theory.symbols import (
     alpha,
     curvature,
     eta,
-    m,
     ordered_product,
     ordered_quotient,
     ordered_sum,
@@ -42,6 +41,7 @@ from delaystability.theory.symbols import (
 )
 
 __all__ = [
+    "SHARED",
     "SPEED",
     "THRESHOLD",
     "X",
@@ -50,8 +50,10 @@ __all__ = [
     "form_steps",
     "general_steps",
     "modulus_step",
-    "parametric_steps",
 ]
+
+SHARED = ("recurrence", "polynomial", "small-gain", "cosine-part", "sine-part", "crossing")
+"""The labels of the steps of `general_steps`."""
 
 X = Function("X")(theta)
 """Real part of exp(i (tau + 1/2) theta) A conj(B) on the circle; it vanishes at a crossing."""
@@ -231,33 +233,3 @@ def modulus_step(loop: Loop, squared: Expr, text: str, **given: Basic | str) -> 
         check=Identity({X: loop.cosine_part, Y: loop.sine_part}),
         given={"X": X, "Y": Y, **given},
     )
-
-
-def parametric_steps(
-    loop: Loop, ratio: Expr, gain: Expr, short: Mapping[int, tuple[str, Eq]], **given: Basic | str
-) -> tuple[Step, ...]:
-    """Remarks: the gain of a crossing without the momentum, and what it is for short delays.
-
-    ``ratio`` is the momentum that the angle equation gives; ``short`` maps a delay to its text and
-    to an equation between the gain and the momentum.
-    """
-    parametric = Step(
-        label="parametric",
-        text="With {ratio} eliminated by the angle equation, the gain of a crossing is",
-        claim=Eq(a, gain, evaluate=False),
-        check=Identity({a: (2 * sin(theta / 2) * loop.sine_part).subs(m, ratio)}),
-        given={"ratio": Eq(m, ratio, evaluate=False)},
-        remark=True,
-    )
-    remarks = [
-        Step(
-            label=f"delay-{delay}",
-            text=text,
-            claim=claim,
-            check=Identity({a: gain.subs(tau, delay), m: ratio.subs(tau, delay)}),
-            given={"delay": Eq(tau, delay, evaluate=False), **given},
-            remark=True,
-        )
-        for delay, (text, claim) in short.items()
-    ]
-    return (parametric, *remarks)

@@ -57,11 +57,10 @@ def proof_html(derivation: Derivation, report: Report) -> str:
 def _step(step: Step, result: StepResult, style: Style) -> str:
     label, status, detail = result
     claim = _math(step.claim, "block") if step.claim is not None else ""
-    remark = "<em>Remark.</em> " if step.remark else ""
     title = escaping.escape(detail, quote=True)
     return (
         f'<li data-step="{label}"><span class="status {status.value}" title="{title}">'
-        f"{status.value}</span><p>{remark}{fill(step.text, step.given, style)}</p>{claim}</li>"
+        f"{status.value}</span><p>{fill(step.text, step.given, style)}</p>{claim}</li>"
     )
 
 

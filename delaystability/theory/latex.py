@@ -105,8 +105,6 @@ def section(derivation: Derivation, report: Report | None = None) -> str:
     report = report or derivation.check()
     sources = ", ".join(theorem.sources)
     prefix = {"lemma": "lem", "theorem": "thm"}[theorem.kind]
-    proof = [step for step in derivation.steps if not step.remark]
-    remarks = [step for step in derivation.steps if step.remark]
     lines = [
         rf"\section{{{_escaped(theorem.title)}}}\label{{sec:{name}}}",
         rf"\begin{{{theorem.kind}}}[{_escaped(theorem.title)} \cite{{{sources}}}]",
@@ -114,15 +112,9 @@ def section(derivation: Derivation, report: Report | None = None) -> str:
         _joined(fill(theorem.text, theorem.given, style)),
         rf"\end{{{theorem.kind}}}",
         r"\begin{proof}",
-        *_paragraphs(proof, report, style, name),
+        *_paragraphs(derivation.steps, report, style, name),
         r"\end{proof}",
     ]
-    if remarks:
-        lines += [
-            r"\begin{remark}",
-            *_paragraphs(remarks, report, style, name),
-            r"\end{remark}",
-        ]
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,7 @@ __all__ = ["markdown"]
 
 
 def markdown(derivation: Derivation, report: Report | None = None) -> str:
-    """Theorem, numbered steps with their status, remarks and references."""
+    """Theorem, numbered steps with their status, and references."""
     numbers = {step.label: number for number, step in enumerate(derivation.steps, 1)}
     style = Style(
         inline=lambda expression: f"${formula_latex(expression)}$",
@@ -32,11 +32,8 @@ def markdown(derivation: Derivation, report: Report | None = None) -> str:
         f"**{kind}** ({derivation.status_from(report)}).",
         fill(theorem.text, theorem.given, style).strip(),
         "**Proof.**",
-        *(_step(s, numbers, status, style) for s in derivation.steps if not s.remark),
+        *(_step(step, numbers, status, style) for step in derivation.steps),
     ]
-    remarks = [s for s in derivation.steps if s.remark]
-    if remarks:
-        parts += ["**Remarks.**", *(_step(s, numbers, status, style) for s in remarks)]
     text = "\n\n".join(parts)
     keys = sorted({*theorem.sources, *re.findall(r"\[([a-z]+\d{4})\]", text)})
     parts += ["**References**", "\n".join(f"- [{key}] {REFERENCES[key]}" for key in keys)]

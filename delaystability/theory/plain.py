@@ -31,10 +31,9 @@ def plain(derivation: Derivation, report: Report | None = None) -> str:
     theorem = derivation.theorem
     heading = f"{theorem.title} ({theorem.kind}, {derivation.status_from(report)})"
     lines = [heading, "=" * len(heading), "", _wrapped(fill(theorem.text, theorem.given, style))]
-    for step, result in zip(derivation.steps, report.results, strict=True):
+    for step, result in zip(derivation.steps, report.results, strict=False):
         text = fill(step.text, step.given, style)
-        remark = "Remark. " if step.remark else ""
-        lines += ["", _wrapped(f"({numbers[step.label]}) [{result.status.value}] {remark}{text}")]
+        lines += ["", _wrapped(f"({numbers[step.label]}) [{result.status.value}] {text}")]
         if step.claim is not None:
             lines += ["", _shifted(step.claim)]
     lines += ["", report.summary(), ""]

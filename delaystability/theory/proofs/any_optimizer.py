@@ -11,8 +11,9 @@ from delaystability.optimizer import LinearOptimizer, Optimizer
 from delaystability.theory.checks import Deduced, Outcome, Status
 from delaystability.theory.confirm import largest_root, smallest_gain
 from delaystability.theory.derivation import Derivation, Step, Theorem
-from delaystability.theory.general_steps import THRESHOLD, X, Y, general_steps
+from delaystability.theory.general_steps import SHARED, THRESHOLD, X, Y, general_steps
 from delaystability.theory.loop import Loop
+from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbols import half_sine, ordered_product, tau, theta
 
 __all__ = ["any_optimizer"]
@@ -48,6 +49,13 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Derivation:
     theorem = Theorem(
         name=name,
         title=title,
+        statement=Statement(
+            "threshold",
+            threshold,
+            name,
+            roots=(Root(theta, Eq(loop.cosine_part, 0, evaluate=False), minimized=gain),),
+            definitions=tuple(meaning.items()),
+        ),
         text=prelude
         + (
             "Suppose that all poles of the optimizer lie inside the unit circle and that small "
@@ -70,7 +78,7 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Derivation:
                     "the smallest such gain no root can leave the unit circle:"
                 ),
                 claim=threshold,
-                check=_SmallestCrossing(("small-gain", "crossing"), _trial(loop, meaning)),
+                check=_SmallestCrossing(SHARED, _trial(loop, meaning)),
                 given={"X": Eq(X, 0, evaluate=False), "Ypositive": r"Y(\theta) > 0"},
             ),
         ),

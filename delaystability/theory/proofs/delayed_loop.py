@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from sympy import Derivative, Eq, Function, I, Symbol
+import mpmath
+from sympy import Basic, Derivative, Eq, Function, I, Rational, Symbol, lambdify
 
-from delaystability.theory.checks import Cited, Identity
+from delaystability.optimizers import HeavyBall
+from delaystability.theory.checks import Cited, Deduced, Identity
+from delaystability.theory.confirm import largest_root, outermost_root
 from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.loop import Loop
+from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import (
     a,
     alpha,
@@ -29,9 +34,14 @@ def delayed_loop() -> Derivation:
     root = Function("z")(a)
     turns = ordered_sum(z / (z - 1), tau, z * pole.diff(z) / pole, -z * zero.diff(z) / zero)
     speed_of_root = (a / z * -residual.diff(a) / residual.diff(z)).subs(a, needed)
+    modulus = Function("rho")(a)
+    pace = Eq(
+        a / modulus * Derivative(modulus, a), ordered_quotient(x, x**2 + y**2), evaluate=False
+    )
     theorem = Theorem(
         name="delayed-loop",
         title="Crossings of the unit circle",
+        statement=Statement("identity", pace),
         text=(
             "A point {z} is a root for the gain {a} exactly if {gain}. Let {speed}, where {S}. A "
             "root on the unit circle with {positive} is simple and moves outward as the gain "
@@ -83,29 +93,64 @@ def delayed_loop() -> Derivation:
         ),
         Step(
             label="outward",
-            text=(
-                "The real part of the left side is the derivative of {modulus} with respect to "
-                "{gain}. For {S} it has the sign of {x}, since"
-            ),
+            text="The modulus of the root changes with the real part of the left side, which is",
             claim=Eq(1 / (x + I * y), (x - I * y) / (x**2 + y**2), evaluate=False),
             check=Identity(),
-            given={
-                "modulus": r"\log |z|",
-                "gain": r"\log a",
-                "S": Eq(log_derivative, x + I * y, evaluate=False),
-                "x": x,
-            },
         ),
         Step(
             label="continuity",
             text=(
                 "The roots depend continuously on the gain {cite:marden1966}. Their number outside "
-                "the unit circle can therefore change only at a gain for which one lies on the "
-                "circle, and there it can only grow, for every such root moves outward. It is zero "
-                "up to the smallest such gain, and positive ever after."
+                "the unit circle can change only at a gain for which one lies on the circle."
             ),
             claim=None,
-            check=Cited("Marden (1966), Theorem (1,4): continuity of the zeros"),
+            check=Cited("marden1966", "Theorem (1,4): continuity of the zeros"),
+        ),
+        Step(
+            label="conclusion",
+            text=(
+                "With {S} at the root and {rho}, the real part of {ref:root-velocity} is by "
+                "{ref:outward} the equation below, whose sign is that of {x}. A root on the circle "
+                "with positive {x} therefore moves outward. If all do, the number outside can only "
+                "grow: it is zero up to the smallest gain with a root on the "
+                "circle, and positive ever after."
+            ),
+            claim=pace,
+            check=Deduced(
+                (
+                    "gain-of-root",
+                    "log-derivative",
+                    "root-velocity",
+                    "outward",
+                    "continuity",
+                ),
+                trial=_modulus_by_differences,
+            ),
+            given={
+                "S": Eq(log_derivative, x + I * y, evaluate=False),
+                "rho": r"\rho = |z|",
+                "x": x,
+            },
         ),
     )
     return Derivation(theorem, steps)
+
+
+def _modulus_by_differences(claim: Basic | None) -> tuple[int, str]:
+    """The right side against a difference quotient of the modulus of a followed root."""
+    if not isinstance(claim, Eq):
+        return 0, f"an equation is needed, not {claim}"
+    x, y = (Symbol(name, real=True) for name in "xy")
+    points = [(delay, Rational(k, 10)) for delay in (1, 2, 5) for k in (-5, 3, 9)]
+    step = mpmath.mpf("1e-7")
+    for delay, value in points:
+        loop = Loop(HeavyBall(value))
+        log_slope = lambdify(z, loop.root_speed.subs(tau, delay), "mpmath")
+        gains = [(1 + k * step) / 5 for k in (-1, 0, 1)]
+        moduli = [largest_root(loop, {tau: delay}, gain) for gain in gains]
+        quotient = (moduli[2] - moduli[0]) / (2 * step * moduli[1])
+        slope = log_slope(outermost_root(loop, {tau: delay}, gains[1]))
+        predicted = claim.rhs.subs({x: slope.real, y: slope.imag})
+        if not abs(predicted - quotient) < mpmath.mpf("1e-5"):
+            return len(points), f"{predicted} is not the pace {quotient} at delay {delay}"
+    return len(points), ""

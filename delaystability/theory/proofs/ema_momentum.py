@@ -5,16 +5,17 @@ from __future__ import annotations
 from sympy import Eq, Function
 
 from delaystability.optimizers import EMAMomentum, HeavyBall
-from delaystability.theory.checks import ByTheorem, Deduced, Identity
+from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import confirm_threshold, grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
-from delaystability.theory.general_steps import THRESHOLD, general_steps
+from delaystability.theory.domains import ANY_MOMENTUM
+from delaystability.theory.general_steps import SHARED, THRESHOLD, general_steps
 from delaystability.theory.loop import Loop
 from delaystability.theory.proofs.heavy_ball import (
     boundary_angle,
-    heavy_ball,
     threshold_formula,
 )
+from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbols import a, m, ordered_product, tau, theta, z
 
 __all__ = ["ema_momentum"]
@@ -32,6 +33,13 @@ def ema_momentum() -> Derivation:
     theorem = Theorem(
         name=EMAMomentum.name,
         title="EMA momentum",
+        statement=Statement(
+            "threshold",
+            threshold,
+            EMAMomentum.name,
+            ANY_MOMENTUM,
+            (Root(theta, boundary_angle()),),
+        ),
         text=(
             "Let {domain}, and let {theta} be the smallest root in {interval} of {display:angle} "
             "EMA momentum with delay {tau} is stable exactly for gains {stable}, where "
@@ -68,27 +76,18 @@ def ema_momentum() -> Derivation:
                 given={"heavy": "p_{HB}", "scaled": ordered_product(1 - m, a)},
             ),
             Step(
-                label="heavy-ball",
-                text="The stable gains of heavy ball are known from {theorem:heavy-ball}.",
-                claim=None,
-                check=ByTheorem("heavy-ball", _heavy_ball_outcome),
-            ),
-            Step(
                 label="conclusion",
-                text="Division by {factor}, which is positive, gives",
+                text=(
+                    "The stable gains of heavy ball are known from {theorem:heavy-ball}. Division "
+                    "by {factor}, which is positive, gives"
+                ),
                 claim=threshold,
                 check=Deduced(
-                    premises=("scaling", "heavy-ball"),
+                    premises=(*SHARED, "scaling"),
+                    theorems=(HeavyBall.name,),
                     trial=confirm_threshold(loop, grid(("-9/10", "1/3", "9/10"))),
                 ),
                 given={"factor": 1 - m},
             ),
         ),
-        requires=("heavy-ball",),
     )
-
-
-def _heavy_ball_outcome() -> tuple[int, str]:
-    derivation = heavy_ball()
-    report = derivation.check()
-    return report.failed, derivation.status_from(report)

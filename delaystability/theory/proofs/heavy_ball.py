@@ -23,8 +23,9 @@ from delaystability.optimizers import HeavyBall
 from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.confirm import confirm_threshold, grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
-from delaystability.theory.domains import closed_unit_interval, momentum, nonnegative
+from delaystability.theory.domains import ANY_MOMENTUM, closed_unit_interval, momentum, nonnegative
 from delaystability.theory.general_steps import (
+    SHARED,
     THRESHOLD,
     X,
     Y,
@@ -32,9 +33,10 @@ from delaystability.theory.general_steps import (
     form_steps,
     general_steps,
     modulus_step,
-    parametric_steps,
 )
 from delaystability.theory.loop import Loop
+from delaystability.theory.prose import LEMMA
+from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbols import (
     a,
     half_cosine,
@@ -90,6 +92,13 @@ def heavy_ball() -> Derivation:
     theorem = Theorem(
         name=HeavyBall.name,
         title="Heavy ball",
+        statement=Statement(
+            "threshold",
+            threshold,
+            HeavyBall.name,
+            ANY_MOMENTUM,
+            (Root(theta, boundary_angle()),),
+        ),
         text=(
             "Let {domain}, and let {theta} be the smallest root in {interval} of {display:angle} "
             "Heavy ball with delay {tau} is stable exactly for gains {stable}, where "
@@ -129,21 +138,23 @@ def heavy_ball() -> Derivation:
             claim=threshold,
             check=Deduced(
                 premises=(
-                    "small-gain",
-                    "crossing",
+                    *SHARED,
+                    "cosine-form",
+                    "sine-form",
                     "first-crossing",
                     "modulus",
                     "interior",
                     "order",
                     "order-sign",
                     "half-turn",
+                    "speed",
                     "speed-sign",
                 ),
+                theorems=(LEMMA,),
                 trial=confirm_threshold(loop, grid(("-9/10", "-1/2", "1/3", "9/10"))),
             ),
             given={"theta": theta},
         ),
-        *_short_delays(loop),
     )
     return Derivation(theorem, steps)
 
@@ -287,25 +298,3 @@ def _directions(loop: Loop) -> tuple[Step, ...]:
         {m: momentum, cos(theta): 1 - 2 * chart, tau: nonnegative} for chart in closed_unit_interval
     )
     return direction_steps(loop, speed, charts)
-
-
-def _short_delays(loop: Loop) -> tuple[Step, ...]:
-    above, below = (tau + Rational(1, 2)) * theta, (tau - Rational(1, 2)) * theta
-    quadratic = ordered_sum(a**2, ordered_product(1 + m, a))
-    positive_root = ordered_quotient(ordered_sum(sqrt(m**2 - 2 * m + 5), -(1 + m)), 2)
-    return parametric_steps(
-        loop,
-        cos(above) / cos(below),
-        2 * half_sine * sin(theta) / cos(below),
-        {
-            1: (
-                "For {delay} the angle drops out, and the threshold is",
-                Eq(a, 1 - m, evaluate=False),
-            ),
-            2: (
-                "For {delay} it is the positive root of a quadratic equation, {root}:",
-                Eq(quadratic, 1 - m, evaluate=False),
-            ),
-        },
-        root=Eq(a, positive_root, evaluate=False),
-    )

@@ -22,8 +22,14 @@ from delaystability.optimizers import Nesterov
 from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.confirm import confirm_threshold, grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
-from delaystability.theory.domains import closed_unit_interval, nonnegative, nonnegative_momentum
+from delaystability.theory.domains import (
+    USUAL_MOMENTUM,
+    closed_unit_interval,
+    nonnegative,
+    nonnegative_momentum,
+)
 from delaystability.theory.general_steps import (
+    SHARED,
     THRESHOLD,
     X,
     Y,
@@ -34,8 +40,9 @@ from delaystability.theory.general_steps import (
 )
 from delaystability.theory.loop import Loop
 from delaystability.theory.proofs.heavy_ball import pole_modulus_squared
+from delaystability.theory.prose import LEMMA
+from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbols import (
-    a,
     half_cosine,
     half_sine,
     m,
@@ -56,6 +63,7 @@ _ZERO_SQUARED = ordered_sum(1, ordered_product(4, m, 1 + m, half_sine**2))
 def nesterov() -> Derivation:
     """The threshold of Nesterov momentum, with the complete argument for every delay."""
     loop = Loop(Nesterov(m))
+    angle = Eq(loop.cosine_part, 0, evaluate=False)
     threshold = Eq(
         THRESHOLD,
         ordered_product(
@@ -66,6 +74,9 @@ def nesterov() -> Derivation:
     theorem = Theorem(
         name=Nesterov.name,
         title="Nesterov momentum",
+        statement=Statement(
+            "threshold", threshold, Nesterov.name, USUAL_MOMENTUM, (Root(theta, angle),)
+        ),
         text=(
             "Let {domain}, and let {theta} be the smallest root in {interval} of {display:angle} "
             "Nesterov momentum with delay {tau} is stable exactly for gains {stable}, where "
@@ -77,7 +88,7 @@ def nesterov() -> Derivation:
             "domain": r"0 \le m < 1",
             "theta": theta,
             "interval": r"(0, \pi]",
-            "angle": Eq(loop.cosine_part, 0, evaluate=False),
+            "angle": angle,
             "tau": tau,
             "stable": "0 < a < a_*",
             "threshold": threshold,
@@ -108,31 +119,20 @@ def nesterov() -> Derivation:
                 claim=threshold,
                 check=Deduced(
                     premises=(
-                        "small-gain",
-                        "crossing",
+                        *SHARED,
+                        "cosine-form",
+                        "sine-form",
                         "first-crossing",
                         "modulus",
                         "zero-modulus",
                         "increasing",
                         "increasing-sign",
+                        "speed",
                         "speed-sign",
                     ),
+                    theorems=(LEMMA,),
                     trial=confirm_threshold(loop, grid(("0", "1/3", "3/4", "9/10"))),
                 ),
-            ),
-            Step(
-                label="delay-zero",
-                text="Without delay the angle is {pi}, and the threshold is",
-                claim=Eq(
-                    a,
-                    ordered_quotient(ordered_product(2, 1 + m), 1 + 2 * m),
-                    evaluate=False,
-                ),
-                check=Identity(
-                    {a: (2 * loop.sine_part / loop.zero_modulus_squared).subs({tau: 0, theta: pi})}
-                ),
-                given={"pi": Eq(theta, pi, evaluate=False)},
-                remark=True,
             ),
         ),
     )

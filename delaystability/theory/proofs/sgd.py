@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Eq, Expr, Function, Integer, Limit, Rational, limit, oo, pi, sin
+from sympy import Eq, Function, Integer, Rational, pi, sin
 
 from delaystability.optimizers import SGD
 from delaystability.theory.checks import Deduced, Identity
@@ -10,6 +10,7 @@ from delaystability.theory.confirm import confirm_threshold, grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import nonnegative
 from delaystability.theory.general_steps import (
+    SHARED,
     THRESHOLD,
     X,
     direction_steps,
@@ -17,6 +18,8 @@ from delaystability.theory.general_steps import (
     modulus_step,
 )
 from delaystability.theory.loop import Loop
+from delaystability.theory.prose import LEMMA
+from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import a, half_sine, ordered_product, tau, theta
 
 __all__ = ["sgd"]
@@ -31,6 +34,7 @@ def sgd() -> Derivation:
     theorem = Theorem(
         name=SGD.name,
         title="SGD",
+        statement=Statement("threshold", threshold, SGD.name),
         text=(
             "SGD with delay {tau} is stable exactly for gains {stable}, where {display:threshold} "
             "The root that reaches the unit circle first has the angle {first}."
@@ -76,28 +80,10 @@ def sgd() -> Derivation:
                 ),
                 claim=threshold,
                 check=Deduced(
-                    premises=(
-                        "small-gain",
-                        "crossing",
-                        "modulus",
-                        "first-crossing",
-                        "speed-sign",
-                    ),
+                    premises=(*SHARED, "modulus", "first-crossing", "speed", "speed-sign"),
+                    theorems=(LEMMA,),
                     trial=confirm_threshold(loop, grid(("0",), range(12))),
                 ),
             ),
-            _long_delays(formula.doit()),
         ),
-    )
-
-
-def _long_delays(formula: Expr) -> Step:
-    scaled = ordered_product(2 * tau + 1, THRESHOLD)
-    return Step(
-        label="long-delays",
-        text="For long delays the threshold, and with it the learning rate, falls as {inverse}:",
-        claim=Eq(Limit(scaled, tau, oo), pi, evaluate=False),
-        check=Identity({Limit(scaled, tau, oo): limit((2 * tau + 1) * formula, tau, oo)}),
-        given={"inverse": r"1/\tau"},
-        remark=True,
     )

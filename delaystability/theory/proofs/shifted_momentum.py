@@ -8,8 +8,9 @@ from delaystability.optimizers import ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import confirm_threshold, grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
-from delaystability.theory.domains import closed_unit_interval, momentum, nonnegative
+from delaystability.theory.domains import ANY_MOMENTUM, closed_unit_interval, momentum, nonnegative
 from delaystability.theory.general_steps import (
+    SHARED,
     THRESHOLD,
     X,
     Y,
@@ -17,11 +18,11 @@ from delaystability.theory.general_steps import (
     form_steps,
     general_steps,
     modulus_step,
-    parametric_steps,
 )
 from delaystability.theory.loop import Loop
+from delaystability.theory.prose import LEMMA
+from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbols import (
-    a,
     half_cosine,
     half_sine,
     m,
@@ -41,10 +42,14 @@ def shifted_momentum() -> Derivation:
     """The threshold of shifted momentum, with the complete argument for every delay."""
     loop = Loop(ShiftedMomentum(m))
     squared = ordered_sum((1 - m) ** 2, 4 * m * sin(_Q) ** 2)
+    angle = Eq(cos((tau + Rational(1, 2)) * theta), m * half_cosine, evaluate=False)
     threshold = Eq(THRESHOLD, ordered_product(2, half_sine, sqrt(squared)), evaluate=False)
     theorem = Theorem(
         name=ShiftedMomentum.name,
         title="Shifted momentum",
+        statement=Statement(
+            "threshold", threshold, ShiftedMomentum.name, ANY_MOMENTUM, (Root(theta, angle),)
+        ),
         text=(
             "Let {domain}, and let {theta} be the smallest root in {interval} of {display:angle} "
             "Shifted momentum with delay {tau} is stable exactly for gains {stable}, where "
@@ -55,7 +60,7 @@ def shifted_momentum() -> Derivation:
             "domain": "-1 < m < 1",
             "theta": theta,
             "interval": r"(0, \pi]",
-            "angle": Eq(cos((tau + Rational(1, 2)) * theta), m * half_cosine, evaluate=False),
+            "angle": angle,
             "tau": tau,
             "stable": "0 < a < a_*",
             "threshold": threshold,
@@ -84,18 +89,20 @@ def shifted_momentum() -> Derivation:
                 claim=threshold,
                 check=Deduced(
                     premises=(
-                        "small-gain",
-                        "crossing",
+                        *SHARED,
+                        "cosine-form",
+                        "sine-form",
                         "first-crossing",
                         "modulus",
                         "chord",
                         "increasing",
+                        "speed",
                         "speed-sign",
                     ),
+                    theorems=(LEMMA,),
                     trial=confirm_threshold(loop, grid(("-9/10", "-1/2", "1/3", "9/10"))),
                 ),
             ),
-            *_remarks(loop),
         ),
     )
 
@@ -205,12 +212,3 @@ def _directions(loop: Loop) -> tuple[Step, ...]:
         {m: momentum, turn: 1 - 2 * chart, tau: nonnegative} for chart in closed_unit_interval
     )
     return direction_steps(loop, speed, charts)
-
-
-def _remarks(loop: Loop) -> tuple[Step, ...]:
-    return parametric_steps(
-        loop,
-        cos((tau + Rational(1, 2)) * theta) / half_cosine,
-        ordered_product(2, tan(theta / 2), sin((tau + 1) * theta)),
-        {1: ("For {delay} the threshold is", Eq(a, 1 - m**2, evaluate=False))},
-    )

@@ -1,0 +1,136 @@
+"""What a theorem claims, as data: a relation, its domain, and the roots that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+from sympy import And, Basic, Eq, Expr, Float, Limit, Symbol, lambdify, pi
+from sympy.core.relational import GreaterThan, LessThan, Relational
+
+from delaystability.theory.confirm import first_root, smallest_crossing
+from delaystability.theory.symbols import tau
+
+__all__ = ["QUANTITIES", "Root", "Statement"]
+
+QUANTITIES: dict[str, str] = {
+    "threshold": "a_*: the loop is stable exactly for gains (learning rate times curvature) "
+    "between 0 and a_*",
+    "identity": "a formula that other theorems use",
+}
+"""What the left side of a relation stands for, in words."""
+
+
+@dataclass(frozen=True)
+class Root:
+    """A symbol defined as a root of an equation in (0, upper].
+
+    It is the smallest root; the difference of the two sides is positive near 0 and changes its sign
+    there. With ``minimized``, it is the root at which that expression is positive and smallest.
+    """
+
+    symbol: Symbol
+    equation: Eq
+    upper: Expr = pi
+    minimized: Expr | None = None
+
+    def solve(self, point: Mapping[Symbol, Any]) -> Any:
+        """The root, where a point gives all other symbols, to mpmath's working precision."""
+        digits = mpmath.mp.dps
+        difference = (self.equation.lhs - self.equation.rhs).subs(point)
+        if self.minimized is not None:
+            return smallest_crossing(difference, self.minimized.subs(point))[0]
+        upper = mpmath.mpf(self.upper.subs(point).evalf(digits))
+        # The roots of an angle equation are about pi/delay apart.
+        pieces = max(64, 8 * (int(point.get(tau, 0)) + 1))
+        return first_root(lambdify(self.symbol, difference, "mpmath"), upper, pieces)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A relation between a quantity and a formula, on a domain.
+
+    Attributes
+    ----------
+    quantity : str
+        A key of `QUANTITIES`: what the left side stands for.
+    optimizer : str
+        The name of the optimizer, as in the catalogue; empty if there is none.
+    relation : relation of SymPy
+        ``Eq(quantity, formula)``, ``quantity >= formula``, ``quantity <= formula``, or
+        ``Eq(Limit(...), value)``.
+    domain : tuple of relations
+        What the symbols must satisfy beyond the assumptions that they carry.
+    roots : tuple of Root
+        Symbols of the formula that are defined by an equation; a later one may use an earlier one.
+    definitions : tuple of pairs (symbol, expression)
+        Notation of the formula and of the equations.
+    """
+
+    quantity: str
+    relation: Relational
+    optimizer: str = ""
+    domain: tuple[Basic, ...] = ()
+    roots: tuple[Root, ...] = ()
+    definitions: tuple[tuple[Symbol, Expr], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.quantity not in QUANTITIES:
+            raise ValueError(f"quantity must be one of {[*QUANTITIES]}; got {self.quantity!r}")
+
+    @property
+    def kind(self) -> str:
+        """What a complete proof makes of it: exact, sufficient, necessary or asymptotic.
+
+        A lower bound of a threshold is sufficient for stability, an upper bound necessary.
+        """
+        if isinstance(self.relation, GreaterThan):
+            return "sufficient"
+        if isinstance(self.relation, LessThan):
+            return "necessary"
+        return "asymptotic" if self.relation.has(Limit) else "exact"
+
+    @property
+    def formula(self) -> Expr:
+        """The right side."""
+        return self.relation.rhs
+
+    @property
+    def parameters(self) -> tuple[Symbol, ...]:
+        """The free symbols that a point must give, in alphabetical order."""
+        parts = [self.formula, *(root.equation for root in self.roots), *self.domain]
+        parts += [meaning for _, meaning in self.definitions]
+        defined = {root.symbol for root in self.roots} | {symbol for symbol, _ in self.definitions}
+        return tuple(sorted(set().union(*(p.free_symbols for p in parts)) - defined, key=str))
+
+    def holds_in_domain(self, point: Mapping[Symbol, Any]) -> bool:
+        """Whether the parameters of a point lie in the domain."""
+        return bool(And(*(condition.subs(point) for condition in self.domain)))
+
+    def root_values(self, point: Mapping[Symbol, Any], digits: int = 30) -> dict[Symbol, Any]:
+        """The point together with the values of the roots, to this number of digits."""
+        values = dict(point)
+        values |= {symbol: meaning.subs(values) for symbol, meaning in self.definitions}
+        with mpmath.workdps(digits + 15):
+            for root in self.roots:
+                values[root.symbol] = Float(root.solve(values), digits + 15)
+        return values
+
+    def value(self, point: Mapping[Symbol, Any], digits: int = 30) -> Any:
+        """The value of the formula at a point of the domain, as an mpmath number.
+
+        Raises
+        ------
+        ValueError
+            If the point lies outside the domain or leaves a parameter open.
+        """
+        missing = [str(symbol) for symbol in self.parameters if symbol not in point]
+        if missing:
+            raise ValueError(f"point must give {', '.join(missing)}; got {dict(point)}")
+        if not self.holds_in_domain(point):
+            raise ValueError(f"point must satisfy {self.domain}; got {dict(point)}")
+        values = self.root_values(point, digits)
+        with mpmath.workdps(digits + 15):
+            return mpmath.mpf(self.formula.doit().subs(values).evalf(digits + 15))
