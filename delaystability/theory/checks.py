@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from sympy import Basic, Eq, Expr, Poly, S, expand, fraction, together
+from sympy import Basic, Eq, Expr, Limit, Poly, S, expand, fraction, limit, together
 from sympy.core.relational import GreaterThan, LessThan, StrictGreaterThan, StrictLessThan
 
 from delaystability.theory.field import is_identically_zero
@@ -19,6 +19,7 @@ __all__ = [
     "Cited",
     "Deduced",
     "Identity",
+    "LimitValue",
     "Outcome",
     "Positive",
     "Status",
@@ -73,6 +74,28 @@ class Identity(Check):
         if is_identically_zero(difference.doit()):
             return Outcome(Status.PROVED, "exact identity of rational functions")
         return Outcome(Status.FAILED, f"{claim} is not an identity")
+
+
+@dataclass(frozen=True)
+class LimitValue(Check):
+    """Computes the limit of an explicit expression by SymPy's algorithm of Gruntz.
+
+    Parameters
+    ----------
+    where : mapping from notation of the claim to its meaning
+    """
+
+    where: Mapping[Expr, Expr] = field(default_factory=dict)
+
+    def __call__(self, claim: Basic | None) -> Outcome:
+        if not isinstance(claim, Eq) or not isinstance(claim.lhs, Limit):
+            return Outcome(Status.FAILED, f"an equation of a limit is needed, not {claim}")
+        expression, symbol, point, _ = claim.lhs.args
+        expression = expression.subs(self.where, simultaneous=True).doit()
+        difference = limit(expression, symbol, point) - claim.rhs
+        if is_identically_zero(difference.doit()):
+            return Outcome(Status.PROVED, "limit by the algorithm of Gruntz")
+        return Outcome(Status.FAILED, f"{claim} is not the limit")
 
 
 @dataclass(frozen=True)

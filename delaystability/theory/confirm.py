@@ -1,4 +1,4 @@
-"""Trying a threshold on a grid: the roots of the derived polynomial, found by mpmath."""
+"""Roots by mpmath: of angle equations, and of the derived characteristic polynomial."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import mpmath
-from sympy import Basic, Eq, Expr, Integer, Poly, Rational, lambdify
+from sympy import Expr, Integer, Poly, Rational, lambdify
 
 from delaystability.theory.loop import Loop
 from delaystability.theory.symbols import a, m, tau, theta, z
 
 __all__ = [
-    "confirm_threshold",
     "first_angle",
     "first_root",
     "grid",
@@ -21,8 +20,6 @@ __all__ = [
     "smallest_crossing",
     "smallest_gain",
 ]
-
-_MARGIN = mpmath.mpf("1e-6")
 
 
 def grid(momenta: Iterable[str], delays: Iterable[int] = range(6)) -> list[dict[Expr, Any]]:
@@ -48,32 +45,6 @@ def first_angle(cosine_part: Expr, delay: int) -> Any:
     """The smallest root in (0, pi] of X(theta), whose only free symbol is theta."""
     value = lambdify(theta, cosine_part.subs(tau, delay), "mpmath")
     return first_root(value, +mpmath.pi, 8 * (delay + 1))
-
-
-def confirm_threshold(
-    loop: Loop, points: Iterable[dict[Expr, Any]]
-) -> Callable[[Basic | None], tuple[int, str]]:
-    """A trial of ``Eq(threshold, formula in theta)`` at points {tau: ..., m: ...}.
-
-    At the smallest root theta of the angle equation, the formula times 1 - 1e-6 must be a gain
-    whose roots all lie inside the unit circle, and times 1 + 1e-6 one with a root outside.
-    """
-    chosen = list(points)
-
-    def trial(claim: Basic | None) -> tuple[int, str]:
-        if not isinstance(claim, Eq):
-            return 0, f"a threshold needs an equation, not {claim}"
-        for point in chosen:
-            angle = first_angle(loop.cosine_part.subs(point), int(point[tau]))
-            formula = claim.rhs.subs(point).subs(theta, angle).evalf()
-            threshold = mpmath.mpf(formula)
-            below = largest_root(loop, point, threshold * (1 - _MARGIN))
-            above = largest_root(loop, point, threshold * (1 + _MARGIN))
-            if not below < 1 < above:
-                return len(chosen), f"{formula} is no threshold at {point}: {below}, {above}"
-        return len(chosen), ""
-
-    return trial
 
 
 def largest_root(loop: Loop, point: Mapping[Expr, Any], gain: Any) -> Any:

@@ -18,6 +18,18 @@ __all__ = ["QUANTITIES", "Root", "Statement"]
 QUANTITIES: dict[str, str] = {
     "threshold": "a_*: the loop is stable exactly for gains (learning rate times curvature) "
     "between 0 and a_*",
+    "mean-square-threshold": "the same for the mean square, where the curvature of every update is "
+    "random and independent, with variance kappa times its squared mean",
+    "noise-amplification": "the stationary variance of the iterate under white noise of variance 1 "
+    "that is added to every update of the iterate",
+    "effective-threshold-ratio": "the largest stable effective learning rate, lr/(1 - momentum), "
+    "over that of SGD with the same delay, in the limit of momentum 1",
+    "fastest-gain": "the gain at which a perturbation dies out fastest",
+    "fastest-rate": "the factor by which a perturbation shrinks in an update, at the fastest gain",
+    "escape-slope": "the derivative of log |z_max| by log a at the threshold: a gain of "
+    "(1 + epsilon) a_* makes a perturbation grow by about epsilon times it in an update",
+    "adjusted-learning-rate": "the learning rate that keeps the accessible minima under a new "
+    "delay or optimizer",
     "identity": "a formula that other theorems use",
 }
 """What the left side of a relation stands for, in words."""

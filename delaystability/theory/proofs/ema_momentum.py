@@ -6,7 +6,7 @@ from sympy import Eq, Function
 
 from delaystability.optimizers import EMAMomentum, HeavyBall
 from delaystability.theory.checks import Deduced, Identity
-from delaystability.theory.confirm import confirm_threshold, grid
+from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.general_steps import SHARED, THRESHOLD, general_steps
@@ -17,6 +17,7 @@ from delaystability.theory.proofs.heavy_ball import (
 )
 from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbols import a, m, ordered_product, tau, theta, z
+from delaystability.theory.trials import confirm_threshold
 
 __all__ = ["ema_momentum"]
 
@@ -85,7 +86,9 @@ def ema_momentum() -> Derivation:
                 check=Deduced(
                     premises=(*SHARED, "scaling"),
                     theorems=(HeavyBall.name,),
-                    trial=confirm_threshold(loop, grid(("-9/10", "1/3", "9/10"))),
+                    trial=confirm_threshold(
+                        loop, grid(("-9/10", "1/3", "9/10")), (Root(theta, boundary_angle()),)
+                    ),
                 ),
                 given={"factor": 1 - m},
             ),

@@ -21,7 +21,7 @@ from sympy import (
 
 from delaystability.optimizers import HeavyBall
 from delaystability.theory.checks import Deduced, Identity, Positive
-from delaystability.theory.confirm import confirm_threshold, grid
+from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM, closed_unit_interval, momentum, nonnegative
 from delaystability.theory.general_steps import (
@@ -48,6 +48,7 @@ from delaystability.theory.symbols import (
     tau,
     theta,
 )
+from delaystability.theory.trials import confirm_threshold
 
 __all__ = [
     "boundary_angle",
@@ -151,7 +152,9 @@ def heavy_ball() -> Derivation:
                     "speed-sign",
                 ),
                 theorems=(LEMMA,),
-                trial=confirm_threshold(loop, grid(("-9/10", "-1/2", "1/3", "9/10"))),
+                trial=confirm_threshold(
+                    loop, grid(("-9/10", "-1/2", "1/3", "9/10")), (Root(theta, boundary_angle()),)
+                ),
             ),
             given={"theta": theta},
         ),

@@ -20,7 +20,7 @@ from sympy import (
 
 from delaystability.optimizers import Nesterov
 from delaystability.theory.checks import Deduced, Identity, Positive
-from delaystability.theory.confirm import confirm_threshold, grid
+from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import (
     USUAL_MOMENTUM,
@@ -52,6 +52,7 @@ from delaystability.theory.symbols import (
     tau,
     theta,
 )
+from delaystability.theory.trials import confirm_threshold
 
 __all__ = ["nesterov"]
 
@@ -131,7 +132,9 @@ def nesterov() -> Derivation:
                         "speed-sign",
                     ),
                     theorems=(LEMMA,),
-                    trial=confirm_threshold(loop, grid(("0", "1/3", "3/4", "9/10"))),
+                    trial=confirm_threshold(
+                        loop, grid(("0", "1/3", "3/4", "9/10")), (Root(theta, angle),)
+                    ),
                 ),
             ),
         ),

@@ -6,7 +6,7 @@ from sympy import Eq, Function, Integer, Rational, pi, sin
 
 from delaystability.optimizers import SGD
 from delaystability.theory.checks import Deduced, Identity
-from delaystability.theory.confirm import confirm_threshold, grid
+from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import nonnegative
 from delaystability.theory.general_steps import (
@@ -21,6 +21,7 @@ from delaystability.theory.loop import Loop
 from delaystability.theory.prose import LEMMA
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import a, half_sine, ordered_product, tau, theta
+from delaystability.theory.trials import confirm_threshold
 
 __all__ = ["sgd"]
 

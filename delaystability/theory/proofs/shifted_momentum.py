@@ -6,7 +6,7 @@ from sympy import Derivative, Eq, Expr, Function, Rational, Symbol, cos, pi, sin
 
 from delaystability.optimizers import ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity
-from delaystability.theory.confirm import confirm_threshold, grid
+from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM, closed_unit_interval, momentum, nonnegative
 from delaystability.theory.general_steps import (
@@ -32,6 +32,7 @@ from delaystability.theory.symbols import (
     tau,
     theta,
 )
+from delaystability.theory.trials import confirm_threshold
 
 __all__ = ["shifted_momentum"]
 
@@ -100,7 +101,9 @@ def shifted_momentum() -> Derivation:
                         "speed-sign",
                     ),
                     theorems=(LEMMA,),
-                    trial=confirm_threshold(loop, grid(("-9/10", "-1/2", "1/3", "9/10"))),
+                    trial=confirm_threshold(
+                        loop, grid(("-9/10", "-1/2", "1/3", "9/10")), (Root(theta, angle),)
+                    ),
                 ),
             ),
         ),
