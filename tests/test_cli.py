@@ -176,7 +176,7 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
         ("threshold sgd --curvature-noise -1", "curvature_noise must be >= 0"),
         ("threshold sgd --curvature-noise much", "curvature-noise must be a number"),
         ("threshold sgd --delay-log /no/such/file.csv", "/no/such/file.csv"),
-        ("derive adam", "optimizer must be one of"),
+        ("derive adam", "theorem must be one of"),
         ("derive sgd --format pdf", "format must be latex, markdown or text; got 'pdf'"),
         ("derive sgd -o /no/such/folder/file", "No such file or directory"),
         ("certify heavy-ball --momentum inf", "got inf"),

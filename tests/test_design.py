@@ -27,6 +27,7 @@ ALLOWED = {
     "dynamics": GROUND | {"arguments", "numerics"},
     "validation": GROUND | {"bounds"},
     "verification": GROUND | {"numerics", "theory", "bounds", "validation"},
+    "translation": GROUND | {"arguments", "numerics", "theory", "bounds"},
     "terminal": set(),
     "cli": GROUND
     | {"arguments", "numerics", "theory", "bounds", "validation", "verification", "terminal"},

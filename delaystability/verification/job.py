@@ -14,7 +14,7 @@ from delaystability.theory.derive import all_derivations
 from delaystability.theory.latex import article
 from delaystability.validation.edge import DEFAULT, QUICK, checked_training, run_edge
 from delaystability.validation.edge_result import EdgeResult
-from delaystability.verification.bounds_file import bounds_data
+from delaystability.verification.bounds_file import certified_bounds_data
 from delaystability.verification.thresholds import FULL_GRID, QUICK_GRID, ThresholdRow, compare
 
 __all__ = ["FILES", "Progress", "Verification", "checked_folder", "verify"]
@@ -141,7 +141,7 @@ def verify(
     _write(folder / "derivations.tex", article(derivations, reports))
     statuses = {d.name: d.status_from(r) for d, r in zip(derivations, reports, strict=True)}
     rows = compare(QUICK_GRID if quick else FULL_GRID, phase("certify"), statuses)
-    data = bounds_data(derivations, tuple(reports), rows)
+    data = certified_bounds_data(derivations, tuple(reports), rows)
     _write(folder / "bounds.json", json.dumps(data, indent=2))
     checkpoint = folder / _CHECKPOINT
     edge = run_edge(

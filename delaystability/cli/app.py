@@ -1,0 +1,39 @@
+"""The application: which commands there are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from delaystability import __version__
+from delaystability.cli.questions import adjust, threshold
+from delaystability.cli.theory import certify, derive, theorems
+from delaystability.cli.training import validate, verify
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Stability thresholds of neural-network training with delayed gradients.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _global(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"delaystability {__version__}")
+        raise typer.Exit
+
+
+for _command in (threshold, adjust, theorems, derive, certify, validate, verify):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,125 @@
+"""Thresholds, and learning rates that keep the accessible minima."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from delaystability import bounds
+from delaystability.arguments import positive
+from delaystability.cli.options import (
+    CATALOGUE_NAMES,
+    Json,
+    Momentum,
+    Noise,
+    OptimizerName,
+    described,
+    integer,
+    number,
+    optimizer_of,
+)
+from delaystability.delays import MeasuredDelay
+from delaystability.optimizers import CATALOGUE, Optimizer
+from delaystability.terminal import clear_errors, print_values
+
+__all__ = ["adjust", "threshold"]
+
+
+def _measured(path: Path) -> MeasuredDelay:
+    return MeasuredDelay.from_log(path)
+
+
+def _delay_described(delay: Any) -> dict[str, Any]:
+    if isinstance(delay, int):
+        return {"delay": delay}
+    return {"mean_delay": float(delay.mean), "longest_delay": int(delay.maximum)}
+
+
+def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) -> dict[str, Any]:
+    """The threshold of a measured delay, beside what simpler readings of the log would give."""
+    threshold = bounds.stability_threshold
+    return {
+        "threshold": threshold(optimizer, delay, moment="mean", curvature_noise=noise),
+        "mean_square_threshold": threshold(
+            optimizer, delay, moment="mean-square", curvature_noise=noise
+        ),
+        "threshold_of_the_rounded_mean_delay": threshold(optimizer, round(float(delay.mean))),
+        "threshold_of_the_longest_delay": threshold(optimizer, int(delay.maximum)),
+    }
+
+
+def threshold(
+    optimizer: OptimizerName,
+    momentum: Momentum = None,
+    delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "0",
+    lr: Annotated[str | None, typer.Option(help="Also print the sharpest stable minimum.")] = None,
+    sharpness: Annotated[
+        str | None, typer.Option(help="Also print the largest stable learning rate.")
+    ] = None,
+    curvature_noise: Noise = "0",
+    delay_log: Annotated[
+        Path | None, typer.Option(help="Measured delays (CSV) instead of --delay.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Largest stable gain: learning rate times sharpness."""
+    with clear_errors():
+        chosen = optimizer_of(optimizer, momentum)
+        noise = number("curvature-noise", curvature_noise)
+        lag: Any = integer("delay", delay) if delay_log is None else _measured(delay_log)
+        values = {**described(chosen), **_delay_described(lag)}
+        if noise:
+            values["curvature_noise"] = noise
+        if delay_log is None:
+            values["threshold"] = bounds.stability_threshold(chosen, lag, curvature_noise=noise)
+        else:
+            values |= _log_thresholds(chosen, lag, noise)
+        if lr is not None:
+            values["lr"] = number("lr", lr)
+            values["max_sharpness"] = values["threshold"] / float(positive("lr", values["lr"]))
+        if sharpness is not None:
+            values["sharpness"] = number("sharpness", sharpness)
+            checked = float(positive("sharpness", values["sharpness"]))
+            values["max_learning_rate"] = values["threshold"] / checked
+        if lr is not None and sharpness is not None:
+            values["stable"] = values["lr"] * values["sharpness"] < values["threshold"]
+        print_values(values, as_json, "Stability threshold of lr * sharpness")
+
+
+def adjust(
+    optimizer: Annotated[str, typer.Option(help=f"One of: {CATALOGUE_NAMES}.")],
+    lr: Annotated[str, typer.Option(help="Learning rate used with the old delay.")],
+    delay: Annotated[str, typer.Option(help="The old delay.")],
+    new_delay: Annotated[str, typer.Option(help="The new delay.")],
+    momentum: Momentum = None,
+    new_optimizer: Annotated[
+        str | None, typer.Option(help="The new optimizer; the same by default.")
+    ] = None,
+    new_momentum: Annotated[
+        str | None, typer.Option(help="The new momentum; the same by default.")
+    ] = None,
+    curvature_noise: Noise = "0",
+    as_json: Json = False,
+) -> None:
+    """The learning rate that keeps the accessible minima under a new delay or optimizer."""
+    with clear_errors():
+        before = optimizer_of(optimizer, momentum)
+        name = new_optimizer or optimizer
+        kept = momentum if name in CATALOGUE and CATALOGUE[name] is not CATALOGUE["sgd"] else None
+        after = optimizer_of(name, new_momentum if new_momentum is not None else kept)
+        old, new = integer("delay", delay), integer("new-delay", new_delay)
+        old_lr, noise = number("lr", lr), number("curvature-noise", curvature_noise)
+        values: dict[str, Any] = {
+            **described(before),
+            "delay": old,
+            "lr": old_lr,
+            **{f"new_{key}": value for key, value in described(after).items()},
+            "new_delay": new,
+            "new_lr": bounds.adjust_learning_rate(
+                old_lr, before, old, new, after, curvature_noise=noise
+            ),
+            "max_sharpness": bounds.max_sharpness(old_lr, before, old, curvature_noise=noise),
+        }
+        print_values(values, as_json, "Learning rate for the same accessible minima")

@@ -1,0 +1,140 @@
+"""Derivations and certificates."""
+
+from __future__ import annotations
+
+import json
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from delaystability import __version__
+from delaystability.cli.options import (
+    CATALOGUE_NAMES,
+    Json,
+    Momentum,
+    OptimizerName,
+    described,
+    integer,
+    optimizer_of,
+)
+from delaystability.terminal import RefusedError, clear_errors, print_values, progress_bars
+
+__all__ = ["certify", "derive", "theorems"]
+
+
+def derive(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help=f"One of: {CATALOGUE_NAMES}; another name that `theorems` lists; or all.",
+            show_default=False,
+        ),
+    ],
+    format_: Annotated[str, typer.Option("--format", help="latex, markdown or text.")] = "text",
+    fragment: Annotated[
+        bool, typer.Option("--fragment", help="LaTeX to \\input, without preamble.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; the screen by default.")
+    ] = None,
+) -> None:
+    """Print a theorem with its proof, every step checked now. Exit status 1 if a step fails."""
+    with clear_errors():
+        if format_ not in ("latex", "markdown", "text"):
+            raise RefusedError(f"format must be latex, markdown or text; got {format_!r}")
+        from delaystability.theory import latex
+        from delaystability.theory.derive import all_derivations
+        from delaystability.theory.derive import derive as derivation_of
+        from delaystability.theory.markdown import markdown
+        from delaystability.theory.plain import plain
+
+        derivations = all_derivations() if name == "all" else (derivation_of(name),)
+        reports = [derivation.check() for derivation in derivations]
+        if format_ == "latex":
+            sections = map(latex.section, derivations, reports)
+            text = "\n".join(sections) if fragment else latex.article(derivations, reports)
+        else:
+            text = "\n".join(
+                map(markdown if format_ == "markdown" else plain, derivations, reports)
+            )
+        if output is None:
+            sys.stdout.write(text)
+        else:
+            output.write_text(text, encoding="utf-8")
+        failed = [report.name for report in reports if not report.ok]
+    if failed:
+        Console(stderr=True).print(f"[bold red]failed:[/] {', '.join(failed)}")
+        raise typer.Exit(1)
+
+
+def theorems(as_json: Json = False) -> None:
+    """List every theorem with its status, checked now; with --json, all of them as data."""
+    with clear_errors():
+        from delaystability.theory.bounds_json import bounds_data
+        from delaystability.theory.derive import all_derivations
+        from delaystability.theory.registry import parts
+
+        derivations = all_derivations()
+        reports = []
+        with progress_bars() as progress:
+            for done, derivation in enumerate(derivations, 1):
+                reports.append(derivation.check())
+                progress("check", done / len(derivations), derivation.name)
+        if as_json:
+            print(json.dumps(bounds_data(derivations, reports, __version__), indent=1))
+        else:
+            statuses = {
+                derivation.name: derivation.status_from(report)
+                for derivation, report in zip(derivations, reports, strict=True)
+            }
+            titles = {derivation.name: derivation.theorem.title for derivation in derivations}
+            table = Table(title="Theorems", title_justify="left")
+            for heading in ("name", "status", "what"):
+                table.add_column(heading)
+            for part in parts():
+                table.add_section()
+                for name in part.theorems:
+                    table.add_row(name, statuses[name], titles[name])
+            Console(highlight=False).print(table)
+    if not all(report.ok for report in reports):
+        raise typer.Exit(1)
+
+
+def certify(
+    optimizer: OptimizerName,
+    momentum: Momentum = None,
+    delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "0",
+    digits: Annotated[str, typer.Option(help="Relative width 10**-digits, 1 to 1000.")] = "30",
+    as_json: Json = False,
+) -> None:
+    """Enclose the threshold between a proved stable and a proved unstable rational gain."""
+    with clear_errors():
+        from delaystability.numerics.certificate import certify as certified
+
+        chosen = optimizer_of(optimizer, momentum, exact=True)
+        found = certified(chosen, integer("delay", delay), integer("digits", digits))
+        if as_json:
+            print(found.to_json())
+            return
+        values = {
+            **described(chosen),
+            "delay": found.delay,
+            "proved_stable": found.decimal(found.lower),
+            "proved_unstable": found.decimal(found.upper),
+            "method": found.method,
+        }
+        if found.root_moduli is not None:
+            values["largest_root"] = " and ".join(
+                _distance_from_one(modulus) for modulus in found.root_moduli
+            )
+        print_values(values, False, "Certified threshold of lr * sharpness")
+
+
+def _distance_from_one(modulus: str) -> str:
+    difference = Decimal(modulus) - 1
+    return f"1 {'-' if difference < 0 else '+'} {abs(difference):.2e}"

@@ -1,0 +1,183 @@
+"""Theorems as plain data for JSON, and back: formulas, domains, status, sources, sample values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import mpmath
+from sympy import Basic
+
+from delaystability.theory.derivation import Derivation, Report, Theorem
+from delaystability.theory.expression_text import expression_from_text, expression_to_text
+from delaystability.theory.formula import formula_latex
+from delaystability.theory.references import REFERENCES
+from delaystability.theory.sample_points import sample_points
+from delaystability.theory.statement import QUANTITIES, Root, Statement
+
+__all__ = ["FORMAT", "bounds_data", "theorems_from_json"]
+
+FORMAT = 1
+"""The version of the layout; it grows when readers must change."""
+
+_DIGITS = 30
+_CONVENTION = (
+    "Gains are learning rate times curvature, with the raw learning rate of torch.optim.SGD "
+    "(dampening 0); m is the momentum, tau the delay in updates (0 is synchronous)."
+)
+
+
+def bounds_data(
+    derivations: Sequence[Derivation], reports: Sequence[Report], version: str
+) -> dict[str, Any]:
+    """Plain data for JSON: every theorem with its statement, status, steps and sample values.
+
+    Parameters
+    ----------
+    derivations, reports : sequences of the same length
+    version : str
+        Of the package that writes it.
+
+    Returns
+    -------
+    dict
+        ``theorems`` is a list of dictionaries. Every formula has the forms ``srepr`` (read back by
+        `theorems_from_json`), ``infix`` and ``latex``. A sample is a point and the value of the
+        formula there, to 30 digits.
+    """
+    pairs = list(zip(derivations, reports, strict=True))
+    return {
+        "package": "delaystability",
+        "version": version,
+        "format": FORMAT,
+        "convention": _CONVENTION,
+        "quantities": QUANTITIES,
+        "theorems": [_theorem_data(derivation, report) for derivation, report in pairs],
+        "references": {key: str(reference) for key, reference in REFERENCES.items()},
+    }
+
+
+def _theorem_data(derivation: Derivation, report: Report) -> dict[str, Any]:
+    theorem = derivation.theorem
+    return {
+        "name": theorem.name,
+        "title": theorem.title,
+        "kind": theorem.kind,
+        "status": derivation.status_from(report),
+        "sources": list(theorem.sources),
+        "requires": list(derivation.requires),
+        "statement": _statement_data(theorem.statement),
+        "text": theorem.text,
+        "given": {name: _formula_data(value) for name, value in theorem.given.items()},
+        "steps": [
+            {"label": result.label, "status": result.status.value, "detail": result.detail}
+            for result in report.results
+        ],
+        "samples": _samples(theorem.statement),
+    }
+
+
+def _formula_data(formula: Basic | str) -> dict[str, str]:
+    if isinstance(formula, str):
+        return {"latex": formula}
+    return {
+        "srepr": expression_to_text(formula),
+        "infix": str(formula),
+        "latex": formula_latex(formula),
+    }
+
+
+def _statement_data(statement: Statement) -> dict[str, Any]:
+    return {
+        "quantity": statement.quantity,
+        "optimizer": statement.optimizer,
+        "relation": _formula_data(statement.relation),
+        "domain": [_formula_data(condition) for condition in statement.domain],
+        "roots": [
+            {
+                "symbol": _formula_data(root.symbol),
+                "equation": _formula_data(root.equation),
+                "upper": _formula_data(root.upper),
+                "minimized": _formula_data(root.minimized) if root.minimized is not None else None,
+            }
+            for root in statement.roots
+        ],
+        "definitions": [[_formula_data(entry) for entry in pair] for pair in statement.definitions],
+    }
+
+
+def _samples(statement: Statement) -> list[dict[str, Any]]:
+    if statement.quantity == "identity" or not isinstance(statement.formula, Basic):
+        return []
+    return [
+        {
+            "point": {str(symbol): str(value) for symbol, value in point.items()},
+            "value": mpmath.nstr(statement.value(point, _DIGITS), _DIGITS),
+        }
+        for point in sample_points(statement)
+    ]
+
+
+def theorems_from_json(text: str) -> tuple[Theorem, ...]:
+    """The theorems of a bounds file, equal to those that were written.
+
+    The status is not read: it is what the check of the derivation says, never what a file says.
+    Formulas are read by a whitelist of constructors; nothing is evaluated.
+
+    Parameters
+    ----------
+    text : str
+        What ``json.dumps(bounds_data(...))`` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the text is not JSON, has another format, or holds a formula outside the whitelist.
+    """
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT:
+            raise ValueError(f"format must be {FORMAT}; got {data['format']!r}")
+        return tuple(map(_read_theorem, data["theorems"]))
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"text must be a bounds file: {type(error).__name__} {error}") from error
+
+
+def _read_theorem(data: Mapping[str, Any]) -> Theorem:
+    return Theorem(
+        name=str(data["name"]),
+        title=str(data["title"]),
+        statement=_read_statement(data["statement"]),
+        text=str(data["text"]),
+        sources=tuple(map(str, data["sources"])),
+        given={str(name): _read_formula(value) for name, value in data["given"].items()},
+        kind=str(data["kind"]),
+    )
+
+
+def _read_formula(data: Mapping[str, str]) -> Any:
+    return expression_from_text(data["srepr"]) if "srepr" in data else str(data["latex"])
+
+
+def _formulas(entries: Iterable[Mapping[str, str]]) -> tuple[Any, ...]:
+    return tuple(map(_read_formula, entries))
+
+
+def _read_statement(data: Mapping[str, Any]) -> Statement:
+    return Statement(
+        quantity=str(data["quantity"]),
+        relation=_read_formula(data["relation"]),
+        optimizer=str(data["optimizer"]),
+        domain=_formulas(data["domain"]),
+        roots=tuple(
+            Root(
+                _read_formula(root["symbol"]),
+                _read_formula(root["equation"]),
+                _read_formula(root["upper"]),
+                None if root["minimized"] is None else _read_formula(root["minimized"]),
+            )
+            for root in data["roots"]
+        ),
+        definitions=tuple(_formulas(pair) for pair in data["definitions"]),
+    )

@@ -1,0 +1,169 @@
+"""Every theorem against the numerics: neither imports the other, so that agreement is evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import mpmath
+import numpy as np
+import pytest
+from sympy import Rational
+
+import delaystability as ds
+from delaystability.theory.derive import all_derivations
+
+STATED = [d for d in all_derivations() if d.theorem.statement.quantity != "identity"]
+TRIED = 12
+ROUNDING = 1e-12
+"""Both sides are sums of a few products and elementary functions, each within some eps."""
+
+
+def _optimizer(name: str, values: dict[str, float]):
+    if name == "sgd":
+        return ds.SGD()
+    if name == "weight-prediction":
+        return ds.WeightPrediction(values["m"], values["T"])
+    return ds.CATALOGUE[name](values["m"])
+
+
+def _delay(values: dict[str, float]) -> int:
+    return int(values["tau"])
+
+
+def _threshold(name, values):
+    return ds.stability_threshold(_optimizer(name, values), _delay(values))
+
+
+def _mean_square_threshold(name, values):
+    return ds.stability_threshold(
+        _optimizer(name, values), _delay(values), curvature_noise=values["kappa"]
+    )
+
+
+def _noise_amplification(name, values):
+    return ds.stationary_variance(_optimizer(name, values), _delay(values), values["a"])
+
+
+def _fastest(index):
+    return lambda name, values: ds.fastest_gain(_optimizer(name, values), _delay(values))[index]
+
+
+def _escape_slope(name, values):
+    optimizer, delay, step = _optimizer(name, values), _delay(values), 1e-5
+    threshold = ds.stability_threshold(optimizer, delay)
+    rates = [ds.escape_rate(optimizer, delay, threshold * (1 + k * step)) for k in (-1, 1)]
+    return (rates[1] - rates[0]) / (2 * step)
+
+
+MEASURED = {
+    "threshold": _threshold,
+    "mean-square-threshold": _mean_square_threshold,
+    "noise-amplification": _noise_amplification,
+    "fastest-gain": _fastest(0),
+    "fastest-rate": _fastest(1),
+    "escape-slope": _escape_slope,
+}
+"""How the numerics find each quantity, for the parameters m, tau, ... of a point."""
+
+LOOSE = {"fastest-gain": 1e-6, "fastest-rate": 1e-6, "escape-slope": 1e-6}
+"""A minimum is flat to the root of eps, and so is a difference quotient's error."""
+
+
+def _random_points(statement, count, seed=20):
+    random = np.random.default_rng(seed)
+    fixed = {c.lhs: c.rhs for c in statement.domain if type(c).__name__ == "Equality"}
+    points = []
+    for _ in range(400 * count):
+        point = {symbol: _random_value(symbol, random) for symbol in statement.parameters}
+        point |= {symbol: value for symbol, value in fixed.items() if symbol in point}
+        if statement.holds_in_domain(point):
+            points.append(point)
+        if len(points) == count:
+            return points
+    raise AssertionError(f"only {len(points)} points in the domain {statement.domain}")
+
+
+def _random_value(symbol, random):
+    if symbol.is_integer:
+        return int(random.integers(0, 40))
+    # Binary fractions, which the numerics take without rounding.
+    whole = (
+        int(random.integers(1, 2**20)) if symbol.is_positive else random.integers(-(2**20), 2**20)
+    )
+    scale = 2**19 if symbol.is_positive else 2**20
+    return Rational(int(whole), scale)
+
+
+def _measured(statement, point):
+    values = {str(symbol): float(value) for symbol, value in point.items()}
+    # A parameter that the formula does not name, but the optimizer has.
+    return float(MEASURED[statement.quantity](statement.optimizer, {"m": 0.4, **values}))
+
+
+def _disagreements(statement, points):
+    tolerance = LOOSE.get(statement.quantity, ROUNDING)
+    wrong = []
+    for point in points:
+        formula, found = float(statement.value(point, 20)), _measured(statement, point)
+        difference = (formula - found) / abs(found)
+        holds = {
+            "exact": abs(difference) <= tolerance,
+            "sufficient": difference <= tolerance,
+            "necessary": difference >= -tolerance,
+        }
+        if not holds[statement.kind]:
+            wrong.append((point, formula, found))
+    return wrong
+
+
+COMPARED = [
+    d.name
+    for d in STATED
+    if d.theorem.statement.quantity in MEASURED and d.theorem.statement.kind != "asymptotic"
+]
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_every_theorem_agrees_with_the_numerics_on_random_points(name):
+    statement = ds.derive(name).theorem.statement
+    assert _disagreements(statement, _random_points(statement, TRIED)) == []
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_theorem_that_is_wrong_is_noticed(name):
+    statement = ds.derive(name).theorem.statement
+    relation = statement.relation
+    # A bound is spoiled to its wrong side, by more than it is loose.
+    factors = {"exact": Rational(1001, 1000), "sufficient": 4, "necessary": Rational(1, 4)}
+    spoiled_side = relation.rhs * factors[statement.kind]
+    wrong = relation.func(relation.lhs, spoiled_side, evaluate=False)
+    spoiled = replace(statement, relation=wrong)
+    assert _disagreements(spoiled, _random_points(statement, 3))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        d.name
+        for d in STATED
+        if d.theorem.statement.quantity == "threshold"
+        and d.theorem.statement.kind == "exact"
+        and d.theorem.statement.optimizer in ds.CATALOGUE
+    ],
+)
+def test_exact_thresholds_lie_in_their_certificates(name):
+    from fractions import Fraction
+
+    statement = ds.derive(name).theorem.statement
+    for point in _random_points(statement, 3, seed=7):
+        values = {str(s): Fraction(str(v)) for s, v in point.items()}
+        values.setdefault("m", Fraction(2, 5))
+        certificate = ds.certify(_optimizer(statement.optimizer, values), int(values["tau"]), 20)
+        with mpmath.workdps(40):
+            value = mpmath.mpf(statement.value(point, 30))
+            slack = mpmath.mpf("1e-28") * value
+            lower, upper = (
+                mpmath.mpf(end.numerator) / end.denominator
+                for end in (certificate.lower, certificate.upper)
+            )
+            assert lower - slack <= value <= upper + slack
