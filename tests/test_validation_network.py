@@ -9,15 +9,16 @@ pytest.importorskip("torch")
 
 import torch
 
-from delaystability.validation.network import Network, Regression
+from delaystability.validation.dense import DenseProblem
+from delaystability.validation.network import Network
 
 EPS = torch.finfo(torch.float64).eps
 NETWORK = Network((5, 4, 3, 2))
 
 
-def _problem(images: int = 11) -> Regression:
+def _problem(images: int = 11) -> DenseProblem:
     random = np.random.default_rng(0)
-    return Regression.from_arrays(
+    return DenseProblem.from_arrays(
         NETWORK, random.standard_normal((images, 5)), random.standard_normal((images, 2))
     )
 
@@ -36,7 +37,7 @@ def _module(parameters: torch.Tensor) -> torch.nn.Sequential:
     return module
 
 
-def _dense_hessian(problem: Regression, parameters: torch.Tensor) -> torch.Tensor:
+def _dense_hessian(problem: DenseProblem, parameters: torch.Tensor) -> torch.Tensor:
     point = parameters.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(problem.loss(point[None])[0], point, create_graph=True)
     rows = [torch.autograd.grad(entry, point, retain_graph=True)[0] for entry in gradient]
@@ -48,8 +49,8 @@ def test_loss_and_gradient_are_those_of_a_torch_module() -> None:
     losses, gradients = problem.loss(parameters), problem.gradient(parameters)
     for row in range(3):
         module = _module(parameters[row])
-        residual = module(problem.inputs.T) - problem.targets.T
-        loss = residual.square().sum() / (2 * problem.images)
+        residual = module(problem.rows) - problem.targets.T
+        loss = residual.square().sum() / (2 * problem.samples)
         wanted = torch.cat(
             [g.flatten() for g in torch.autograd.grad(loss, list(module.parameters()))]
         )
@@ -90,8 +91,8 @@ def test_a_replica_does_not_see_the_others() -> None:
 def test_single_precision_agrees_with_double() -> None:
     random = np.random.default_rng(0)
     inputs, targets = random.standard_normal((11, 5)), random.standard_normal((11, 2))
-    single = Regression.from_arrays(NETWORK, inputs, targets, dtype=torch.float32)
-    double = Regression.from_arrays(NETWORK, inputs, targets)
+    single = DenseProblem.from_arrays(NETWORK, inputs, targets, dtype=torch.float32)
+    double = DenseProblem.from_arrays(NETWORK, inputs, targets)
     parameters = _parameters(2)
     found, wanted = single.gradient(parameters.float()), double.gradient(parameters)
     assert found.dtype == torch.float32
@@ -119,6 +120,6 @@ def test_wrong_sizes_are_refused(sizes: tuple[int, ...]) -> None:
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"inputs must have the shape \(7, 5\)"):
-        Regression.from_arrays(NETWORK, np.ones((7, 6)), np.ones((7, 2)))
+        DenseProblem.from_arrays(NETWORK, np.ones((7, 6)), np.ones((7, 2)))
     with pytest.raises(ValueError, match=r"targets must have the shape \(7, 2\)"):
-        Regression.from_arrays(NETWORK, np.ones((7, 5)), np.ones((6, 2)))
+        DenseProblem.from_arrays(NETWORK, np.ones((7, 5)), np.ones((6, 2)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ pytest.importorskip("torch")
 import torch
 
 import delaystability as ds
-from delaystability.validation.network import Network, Regression
+from delaystability.validation.dense import DenseProblem
+from delaystability.validation.network import Network
 from delaystability.validation.training import Replica, Rules, State, advance, freeze, initial_state
 
 EPS = torch.finfo(torch.float64).eps
@@ -29,9 +31,9 @@ OPTIMIZERS: list[ds.Optimizer] = [
 ]
 
 
-def _problem() -> Regression:
+def _problem() -> DenseProblem:
     random = np.random.default_rng(0)
-    return Regression.from_arrays(
+    return DenseProblem.from_arrays(
         NETWORK, random.standard_normal((9, 5)), random.standard_normal((9, 2))
     )
 
@@ -216,7 +218,7 @@ def test_a_frozen_replica_is_not_trained_any_more() -> None:
 def test_single_precision_follows_double_precision() -> None:
     problem = _problem()
     replicas = [Replica(optimizer, 2, 0.02) for optimizer in OPTIMIZERS]
-    single = Regression(NETWORK, problem.inputs.float(), problem.targets.float())
+    single = replace(problem, rows=problem.rows.float(), targets=problem.targets.float())
     rules, state = _begin(replicas)
     wanted = advance(problem.gradient, rules, state, [50] * 6).parameters
     rules = Rules.pack(replicas, dtype=torch.float32)

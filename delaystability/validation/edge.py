@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from delaystability.optimizers import SGD
 from delaystability.validation.checkpoint import load_checkpoint, save_checkpoint
 from delaystability.validation.data import digits
+from delaystability.validation.dense import DenseProblem
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.edge_course import Course, begin, measure
 from delaystability.validation.edge_result import EdgeResult, EdgeRun
@@ -32,7 +33,7 @@ from delaystability.validation.edge_settings import (
     Configuration,
     Setting,
 )
-from delaystability.validation.network import Network, Regression
+from delaystability.validation.network import Network
 from delaystability.validation.provenance import provenance
 from delaystability.validation.training import Replica, Rules, advance, initial_state
 
@@ -119,7 +120,7 @@ def run_edge(
     updates = _updates(replicas, everyone, configuration)
     rules = Rules.pack(replicas, device=chosen, dtype=torch_dtype)
     network = Network((64, *configuration.hidden, 10))
-    problem = Regression.from_arrays(
+    problem = DenseProblem.from_arrays(
         network, *digits(configuration.images, seed), device=chosen, dtype=torch_dtype
     )
     identity = {

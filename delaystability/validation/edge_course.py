@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from delaystability.validation.curvature import largest_eigenvalues, mixed_start
+from delaystability.validation.dense import DenseProblem
 from delaystability.validation.edge_settings import Configuration
-from delaystability.validation.network import Regression
 from delaystability.validation.training import State, freeze
 
 __all__ = ["Course", "begin", "measure"]
@@ -43,7 +43,7 @@ class Course:
         return Course(**{**saved, "state": State(**saved["state"])})
 
 
-def begin(problem: Regression, configuration: Configuration, state: State, seed: int) -> Course:
+def begin(problem: DenseProblem, configuration: Configuration, state: State, seed: int) -> Course:
     """The measurements before the first update."""
     nothing = state.parameters.new_empty(0, len(state.clock))
     empty = Course(state, nothing, nothing, nothing, torch.zeros_like(state.parameters))
@@ -58,7 +58,7 @@ def begin(problem: Regression, configuration: Configuration, state: State, seed:
 
 
 def measure(
-    problem: Regression, configuration: Configuration, course: Course, state: State, seed: int
+    problem: DenseProblem, configuration: Configuration, course: Course, state: State, seed: int
 ) -> Course:
     """Add one row of measurements, and freeze the replicas that have diverged."""
     loss = problem.loss(state.parameters)

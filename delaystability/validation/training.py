@@ -1,8 +1,8 @@
 """Delayed training of many replicas at once; the update rule is the coefficient table itself.
 
-For each replica, with its own optimizer, delay and learning rate::
+For each replica, with its own optimizer, delay, learning rate and samples::
 
-    g_t     = gradient(w_{t-delay})                               w_{t-delay} = w_0 for t < delay
+    g_t     = gradient(w_{t-delay_t}; batch_t)                  w_{t-delay} = w_0 for t < delay
     u_t     = sum_j feedback_j u_{t-j} + sum_k feedforward_k g_{t-k}         zero before time 0
     w_{t+1} = w_t - learning_rate u_t
 
@@ -14,95 +14,28 @@ different numbers of steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from math import isfinite
-from typing import Self
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from delaystability.delays import FixedDelay
-from delaystability.optimizers import Optimizer, Term
+from delaystability.validation.replica import Replica as Replica
+from delaystability.validation.replica import Rows, Rules
+from delaystability.validation.schedule import Batches, batch_rows, delay_sequence
 
-__all__ = ["Replica", "Rules", "State", "advance", "freeze", "initial_state"]
+__all__ = ["Gradient", "Replica", "Rules", "State", "advance", "freeze", "initial_state"]
+
+Gradient = Callable[..., Tensor]
+"""From parameters (r, P), and with batches also their samples (r, B), to gradients (r, P)."""
 
 _BLOCK = 1024  # steps whose ring rows are computed together, before the inner loop
+_BLOCK_SAMPLES = 2**21  # sample indices that are held at a time
 
 
 @dataclass(frozen=True)
-class Replica:
-    """How one replica is trained.
-
-    Parameters
-    ----------
-    optimizer : Optimizer with numbers as coefficients
-    delay : int, at least 0, in updates
-    learning_rate : float, above 0, in the raw convention of ``torch.optim.SGD``
-    """
-
-    optimizer: Optimizer
-    delay: int
-    learning_rate: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "delay", FixedDelay(self.delay).delay)
-        if not (isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate must be a number > 0; got {self.learning_rate!r}")
-
-
-class _Rows:
-    """Row-wise selection for frozen data classes whose fields are tensors of R rows."""
-
-    def rows(self, chosen: Tensor) -> Self:
-        """The same for the chosen replicas, in the chosen order (a copy)."""
-        picked = {
-            entry.name: getattr(self, entry.name).index_select(0, chosen)
-            for entry in fields(self)  # type: ignore[arg-type]
-        }
-        return replace(self, **picked)  # type: ignore[type-var]
-
-
-@dataclass(frozen=True)
-class Rules(_Rows):
-    """The replicas' coefficient tables, padded with zero coefficients to equal length.
-
-    Attributes
-    ----------
-    learning_rate : tensor of shape (R, 1)
-    delay : integer tensor of shape (R,)
-    feedback_lags, feedforward_lags : integer tensors of shapes (R, J) and (R, K)
-    feedback, feedforward : tensors of shapes (R, J) and (R, K)
-    """
-
-    learning_rate: Tensor
-    delay: Tensor
-    feedback_lags: Tensor
-    feedback: Tensor
-    feedforward_lags: Tensor
-    feedforward: Tensor
-
-    @staticmethod
-    def pack(
-        replicas: Sequence[Replica],
-        *,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float64,
-    ) -> Rules:
-        """Pack each replica's ``optimizer.coefficients(delay)``."""
-        if not replicas:
-            raise ValueError("replicas must hold at least one replica; got none")
-        tables = [replica.optimizer.coefficients(replica.delay) for replica in replicas]
-        rates = [[float(replica.learning_rate)] for replica in replicas]
-        return Rules(
-            torch.tensor(rates, device=device, dtype=dtype),
-            torch.tensor([replica.delay for replica in replicas], device=device),
-            *_padded([table.feedback for table in tables], 1, device, dtype),
-            *_padded([table.feedforward for table in tables], 0, device, dtype),
-        )
-
-
-@dataclass(frozen=True)
-class State(_Rows):
+class State(Rows):
     """Everything that the next step needs.
 
     Attributes
@@ -130,25 +63,29 @@ def initial_state(rules: Rules, parameters: Tensor) -> State:
     parameters : tensor of shape (R, P)
     """
     replicas, size = parameters.shape
-    if replicas != len(rules.delay):
-        raise ValueError(f"parameters must have {len(rules.delay)} rows; got {replicas}")
+    if replicas != len(rules.longest_delay):
+        raise ValueError(f"parameters must have {len(rules.longest_delay)} rows; got {replicas}")
 
     def ring(lags: Tensor) -> Tensor:
         length = int(lags.max()) + 1 if lags.numel() else 1
         return parameters.new_zeros(replicas, length, size)
 
     return State(
-        torch.zeros_like(rules.delay),
-        torch.ones_like(rules.delay, dtype=torch.bool),
+        torch.zeros_like(rules.longest_delay),
+        torch.ones_like(rules.longest_delay, dtype=torch.bool),
         parameters.clone(),
-        ring(rules.delay) + parameters[:, None],
+        ring(rules.longest_delay) + parameters[:, None],
         ring(rules.feedback_lags),
         ring(rules.feedforward_lags),
     )
 
 
 def advance(
-    gradient: Callable[[Tensor], Tensor], rules: Rules, state: State, steps: Sequence[int]
+    gradient: Gradient,
+    rules: Rules,
+    state: State,
+    steps: Sequence[int],
+    batches: Batches | None = None,
 ) -> State:
     """Train replica r for ``steps[r]`` updates; replicas that are not alive take none.
 
@@ -156,29 +93,37 @@ def advance(
 
     Parameters
     ----------
-    gradient : map from tensors (r, P) to tensors (r, P), for any number r of replicas
+    gradient : Gradient
+        For any number r of replicas: ``gradient(parameters)``, or ``gradient(parameters, samples)``
+        with batches.
     rules, state : of the same R replicas
     steps : R integers, at least 0
+    batches : Batches, optional
+        Each update uses its own samples; without it, all of them.
 
     Returns
     -------
     State
         A new one; the old one is left as it was.
     """
-    if len(steps) != len(rules.delay) or any(count < 0 for count in steps):
-        raise ValueError(f"steps must be {len(rules.delay)} integers >= 0; got {steps!r}")
+    count = len(rules.longest_delay)
+    if len(steps) != count or any(number < 0 for number in steps):
+        raise ValueError(f"steps must be {count} integers >= 0; got {steps!r}")
     alive = state.alive.tolist()
-    wanted = [int(count) if lives else 0 for count, lives in zip(steps, alive, strict=True)]
+    wanted = [int(number) if lives else 0 for number, lives in zip(steps, alive, strict=True)]
     order = sorted(range(len(wanted)), key=lambda row: -wanted[row])
     chosen = torch.tensor(order, device=state.clock.device)
     sorted_rules, sorted_state = rules.rows(chosen), state.rows(chosen)
+    longest = _BLOCK
+    if batches is not None:
+        longest = max(1, min(_BLOCK, _BLOCK_SAMPLES // (count * batches.size)))
     done = 0
     with torch.no_grad():
         for active in range(len(order), 0, -1):
             target = wanted[order[active - 1]]
             while done < target:
-                block = min(_BLOCK, target - done)
-                _run(gradient, sorted_rules, sorted_state, active, block)
+                block = min(longest, target - done)
+                _run(gradient, sorted_rules, sorted_state, active, block, batches)
                 done += block
     return sorted_state.rows(torch.argsort(chosen))
 
@@ -189,7 +134,12 @@ def freeze(state: State, diverged: Tensor) -> State:
 
 
 def _run(
-    gradient: Callable[[Tensor], Tensor], rules: Rules, state: State, active: int, steps: int
+    gradient: Gradient,
+    rules: Rules,
+    state: State,
+    active: int,
+    steps: int,
+    batches: Batches | None,
 ) -> None:
     """Advance the first ``active`` replicas by ``steps``, in place."""
     parameters, rate = state.parameters[:active], rules.learning_rate[:active]
@@ -199,25 +149,47 @@ def _run(
         ring[:active].view(-1, ring.shape[-1])
         for ring in (state.iterates, state.updates, state.gradients)
     )
+    starts = clock.tolist()
     iterate_rows = _ring_rows(times, state.iterates.shape[1])
     update_rows = _ring_rows(times, state.updates.shape[1])
     gradient_rows = _ring_rows(times, state.gradients.shape[1])
-    stale_rows = _ring_rows(times - rules.delay[:active], state.iterates.shape[1])
+    delays = _delays(rules, starts, steps)
+    stale_rows = _ring_rows(times - delays, state.iterates.shape[1])
     feedback = _terms(rules.feedback, rules.feedback_lags, times, state.updates.shape[1])
     feedforward = _terms(rules.feedforward, rules.feedforward_lags, times, state.gradients.shape[1])
     feedback_terms, feedforward_terms = list(feedback), list(feedforward)
+    samples: list[tuple[Tensor, ...]] = [()] * steps
+    if batches is not None:
+        drawn = torch.from_numpy(batch_rows(batches, rules.seeds[:active], starts, steps))
+        samples = [(rows,) for rows in drawn.to(clock.device)]
+    remembers_gradients = state.gradients.shape[1] > 1
     for step in range(steps):
         iterates.index_copy_(0, iterate_rows[step], parameters)
         stale = iterates.index_select(0, stale_rows[step])
-        gradients.index_copy_(0, gradient_rows[step], gradient(stale))
+        fresh = gradient(stale, *samples[step])
         update = torch.zeros_like(parameters)
         for coefficient, rows in feedback_terms:
             update.addcmul_(coefficient, updates.index_select(0, rows[step]))
+        if remembers_gradients:
+            gradients.index_copy_(0, gradient_rows[step], fresh)
         for coefficient, rows in feedforward_terms:
-            update.addcmul_(coefficient, gradients.index_select(0, rows[step]))
+            past = gradients.index_select(0, rows[step]) if remembers_gradients else fresh
+            update.addcmul_(coefficient, past)
         updates.index_copy_(0, update_rows[step], update)
         parameters.addcmul_(rate, update, value=-1)
     clock += steps
+
+
+def _delays(rules: Rules, starts: Sequence[int], steps: int) -> Tensor:
+    """The delays of the next updates of the first ``len(starts)`` replicas, (steps or 1, r)."""
+    delays, device = rules.delays[: len(starts)], rules.longest_delay.device
+    if all(isinstance(delay, FixedDelay) for delay in delays):
+        return rules.longest_delay[: len(starts)][None]
+    columns = [
+        delay_sequence(delay, seed, start, steps)
+        for delay, seed, start in zip(delays, rules.seeds, starts, strict=False)
+    ]
+    return torch.from_numpy(np.stack(columns, axis=1)).to(device)
 
 
 def _ring_rows(times: Tensor, length: int) -> Tensor:
@@ -232,18 +204,3 @@ def _terms(
     active = times.shape[1]
     for term in range(lags.shape[1]):
         yield coefficients[:active, term, None], _ring_rows(times - lags[:active, term], length)
-
-
-def _padded(
-    tables: Sequence[tuple[Term, ...]], lag: int, device: str | torch.device, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Lags and coefficients, each of shape (R, longest table), filled with ``lag`` and zero."""
-    longest = max(len(table) for table in tables)
-    filled = [(*table, *[Term(lag, 0.0)] * (longest - len(table))) for table in tables]
-    lags = [[int(term.lag) for term in table] for table in filled]
-    values = [[float(term.coefficient) for term in table] for table in filled]
-    shape = (len(tables), longest)
-    return (
-        torch.tensor(lags, device=device, dtype=torch.int64).reshape(shape),
-        torch.tensor(values, device=device, dtype=dtype).reshape(shape),
-    )
