@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import deque
+from itertools import pairwise
 from resource import RUSAGE_SELF, getrusage
 from time import perf_counter
 from typing import Any
@@ -73,7 +74,7 @@ def measure_training(device: str = "cpu", replicas: tuple[int, ...] = (64, 256))
 
 def _operations() -> float:
     """Floating-point operations of one update's products: forward, and twice that backward."""
-    products = sum(a * b for a, b in zip(SIZES[:-1], SIZES[1:], strict=True))
+    products = sum(a * b for a, b in pairwise(SIZES))
     # The first layer needs no derivative by its inputs.
     return 2.0 * BATCH * (3 * products - SIZES[0] * SIZES[1])
 

@@ -18,12 +18,8 @@ NETWORK = Network((5, 8, 2))
 
 def _problem(samples: int = 12, loss: str = "squared") -> DenseProblem:
     random = np.random.default_rng(0)
-    return DenseProblem.from_arrays(
-        NETWORK,
-        random.standard_normal((samples, 5)),
-        random.standard_normal((samples, 2)),
-        loss=loss,
-    )
+    inputs, targets = random.standard_normal((samples, 5)), random.standard_normal((samples, 2))
+    return DenseProblem.from_arrays(NETWORK, inputs, targets, loss=loss)
 
 
 def test_the_gradient_vanishes_and_the_sharpness_is_that_of_the_dense_hessian() -> None:
@@ -32,7 +28,9 @@ def test_the_gradient_vanishes_and_the_sharpness_is_that_of_the_dense_hessian() 
     minimum = find_minimum(problem, start)
     assert minimum.gradient_norm <= 1e-10
     assert minimum.loss <= 1e-20
-    hessian = torch.func.hessian(lambda point: problem.loss(point[None])[0])(minimum.parameters)
+    hessian = torch.autograd.functional.hessian(
+        lambda point: problem.loss(point[None])[0], minimum.parameters
+    )
     values, vectors = torch.linalg.eigh(hessian)
     assert minimum.sharpness == pytest.approx(float(values[-1]), rel=1e-9)
     # At an interpolating minimum no curvature is negative.
