@@ -1,20 +1,31 @@
-"""The bundled digits: shapes, standardisation, seeds and refusals."""
+"""Data sets: the digits, the teacher, what every data set must be, and what is refused."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
 
-from delaystability.validation.data import DIGITS_IMAGES, digits
+from delaystability.validation.data import DIGITS_IMAGES, digits, digits_dataset, load_dataset
+from delaystability.validation.dataset import Dataset
+from delaystability.validation.teacher import teacher
+
+EPS = np.finfo(float).eps
+
+
+# The digits.
 
 
 def test_digits_are_standardised_and_one_hot() -> None:
     inputs, targets = digits(300, seed=1)
     assert inputs.shape == (300, 64) and targets.shape == (300, 10)
     # Rounding of a mean over 300 numbers of size 1.
-    assert np.abs(inputs.mean(axis=0)).max() < 300 * np.finfo(float).eps
+    assert np.abs(inputs.mean(axis=0)).max() < 300 * EPS
     assert inputs.std() == pytest.approx(1, rel=1e-12)
     assert set(np.unique(targets)) == {0.0, 1.0}
     assert (targets.sum(axis=1) == 1).all() and (targets.sum(axis=0) > 10).all()
@@ -41,3 +52,165 @@ def test_a_wrong_number_of_images_is_refused(images: object) -> None:
 def test_a_wrong_seed_is_refused(seed: object) -> None:
     with pytest.raises(ValueError, match="seed must be an integer >= 0; got"):
         digits(10, seed)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="seed must be an integer >= 0; got"):
+        load_dataset("digits", seed=seed)  # type: ignore[arg-type]
+
+
+def test_the_data_set_trains_on_the_same_digits_and_tests_on_others() -> None:
+    from sklearn.datasets import load_digits
+
+    found = digits_dataset(400, 300, seed=2)
+    inputs, targets = digits(400, seed=2)
+    assert found.inputs.shape == (400, 1, 8, 8) and found.sample_shape == (1, 8, 8)
+    assert np.array_equal(found.flat().inputs, inputs) and np.array_equal(found.targets, targets)
+    assert np.array_equal(targets.argmax(axis=1), found.labels)
+    # The test images as they would be written down: other ones, with the training statistics.
+    pixels, labels = load_digits(return_X_y=True)
+    order = np.random.default_rng(2).permutation(DIGITS_IMAGES)
+    mean = pixels[order[:400]].mean(axis=0)
+    deviation = (pixels[order[:400]] - mean).std()
+    wanted = (pixels[order[400:700]] - mean) / deviation
+    assert found.test_inputs is not None and found.test_labels is not None
+    assert np.array_equal(found.flat().test_inputs, wanted)
+    assert np.array_equal(found.test_labels, labels[order[400:700]])
+    assert np.abs(found.test_inputs.mean(axis=0)).max() > 0.01
+
+
+def test_all_digits_are_used_unless_told_otherwise() -> None:
+    found = load_dataset("digits")
+    assert found.samples == 1500 and found.outputs == 10 and found.name == "digits"
+    assert found.test_labels is not None and len(found.test_labels) == 297
+    with pytest.raises(ValueError, match="samples must be an integer from 2 to 1796; got 1797"):
+        load_dataset("digits", samples=1797)
+    with pytest.raises(ValueError, match="test_samples must be an integer from 1 to 97; got 98"):
+        load_dataset("digits", samples=1700, test_samples=98)
+
+
+# Any data set.
+
+
+def _small(**changes: Any) -> Dataset:
+    values: dict[str, Any] = {
+        "inputs": np.ones((4, 3)),
+        "targets": np.eye(2)[[0, 1, 0, 1]],
+        "labels": np.array([0, 1, 0, 1]),
+        "test_inputs": np.zeros((2, 3)),
+        "test_labels": np.array([1, 0]),
+        "name": "small",
+        "source": "here",
+    }
+    return Dataset(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"inputs": np.ones((4, 3), np.float32)}, TypeError, "inputs must be a NumPy array of fl"),
+        ({"inputs": [[1.0]]}, TypeError, "inputs must be .*; got list"),
+        ({"inputs": np.full((4, 3), np.nan)}, ValueError, "inputs must be finite"),
+        ({"inputs": np.ones(4)}, ValueError, r"inputs must have the shape \(samples, ...\)"),
+        ({"inputs": np.ones((0, 3))}, ValueError, "not empty"),
+        ({"targets": np.ones((3, 2))}, ValueError, r"targets must have the shape \(4, outputs\)"),
+        ({"targets": np.ones(4)}, ValueError, r"targets must have the shape \(4, outputs\)"),
+        ({"labels": np.array([0.0, 1, 0, 1])}, TypeError, "labels must be a NumPy array of int64"),
+        ({"labels": np.array([0, 1, 0])}, ValueError, r"labels must have the shape \(4,\)"),
+        ({"labels": np.array([0, 1, 0, 2])}, ValueError, "labels must be from 0 to 1; got 0 to 2"),
+        ({"test_inputs": np.ones((2, 4))}, ValueError, "test_inputs must have samples of the shap"),
+        ({"test_labels": np.array([-1, 0])}, ValueError, "test_labels must be from 0 to 1; got -1"),
+        ({"test_labels": None}, ValueError, "must both be given or both be None"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        _small(**changes)
+
+
+def test_a_fingerprint_tells_values_apart_and_nothing_else() -> None:
+    data = _small()
+    assert data.fingerprint() == _small().fingerprint()
+    assert data.fingerprint() == replace(data, name="other").fingerprint()
+    strided = np.ones((4, 6))[:, ::2]
+    assert data.fingerprint() == _small(inputs=strided).fingerprint()
+    changed = [
+        _small(inputs=np.ones((4, 3)) + EPS),
+        _small(targets=np.eye(2)[[1, 0, 0, 1]]),
+        _small(test_labels=np.array([0, 0])),
+        _small(labels=None),
+        _small(inputs=np.ones((4, 1, 3)), test_inputs=np.zeros((2, 1, 3))),
+    ]
+    assert len({entry.fingerprint() for entry in (data, *changed)}) == 6
+
+
+# The teacher.
+
+
+def test_the_teacher_is_the_network_of_its_docstring() -> None:
+    data = teacher(40, features=5, hidden=(4, 3), outputs=2, labelled=False, seed=7)
+    random = np.random.default_rng(7).spawn(4)[0]
+    first = random.standard_normal((4, 5)) / math.sqrt(5)
+    second = random.standard_normal((3, 4)) / math.sqrt(4)
+    third = random.standard_normal((2, 3)) / math.sqrt(3)
+    for x, y in zip(data.inputs, data.targets, strict=True):
+        wanted = third @ np.tanh(second @ np.tanh(first @ x))
+        assert np.abs(y - wanted).max() <= 20 * EPS
+    assert data.labels is None and data.test_inputs is None
+    # Standard errors of the mean and the variance of 200 normal numbers: five of them.
+    assert abs(data.inputs.mean()) < 5 / math.sqrt(200)
+    assert abs(data.inputs.var() - 1) < 5 * math.sqrt(2 / 200)
+
+
+def test_more_samples_keep_the_teacher_and_the_first_ones() -> None:
+    few, many = teacher(20, noise=0.1, seed=1), teacher(50, noise=0.1, seed=1)
+    assert np.array_equal(few.inputs, many.inputs[:20])
+    assert np.array_equal(few.targets, many.targets[:20])
+    assert np.array_equal(few.test_inputs, many.test_inputs)
+    assert few.fingerprint() != teacher(20, noise=0.1, seed=2).fingerprint()
+
+
+def test_the_teacher_labels_by_its_largest_output_and_noise_flips_some() -> None:
+    real = teacher(500, labelled=False, seed=3)
+    clean, noisy = teacher(500, seed=3), teacher(500, noise=0.3, seed=3)
+    assert clean.labels is not None and noisy.labels is not None
+    assert np.array_equal(clean.labels, real.targets.argmax(axis=1))
+    assert np.array_equal(clean.targets, np.eye(4)[clean.labels])
+    assert np.array_equal(clean.test_labels, noisy.test_labels)
+    flipped = (clean.labels != noisy.labels).mean()
+    assert 0.02 < flipped < 0.6
+    residual = teacher(500, noise=0.3, labelled=False, seed=3).targets - real.targets
+    # Standard error of a standard deviation from n normal numbers: 1 / sqrt(2n); five of them.
+    assert residual.std() == pytest.approx(0.3, rel=5 / math.sqrt(2 * residual.size))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"samples": 1}, "samples must be an integer >= 2; got 1"),
+        ({"features": 0}, "features must be an integer >= 1; got 0"),
+        ({"hidden": (3, 0)}, "hidden must be an integer >= 1; got 0"),
+        ({"outputs": 2.0}, "outputs must be an integer >= 1; got 2.0"),
+        ({"noise": -0.1}, "noise must be a number >= 0; got -0.1"),
+        ({"noise": math.nan}, "noise must be a number >= 0"),
+        ({"test_samples": 0}, "test_samples must be an integer >= 1"),
+        ({"seed": -1}, "seed must be an integer >= 0"),
+    ],
+)
+def test_a_wrong_teacher_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        teacher(**({"samples": 10} | changes))
+
+
+# Names.
+
+
+@pytest.mark.parametrize("name", ["mnist", "no/such/folder"])
+def test_an_unknown_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="data must be 'digits', 'teacher' or an existing folder"):
+        load_dataset(name)
+
+
+def test_the_teacher_by_its_name() -> None:
+    found = load_dataset("teacher", samples=20, test_samples=7, seed=4)
+    assert found.fingerprint() == teacher(20, test_samples=7, seed=4).fingerprint()
+    assert load_dataset("teacher").samples == 1000

@@ -1,22 +1,45 @@
-"""Real data that needs no download: the digits bundled with scikit-learn."""
+"""Data by name or from a folder; the digits bundled with scikit-learn need no download."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-__all__ = ["DIGITS_IMAGES", "digits"]
+from delaystability.validation.cifar import find_cifar
+from delaystability.validation.dataset import Dataset, checked_count
+from delaystability.validation.idx import find_idx
+from delaystability.validation.images import LabelledImages, standardised
+from delaystability.validation.teacher import teacher
+
+__all__ = ["DIGITS_IMAGES", "digits", "digits_dataset", "load_dataset"]
 
 DIGITS_IMAGES = 1797
-"""The number of images in the data set."""
+"""The number of images in the digits data set."""
+
+_DIGITS_SOURCE = (
+    "E. Alpaydin, C. Kaynak, Optical recognition of handwritten digits (1998), "
+    "UCI Machine Learning Repository, doi:10.24432/C50P49"
+)
+_TEACHER_SAMPLES = 1000
+
+# Where the data sets' own archives and torchvision put their files below a folder.
+_FOLDERS = (
+    ".",
+    "MNIST/raw",
+    "cifar-10-batches-bin",
+    "cifar-10-batches-py",
+    "cifar-100-binary",
+    "cifar-100-python",
+)
 
 
 def digits(images: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A random subset of the 8x8 digits, standardised, with one-hot targets.
 
-    Each pixel is centred; then all are divided by one common standard deviation, so that pixels
-    that are always blank stay zero instead of being divided by nothing.
+    Each pixel is centred; then all are divided by one common standard deviation.
 
     Parameters
     ----------
@@ -40,11 +63,116 @@ def digits(images: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.floa
     Optical recognition of handwritten digits, E. Alpaydin and C. Kaynak (1998), UCI Machine
     Learning Repository, doi:10.24432/C50P49.
     """
-    if isinstance(images, bool) or not isinstance(images, int) or not 2 <= images <= DIGITS_IMAGES:
-        raise ValueError(f"images must be an integer from 2 to {DIGITS_IMAGES}; got {images!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be an integer >= 0; got {seed!r}")
+    checked_count("images", images, 2, DIGITS_IMAGES)
+    found = _digits(images, 0, seed)
+    return found.inputs.reshape(images, 64), found.targets
+
+
+def digits_dataset(
+    samples: int | None = None, test_samples: int | None = None, seed: int = 0
+) -> Dataset:
+    """The digits as images (1, 8, 8): those of `digits` to train on, some of the others to test on.
+
+    Parameters
+    ----------
+    samples : int, 2 to 1796, optional
+        1500 unless given.
+    test_samples : int, at least 1, optional
+        All that are left unless given.
+    seed : int, at least 0
+        Decides the subsets and their order.
+
+    Raises
+    ------
+    ValueError
+        For a number outside its range.
+    """
+    chosen = checked_count("samples", 1500 if samples is None else samples, 2, DIGITS_IMAGES - 1)
+    left = DIGITS_IMAGES - chosen
+    tested = checked_count("test_samples", left if test_samples is None else test_samples, 1, left)
+    return _digits(chosen, tested, seed)
+
+
+def load_dataset(
+    name_or_path: str | Path,
+    *,
+    samples: int | None = None,
+    test_samples: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """A data set by its name, or what lies in a folder.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        ``"digits"``, ``"teacher"``, or a folder with the files of MNIST (IDX, plain or .gz),
+        CIFAR-10 or CIFAR-100 (binary or Python version), unpacked, in itself or where their
+        archives or torchvision put them. A folder of one of these names is given as ``./digits``.
+    samples, test_samples : int, optional
+        Random subsets of this size; all that there are unless given (1500 digits to train on, and
+        1000 samples of the teacher).
+    seed : int, at least 0
+        Decides the subsets and their order, or the teacher and its samples.
+
+    Returns
+    -------
+    Dataset
+        Images have the shape (channels, height, width); see `Dataset.flat`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a folder without such files or with two data sets, files that are not
+        what they should be, or numbers that are not there.
+    """
+    checked_count("seed", seed, 0)
+    if name_or_path == "digits":
+        return digits_dataset(samples, test_samples, seed)
+    if name_or_path == "teacher":
+        return teacher(
+            _TEACHER_SAMPLES if samples is None else samples,
+            test_samples=_TEACHER_SAMPLES if test_samples is None else test_samples,
+            seed=seed,
+        )
+    return _find(Path(name_or_path)).dataset(samples, test_samples, seed)
+
+
+def _digits(images: int, tested: int, seed: int) -> Dataset:
+    checked_count("seed", seed, 0)
     pixels, labels = load_digits(return_X_y=True)
-    chosen = np.random.default_rng(seed).permutation(DIGITS_IMAGES)[:images]
-    centred = pixels[chosen] - pixels[chosen].mean(axis=0)
-    return centred / centred.std(), np.eye(10)[labels[chosen]]
+    order = np.random.default_rng(seed).permutation(DIGITS_IMAGES)[: images + tested]
+    ordered, classes = pixels[order].reshape(-1, 1, 8, 8), labels[order].astype(np.int64)
+    inputs, test_inputs = standardised(ordered[:images], ordered[images:])
+    return Dataset(
+        inputs=inputs,
+        targets=np.eye(10)[classes[:images]],
+        labels=classes[:images],
+        test_inputs=test_inputs,
+        test_labels=classes[images:],
+        name="digits",
+        source=_DIGITS_SOURCE,
+    )
+
+
+def _find(folder: Path) -> LabelledImages:
+    if not folder.is_dir():
+        raise ValueError(
+            "data must be 'digits', 'teacher' or an existing folder with the files of MNIST or "
+            f"CIFAR; got {str(folder)!r}"
+        )
+    found = [
+        images
+        for name in _FOLDERS
+        if (folder / name).is_dir()
+        for images in (find_idx(folder / name), find_cifar(folder / name))
+        if images is not None
+    ]
+    names = list(dict.fromkeys(images.name for images in found))
+    if not found:
+        raise ValueError(
+            "data must be a folder with the unpacked files of MNIST (IDX), CIFAR-10 or CIFAR-100; "
+            f"none are in {folder}"
+        )
+    if len(names) > 1:
+        raise ValueError(f"data must be a folder with one data set; {folder} holds {names}")
+    return found[0]
