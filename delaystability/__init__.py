@@ -55,7 +55,8 @@ from delaystability.optimizers import (
 if TYPE_CHECKING:
     from delaystability.numerics.certificate import Certificate, certify
     from delaystability.theory.derivation import Derivation
-    from delaystability.theory.derive import derive
+    from delaystability.theory.derive import all_derivations, derive
+    from delaystability.translation.export import export
 
 __version__ = "0.1.0"
 
@@ -79,11 +80,13 @@ __all__ = [
     "StabilityWarning",
     "WeightPrediction",
     "adjust_learning_rate",
+    "all_derivations",
     "almost_sure_threshold",
     "certify",
     "crossings",
     "derive",
     "escape_rate",
+    "export",
     "fastest_gain",
     "is_stable",
     "max_delay",
@@ -100,8 +103,10 @@ __all__ = [
 _LOADED_WHEN_USED = {
     "Certificate": "delaystability.numerics.certificate",
     "Derivation": "delaystability.theory.derivation",
+    "all_derivations": "delaystability.theory.derive",
     "certify": "delaystability.numerics.certificate",
     "derive": "delaystability.theory.derive",
+    "export": "delaystability.translation.export",
 }
 
 

@@ -8,7 +8,7 @@ import typer
 
 from delaystability import __version__
 from delaystability.cli.questions import adjust, threshold
-from delaystability.cli.theory import certify, derive, theorems
+from delaystability.cli.theory import certify, derive, export, theorems
 from delaystability.cli.training import validate, verify
 
 __all__ = ["app", "main"]
@@ -30,7 +30,7 @@ def _global(
         raise typer.Exit
 
 
-for _command in (threshold, adjust, theorems, derive, certify, validate, verify):
+for _command in (threshold, adjust, theorems, derive, certify, export, validate, verify):
     app.command()(_command)
 
 

@@ -24,7 +24,9 @@ from delaystability.cli.options import (
 )
 from delaystability.terminal import RefusedError, clear_errors, print_values, progress_bars
 
-__all__ = ["certify", "derive", "theorems"]
+__all__ = ["certify", "derive", "export", "theorems"]
+
+_LANGUAGES = "c, cpp, fortran, jax, javascript, julia, python, rust, torch"
 
 
 def derive(
@@ -77,13 +79,13 @@ def theorems(as_json: Json = False) -> None:
     with clear_errors():
         from delaystability.theory.bounds_json import bounds_data
         from delaystability.theory.derive import all_derivations
-        from delaystability.theory.registry import parts
+        from delaystability.theory.registry import checked, parts
 
         derivations = all_derivations()
         reports = []
         with progress_bars() as progress:
             for done, derivation in enumerate(derivations, 1):
-                reports.append(derivation.check())
+                reports.append(checked(derivation.name))
                 progress("check", done / len(derivations), derivation.name)
         if as_json:
             print(json.dumps(bounds_data(derivations, reports, __version__), indent=1))
@@ -103,6 +105,40 @@ def theorems(as_json: Json = False) -> None:
             Console(highlight=False).print(table)
     if not all(report.ok for report in reports):
         raise typer.Exit(1)
+
+
+def export(
+    language: Annotated[
+        list[str],
+        typer.Option(help=f"One of: {_LANGUAGES}; or all. May be given several times."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")],
+    optimizer: Annotated[
+        list[str] | None,
+        typer.Option(help=f"One of: {CATALOGUE_NAMES}. All by default; several times for several."),
+    ] = None,
+    samples: Annotated[
+        str, typer.Option(help="Certified values in the test, for each optimizer.")
+    ] = "12",
+) -> None:
+    """Write thresholds and the learning-rate rule as source code, with a test and bounds.json.
+
+    Several languages get a folder each.
+    """
+    with clear_errors():
+        from delaystability.translation.export import export as exported
+        from delaystability.translation.languages import LANGUAGES
+
+        wanted = list(LANGUAGES) if "all" in language else list(dict.fromkeys(language))
+        count, written = integer("samples", samples), []
+        with progress_bars() as progress:
+            for done, name in enumerate(wanted):
+                progress("export", done / len(wanted), name)
+                folder = output / name if len(wanted) > 1 else output
+                written += exported(name, folder, optimizer, samples=count)
+            progress("export", 1, wanted[-1])
+    for path in written:
+        print(path)
 
 
 def certify(

@@ -1,0 +1,101 @@
+"""Certified values of the thresholds: what an exported program must give, and what it must refuse.
+
+No kernel is asked: each value is the middle of an enclosure of relative width 1e-30 that
+`certificate.certify` has proved for the binary momentum, rounded to the nearest float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from functools import cache
+
+from delaystability.numerics.certificate import certify
+from delaystability.optimizers import CATALOGUE, optimizer_from_name
+from delaystability.translation.languages.language import Refusal, Sample
+
+__all__ = ["certified_samples", "refusals", "rule_samples", "threshold_function"]
+
+_DIGITS = 30
+_CASES = [
+    (0.9, 4),
+    (0.9, 0),
+    (-0.5, 2),
+    (0.0, 1),
+    (0.99, 32),
+    (1 - 1e-9, 5),
+    (-0.9, 7),
+    (0.9, 10**6),
+    (-0.999, 8),
+    (0.5, 3),
+    (-0.25, 0),
+    (0.75, 100),
+]
+"""Momenta and delays: everyday ones first, and each special case of the formulas."""
+_HORIZONS = [None, 0.5, None, -1.0, 40.0, 15.0, 3.0]
+_LONGEST = {"spike-compensation": 60, "shifted-momentum": 1000}
+"""The longest delays that are proved fast: exact powers of the momentum, poles of high order."""
+
+
+def threshold_function(optimizer: str) -> str:
+    """The kernel of an optimizer of the catalogue."""
+    return f"{optimizer.replace('-', '_')}_threshold"
+
+
+def _cases(count: int) -> Iterator[tuple[float, int]]:
+    """The cases above, then evenly spread ones."""
+    yield from _CASES[:count]
+    for number in range(len(_CASES), count):
+        spread = number * 0.618033988749895 % 1
+        yield round(2 * spread - 1, 6) or 0.5, number * number % 71
+
+
+@cache
+def certified_samples(optimizer: str, count: int) -> tuple[Sample, ...]:
+    """Samples of the threshold of an optimizer.
+
+    Parameters
+    ----------
+    optimizer : str
+        Its name in the catalogue.
+    count : int, at least 1
+    """
+    parameters = {entry.name for entry in fields(CATALOGUE[optimizer])}  # type: ignore[arg-type]
+    found = {}
+    for number, (momentum, delay) in enumerate(_cases(count)):
+        delay = min(delay, _LONGEST.get(optimizer, delay))
+        own = {"momentum": momentum} if "momentum" in parameters else {}
+        horizon = _HORIZONS[number % len(_HORIZONS)] if "horizon" in parameters else None
+        arguments = [*own.values(), float(delay)]
+        if horizon is not None:
+            own["horizon"] = horizon
+            arguments.append(horizon)
+        certificate = certify(optimizer_from_name(optimizer, **own), delay, _DIGITS)
+        value = float((certificate.lower + certificate.upper) / 2)
+        sample = Sample(threshold_function(optimizer), tuple(arguments), value)
+        found[sample.arguments] = sample
+    return tuple(found.values())
+
+
+def rule_samples() -> tuple[Sample, ...]:
+    """The learning-rate rule at arguments for which floats are exact."""
+    return (
+        Sample("max_learning_rate", (4.0, 2.0), 0.5),
+        Sample("max_sharpness", (0.25, 2.0), 8.0),
+        Sample("adjust_learning_rate", (0.5, 2.0, 0.25), 0.0625),
+    )
+
+
+_ALLOWED = {"momentum": 0.5, "delay": 4.0, "horizon": 2.0}
+_REFUSED = {"momentum": [1.0, -1.5], "delay": [-1.0, 2.5], "horizon": [1e300]}
+
+
+def refusals(function: str, parameters: Sequence[str]) -> tuple[Refusal, ...]:
+    """Calls of a function with one argument that is not allowed."""
+    allowed = [_ALLOWED.get(name, 1.0) for name in parameters]
+    found = []
+    for place, name in enumerate(parameters):
+        for value in _REFUSED.get(name, [0.0]):
+            arguments = (*allowed[:place], value, *allowed[place + 1 :])
+            found.append(Refusal(function, arguments))
+    return tuple(found)
