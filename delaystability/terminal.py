@@ -25,7 +25,9 @@ def clear_errors() -> Iterator[None]:
     console = Console(stderr=True, highlight=False)
     try:
         yield
-    except (ValueError, TypeError, ArithmeticError, OSError, RefusedError) as error:
+    except typer.Exit:
+        raise
+    except (ValueError, TypeError, ArithmeticError, OSError, RuntimeError, RefusedError) as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:

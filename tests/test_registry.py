@@ -88,9 +88,11 @@ def _random_value(symbol, random):
         return int(random.integers(0, 40))
     # Binary fractions, which the numerics take without rounding.
     whole = (
-        int(random.integers(1, 2**20)) if symbol.is_positive else random.integers(-(2**20), 2**20)
+        int(random.integers(1, 2**20))
+        if symbol.is_nonnegative
+        else random.integers(-(2**20), 2**20)
     )
-    scale = 2**19 if symbol.is_positive else 2**20
+    scale = 2**19 if symbol.is_nonnegative else 2**20
     return Rational(int(whole), scale)
 
 

@@ -41,6 +41,15 @@ def derive(
     fragment: Annotated[
         bool, typer.Option("--fragment", help="LaTeX to \\input, without preamble.")
     ] = False,
+    momentum: Momentum = None,
+    delay: Annotated[
+        str | None,
+        typer.Option(help="Derive for this momentum and delay alone, with an algebraic number."),
+    ] = None,
+    kit: Annotated[
+        Path | None,
+        typer.Option(help="Folder for an article, macros, theorems to \\input and BibTeX."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; the screen by default.")
     ] = None,
@@ -50,16 +59,29 @@ def derive(
         if format_ not in ("latex", "markdown", "text"):
             raise RefusedError(f"format must be latex, markdown or text; got {format_!r}")
         from delaystability.theory import latex
+        from delaystability.theory.article import article
         from delaystability.theory.derive import all_derivations
         from delaystability.theory.derive import derive as derivation_of
+        from delaystability.theory.kit import write_kit
         from delaystability.theory.markdown import markdown
         from delaystability.theory.plain import plain
+        from delaystability.theory.registry import checked
 
-        derivations = all_derivations() if name == "all" else (derivation_of(name),)
-        reports = [derivation.check() for derivation in derivations]
-        if format_ == "latex":
-            sections = map(latex.section, derivations, reports)
-            text = "\n".join(sections) if fragment else latex.article(derivations, reports)
+        if delay is not None:
+            chosen = optimizer_of(name, momentum, exact=True)
+            derivations = (derivation_of(chosen, integer("delay", delay)),)
+            reports = [derivations[0].check()]
+        elif momentum is not None:
+            raise RefusedError("momentum needs a delay; without both, every theorem is symbolic")
+        else:
+            derivations = all_derivations() if name == "all" else (derivation_of(name),)
+            reports = [checked(derivation.name) for derivation in derivations]
+        if kit is not None:
+            written = write_kit(kit, derivations, reports)
+            text = "".join(f"{path}\n" for path in written)
+        elif format_ == "latex":
+            sections = map(latex.fragment, derivations, reports)
+            text = "\n".join(sections) if fragment else article(derivations, reports)
         else:
             text = "\n".join(
                 map(markdown if format_ == "markdown" else plain, derivations, reports)

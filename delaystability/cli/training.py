@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,15 +13,31 @@ from rich.table import Table
 from delaystability.cli.options import Device, Quick, Seed, integer
 from delaystability.terminal import RefusedError, clear_errors, progress_bars
 
+if TYPE_CHECKING:
+    from delaystability.validation.experiment import ExperimentResult
+
 __all__ = ["validate", "verify"]
+
+_EXPERIMENTS = "edge, escape, selection, momentum, random-delay, noise, quadratic"
+_NEEDED = {
+    "torch": "torch",
+    "sklearn": "scikit-learn",
+    "matplotlib": "matplotlib",
+    "jinja2": "jinja2",
+    "latex2mathml": "latex2mathml",
+    "joblib": "joblib",
+    "threadpoolctl": "threadpoolctl",
+}
+
+Workers = Annotated[
+    str | None, typer.Option(help="Processes at a time; one for each core by default.")
+]
 
 
 def _needs_validation_extra() -> None:
     from importlib.util import find_spec
 
-    needed = {"torch": "torch", "sklearn": "scikit-learn", "matplotlib": "matplotlib"}
-    needed |= {"jinja2": "jinja2", "latex2mathml": "latex2mathml"}
-    missing = [package for module, package in needed.items() if find_spec(module) is None]
+    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
     if missing:
         raise RefusedError(
             f"this needs {', '.join(missing)}: pip install 'delaystability[validation]'"
@@ -29,56 +45,67 @@ def _needs_validation_extra() -> None:
 
 
 def validate(
-    experiment: Annotated[str, typer.Argument(help="edge: the edge of stability under delay.")],
+    experiment: Annotated[str, typer.Argument(help=f"One of: {_EXPERIMENTS}; or list.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for data and figures.")
     ] = Path("validation"),
     quick: Quick = False,
+    full: Annotated[bool, typer.Option("--full", help="As long as it takes.")] = False,
     device: Device = "cpu",
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     seed: Seed = "0",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with MNIST or CIFAR files instead of the digits.")
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="loky, dask, ray or sequential: how trials are spread.")
+    ] = "loky",
+    workers: Workers = None,
 ) -> None:
-    """Train networks and compare them with their predicted threshold. Exit status 1 on a miss."""
-    with clear_errors():
-        if experiment != "edge":
-            raise RefusedError(f"experiment must be edge; got {experiment!r}")
-        _needs_validation_extra()
-        from delaystability.validation.edge import DEFAULT, QUICK, run_edge
-        from delaystability.validation.figures import edge_figure, predicted_measured_figure
-        from delaystability.verification.job import checked_folder
+    """Train networks and compare them with the theory. Exit status 1 if a statement fails.
 
-        folder = checked_folder(output)
+    Interrupted, it goes on with the trials that are finished when run again.
+    """
+    with clear_errors():
+        _needs_validation_extra()
+        from delaystability.validation.experiment import run_experiment
+        from delaystability.validation.experiments import EXPERIMENTS, load_experiment
+
+        if experiment == "list":
+            for name in EXPERIMENTS:
+                print(f"{name:<14} {load_experiment(name).title}")
+            raise typer.Exit
+        if quick and full:
+            raise RefusedError("size must be one of --quick and --full; got both")
+        chosen = load_experiment(experiment)
         with progress_bars() as progress:
-            result = run_edge(
-                configuration=QUICK if quick else DEFAULT,
+            result = run_experiment(
+                chosen,
+                output,
+                size="quick" if quick else "full" if full else "default",
+                seed=integer("seed", seed),
                 device=device,
                 dtype=dtype,
-                seed=integer("seed", seed),
-                checkpoint=folder / "edge.checkpoint",
-                progress=lambda share, message: progress("train", share, message),
+                data=data,
+                backend=backend,
+                workers=None if workers is None else integer("workers", workers),
+                progress=lambda share, message: progress(experiment, share, message),
             )
-        (folder / "edge.json").write_text(result.to_json(), encoding="utf-8")
-        edge_figure(result).savefig(folder / "edge.png", dpi=150)
-        predicted_measured_figure(result).savefig(folder / "predicted_measured.png", dpi=150)
-        (folder / "edge.checkpoint").unlink(missing_ok=True)
-    Console(highlight=False).print(_edge_table(result))
-    print(f"data and figures: {folder}")
-    raise typer.Exit(0 if result.verdict else 1)
+    console = Console(highlight=False)
+    console.print(_findings(result))
+    for path in (result.report, result.database, *result.figures):
+        print(path)
+    raise typer.Exit(0 if result.verdict.holds else 1)
 
 
-def _edge_table(result: Any) -> Table:
-    table = Table(title="lr * sharpness over the last third of training", title_justify="left")
-    table.add_column("trained with")
-    for heading in ("predicted", "measured", "ratio", "at the edge"):
-        table.add_column(heading, justify="right")
-    for run in result.runs:
-        table.add_row(
-            run.setting,
-            f"{run.threshold:.6g}",
-            f"{run.learning_rate * run.median_sharpness:.4g}",
-            f"{run.median:.3f}",
-            "yes" if run.at_edge else "[bold red]no[/]",
-        )
+def _findings(result: ExperimentResult) -> Table:
+    title = f"{result.experiment.title} ({result.sweep.trials} trials)"
+    table = Table(title=title, title_justify="left")
+    for heading in ("statement", "measured", "required", ""):
+        table.add_column(heading, overflow="fold")
+    for line in result.verdict.lines:
+        verdict = "holds" if line.holds else "[bold red]fails[/]"
+        table.add_row(escape(line.statement), escape(line.measured), escape(line.required), verdict)
     return table
 
 
@@ -114,7 +141,8 @@ def verify(
         console.print(f"  {report.summary()}")
     agree = sum(row.ok for row in found.thresholds)
     console.print(f"  thresholds: {agree} of {len(found.thresholds)} agree with their certificate")
-    console.print(_edge_table(found.edge))
+    for result in found.experiments:
+        console.print(_findings(result))
     for failure in found.failures:
         console.print(f"[bold red]failed:[/] {escape(failure)}", soft_wrap=True)
     console.print(f"report: {output} ({', '.join(FILES)})", soft_wrap=True)

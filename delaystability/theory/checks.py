@@ -90,9 +90,9 @@ class LimitValue(Check):
     def __call__(self, claim: Basic | None) -> Outcome:
         if not isinstance(claim, Eq) or not isinstance(claim.lhs, Limit):
             return Outcome(Status.FAILED, f"an equation of a limit is needed, not {claim}")
-        expression, symbol, point, _ = claim.lhs.args
+        expression, symbol, point, direction = claim.lhs.args
         expression = expression.subs(self.where, simultaneous=True).doit()
-        difference = limit(expression, symbol, point) - claim.rhs
+        difference = limit(expression, symbol, point, str(direction)) - claim.rhs
         if is_identically_zero(difference.doit()):
             return Outcome(Status.PROVED, "limit by the algorithm of Gruntz")
         return Outcome(Status.FAILED, f"{claim} is not the limit")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import mpmath
+import numpy as np
 from sympy import Expr, Integer, Poly, Rational, lambdify
 
 from delaystability.theory.loop import Loop
@@ -34,7 +35,7 @@ def first_root(value: Callable[[Any], Any], upper: Any, pieces: int = 64) -> Any
     first two roots; without a change of sign, ``upper``.
     """
     step = upper / pieces
-    for k in range(1, pieces):
+    for k in range(1, pieces + 1):
         if value(k * step) <= 0:
             low = (k - 1) * step
             return mpmath.findroot(value, (low, k * step), solver="anderson")
@@ -62,7 +63,12 @@ def outermost_root(loop: Loop, point: Mapping[Expr, Any], gain: Any) -> Any:
     # Roots at zero are dropped: they converge slowly and never decide.
     while coefficients[-1] == 0:
         coefficients.pop()
-    return max(mpmath.polyroots(coefficients, maxsteps=200, extraprec=120), key=abs)
+    root = mpmath.mpmathify(max(np.roots([float(entry) for entry in coefficients]), key=abs))
+    # Newton's method takes the rounding of the companion matrix away.
+    for _ in range(3):
+        value, slope = mpmath.polyval(coefficients, root, derivative=1)
+        root -= value / slope if slope else 0
+    return root
 
 
 def smallest_gain(cosine_part: Expr, gain: Expr) -> Any:

@@ -62,6 +62,16 @@ class Theorem:
     given: Mapping[str, Basic | str] = field(default_factory=dict)
     kind: str = "theorem"
 
+    def _repr_latex_(self) -> str:
+        from delaystability.theory.notebook import theorem_displays
+
+        return theorem_displays(self)
+
+    def _repr_markdown_(self) -> str:
+        from delaystability.theory.markdown import statement_markdown
+
+        return statement_markdown(self)
+
 
 class StepResult(NamedTuple):
     """The outcome of one step."""
@@ -192,16 +202,25 @@ class Derivation:
         return "tested" if Status.TESTED in found else self.theorem.statement.kind
 
     def latex(self, *, fragment: bool = False) -> str:
-        r"""LaTeX: a compilable article, or a fragment to \input after the same preamble."""
-        from delaystability.theory.latex import article, section
+        r"""LaTeX: a compilable article, or theorem and proof to \input after ``macros.tex``."""
+        from delaystability.theory.article import article
+        from delaystability.theory.latex import fragment as theorem_and_proof
 
-        return section(self) if fragment else article((self,))
+        return theorem_and_proof(self) if fragment else article((self,))
 
     def markdown(self) -> str:
         """Markdown with $...$ mathematics."""
         from delaystability.theory.markdown import markdown
 
         return markdown(self)
+
+    def _repr_latex_(self) -> str:
+        from delaystability.theory.notebook import derivation_displays
+
+        return derivation_displays(self)
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
 
     def text(self) -> str:
         """Plain text with two-dimensional formulas in Unicode."""

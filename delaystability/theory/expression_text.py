@@ -11,7 +11,20 @@ import ast
 from typing import Any
 
 import sympy
-from sympy import Basic, CRootOf, Float, Function, Integer, Limit, Rational, Symbol, Tuple, srepr
+from sympy import (
+    Basic,
+    CRootOf,
+    Float,
+    Function,
+    Integer,
+    Integral,
+    Limit,
+    Rational,
+    Sum,
+    Symbol,
+    Tuple,
+    srepr,
+)
 from sympy.functions.elementary.piecewise import ExprCondPair
 
 __all__ = ["expression_from_text", "expression_to_text"]
@@ -23,8 +36,8 @@ _CONSTANTS: dict[str, Basic] = {
 _UNEVALUATED: dict[str, Any] = {
     name: getattr(sympy, name)
     for name in (
-        *("Add", "Mul", "Pow", "Min", "Max", "Mod", "Abs", "Piecewise", "Derivative", "Sum"),
-        *("Integral", "And", "Or", "Not", "Equality", "Unequality", "GreaterThan", "LessThan"),
+        *("Add", "Mul", "Pow", "Min", "Max", "Mod", "Abs", "Piecewise", "Derivative"),
+        *("And", "Or", "Not", "Equality", "Unequality", "GreaterThan", "LessThan"),
         *("StrictGreaterThan", "StrictLessThan", "sin", "cos", "tan", "cot", "asin", "acos"),
         *("atan", "exp", "log", "re", "im", "arg", "floor", "binomial", "chebyshevt"),
         *("chebyshevu",),
@@ -33,7 +46,9 @@ _UNEVALUATED: dict[str, Any] = {
 _PLAIN: dict[str, Any] = {
     "ComplexRootOf": CRootOf,
     "ExprCondPair": ExprCondPair,
+    "Integral": Integral,
     "Limit": Limit,
+    "Sum": Sum,
     "Tuple": Tuple,
 }
 _NUMBERS: dict[str, Any] = {"Integer": Integer, "Rational": Rational, "Float": Float}

@@ -15,6 +15,8 @@ from sympy import (
     Dummy,
     Expr,
     I,
+    Integer,
+    Mul,
     Pow,
     apart,
     cancel,
@@ -26,6 +28,7 @@ from sympy import (
     fraction,
     pi,
     sin,
+    sqrt,
     tan,
     together,
 )
@@ -58,7 +61,7 @@ def rational_form(expression: Expr) -> Expr:
     Raises
     ------
     ValueError
-        If an angle holds a multiple of pi other than a multiple of pi/2.
+        If an angle holds a multiple of pi other than a multiple of pi/4.
     """
     functions = [entry for entry in expression.atoms(*_CIRCULAR) if entry.args[0].free_symbols]
     denominators: dict[Expr, int] = {}
@@ -84,9 +87,10 @@ def _turn(angle: Expr, denominators: dict[Expr, int], generators: dict[Expr, Dum
     result = 1
     for multiple, atom in _angle_terms(angle):
         if atom == pi:
-            if (2 * multiple).q != 1:
-                raise ValueError(f"angle must hold a multiple of pi/2 only; got {multiple} pi")
-            result *= I ** int(2 * multiple)
+            if (4 * multiple).q != 1:
+                raise ValueError(f"angle must hold a multiple of pi/4 only; got {multiple} pi")
+            quarters, eighth = divmod(int(4 * multiple), 2)
+            result *= I**quarters * ((1 + I) / sqrt(2)) ** eighth
         elif atom == 1 and multiple == 0:
             continue
         else:
@@ -100,14 +104,23 @@ def _without_symbolic_powers(expression: Expr) -> Expr:
     replacements = {}
     for power in powers:
         result = 1
-        for multiple, atom in _angle_terms(power.exp):
-            if atom == 1:
-                result *= power.base**multiple
-            else:
-                key = (power.base, atom)
-                result *= generators.setdefault(key, Dummy(f"{power.base}^{atom}")) ** multiple
+        for base, order in _base_factors(power):
+            for multiple, atom in _angle_terms(order * power.exp):
+                if atom == 1:
+                    result *= base**multiple
+                else:
+                    key = (base, atom)
+                    result *= generators.setdefault(key, Dummy(f"{base}^{atom}")) ** multiple
         replacements[power] = result
     return expression.xreplace(replacements)
+
+
+def _base_factors(power: Expr) -> list[tuple[Expr, Expr]]:
+    """The factors of the base with their orders; the base as a whole if that may change a root."""
+    if not power.exp.is_integer:
+        return [(power.base, Integer(1))]
+    factors = (factor.as_base_exp() for factor in Mul.make_args(power.base))
+    return [(base, n) if n.is_Integer else (base**n, Integer(1)) for base, n in factors]
 
 
 def is_identically_zero(expression: Expr) -> bool:

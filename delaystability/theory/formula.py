@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from sympy import (
+    Abs,
     Add,
     Basic,
     Eq,
@@ -16,18 +16,24 @@ from sympy import (
     Mul,
     Piecewise,
     Symbol,
+    chebyshevu,
     fraction,
-    pretty,
+    oo,
     true,
 )
 from sympy.core.function import AppliedUndef
 from sympy.printing.latex import LatexPrinter
+from sympy.printing.pretty.pretty import PrettyPrinter
+from sympy.printing.pretty.pretty_symbology import pretty_use_unicode
 
-from delaystability.theory.symbols import t, tau, theta, z
+from delaystability.theory.decimals import with_decimals
+from delaystability.theory.symbols import tau, theta, z
+from delaystability.theory.unicode_text import unicode_line
+from delaystability.theory.wide_text import in_lines
 
-__all__ = ["formula_latex", "formula_text", "latex_to_text"]
+__all__ = ["formula_latex", "formula_text"]
 
-_SUBSCRIPTED = {"w", "u", "g"}
+_SUBSCRIPTED = {*"wughrsvcEMP", "gamma", "delta", "mu", "xi"}
 
 
 class _Printer(LatexPrinter):
@@ -41,18 +47,31 @@ class _Printer(LatexPrinter):
         power = f"^{{{exp}}}" if exp is not None else ""
         argument = ", ".join(self._print(entry) for entry in expr.args)
         if name in _SUBSCRIPTED:
-            printed = f"{name}_{{{argument}}}"
-            return f"({printed}){power}" if power else printed
+            return f"{self._print(Symbol(name))}_{{{argument}}}{power}"
         if name in ("sin", "cos", "tan", "cot"):
             angle = self._angle(expr.args[0])
             return rf"\{name}{power}{angle}"
+        if name == "atan":
+            return rf"\arctan{power}{self._fitting(expr.args[0])}"
+        if name in ("V", "W") and len(expr.args) == 2:
+            return rf"{name}_{{{self._print(expr.args[0])}}}({self._print(expr.args[1])}){power}"
         if isinstance(expr, AppliedUndef):
             symbol = self._print(Symbol(name)) if "'" not in name else self._primed(name)
             return rf"{symbol}({argument}){power}"
         return str(super()._print_Function(expr, exp))
 
+    def _print_log(self, expr: Any, exp: Any = None) -> str:
+        if isinstance(expr.args[0], Abs) and exp is None:
+            return rf"\log {self._print(expr.args[0])}"
+        return str(super()._print_log(expr, exp))
+
+    def _fitting(self, argument: Expr) -> str:
+        """An argument, in brackets unless it is one symbol."""
+        printed = self._print(argument)
+        return rf" {printed}" if argument.is_Symbol else rf"\left({printed}\right)"
+
     def _primed(self, name: str) -> str:
-        return self._print(Symbol(name.rstrip("'"))) + "'"
+        return self._print(Symbol(name.rstrip("'"))) + "'" * name.count("'")
 
     def _angle(self, angle: Expr) -> str:
         """The argument of a sine or cosine, with brackets only where they are needed."""
@@ -61,7 +80,10 @@ class _Printer(LatexPrinter):
             small = self._print(coefficient).replace(r"\frac", r"\tfrac")
             return rf"\bigl(({small})\theta\bigr)"
         if coefficient.has(theta):
-            return rf" {self._print(angle)}"
+            printed = self._print(angle)
+            sums = any(factor.is_Add for factor in Mul.make_args(angle))
+            bare = sums and fraction(angle)[1] == 1
+            return rf"\left({printed}\right)" if bare else rf" {printed}"
         numerator, denominator = fraction(coefficient.together())
         printed = self._bracketed(numerator) if numerator != 1 else ""
         printed += r"\theta"
@@ -74,7 +96,9 @@ class _Printer(LatexPrinter):
             if term.could_extract_minus_sign():
                 printed += f" - {self._bracketed(-term)}"
             else:
-                printed += f" + {self._bracketed(term)}"
+                following = self._bracketed(term)
+                sign = "" if following.startswith("-") else "+ "
+                printed += f" {sign}{following}"
         return str(printed)
 
     def _terms(self, expr: Add) -> list[Expr]:
@@ -82,7 +106,7 @@ class _Printer(LatexPrinter):
         if Add(*expr.args).args != expr.args:
             return list(expr.args)
         terms = list(expr.args)
-        if terms[0].is_Rational and expr.has(tau, t, z):
+        if terms[0].is_Rational and (expr.has(z) or any(s.is_integer for s in expr.free_symbols)):
             terms = [*terms[1:], terms[0]]
         leader = next((e for e in terms if not e.could_extract_minus_sign()), terms[0])
         return [leader, *(e for e in terms if e is not leader)]
@@ -92,6 +116,9 @@ class _Printer(LatexPrinter):
         return rf"\left({printed}\right)" if isinstance(term, Add) else str(printed)
 
     def _print_Mul(self, expr: Any) -> str:
+        factors = [factor for factor in expr.args if factor != 1]
+        if 0 < len(factors) < len(expr.args):
+            return self._print(Mul(*factors, evaluate=False) if factors[1:] else factors[0])
         cases = [factor for factor in expr.args if isinstance(factor, Piecewise)]
         if not cases:
             return str(super()._print_Mul(expr))
@@ -113,6 +140,13 @@ class _Printer(LatexPrinter):
             return rf"\text{{for {parity} }} {self._print(condition.lhs.args[0])}"
         return rf"\text{{for }} {self._print(condition)}"
 
+    def _print_Limit(self, expr: Any) -> str:
+        inner, symbol, point, side = expr.args
+        arrow = rf"{self._print(symbol)} \to {self._print(point)}"
+        if str(side) != "+-" and point not in (oo, -oo):
+            arrow += f"^{{{side}}}"
+        return rf"\lim_{{{arrow}}} {self._bracketed(inner)}"
+
     def _print_Derivative(self, expr: Any) -> str:
         if isinstance(expr.expr, AppliedUndef) and expr.expr.args == expr.variables:
             name = self._print(Symbol(expr.expr.func.__name__))
@@ -122,54 +156,34 @@ class _Printer(LatexPrinter):
         return rf"\frac{{d {inner}}}{{d {variable}}}"
 
 
+class _TextPrinter(PrettyPrinter):
+    """Two-dimensional text, with the terms in the order of the LaTeX."""
+
+    def __init__(self) -> None:
+        super().__init__({"use_unicode": True, "wrap_line": False, "order": "none"})
+
+    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Expr]:
+        return _Printer()._terms(expr)
+
+
 def formula_latex(expression: Basic | str) -> str:
     """The expression in LaTeX, without dollars; a string is LaTeX already."""
-    return expression if isinstance(expression, str) else str(_Printer().doprint(expression))
-
-
-_WORDS = {
-    r"\operatorname{Re}": "Re",
-    r"\notin": "∉",
-    r"\theta": "θ",
-    r"\tau": "τ",
-    r"\alpha": "α",
-    r"\rho": "ρ",
-    r"\sigma": "σ",
-    r"\xi": "ξ",
-    r"\eta": "η",
-    r"\pi": "π",
-    r"\le": "≤",
-    r"\ge": "≥",
-    r"\log": "log",
-    r"\arg": "arg",
-    r"\sin": "sin",
-    r"\cos": "cos",
-    r"\in": "∈",
-    r"\{": "{",
-    r"\}": "}",
-}
-_GREEK = re.compile(r"\b(theta|tau|alpha|rho|sigma|xi|eta|pi)(?=\b|_)")
-
-
-def latex_to_text(latex: str) -> str:
-    """A short LaTeX fragment in Unicode."""
-    for command, word in _WORDS.items():
-        latex = latex.replace(command, word)
-    return latex
+    if isinstance(expression, str):
+        return expression
+    return str(_Printer().doprint(with_decimals(expression, r"{\ldots}")))
 
 
 def formula_text(expression: Basic | str, *, inline: bool) -> str:
     """The expression in Unicode: on one line, or two-dimensional."""
-    if isinstance(expression, str):
-        return latex_to_text(expression)
-    if inline:
-        return latex_to_text(_GREEK.sub(r"\\\1", _one_line(expression)))
+    if inline or isinstance(expression, str):
+        return unicode_line(formula_latex(expression))
+    expression = with_decimals(expression, "…")
+    if expression.has(chebyshevu):
+        expression = expression.replace(chebyshevu, Function("U"))
     lowercase = Function("min")
     expression = expression.replace(Min, lambda *entries: lowercase(*entries))
-    return str(pretty(expression, use_unicode=True, wrap_line=False))
-
-
-def _one_line(expression: Basic) -> str:
-    if isinstance(expression, Eq):
-        return f"{_one_line(expression.lhs)} = {_one_line(expression.rhs)}"
-    return str(expression).replace("**", "^").replace("exp(I*theta)", "e^(iθ)")
+    unicode_before = pretty_use_unicode(True)
+    try:
+        return in_lines(expression, lambda part: str(_TextPrinter().doprint(part)))
+    finally:
+        pretty_use_unicode(unicode_before)

@@ -10,34 +10,62 @@ from sympy import Basic
 
 from delaystability.theory.derivation import Derivation, Report, Step, StepResult
 from delaystability.theory.formula import formula_latex
-from delaystability.theory.prose import Style, fill
+from delaystability.theory.prose import Style, capitalised, fill, punctuation_before
 from delaystability.theory.references import REFERENCES
+from delaystability.theory.registry import named
+from delaystability.theory.typography import inline, tidy
 
 __all__ = ["proof_html", "reference_html", "statement_html"]
 
 
 _THIN_SPACE = '<mspace width="0.17em"/>'
-_NAMES = "<mi>(?:sin|cos|tan|log|arg)</mi>"
+_NAMES = "<mi>(?:sin|cos|tan|cot|log|exp|arctan|arg)</mi>"
 # A function's name, with its power if it has one: MathML leaves no space beside it.
 _FUNCTION = re.compile(rf"(<msup>{_NAMES}<mrow>.*?</mrow></msup>|{_NAMES}(?!<mrow>))")
 
 
-def _math(expression: Basic | str, display: str) -> str:
+# What MathML spaces and aligns otherwise than LaTeX: slashes, bars, and the columns of cases.
+_SET_AS_IN_LATEX = (
+    ("<mo>&#x0002F;</mo>", '<mo lspace="0" rspace="0">&#x0002F;</mo>'),
+    ('<mo stretchy="false">&#x0007C;', '<mo stretchy="false" lspace="0" rspace="0">&#x0007C;'),
+    ('columnalign="left"', 'style="text-align:left"'),
+)
+
+
+def _math(latex: str, display: str) -> str:
     # Fixed sizes of brackets have no counterpart in MathML, where brackets grow by themselves.
-    latex = re.sub(r"\\bigl|\\bigr", "", formula_latex(expression))
-    return _FUNCTION.sub(rf"{_THIN_SPACE}\1{_THIN_SPACE}", str(convert(latex, display=display)))
+    latex = re.sub(r"\\[bB]igg?[lr]|\\!", "", latex)
+    latex = re.sub(r"([\^_])([A-Za-z0-9])", r"\1{\2}", latex)
+    mathml = str(convert(latex, display=display))
+    for written, meant in _SET_AS_IN_LATEX:
+        mathml = mathml.replace(written, meant)
+    return _FUNCTION.sub(rf"{_THIN_SPACE}\1{_THIN_SPACE}", mathml)
+
+
+def _inline(expression: Basic | str) -> str:
+    return _math(inline(formula_latex(expression)), "inline")
+
+
+def _block(expression: Basic | str, mark: str) -> str:
+    return _math(f"{tidy(formula_latex(expression))}{mark}", "block")
 
 
 def _style(derivation: Derivation) -> Style:
     numbers = {step.label: number for number, step in enumerate(derivation.steps, 1)}
     return Style(
-        inline=lambda expression: _math(expression, "inline"),
-        display=lambda expression: f"</p>{_math(expression, 'block')}<p>",
+        inline=_inline,
+        display=lambda expression, mark: f"</p>{_block(expression, mark)}<p>",
         reference=lambda label: f"({numbers[label]})",
-        lemma=lambda: '<a href="#delayed-loop">the lemma on crossings</a>',
-        theorem=lambda key: f'<a href="#{key}">the theorem on {key.replace("-", " ")}</a>',
+        theorem=_other,
         cite=lambda key: f'<a href="#{key}">[{key}]</a>',
+        plain=lambda text: escaping.escape(text, quote=False),
     )
+
+
+def _other(name: str, opening: bool) -> str:
+    theorem = named(name).theorem
+    title = escaping.escape(theorem.title)
+    return f'<a href="#{name}">{capitalised("the", opening)} {theorem.kind} “{title}”</a>'
 
 
 def statement_html(derivation: Derivation) -> str:
@@ -50,13 +78,17 @@ def proof_html(derivation: Derivation, report: Report) -> str:
     """The steps as a list, each with its status."""
     style = _style(derivation)
     status = {result.label: result for result in report.results}
-    rows = (_step(step, status[step.label], style) for step in derivation.steps)
+    following = [*(step.text for step in derivation.steps[1:]), ""]
+    rows = (
+        _step(step, status[step.label], style, punctuation_before(text))
+        for step, text in zip(derivation.steps, following, strict=True)
+    )
     return '<ol class="proof">' + "".join(rows) + "</ol>"
 
 
-def _step(step: Step, result: StepResult, style: Style) -> str:
+def _step(step: Step, result: StepResult, style: Style, mark: str) -> str:
     label, status, detail = result
-    claim = _math(step.claim, "block") if step.claim is not None else ""
+    claim = _block(step.claim, mark) if step.claim is not None else ""
     title = escaping.escape(detail, quote=True)
     return (
         f'<li data-step="{label}"><span class="status {status.value}" title="{title}">'

@@ -1,182 +1,210 @@
-r"""Derivations as LaTeX: one compilable article, or fragments to \input."""
+r"""A theorem and its proof in LaTeX, to stand in an article or to \input into one's own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sympy import Basic
 
+from delaystability.theory.bibliography import latex_escaped
 from delaystability.theory.checks import Status
+from delaystability.theory.collection import Entry
 from delaystability.theory.derivation import Derivation, Report, Step
 from delaystability.theory.formula import formula_latex
-from delaystability.theory.prose import LEMMA, Style, fill
-from delaystability.theory.references import REFERENCES
+from delaystability.theory.line_breaks import broken, width
+from delaystability.theory.notation import in_notation
+from delaystability.theory.prose import Style, fill, punctuation_before
+from delaystability.theory.typography import inline, tidy
 
-__all__ = ["article", "section"]
+__all__ = ["article", "display_formula", "fragment", "inline_formula"]
 
-_PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
-\usepackage[utf8]{inputenc}
-\usepackage[margin=28mm]{geometry}
-\usepackage{amsmath,amssymb,amsthm}
-\usepackage[hidelinks]{hyperref}
-\newtheorem{theorem}{Theorem}
-\newtheorem{lemma}[theorem]{Lemma}
-\theoremstyle{definition}
-\newtheorem{definition}[theorem]{Definition}
-\theoremstyle{remark}
-\newtheorem*{remark}{Remark}
-\newcommand{\status}[1]{\marginpar{\raggedleft\normalfont\scriptsize\sffamily #1}}
-\reversemarginpar
-\allowdisplaybreaks
-"""
+_LINE = 35.0
+"""The width of a displayed formula beside its number, in ems."""
 
-_SETTING = r"""\section{Delayed optimizers as linear filters}\label{sec:setting}
-Asynchronous training applies gradients that were computed at earlier iterates. We ask which
-minima such a run can stay in, following \cite{giladi2020}.
+_UNBROKEN = 9.0
+"""The width, in ems, from which a formula in running text may break before a root or bracket."""
 
-\begin{definition}[Delayed loop]\label{def:delayed-loop}
-A linear optimizer with delay $\tau \in \{0, 1, 2, \dots\}$ and learning rate $\eta > 0$ computes,
-from the gradients $g_t = \nabla f(w_{t-\tau})$,
-\begin{equation}\label{eq:delayed-loop}
-u_t = \sum_{j \ge 1} \phi_j u_{t-j} + \sum_{k \ge 0} \psi_k g_{t-k}, \qquad
-w_{t+1} = w_t - \eta u_t .
-\end{equation}
-Its tables of coefficients are $\phi$ (feedback) and $\psi$ (feedforward). The delay counts the
-updates between reading an iterate and applying its gradient: $\tau = 0$ is synchronous training.
-\end{definition}
-
-\begin{definition}[Gain and stability]\label{def:gain}
-Near a minimum the loss is quadratic, and along an eigenvector of its Hessian with eigenvalue
-$h > 0$ the loop is scalar. Its \emph{gain} is $a = \eta h$. With
-\begin{equation}\label{eq:filter}
-A(z) = 1 - \sum_{j \ge 1} \phi_j z^{-j}, \qquad B(z) = \sum_{k \ge 0} \psi_k z^{-k},
-\end{equation}
-the powers $w_t = z^t$, $z \neq 0$, solve the loop exactly if $z$ is a \emph{root} of the
-characteristic equation
-\begin{equation}\label{eq:characteristic}
-(z - 1) A(z) + a z^{-\tau} B(z) = 0 .
-\end{equation}
-The loop is \emph{stable} if all roots lie in $|z| < 1$. A gain for which a root lies on the unit
-circle, and that root, are called a \emph{crossing}.
-\end{definition}
-
-The largest eigenvalue of the Hessian is the \emph{sharpness} of the minimum. If the stable gains
-are $0 < a < a_*$, the minimum is accessible exactly if its sharpness is below $a_*/\eta$; to keep
-the accessible minima while delay or optimizer change, scale the learning rate with $a_*$. Learning
-rates are those of the update \eqref{eq:delayed-loop}, without normalisation by the momentum.
-
-Each displayed formula of a proof was checked by exact algebra, for every delay at once, in the
-field of rational functions in $e^{i\theta/2}$, $e^{i\tau\theta/2}$ and the parameters. A word in
-the margin says how a step is known: \emph{proved} by such a check, \emph{cited} from the
-literature, \emph{deduced} in words from the steps that it names and tried by root finding on a
-grid, or \emph{tested} on a grid only.
-"""
+_SHORT = 17.0
+"""The width, in ems, up to which a claim of a short proof stays in the text."""
 
 
-def _escaped(text: str) -> str:
-    written = {"&": r"\&", "%": r"\%", "#": r"\#", "–": "--", "O(1/k²)": "$O(1/k^2)$"}
-    for plain, latex in written.items():
-        text = text.replace(plain, latex)
-    return text
+def inline_formula(expression: Basic | str) -> str:
+    """A formula in running text, between dollars."""
+    formula = inline(formula_latex(expression))
+    if width(formula) > _UNBROKEN:
+        formula = re.sub(r" (?=\\sqrt|\\left)", r" \\allowbreak", formula)
+    return f"${in_notation(formula)}$"
 
 
-def _style(name: str) -> Style:
-    def display(expression: Basic | str) -> str:
-        return f"\n\\[\n{formula_latex(expression)} .\n\\]\n"
+def display_formula(expression: Basic | str) -> str:
+    """A formula for a display, on several lines where it is wider than the page."""
+    formula = broken(tidy(formula_latex(expression)), _LINE)
+    if r"\dfrac" in formula:
+        formula = formula.replace(r"\\", r"\\[2.4ex]")
+    return in_notation(formula)
+
+
+def fragment(derivation: Derivation, report: Report | None = None) -> str:
+    """Theorem and proof, with labels such as ``thm:heavy-ball`` and ``eq:heavy-ball:modulus``.
+
+    It needs the packages amsmath, amsthm and cleveref and the macros of ``macros.tex``. Checks the
+    derivation, unless its ``report`` is at hand.
+    """
+    entry = Entry(derivation, report or derivation.check())
+    style = _style(entry)
+    return _statement(entry, style) + _proof(entry, style)
+
+
+def _style(entry: Entry) -> Style:
+    name, theorem = entry.name, entry.derivation.theorem
+    keys = {formula_latex(value): key for key, value in theorem.given.items()}
+
+    def display(expression: Basic | str, mark: str) -> str:
+        relation = expression == theorem.statement.relation
+        suffix = "" if relation else f":statement-{keys[formula_latex(expression)]}"
+        return "\n" + _equation(display_formula(expression), mark, f"eq:{name}{suffix}")
 
     return Style(
-        inline=lambda expression: f"${formula_latex(expression)}$",
+        inline=inline_formula,
         display=display,
-        reference=lambda label: rf"\eqref{{eq:{name}-{label}}}",
-        lemma=lambda: rf"Lemma~\ref{{lem:{LEMMA}}}",
-        theorem=lambda key: rf"Theorem~\ref{{thm:{key}}}",
+        reference=lambda label: rf"\eqref{{eq:{name}:{label}}}",
+        theorem=lambda key, opening: rf"\{'C' if opening else 'c'}ref{{thm:{key}}}",
         cite=lambda key: rf"\cite{{{key}}}",
+        plain=_plain,
     )
 
 
-def section(derivation: Derivation, report: Report | None = None) -> str:
-    """Theorem and proof as a section, with labels such as ``thm:heavy-ball``.
-
-    Checks the derivation, unless its ``report`` is at hand.
-    """
-    theorem, name = derivation.theorem, derivation.name
-    style = _style(name)
-    report = report or derivation.check()
-    sources = ", ".join(theorem.sources)
-    prefix = {"lemma": "lem", "theorem": "thm"}[theorem.kind]
-    lines = [
-        rf"\section{{{_escaped(theorem.title)}}}\label{{sec:{name}}}",
-        rf"\begin{{{theorem.kind}}}[{_escaped(theorem.title)} \cite{{{sources}}}]",
-        rf"\label{{{prefix}:{name}}}",
-        _joined(fill(theorem.text, theorem.given, style)),
-        rf"\end{{{theorem.kind}}}",
-        r"\begin{proof}",
-        *_paragraphs(derivation.steps, report, style, name),
-        r"\end{proof}",
-    ]
-    return "\n".join(lines) + "\n"
+def _plain(text: str) -> str:
+    """Prose, with a proper minus sign before numbers."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", latex_escaped(text))
 
 
-def _joined(text: str) -> str:
-    """A display in mid-text starts no new paragraph."""
-    return re.sub(r"\n\\\]\n *", "\n\\\\]\n", text).strip()
+def _equation(body: str, mark: str, label: str = "") -> str:
+    within = re.search(r"\s*\\end\{(?:cases|aligned)\}$", body)
+    if within and mark[:1] in ".,;:":
+        body = f"{body[: within.start()]} {mark[:1]}{within[0]}"
+        mark = mark[1:]
+    body = f"{body} {mark}".rstrip()
+    if not label:
+        return f"\\begin{{equation*}}\n{body}\n\\end{{equation*}}\n"
+    return f"\\begin{{equation}}\\label{{{label}}}\n{body}\n\\end{{equation}}\n"
 
 
-def _paragraphs(steps: Iterable[Step], report: Report, style: Style, name: str) -> Iterable[str]:
-    status = {result.label: result.status for result in report.results}
-    for step in steps:
-        mark = rf"\status{{{status[step.label].value}}}"
-        text = fill(step.text, step.given, style)
-        if step.claim is None:
-            yield f"{text}{mark}\n"
-            continue
-        yield (
-            f"{text}{mark}\n"
-            f"\\begin{{equation}}\\label{{eq:{name}-{step.label}}}\n"
-            f"{formula_latex(step.claim)} .\n"
-            f"\\end{{equation}}"
-        )
-        if status[step.label] is Status.FAILED:
-            yield r"\textbf{The check of this step failed.}"
-
-
-def article(derivations: Sequence[Derivation], reports: Sequence[Report] = ()) -> str:
-    """One self-contained article: definitions, the common lemma, theorems, proofs, references.
-
-    The text is the same from run to run. A derivation is checked, unless its report is given.
-    """
-    from delaystability.theory.derive import derive
-
-    named = {derivation.name: derivation for derivation in derivations}
-    required = {name for derivation in derivations for name in derivation.requires} | {LEMMA}
-    missing = [derive(name) for name in sorted(required - set(named))]
-    # The lemma comes first, then what others rest on.
-    parts = sorted([*missing, *derivations], key=lambda derivation: derivation.name != LEMMA)
-    known = {report.name: report for report in reports}
-    body = "\n".join(section(part, known.get(part.name)) for part in parts)
-    cited = sorted(set(re.findall(r"\\cite\{([^}]*)\}", _SETTING + body)))
-    keys = sorted({key.strip() for entry in cited for key in entry.split(",")})
-    bibliography = "\n".join(rf"\bibitem{{{key}}} {_escaped(REFERENCES[key])}" for key in keys)
-    title = (
-        "Stability thresholds of delayed optimizers"
-        if len(parts) > 2
-        else f"{parts[-1].theorem.title}: the stability threshold"
-    )
+def _statement(entry: Entry, style: Style) -> str:
+    theorem = entry.derivation.theorem
+    text = fill(theorem.text, theorem.given, style)
+    sources = rf" {{\cite{{{', '.join(theorem.sources)}}}}}" if theorem.sources else ""
     return "\n".join(
         [
-            _PREAMBLE,
-            rf"\title{{{title}}}",
-            r"\author{Derived and checked by \texttt{delaystability}}",
-            r"\date{}",
-            r"\begin{document}",
-            r"\maketitle",
-            _SETTING,
-            body,
-            rf"\begin{{thebibliography}}{{{len(keys)}}}",
-            bibliography,
-            r"\end{thebibliography}",
-            r"\end{document}",
+            rf"\begin{{{theorem.kind}}}[{latex_escaped(theorem.title)}{sources}]",
+            rf"\label{{thm:{entry.name}}}\status{{{entry.status}}}",
+            _tied(text),
+            rf"\end{{{theorem.kind}}}",
             "",
         ]
     )
+
+
+def _proof(entry: Entry, style: Style) -> str:
+    derivation, complete = entry.derivation, entry.status not in ("tested", "failed")
+    start = "\\begin{proof}" if complete else "\\begin{proof}[Derivation]\\let\\qedsymbol\\relax"
+    text = "".join(_paragraph(steps, entry, style) for steps in _paragraphs(derivation)).rstrip()
+    if len(entry.report.results) > len(derivation.steps):
+        text += "\n\n\\textbf{The last step does not conclude what is stated.}"
+    return f"{start}\n{text}\n\\end{{proof}}\n"
+
+
+def _paragraphs(derivation: Derivation) -> list[list[Step]]:
+    """The steps by paragraph. One ends with a display, or before a step that opens a sentence."""
+    paragraphs: list[list[Step]] = []
+    running = False
+    for step in derivation.steps:
+        if running and step.text[:1].islower():
+            paragraphs[-1].append(step)
+        else:
+            paragraphs.append([step])
+        running = step.claim is None or _stays_in_text(step, derivation)
+    return paragraphs
+
+
+def _paragraph(steps: list[Step], entry: Entry, style: Style) -> str:
+    """The steps, with the words that say how they are known."""
+    derivation = entry.derivation
+    status = {result.label: result.status for result in entry.report.results}
+    words = ", ".join(dict.fromkeys(status[step.label].value for step in steps))
+    after = derivation.steps.index(steps[-1]) + 1
+    following = [*steps[1:], *derivation.steps[after : after + 1]]
+    texts = [
+        _step(step, following[place].text if place < len(following) else "", entry, style)
+        for place, step in enumerate(steps)
+    ]
+    if any(status[step.label] is Status.FAILED for step in steps):
+        texts.append("\\textbf{The check of this step failed.}\n")
+    ends_with_display = texts[-1].endswith("\\end{equation}\n")
+    return rf"\status{{{words}}}" + "\n" + "".join(texts) + ("" if ends_with_display else "\n\n")
+
+
+def _step(step: Step, following: str, entry: Entry, style: Style) -> str:
+    text = fill(step.text, step.given, style).strip()
+    mark = punctuation_before(following)
+    if step.claim is None:
+        return f"{text}\n"
+    if _stays_in_text(step, entry.derivation):
+        return f"{text}\n{inline_formula(step.claim)}{mark}\n"
+    if _repeats(step, entry.derivation):
+        lead = "This proves " if text.endswith(".") else ""
+        return rf"{text} {lead}\eqref{{eq:{entry.name}}}{mark}" + "\n"
+    label = f"eq:{entry.name}:{step.label}"
+    if step is entry.derivation.steps[-1]:
+        label = "" if _displays_relation(entry.derivation) else f"eq:{entry.name}"
+        mark += r" \qedhere"
+    return f"{_tied(text)}\n{_equation(display_formula(step.claim), mark, label)}"
+
+
+def _tied(text: str) -> str:
+    """The last word before a display stays with the one before, if it is short."""
+    text = re.sub(r"\n +", "\n", text).strip()
+    return re.sub(r"\s+(\w{1,4})\s*(\n\\begin\{equation|$)", r"~\1\2", text)
+
+
+def _displays_relation(derivation: Derivation) -> bool:
+    """Whether the theorem displays its relation, so that it has a number already."""
+    theorem = derivation.theorem
+    shown = re.findall(r"\{display:([^}]*)\}", theorem.text)
+    return any(theorem.given[key] == theorem.statement.relation for key in shown)
+
+
+def _is_short(derivation: Derivation) -> bool:
+    """Whether the proof is set in few lines."""
+    return derivation.theorem.kind == "corollary" or len(derivation.steps) <= 4
+
+
+def _repeats(step: Step, derivation: Derivation) -> bool:
+    """Whether a short proof ends with what its theorem displays already."""
+    return (
+        _is_short(derivation)
+        and step.claim == derivation.theorem.statement.relation
+        and _displays_relation(derivation)
+        and not _stays_in_text(step, derivation)
+    )
+
+
+def _stays_in_text(step: Step, derivation: Derivation) -> bool:
+    """Whether the proof and the claim are short and no other step refers to the claim."""
+    if not _is_short(derivation):
+        return False
+    field = f"{{ref:{step.label}}}"
+    if any(field in other.text for other in derivation.steps) or step.claim is None:
+        return False
+    if step.text.endswith("."):
+        return False
+    formula = inline(formula_latex(step.claim))
+    return width(formula) <= _SHORT and r"\begin" not in formula
+
+
+def article(derivations: Sequence[Derivation], reports: Sequence[Report] = ()) -> str:
+    """See `delaystability.theory.article.article`."""
+    from delaystability.theory.article import article as whole
+
+    return whole(derivations, reports)

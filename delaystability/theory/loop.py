@@ -124,7 +124,8 @@ class Loop:
     @property
     def memory_factor(self) -> Expr:
         """The characteristic polynomial at gain zero, divided by z - 1: the optimizer's memory."""
-        shift = max((lag for lag, _ in self.feedback), key=str, default=Integer(0))
+        lags = (lag for lag, _ in self.feedback)
+        shift = max(lags, key=lambda lag: (lag.has(tau), int(lag.subs(tau, 0))), default=Integer(0))
         rest = self.clearing_power - shift
         pole = powsimp(expand(self.pole_part * z**shift))
         factors = [factor for factor in (z**rest, pole) if factor != 1]

@@ -1,46 +1,131 @@
-"""Derivations as Markdown, with mathematics between dollars."""
+r"""Theorems and proofs as Markdown, with mathematics between dollars.
+
+It is written to be read by GitHub, by Jupyter and by others that know dollars: displays stand
+between blank lines, and formulas hold no backslash before a sign of punctuation, no asterisk and no
+bar, which Markdown or its tables would take for their own.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 
-from delaystability.theory.derivation import Derivation, Report, Step
+from sympy import Basic
+
+from delaystability.theory.collection import Entry
+from delaystability.theory.derivation import Derivation, Report, Theorem
 from delaystability.theory.formula import formula_latex
-from delaystability.theory.prose import LEMMA, Style, fill
+from delaystability.theory.prose import Style, capitalised, fill, punctuation_before
 from delaystability.theory.references import REFERENCES
+from delaystability.theory.registry import named
+from delaystability.theory.typography import inline, tidy
 
-__all__ = ["markdown"]
+__all__ = [
+    "cited_in",
+    "inline_markdown",
+    "markdown",
+    "proof_markdown",
+    "references_markdown",
+    "statement_markdown",
+]
+
+Linked = Callable[[str, bool], str]
+"""How to refer to another theorem, from its name and whether a sentence begins there."""
+
+_SAFE = (
+    (r"\\[bB]igg?[lr]", ""),
+    (r"\\[!,;:]", " "),
+    (r"\\\{", r"\\lbrace "),
+    (r"\\\}", r"\\rbrace "),
+    (r"\\\\", r"\\cr "),
+    (r"\|([^|]*)\|", r"\\lvert \1 \\rvert "),
+    (r"\*", r"\\ast "),
+    (r" {2,}", " "),
+    (r" ([)\]])", r"\1"),
+    # A line that begins with a sign and a blank would be an item of a list.
+    (r"^([-+]) ", r"\1"),
+)
+
+
+def _named(name: str, opening: bool) -> str:
+    return capitalised(f"the {named(name).theorem.kind} `{name}`", opening)
+
+
+def _safe(latex: str) -> str:
+    for pattern, replacement in _SAFE:
+        latex = re.sub(pattern, replacement, latex)
+    return latex.strip()
+
+
+def inline_markdown(expression: Basic | str) -> str:
+    """A formula in running text."""
+    return f"${_safe(inline(formula_latex(expression)))}$"
+
+
+def _display(expression: Basic | str, mark: str) -> str:
+    formula = _safe(tidy(formula_latex(expression)))
+    return f"\n\n$$\n{formula}{' ' if mark else ''}{mark}\n$$\n\n"
+
+
+def _style(numbers: dict[str, int], linked: Linked) -> Style:
+    return Style(
+        inline=inline_markdown,
+        display=_display,
+        reference=lambda label: f"({numbers[label]})",
+        theorem=linked,
+        cite=lambda key: f"[{key}]",
+    )
+
+
+def _clean(parts: Iterable[str]) -> str:
+    text = re.sub(r" *\n *", "\n", "\n\n".join(parts))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def statement_markdown(theorem: Theorem, status: str | None = None, linked: Linked = _named) -> str:
+    """The theorem after its kind and, in brackets, its status, or its title in place of that."""
+    head = f"**{theorem.kind.capitalize()}** ({status or theorem.title})."
+    return _clean([f"{head} {fill(theorem.text, theorem.given, _style({}, linked))}"])
+
+
+def proof_markdown(entry: Entry, linked: Linked = _named) -> str:
+    """The numbered steps, each with the word that says how it is known."""
+    steps = entry.derivation.steps
+    style = _style({step.label: number for number, step in enumerate(steps, 1)}, linked)
+    status = {result.label: result.status.value for result in entry.report.results}
+    parts = []
+    for number, (step, following) in enumerate(zip(steps, [*steps[1:], None], strict=True), 1):
+        parts.append(f"({number}) *{status[step.label]}.* {fill(step.text, step.given, style)}")
+        if step.claim is not None:
+            mark = punctuation_before(following.text if following is not None else "")
+            parts.append(_display(step.claim, mark))
+    if len(entry.report.results) > len(steps):
+        parts.append("**The last step does not conclude what is stated.**")
+    return _clean(parts)
+
+
+def cited_in(text: str, *more: str) -> list[str]:
+    """The keys of the references that the text cites, and ``more``, in alphabetical order."""
+    return sorted({*more, *re.findall(r"\[([a-z]+\d{4})\]", text)})
+
+
+def references_markdown(keys: Iterable[str]) -> str:
+    """The references as a list."""
+    return "\n".join(f"- [{key}] {REFERENCES[key]}" for key in keys)
 
 
 def markdown(derivation: Derivation, report: Report | None = None) -> str:
-    """Theorem, numbered steps with their status, and references."""
-    numbers = {step.label: number for number, step in enumerate(derivation.steps, 1)}
-    style = Style(
-        inline=lambda expression: f"${formula_latex(expression)}$",
-        display=lambda expression: f"\n\n$$\n{formula_latex(expression)}\n$$\n\n",
-        reference=lambda label: f"({numbers[label]})",
-        lemma=lambda: f"the lemma `{LEMMA}`",
-        theorem=lambda key: f"the theorem `{key}`",
-        cite=lambda key: f"[{key}]",
-    )
-    report = report or derivation.check()
+    """Theorem, proof and references."""
+    entry = Entry(derivation, report or derivation.check())
     theorem = derivation.theorem
-    status = {result.label: result.status.value for result in report.results}
-    kind = theorem.kind.capitalize()
-    parts = [
-        f"## {theorem.title}",
-        f"**{kind}** ({derivation.status_from(report)}).",
-        fill(theorem.text, theorem.given, style).strip(),
-        "**Proof.**",
-        *(_step(step, numbers, status, style) for step in derivation.steps),
-    ]
-    text = "\n\n".join(parts)
-    keys = sorted({*theorem.sources, *re.findall(r"\[([a-z]+\d{4})\]", text)})
-    parts += ["**References**", "\n".join(f"- [{key}] {REFERENCES[key]}" for key in keys)]
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"\n +", "\n", "\n\n".join(parts))) + "\n"
-
-
-def _step(step: Step, numbers: dict[str, int], status: dict[str, str], style: Style) -> str:
-    number, text = numbers[step.label], fill(step.text, step.given, style)
-    line = f"({number}) *{status[step.label]}.* {text}"
-    return line if step.claim is None else f"{line}\n\n$$\n{formula_latex(step.claim)}\n$$"
+    complete = entry.status not in ("tested", "failed")
+    text = _clean(
+        [
+            f"## {theorem.title}",
+            statement_markdown(theorem, entry.status),
+            "**Proof.**" if complete else "**Derivation.**",
+            proof_markdown(entry),
+        ]
+    )
+    keys = cited_in(text, *theorem.sources)
+    return _clean([text, "**References**", references_markdown(keys)]) + "\n"

@@ -8,8 +8,9 @@ from sympy import Basic
 
 from delaystability.theory.derivation import Derivation, Report
 from delaystability.theory.formula import formula_text
-from delaystability.theory.prose import LEMMA, Style, fill
+from delaystability.theory.prose import Style, capitalised, fill
 from delaystability.theory.references import REFERENCES
+from delaystability.theory.registry import named
 
 __all__ = ["plain"]
 
@@ -21,10 +22,9 @@ def plain(derivation: Derivation, report: Report | None = None) -> str:
     numbers = {step.label: number for number, step in enumerate(derivation.steps, 1)}
     style = Style(
         inline=lambda expression: formula_text(expression, inline=True),
-        display=lambda expression: f"\n\n{_shifted(expression)}\n\n",
+        display=lambda expression, _: f"\n\n{_shifted(expression)}\n\n",
         reference=lambda label: f"({numbers[label]})",
-        lemma=lambda: f"the lemma {LEMMA!r}",
-        theorem=lambda key: f"the theorem {key!r}",
+        theorem=_other,
         cite=lambda key: f"[{key}]",
     )
     report = report or derivation.check()
@@ -41,8 +41,13 @@ def plain(derivation: Derivation, report: Report | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _other(name: str, opening: bool) -> str:
+    return capitalised(f"the {named(name).theorem.kind} {name!r}", opening)
+
+
 def _shifted(expression: Basic | str) -> str:
-    return textwrap.indent(formula_text(expression, inline=False), "        ")
+    lines = formula_text(expression, inline=False).splitlines()
+    return textwrap.indent("\n".join(line.rstrip() for line in lines), "        ")
 
 
 def _wrapped(text: str) -> str:

@@ -2,33 +2,89 @@
 
 from __future__ import annotations
 
-__all__ = ["REFERENCES"]
+from delaystability.theory.bibliography import Reference
 
-REFERENCES: dict[str, str] = {
-    "giladi2020": (
-        "N. Giladi, M. S. Nacson, E. Hoffer, D. Soudry. At stability's edge: how to adjust "
-        "hyperparameters to preserve minima selection in asynchronous training of neural "
-        "networks? In International Conference on Learning Representations, 2020. "
-        "arXiv:1909.12340."
+__all__ = ["LITERATURE", "REFERENCES"]
+
+LITERATURE: dict[str, Reference] = {
+    "elaydi2005": Reference(
+        "book",
+        ("S. Elaydi",),
+        "An Introduction to Difference Equations",
+        2005,
+        edition="Third",
+        publisher="Springer",
     ),
-    "kingma2015": (
-        "D. P. Kingma, J. Ba. Adam: a method for stochastic optimization. In International "
-        "Conference on Learning Representations, 2015. arXiv:1412.6980."
+    "feller1968": Reference(
+        "book",
+        ("W. Feller",),
+        "An Introduction to Probability Theory and Its Applications",
+        1968,
+        volume="1",
+        edition="Third",
+        publisher="Wiley",
     ),
-    "marden1966": (
-        "M. Marden. Geometry of Polynomials. Second edition, American Mathematical Society, 1966."
+    "giladi2020": Reference(
+        "inproceedings",
+        ("N. Giladi", "M. S. Nacson", "E. Hoffer", "D. Soudry"),
+        "At stability's edge: how to adjust hyperparameters to preserve minima selection in "
+        "asynchronous training of neural networks?",
+        2020,
+        booktitle="International Conference on Learning Representations",
+        eprint="1909.12340",
     ),
-    "nesterov1983": (
-        "Yu. E. Nesterov. A method for solving the convex programming problem with convergence "
-        "rate O(1/k²). Doklady Akademii Nauk SSSR, 269(3):543–547, 1983."
+    "kingma2015": Reference(
+        "inproceedings",
+        ("D. P. Kingma", "J. Ba"),
+        "Adam: a method for stochastic optimization",
+        2015,
+        booktitle="International Conference on Learning Representations",
+        eprint="1412.6980",
     ),
-    "polyak1964": (
-        "B. T. Polyak. Some methods of speeding up the convergence of iteration methods. USSR "
-        "Computational Mathematics and Mathematical Physics, 4(5):1–17, 1964."
+    "marden1966": Reference(
+        "book",
+        ("M. Marden",),
+        "Geometry of Polynomials",
+        1966,
+        edition="Second",
+        publisher="American Mathematical Society",
     ),
-    "sutskever2013": (
-        "I. Sutskever, J. Martens, G. Dahl, G. Hinton. On the importance of initialization and "
-        "momentum in deep learning. In International Conference on Machine Learning, 2013."
+    "mason2003": Reference(
+        "book",
+        ("J. C. Mason", "D. C. Handscomb"),
+        "Chebyshev Polynomials",
+        2003,
+        publisher="Chapman & Hall/CRC",
+    ),
+    "nesterov1983": Reference(
+        "article",
+        ("Yu. E. Nesterov",),
+        "A method for solving the convex programming problem with convergence rate O(1/k²)",
+        1983,
+        journal="Doklady Akademii Nauk SSSR",
+        volume="269",
+        number="3",
+        pages="543–547",
+    ),
+    "polyak1964": Reference(
+        "article",
+        ("B. T. Polyak",),
+        "Some methods of speeding up the convergence of iteration methods",
+        1964,
+        journal="USSR Computational Mathematics and Mathematical Physics",
+        volume="4",
+        number="5",
+        pages="1–17",
+    ),
+    "sutskever2013": Reference(
+        "inproceedings",
+        ("I. Sutskever", "J. Martens", "G. Dahl", "G. Hinton"),
+        "On the importance of initialization and momentum in deep learning",
+        2013,
+        booktitle="International Conference on Machine Learning",
     ),
 }
-"""Key to reference."""
+"""Key to reference, in alphabetical order."""
+
+REFERENCES: dict[str, str] = {key: entry.text for key, entry in LITERATURE.items()}
+"""Key to reference, as a plain sentence."""

@@ -36,4 +36,12 @@ def sample_points(statement: Statement, count: int = 8) -> list[dict[Symbol, Any
 def _choices(symbol: Symbol) -> tuple[Any, ...]:
     if symbol.is_integer:
         return _WHOLE
-    return _POSITIVE if symbol.is_positive else _REAL
+    choices = _POSITIVE if symbol.is_positive else _REAL
+    return tuple(value for value in choices if _allows(symbol, value))
+
+
+def _allows(symbol: Symbol, value: Any) -> bool:
+    """Whether a value has the assumptions of the symbol."""
+    if symbol.is_nonnegative and value < 0:
+        return False
+    return not (symbol.is_zero is False and value == 0)

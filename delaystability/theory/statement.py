@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import mpmath
-from sympy import And, Basic, Eq, Expr, Float, Limit, Symbol, lambdify, pi
+from sympy import And, Basic, Eq, Expr, Float, Limit, Symbol, chebyshevu, lambdify, pi
 from sympy.core.relational import GreaterThan, LessThan, Relational
 
 from delaystability.theory.confirm import first_root, smallest_crossing
@@ -20,12 +20,17 @@ QUANTITIES: dict[str, str] = {
     "between 0 and a_*",
     "mean-square-threshold": "the same for the mean square, where the curvature of every update is "
     "random and independent, with variance kappa times its squared mean",
-    "noise-amplification": "the stationary variance of the iterate under white noise of variance 1 "
-    "that is added to every update of the iterate",
+    "mean-threshold-geometric": "the same for the mean of the iterate, where the delay of every "
+    "update is random and independent, and is k with probability (1 - q) q^k",
+    "mean-square-threshold-geometric": "the same for the mean square of the iterate, with delays "
+    "that are random and independent, and k with probability (1 - q) q^k",
+    "noise-amplification": "the stationary variance of the iterate over the squared learning rate, "
+    "under white noise of variance 1 that is added to every gradient",
     "effective-threshold-ratio": "the largest stable effective learning rate, lr/(1 - momentum), "
     "over that of SGD with the same delay, in the limit of momentum 1",
     "fastest-gain": "the gain at which a perturbation dies out fastest",
     "fastest-rate": "the factor by which a perturbation shrinks in an update, at the fastest gain",
+    "escape-rate": "the growth of log |w_t| in an update, on average over many updates",
     "escape-slope": "the derivative of log |z_max| by log a at the threshold: a gain of "
     "(1 + epsilon) a_* makes a perturbation grow by about epsilon times it in an update",
     "adjusted-learning-rate": "the learning rate that keeps the accessible minima under a new "
@@ -125,9 +130,10 @@ class Statement:
         """The point together with the values of the roots, to this number of digits."""
         values = dict(point)
         values |= {symbol: meaning.subs(values) for symbol, meaning in self.definitions}
-        with mpmath.workdps(digits + 15):
+        working = self._working_digits(point, digits)
+        with mpmath.workdps(working):
             for root in self.roots:
-                values[root.symbol] = Float(root.solve(values), digits + 15)
+                values[root.symbol] = Float(root.solve(values), working)
         return values
 
     def value(self, point: Mapping[Symbol, Any], digits: int = 30) -> Any:
@@ -144,5 +150,12 @@ class Statement:
         if not self.holds_in_domain(point):
             raise ValueError(f"point must satisfy {self.domain}; got {dict(point)}")
         values = self.root_values(point, digits)
-        with mpmath.workdps(digits + 15):
-            return mpmath.mpf(self.formula.doit().subs(values).evalf(digits + 15))
+        working = self._working_digits(point, digits)
+        with mpmath.workdps(working):
+            return mpmath.mpf(self.formula.doit().subs(values).evalf(working))
+
+    def _working_digits(self, point: Mapping[Symbol, Any], digits: int) -> int:
+        """Digits to compute with: Chebyshev polynomials cancel, which costs some in each degree."""
+        parts = (self.formula, *(root.equation for root in self.roots))
+        degree = int(point.get(tau, 0)) if any(part.has(chebyshevu) for part in parts) else 0
+        return digits + 15 + degree

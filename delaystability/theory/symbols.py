@@ -11,11 +11,13 @@ __all__ = [
     "eta",
     "half_cosine",
     "half_sine",
+    "kappa",
     "m",
     "ordered_product",
     "ordered_quotient",
     "ordered_sum",
     "p",
+    "phi",
     "t",
     "tau",
     "theta",
@@ -30,6 +32,8 @@ a = Symbol("a", positive=True)  # gain, learning rate times curvature
 eta = Symbol("eta", positive=True)  # learning rate
 curvature = Symbol("h", positive=True)
 theta = Symbol("theta", real=True)  # angle of a root on the unit circle
+phi = Symbol("phi", real=True)  # angle of a gain: a = 2 sin(phi/2)
+kappa = Symbol("kappa", nonnegative=True)  # variance of the curvature over its squared mean
 t = Symbol("t", integer=True)  # number of the update
 z = Symbol("z")
 w = Function("w")  # iterate, measured from the minimum

@@ -17,10 +17,11 @@ from sympy.core.relational import (
 )
 
 from delaystability.theory.confirm import largest_root
+from delaystability.theory.general_steps import THRESHOLD
 from delaystability.theory.loop import Loop
 from delaystability.theory.statement import Root, Statement
 
-__all__ = ["Trial", "confirm_threshold", "evaluate_relation"]
+__all__ = ["Trial", "approaches", "confirm_threshold", "evaluate_relation"]
 
 Trial = Callable[[Basic | None], tuple[int, str]]
 """Returns the number of points tried and, in words, the first failure or ""."""
@@ -43,6 +44,8 @@ def confirm_threshold(
     def trial(claim: Basic | None) -> tuple[int, str]:
         if not isinstance(claim, (Equality, GreaterThan, LessThan)):
             return 0, f"a threshold needs a relation, not {claim}"
+        if claim.lhs != THRESHOLD:
+            return 0, f"the left side must be the threshold, not {claim.lhs}"
         statement = Statement("threshold", claim, roots=roots)
         for point in chosen:
             formula = statement.value({s: v for s, v in point.items() if isinstance(s, Symbol)})
@@ -80,6 +83,29 @@ def evaluate_relation(
             if not _holds(claim, left, right):
                 return len(chosen), f"{claim} does not hold at {point}: {left}, {right}"
         return len(chosen), ""
+
+    return trial
+
+
+def approaches(limit: Expr, values: Callable[[], Iterable[Any]]) -> Trial:
+    """A trial of an equation between this limit and its value.
+
+    Parameters
+    ----------
+    limit : Limit
+        The left side.
+    values : callable
+        Gives numbers near the limit, each within a ten-thousandth of it.
+    """
+
+    def trial(claim: Basic | None) -> tuple[int, str]:
+        if not isinstance(claim, Equality) or claim.lhs != limit:
+            return 0, f"an equation for {limit} is needed, not {claim}"
+        expected, near = mpmath.mpf(claim.rhs.evalf(30)), list(values())
+        for value in near:
+            if not abs(value - expected) <= mpmath.mpf("1e-4") * abs(expected):
+                return len(near), f"{value} is not near {claim.rhs}"
+        return len(near), ""
 
     return trial
 

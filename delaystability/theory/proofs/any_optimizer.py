@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import mpmath
-from sympy import Basic, Eq, Expr, Integer, Rational, Symbol
+from sympy import Basic, Eq, Expr, Function, Integer, Rational, Symbol, cos, expand
 
 from delaystability.optimizer import LinearOptimizer, Optimizer
-from delaystability.theory.checks import Deduced, Outcome, Status
+from delaystability.theory.checks import Deduced, Identity, Outcome, Status
 from delaystability.theory.confirm import largest_root, smallest_gain
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.general_steps import SHARED, THRESHOLD, X, Y, general_steps
 from delaystability.theory.loop import Loop
 from delaystability.theory.statement import Root, Statement
-from delaystability.theory.symbols import half_sine, ordered_product, tau, theta
+from delaystability.theory.symbols import half_cosine, half_sine, ordered_product, tau, theta
 
 __all__ = ["any_optimizer"]
 
 _SAMPLES = (Rational(-1, 2), Rational(1, 3), Rational(9, 10))
 _DELAYS = range(5)
+_x, _n = Symbol("x", real=True), Symbol("n", integer=True)
 
 
 def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Derivation:
@@ -71,17 +72,48 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Derivation:
         theorem,
         (
             *general_steps(loop),
+            _polynomial_step(loop),
             Step(
                 label="conclusion",
                 text=(
-                    "A root on the unit circle at a positive gain has {X} and {Ypositive}. Below "
-                    "the smallest such gain no root can leave the unit circle:"
+                    "A root on the unit circle at a positive gain has {X} and {Ypositive}. By "
+                    "{ref:boundary-polynomial} there are finitely many such angles. Below the "
+                    "smallest of their gains no root can leave the unit circle:"
                 ),
                 claim=threshold,
-                check=_SmallestCrossing(SHARED, _trial(loop, meaning)),
+                check=_SmallestCrossing((*SHARED, "boundary-polynomial"), _trial(loop, meaning)),
                 given={"X": Eq(X, 0, evaluate=False), "Ypositive": r"Y(\theta) > 0"},
             ),
         ),
+    )
+
+
+def _polynomial_step(loop: Loop) -> Step:
+    """X as cos(theta/2) times a polynomial in x = cos(theta), for every delay at once."""
+    third, meaning = Function("V"), {}
+
+    def polynomial(angle: Expr) -> Expr:
+        term = third(expand(angle / theta) - Rational(1, 2), _x)
+        meaning[term] = cos(angle) / half_cosine
+        return term
+
+    value = ordered_product(half_cosine, loop.cosine_part.replace(cos, polynomial))
+    return Step(
+        label="boundary-polynomial",
+        text=(
+            "With {angle} and the Chebyshev polynomials of the third kind, {V} for every integer "
+            "{n}, {ref:cosine-part} is but for one factor a polynomial in {x}:"
+        ),
+        claim=Eq(X, value, evaluate=False),
+        check=Identity({X: loop.cosine_part, **meaning}),
+        given={
+            "angle": Eq(_x, cos(theta), evaluate=False),
+            "x": _x,
+            "V": Eq(
+                third(_n, _x), cos((_n + Rational(1, 2)) * theta) / half_cosine, evaluate=False
+            ),
+            "n": _n,
+        },
     )
 
 

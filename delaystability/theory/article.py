@@ -1,0 +1,155 @@
+"""All theorems as one article that pdflatex compiles by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+
+from delaystability.theory.bibliography import latex_escaped
+from delaystability.theory.collection import Chapter, Entry, collected, counted, entries
+from delaystability.theory.derivation import Derivation, Report
+from delaystability.theory.formula import formula_latex
+from delaystability.theory.latex import fragment, inline_formula
+from delaystability.theory.line_breaks import width
+from delaystability.theory.references import LITERATURE
+from delaystability.theory.summary import Line, summary
+from delaystability.theory.typography import inline
+
+__all__ = ["article", "cited_keys", "document", "tex_source"]
+
+_WIDEST = 15.3
+"""The width, in ems, of the widest claim in the table of theorems."""
+
+_WIDEST_DOMAIN = 6.2
+"""The same for a condition of the domain."""
+
+
+def article(derivations: Sequence[Derivation], reports: Sequence[Report] = ()) -> str:
+    """One self-contained article: definitions, a table, theorems with proofs, references.
+
+    Theorems that the given ones need are told too. The text is the same from run to run. A
+    derivation is checked, unless its report is given.
+    """
+    chapters = collected(derivations, reports)
+    setting = tex_source("setting")
+    told = {entry.name: fragment(entry.derivation, entry.report) for entry in entries(chapters)}
+    keys = cited_keys(setting, *told.values())
+    items = "\n".join(rf"\bibitem{{{key}}} {LITERATURE[key].latex}" for key in keys)
+    bibliography = f"\\begin{{thebibliography}}{{{len(keys)}}}\n{items}\n\\end{{thebibliography}}"
+    names = [derivation.name for derivation in derivations]
+    return document(
+        chapters,
+        names,
+        macros=tex_source("macros"),
+        setting=setting,
+        theorem=lambda entry: told[entry.name],
+        bibliography=bibliography,
+    )
+
+
+def tex_source(name: str) -> str:
+    """One of the files ``preamble``, ``macros`` and ``setting`` of the package."""
+    return files("delaystability.theory").joinpath("tex", f"{name}.tex").read_text("utf-8")
+
+
+def cited_keys(*texts: str) -> list[str]:
+    """The keys of the references that the texts cite, in alphabetical order."""
+    groups = re.findall(r"\\cite\{([^}]*)\}", "\n".join(texts))
+    return sorted({key.strip() for group in groups for key in group.split(",")})
+
+
+def document(
+    chapters: Sequence[Chapter],
+    names: Sequence[str],
+    *,
+    macros: str,
+    setting: str,
+    theorem: Callable[[Entry], str],
+    bibliography: str,
+) -> str:
+    """The article from its parts, each of them LaTeX or a command that reads it from a file.
+
+    Parameters
+    ----------
+    chapters : the theorems that it tells
+    names : the theorems that it is about; one of them alone gives its title to the article
+    macros, setting, bibliography : str
+    theorem : callable that returns the LaTeX of a theorem
+    """
+    told = entries(chapters)
+    chosen = [entry for entry in told if entry.name in names]
+    single = chosen[0] if len(chosen) == 1 and len(names) == 1 else None
+    title = "Stability thresholds of delayed optimizers"
+    if single is not None:
+        title = latex_escaped(single.derivation.theorem.title)
+        title += r"\\[1ex] \large a theorem on delayed optimizers, with its proof"
+    lines = [
+        tex_source("preamble") + macros,
+        rf"\title{{{title}}}",
+        r"\author{Derived and checked by \texttt{delaystability}}",
+        r"\date{}",
+        "",
+        r"\begin{document}",
+        r"\maketitle",
+        "" if single else _abstract(told),
+        setting,
+        "" if single else _table(chapters),
+    ]
+    for chapter in chapters:
+        lines.append(rf"\section{{{latex_escaped(chapter.title)}}}\label{{sec:{chapter.label}}}")
+        lines += [f"\n{theorem(entry)}" for entry in chapter.entries]
+    return "\n".join([*lines, bibliography, r"\end{document}", ""])
+
+
+def _abstract(told: Sequence[Entry]) -> str:
+    return "\n".join(
+        [
+            r"\begin{abstract}",
+            "A training run that applies gradients of earlier iterates can stay near a minimum "
+            "only if the curvature there is below a threshold, which depends on the optimizer, "
+            "its delay and the learning rate. We derive these thresholds, bounds and limits of "
+            "them, and rules that keep the accessible minima. " + counted(told),
+            r"\end{abstract}",
+            "",
+        ]
+    )
+
+
+def _table(chapters: Sequence[Chapter]) -> str:
+    rows = []
+    for chapter in chapters:
+        title = rf"\emph{{{latex_escaped(chapter.title)}}}"
+        rows.append(rf"\noalign{{\vskip 3pt}}\multicolumn{{5}}{{@{{}}l}}{{{title}}} \\*[2pt]")
+        rows += map(_row, summary(chapter.entries))
+    head = r"& Result & Claim & Domain & Status \\[2pt] \hline \noalign{\vskip 3pt}"
+    return "\n".join(
+        [
+            r"\section{The results at a glance}\label{sec:results}",
+            r"Where the claim of a result is too wide for the table, its equation is named. An "
+            r"angle or another symbol that a claim does not explain is defined in its theorem. An "
+            r"empty domain stands for every delay and all values of the parameters.",
+            r"{\small\setlength{\tabcolsep}{4pt}",
+            r"\begin{longtable}{@{}p{8mm}>{\raggedright}p{39mm}>{\raggedright}p{54mm}"
+            r">{\raggedright}p{23mm}p{17mm}@{}}",
+            head,
+            r"\endhead",
+            *rows,
+            r"\end{longtable}}",
+            "",
+        ]
+    )
+
+
+def _row(line: Line) -> str:
+    claim = inline_formula(line.relation)
+    if width(inline(formula_latex(line.relation))) > _WIDEST or r"\begin" in claim:
+        claim = rf"see \eqref{{eq:{line.name}}}"
+    domain = ", ".join(rf"\mbox{{{inline_formula(part)}}}" for part in line.domain)
+    if any(width(inline(part)) > _WIDEST_DOMAIN for part in line.domain):
+        domain = "see there"
+    title = latex_escaped(line.title)
+    return (
+        rf"\ref{{thm:{line.name}}} & {title} & {claim} & {domain} & {line.status} "
+        rf"\\[2pt]"
+    )

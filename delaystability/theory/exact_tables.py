@@ -1,0 +1,99 @@
+"""An optimizer with floats as one with rational coefficients, as an exact derivation needs it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from decimal import Decimal
+from math import isfinite
+from numbers import Real
+from typing import Any
+
+from sympy import Expr, Rational, sympify
+
+from delaystability.delays import Delay, FixedDelay, delay_array
+from delaystability.optimizer import LinearOptimizer, Optimizer
+
+__all__ = ["exact_optimizer", "one_delay", "rational_tables"]
+
+_LARGEST_POLYNOMIAL = 64
+
+
+def one_delay(delay: Any) -> int:
+    """A delay as one integer.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For anything but an integer >= 0 or a FixedDelay.
+    """
+    allowed = "one integer >= 0 or a FixedDelay"
+    if isinstance(delay, Delay) and not isinstance(delay, FixedDelay):
+        raise TypeError(f"delay must be {allowed}; got {delay!r}")
+    lags = delay_array(delay)
+    if lags.ndim:
+        raise TypeError(f"delay must be {allowed}; got {delay!r}")
+    return int(lags)
+
+
+def exact_optimizer(optimizer: Optimizer) -> Optimizer:
+    """The same optimizer with rational numbers of SymPy as parameters.
+
+    A float is read as the decimal number that it displays.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a parameter that is not one rational number.
+    """
+    if isinstance(optimizer, LinearOptimizer):
+        return LinearOptimizer(
+            *(
+                {lag: _rational(value, f"{name} at lag {lag}") for lag, value in table.items()}
+                for name, table in optimizer.parameters.items()
+            )
+        )
+    exact = {
+        entry.name: _rational(getattr(optimizer, entry.name), entry.name)
+        for entry in fields(optimizer)  # type: ignore[arg-type]
+        if getattr(optimizer, entry.name) is not None
+    }
+    return replace(optimizer, **exact)  # type: ignore[type-var]
+
+
+def rational_tables(optimizer: Optimizer, delay: int) -> LinearOptimizer:
+    """The tables of an exact optimizer at one delay, without coefficients that are zero.
+
+    Raises
+    ------
+    ValueError
+        If a lag is symbolic or the characteristic polynomial is too long for exact algebra.
+    """
+    tables: list[dict[int, Expr]] = []
+    for table in optimizer.coefficients(delay):
+        merged: dict[int, Expr] = {}
+        for lag, value in table:
+            if getattr(lag, "free_symbols", None):
+                raise ValueError(f"lags must be integers where a delay is given; got {lag}")
+            merged[int(lag)] = merged.get(int(lag), 0) + sympify(value)
+        tables.append({lag: value for lag, value in sorted(merged.items()) if value != 0})
+    feedback, feedforward = tables[0], tables[1] or {0: sympify(0)}
+    degree = 1 + max([0, *feedback, *(delay + lag for lag in feedforward)])
+    if degree > _LARGEST_POLYNOMIAL:
+        raise ValueError(
+            f"delay and lags must leave a characteristic polynomial of degree at most "
+            f"{_LARGEST_POLYNOMIAL} for an exact derivation; got {degree}: ask ds.certify instead"
+        )
+    return LinearOptimizer(feedback, feedforward)
+
+
+def _rational(value: Any, argument: str) -> Rational:
+    """A number of SymPy; a float is read as the decimal number that it displays."""
+    allowed = "a rational number for an exact derivation at a delay"
+    if getattr(value, "free_symbols", None):
+        raise ValueError(f"{argument} must be {allowed}; got the expression {value}")
+    flag = isinstance(value, bool)
+    if not flag and isinstance(value, (Real, Decimal)) and isfinite(value):
+        return Rational(str(value))
+    if isinstance(value, Expr):
+        raise ValueError(f"{argument} must be {allowed}; got {value}, which is not rational")
+    raise TypeError(f"{argument} must be {allowed}; got {value!r}")

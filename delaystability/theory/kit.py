@@ -1,0 +1,95 @@
+r"""The theorems as files for one's own paper: macros, one file for each theorem, BibTeX entries."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from delaystability.theory.article import cited_keys, document, tex_source
+from delaystability.theory.collection import Entry, collected, entries, needs
+from delaystability.theory.derivation import Derivation, Report
+from delaystability.theory.latex import fragment
+from delaystability.theory.references import LITERATURE
+
+__all__ = ["write_kit"]
+
+_SETTING_HEAD = r"""% The setting: what a delayed optimizer, its gain and its threshold are.
+% Preamble: \usepackage{amsmath,amsthm}, \usepackage{cleveref}, \input{macros}.
+% References: references.bib.
+
+"""
+
+_BIBLIOGRAPHY = "\\bibliographystyle{plain}\n\\bibliography{references}"
+
+
+def write_kit(
+    folder: str | Path, derivations: Sequence[Derivation], reports: Sequence[Report] = ()
+) -> tuple[Path, ...]:
+    r"""Write the theorems and all that they need as LaTeX files to \input, and return their paths.
+
+    Parameters
+    ----------
+    folder : str or Path
+        It gets ``article.tex``, which holds everything together, ``macros.tex``, ``setting.tex``,
+        ``theorems/NAME.tex`` and ``references.bib``. Compile the article there by pdflatex,
+        bibtex, and pdflatex twice.
+    derivations : sequence of Derivation
+    reports : sequence of Report
+        A derivation without a report is checked.
+
+    Raises
+    ------
+    ValueError
+        If the folder cannot be made or written to.
+    """
+    chapters = collected(derivations, reports)
+    told = entries(chapters)
+    setting = _SETTING_HEAD + tex_source("setting")
+    theorems = {f"theorems/{entry.name}.tex": _with_head(entry) for entry in told}
+    article = document(
+        chapters,
+        [derivation.name for derivation in derivations],
+        macros="\\input{macros}",
+        setting="\\input{setting}",
+        theorem=lambda entry: f"\\input{{theorems/{entry.name}}}",
+        bibliography=_BIBLIOGRAPHY,
+    )
+    keys = cited_keys(setting, *theorems.values())
+    files = {
+        "article.tex": article,
+        "macros.tex": tex_source("macros"),
+        "setting.tex": setting,
+        **theorems,
+        "references.bib": "\n\n".join(LITERATURE[key].bibtex(key) for key in keys) + "\n",
+    }
+    root = Path(folder)
+    try:
+        (root / "theorems").mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (root / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"folder must be writable; got {str(root)!r}: {error}") from error
+    return tuple(root / name for name in files)
+
+
+def _with_head(entry: Entry) -> str:
+    r"""Theorem and proof, and before them how to \input them."""
+    body = fragment(entry.derivation, entry.report)
+    others = ", ".join(sorted(needs(entry.derivation)))
+    lines = [
+        f"{entry.derivation.theorem.title} ({entry.status}), with proof.",
+        rf"Label: thm:{entry.name}. Equations: eq:{entry.name} and eq:{entry.name}:STEP.",
+        r"Preamble: \usepackage{amsmath,amsthm}, \usepackage{cleveref}, \input{macros}.",
+        rf"Then \input{{theorems/{entry.name}}}, for example in an appendix.",
+        f"It refers to: {others}." if others else "It refers to no other theorem.",
+        f"It cites, from references.bib: {', '.join(cited_keys(body)) or 'nothing'}.",
+    ]
+    head = [
+        wrapped
+        for line in lines
+        for wrapped in textwrap.wrap(
+            line, 96, initial_indent="% ", subsequent_indent="%   ", break_on_hyphens=False
+        )
+    ]
+    return "\n".join([*head, "", body])

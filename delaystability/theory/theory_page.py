@@ -1,0 +1,123 @@
+"""All theorems on one page of Markdown, with an index and proofs that open at a click."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from delaystability.theory.collection import Chapter, Entry, collected, counted, entries
+from delaystability.theory.derivation import Derivation, Report
+from delaystability.theory.formula import formula_latex
+from delaystability.theory.line_breaks import width
+from delaystability.theory.markdown import (
+    cited_in,
+    inline_markdown,
+    proof_markdown,
+    references_markdown,
+    statement_markdown,
+)
+from delaystability.theory.prose import capitalised
+from delaystability.theory.registry import named
+from delaystability.theory.summary import Line, summary
+from delaystability.theory.typography import inline
+
+__all__ = ["theory_page"]
+
+_WIDEST = 24.0
+"""The width, in ems, of the widest claim in the index."""
+
+_HEAD = r"""<!-- Written by delaystability.theory.theory_page. A test compares it with the file. -->
+
+# The theorems
+
+An optimizer with learning rate $\eta$ applies gradients that were computed $\tau$ updates earlier.
+Near a minimum whose Hessian has the eigenvalue $h$, all depends on the *gain* $a = \eta h$: the
+loop is stable if all roots of its characteristic equation lie inside the unit circle. Where the
+stable gains are $0 < a < a_\ast$, the *threshold* $a_\ast$ decides which minima the run can stay
+in: those of *sharpness* (largest eigenvalue) below $a_\ast/\eta$. The learning rate is that of
+`torch.optim.SGD`, and $m$ is the momentum.
+
+"""
+
+_LEGEND = """
+*Exact*: an equation. *Sufficient*: a bound below which every gain is stable. *Necessary*: a bound
+above which none is. *Asymptotic*: a limit. *Tested*: a step was tried on a grid but is not proved.
+In the proofs, a step is *proved* by exact algebra, for every delay at once; *deduced* in words from
+steps and theorems that are checked themselves, and confirmed numerically besides; *cited* from the
+literature; or *tested* on a grid only.
+
+The same text as a LaTeX article: `delaystability derive all --format latex -o article.tex`.
+"""
+
+
+def theory_page(derivations: Sequence[Derivation], reports: Sequence[Report] = ()) -> str:
+    """Index, theorems with their proofs, and references, as Markdown with HTML anchors.
+
+    Theorems that the given ones need are told too. The text is the same from run to run. A
+    derivation is checked, unless its report is given.
+    """
+    chapters = collected(derivations, reports)
+    told = entries(chapters)
+    body = "\n\n".join(_chapter(chapter) for chapter in chapters)
+    sources = {key for entry in told for key in entry.derivation.theorem.sources}
+    keys = cited_in(body, *sources)
+    return "\n".join(
+        [
+            f"{_HEAD}{counted(told)}",
+            _LEGEND,
+            *_index(chapters),
+            "",
+            body,
+            "",
+            "## References",
+            "",
+            references_markdown(keys),
+            "",
+        ]
+    )
+
+
+def _index(chapters: Sequence[Chapter]) -> list[str]:
+    rows = ["| Theorem | Claim | Where | Status |", "|---|---|---|---|"]
+    for chapter in chapters:
+        rows.append(f"| **{chapter.title}** | | | |")
+        rows += [_row(line) for line in summary(chapter.entries)]
+    return rows
+
+
+def _row(line: Line) -> str:
+    formula = inline(formula_latex(line.relation))
+    shown = width(formula) <= _WIDEST and r"\begin" not in formula
+    claim = inline_markdown(line.relation) if shown else "see there"
+    domain = ", ".join(inline_markdown(condition) for condition in line.domain)
+    return f"| [{line.title}](#theorem-{line.name}) | {claim} | {domain} | {line.status} |"
+
+
+def _chapter(chapter: Chapter) -> str:
+    return "\n\n".join([f"## {chapter.title}", *map(_theorem, chapter.entries)])
+
+
+def _theorem(entry: Entry) -> str:
+    theorem = entry.derivation.theorem
+    steps = entry.report.summary().split(": ", 1)[1]
+    noun = "Proof" if entry.status not in ("tested", "failed") else "Derivation"
+    return "\n\n".join(
+        [
+            f'<a id="theorem-{entry.name}"></a>\n\n### {theorem.title}',
+            statement_markdown(theorem, entry.status, _linked),
+            f"<details><summary>{noun}: {steps}</summary>",
+            proof_markdown(entry, _linked),
+            "</details>",
+        ]
+    )
+
+
+def _linked(name: str, opening: bool) -> str:
+    theorem = named(name).theorem
+    return f"[{capitalised('the', opening)} {theorem.kind} “{theorem.title}”](#theorem-{name})"
+
+
+if __name__ == "__main__":
+    from delaystability.theory.derive import all_derivations
+
+    sys.stdout.write(theory_page(all_derivations()))
