@@ -25,12 +25,13 @@ ALLOWED = {
     "arguments": GROUND,
     "bounds": GROUND | {"arguments", "numerics"},
     "dynamics": GROUND | {"arguments", "numerics"},
-    "validation": GROUND | {"bounds"},
+    "validation": GROUND | {"bounds", "dynamics"},
     "verification": GROUND | {"numerics", "theory", "bounds", "validation"},
-    "translation": GROUND | {"arguments", "numerics", "theory", "bounds"},
+    "translation": GROUND | {"numerics", "theory"},
     "terminal": set(),
     "cli": GROUND
-    | {"arguments", "numerics", "theory", "bounds", "validation", "verification", "terminal"},
+    | {"arguments", "bounds", "numerics", "theory", "translation"}
+    | {"validation", "verification", "terminal"},
 }
 
 

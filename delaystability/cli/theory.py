@@ -6,7 +6,7 @@ import json
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -23,6 +23,9 @@ from delaystability.cli.options import (
     optimizer_of,
 )
 from delaystability.terminal import RefusedError, clear_errors, print_values, progress_bars
+
+if TYPE_CHECKING:
+    from delaystability.theory.derivation import Derivation
 
 __all__ = ["certify", "derive", "export", "theorems"]
 
@@ -67,6 +70,7 @@ def derive(
         from delaystability.theory.plain import plain
         from delaystability.theory.registry import checked
 
+        derivations: tuple[Derivation, ...]
         if delay is not None:
             chosen = optimizer_of(name, momentum, exact=True)
             derivations = (derivation_of(chosen, integer("delay", delay)),)
@@ -152,7 +156,8 @@ def export(
         from delaystability.translation.languages import LANGUAGES
 
         wanted = list(LANGUAGES) if "all" in language else list(dict.fromkeys(language))
-        count, written = integer("samples", samples), []
+        count = integer("samples", samples)
+        written: list[Path] = []
         with progress_bars() as progress:
             for done, name in enumerate(wanted):
                 progress("export", done / len(wanted), name)
