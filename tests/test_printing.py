@@ -2,69 +2,134 @@
 
 from __future__ import annotations
 
+import html as escaping
+import os
 import re
-import shutil
 import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 import delaystability as ds
-from delaystability.theory.derive import all_derivations
-from delaystability.theory.formula import formula_latex
+from delaystability.theory.article import article
+from delaystability.theory.collection import collected, counted, entries
 from delaystability.theory.html import proof_html, statement_html
-from delaystability.theory.latex import article, section
-from delaystability.theory.prose import Style, fill
-from delaystability.theory.references import REFERENCES
+from delaystability.theory.latex import display_formula, fragment, inline_formula
+from delaystability.theory.markdown import markdown
+from delaystability.theory.plain import plain
+from delaystability.theory.prose import Style, fill, punctuation_before
+from delaystability.theory.references import LITERATURE
+from delaystability.theory.registry import named, names, parts
+from delaystability.theory.theory_page import theory_page
+from tests.printed import checked, compiled, needs_latex, overfull, report_of
 
-NAMES = [derivation.name for derivation in all_derivations()]
+NAMES = names()
+FEW = ("sgd-lower-bound", "ema-momentum")
+
+
+def _wrong_sgd():
+    derivation = ds.derive("sgd")
+    claim = derivation.step("modulus").claim
+    return derivation.with_step("modulus", claim=claim.func(claim.lhs, 2, evaluate=False))
 
 
 def test_the_article_has_definitions_theorems_proofs_labels_and_references():
-    text = article(all_derivations())
+    text = article(*checked())
     assert text.count(r"\begin{definition}") == 2
-    kinds = [derivation.theorem.kind for derivation in all_derivations()]
+    kinds = [derivation.theorem.kind for derivation in checked()[0]]
     for kind in ("theorem", "lemma", "corollary"):
         assert text.count(rf"\begin{{{kind}}}") == kinds.count(kind)
     assert text.count(r"\begin{proof}") == len(NAMES)
+    for part in parts():
+        assert rf"\section{{{part.title}}}" in text
     labels = re.findall(r"\\label\{([^}]*)\}", text)
     assert len(labels) == len(set(labels))
-    used = set(re.findall(r"\\(?:eq)?ref\{([^}]*)\}", text))
-    assert used
-    assert used <= set(labels)
+    used = set(re.findall(r"\\(?:eqref|ref|[cC]ref)\{([^}]*)\}", text))
+    assert {f"thm:{name}" for name in NAMES} <= used <= set(labels)
     cited = {key.strip() for c in re.findall(r"\\cite\{([^}]*)\}", text) for key in c.split(",")}
     assert cited == set(re.findall(r"\\bibitem\{([^}]*)\}", text))
-    assert cited == set(REFERENCES)
+    assert cited == set(LITERATURE)
 
 
-def test_every_claim_is_printed_and_every_status_is_named():
-    for derivation in all_derivations():
-        text = section(derivation)
-        for step in derivation.steps:
-            if step.claim is not None:
-                assert formula_latex(step.claim) in text
-        marks = re.findall(r"\\status\{(\w+)\}", text)
-        assert marks == [result.status.value for result in derivation.check().results]
+def test_the_opening_counts_theorems_and_steps():
+    told = entries(collected(*checked()))
+    sentence = counted(told)
+    assert sentence in article(*checked())
+    exact = sum(entry.status == "exact" for entry in told)
+    steps = sum(len(report.results) for report in checked()[1])
+    assert f"{exact} are exact" in sentence
+    assert f"{steps} steps" in sentence
+    assert "FAILED" not in sentence
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_claim_is_printed_and_every_status_is_named(name):
+    derivation, report = named(name), report_of(name)
+    text = fragment(derivation, report)
+    stated, _, proof = text.partition(r"\begin{proof}")
+    for step in derivation.steps:
+        if step.claim is not None:
+            shown = display_formula(step.claim), inline_formula(step.claim).strip("$")
+            held = stated if rf"\eqref{{eq:{name}}}" in proof else ""
+            body = re.sub(r" ?[.,;:]?\s*\\end\{", r"\\end{", proof + held)
+            assert any(re.sub(r"\s*\\end\{", r"\\end{", formula) in body for formula in shown)
+    assert re.findall(r"\\status\{([^}]*)\}", stated) == [derivation.status_from(report)]
+    marks = [set(mark.split(", ")) for mark in re.findall(r"\\status\{([^}]*)\}", proof)]
+    assert set().union(*marks) == {result.status.value for result in report.results}
+    assert all(
+        left or right for left, right in re.findall(r"(?s)\\begin\{equation(\*?)\}(.)", text)
+    )
 
 
 def test_a_failed_step_says_so_in_print():
-    derivation = ds.derive("sgd")
-    claim = derivation.step("modulus").claim
-    wrong = derivation.with_step("modulus", claim=claim.func(claim.lhs, 2, evaluate=False))
-    assert "The check of this step failed" in wrong.latex()
-    assert r"\status{failed}" in wrong.latex()
+    wrong = _wrong_sgd()
+    text = wrong.latex()
+    assert "The check of this step failed" in text
+    assert r"\status{failed}" in text
+    derivations, reports = checked()
+    assert "FAILED" in article((*derivations, wrong), (*reports, wrong.check()))
+    assert r"\let\qedsymbol\relax" in wrong.latex(fragment=True)
+    assert r"\let\qedsymbol\relax" not in fragment(ds.derive("sgd"), report_of("sgd"))
     assert "[failed]" in wrong.text()
     assert "*failed.*" in wrong.markdown()
+    assert 'class="status failed"' in proof_html(wrong, wrong.check())
+
+
+def test_a_conclusion_that_is_not_the_statement_is_seen_in_print():
+    claim = ds.derive("sgd").step("speed-sign").claim
+    wrong = ds.derive("sgd").with_step("conclusion", claim=claim)
+    assert "does not conclude what is stated" in wrong.latex(fragment=True)
+    assert "does not conclude what is stated" in wrong.markdown()
+
+
+def test_what_is_only_tested_is_not_called_a_proof():
+    tested = next(d for d, r in zip(*checked(), strict=True) if d.status_from(r) == "tested")
+    text = fragment(tested, report_of(tested.name))
+    assert r"\begin{proof}[Derivation]\let\qedsymbol\relax" in text
+    assert "**Derivation.**" in markdown(tested, report_of(tested.name))
+    assert "**Proof.**" in markdown(ds.derive("sgd"), report_of("sgd"))
+
+
+def test_only_what_is_needed_is_told_with_a_theorem():
+    told = {entry.name for entry in entries(collected([ds.derive("ema-momentum")]))}
+    assert told == {"ema-momentum", "heavy-ball", "delayed-loop"}
+    text = ds.derive("ema-momentum").latex()
+    assert "The results at a glance" not in text
+    assert text.index("thm:delayed-loop") < text.index("thm:heavy-ball")
 
 
 def test_printing_is_the_same_from_run_to_run():
     program = (
-        "import hashlib; from delaystability.theory.latex import article;"
-        "from delaystability.theory.derive import all_derivations as d;"
-        "print(hashlib.sha256(article(d()).encode()).hexdigest())"
+        "import hashlib; from delaystability.theory.article import article;"
+        "from delaystability.theory.theory_page import theory_page;"
+        "from delaystability.theory.derive import derive;"
+        f"chosen = [derive(name) for name in {FEW}]; reports = [d.check() for d in chosen];"
+        "text = article(chosen, reports) + theory_page(chosen, reports);"
+        "print(hashlib.sha256(text.encode()).hexdigest())"
     )
-    import os
-    import sys
-
     digests = {
         subprocess.run(
             [sys.executable, "-c", program],
@@ -78,84 +143,150 @@ def test_printing_is_the_same_from_run_to_run():
     assert len(digests) == 1
 
 
-def _compile(text: str, folder) -> str:
-    (folder / "article.tex").write_text(text, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "article.tex"]
-    for _ in range(2):
-        run = subprocess.run(command, cwd=folder, capture_output=True, check=False)
-        log = run.stdout.decode(errors="replace")
-        assert run.returncode == 0, log[-3000:]
-    return log
-
-
-needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is missing")
-
-
 @needs_latex
 def test_the_article_compiles_without_error_overfull_line_or_undefined_reference(tmp_path):
-    log = _compile(article(all_derivations()), tmp_path)
-    overfull = [float(width) for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
-    assert all(width <= 20 for width in overfull), overfull
+    log = compiled(article(*checked()), tmp_path)
+    assert all(width <= 5 for width in overfull(log)), overfull(log)
     assert "undefined" not in log
+    assert "multiply" not in log
     assert (tmp_path / "article.pdf").stat().st_size > 50_000
 
 
 @needs_latex
-@pytest.mark.parametrize("name", ["ema-momentum", "delayed-loop"])
+@pytest.mark.parametrize("name", ["sgd-lower-bound", "delayed-loop"])
 def test_a_single_derivation_compiles_with_all_that_it_needs(name, tmp_path):
-    log = _compile(ds.derive(name).latex(), tmp_path)
+    log = compiled(ds.derive(name).latex(), tmp_path)
     assert "undefined" not in log
+    assert not overfull(log)
 
 
 @needs_latex
-def test_an_error_in_the_latex_is_noticed(tmp_path):
+def test_errors_in_the_latex_are_noticed(tmp_path):
+    text = article([ds.derive("sgd")], [report_of("sgd")])
     with pytest.raises(AssertionError):
-        _compile(article(all_derivations()).replace(r"\begin{proof}", r"\begin{prof}", 1), tmp_path)
+        compiled(text.replace(r"\begin{proof}", r"\begin{prof}", 1), tmp_path)
+    unknown = text.replace(r"\cref{thm:delayed-loop}", r"\cref{thm:no-such}")
+    assert unknown != text
+    assert "undefined" in compiled(unknown, tmp_path)
+    wide = text.replace(r"\end{document}", r"\noindent\rule{500pt}{1pt}\end{document}")
+    assert overfull(compiled(wide, tmp_path))
 
 
 def test_a_fragment_has_no_preamble():
-    fragment = ds.derive("sgd").latex(fragment=True)
-    assert r"\documentclass" not in fragment
-    assert r"\label{thm:sgd}" in fragment
+    text = ds.derive("sgd").latex(fragment=True)
+    assert r"\documentclass" not in text
+    assert r"\section" not in text
+    assert r"\label{thm:sgd}" in text
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_text_and_markdown_hold_every_step(name):
-    derivation = ds.derive(name)
-    text, markdown = derivation.text(), derivation.markdown()
+    derivation, report = named(name), report_of(name)
+    text, marked = plain(derivation, report), markdown(derivation, report)
     for number in range(1, len(derivation.steps) + 1):
         assert f"({number}) [" in text
-        assert f"({number}) *" in markdown
-    assert "\\" not in text.replace("\\{", "")
+        assert f"({number}) *" in marked
+    assert "\\" not in text
     assert max(map(len, text.splitlines())) < 140
-    assert markdown.count("$$") % 2 == 0
-    assert "{" not in re.sub(r"\$[^$]*\$", "", markdown.replace("$$", "$"))
+    assert all(line == line.rstrip() for line in text.splitlines())
+    assert marked.count("$$") % 2 == 0
+    assert "{" not in re.sub(r"\$[^$]*\$", "", marked.replace("$$", "$"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_markdown_formulas_survive_any_reader_of_markdown(name):
+    text = markdown(named(name), report_of(name))
+    formulas = re.findall(r"\$\$\n(.*?)\n\$\$|\$([^$\n]+)\$", text, re.DOTALL)
+    assert formulas
+    page = MarkdownIt("commonmark").enable("table").render(text)
+    words = escaping.unescape(re.sub(r"<[^>]*>", "", page))
+    for display, inline in formulas:
+        formula = display or inline
+        assert formula in words
+        assert not re.search(r"\\[^A-Za-z ]|\\[bB]igg?[lr]|[|*]", formula)
+    # A display stands between blank lines.
+    assert not re.search(r"[^\n]\n\$\$\n[^$]*\n\$\$\n\n", text)
+
+
+def test_a_careless_formula_would_not_survive():
+    page = MarkdownIt("commonmark").render(r"the set $\{a_*, b_*\}$")
+    assert r"\{a_*, b_*\}" not in re.sub(r"<[^>]*>", "", page)
+
+
+def test_the_page_of_all_theorems_links_what_it_holds():
+    text = theory_page(*checked())
+    anchors = re.findall(r'<a id="([^"]*)"></a>', text)
+    assert anchors == [f"theorem-{name}" for name in NAMES]
+    assert set(re.findall(r"\(#([^)]*)\)", text)) == set(anchors)
+    assert text.count("<details>") == text.count("</details>") == len(NAMES)
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(line.count("|") == 5 for line in tables)
+    assert all(f"- [{key}] " in text for key in LITERATURE)
+
+
+def test_the_committed_page_is_up_to_date():
+    page = Path(__file__).parent.parent / "docs" / "theory.md"
+    assert page.read_text(encoding="utf-8") == theory_page(*checked()), (
+        "write it again: python -m delaystability.theory.theory_page > docs/theory.md"
+    )
+
+
+class _Balance(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.formulas, self.targets = [], 0, []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        self.formulas += tag == "math"
+        self.targets += [value[1:] for key, value in attrs if key == "href"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_html_is_well_formed_and_holds_every_step(name):
-    from html.parser import HTMLParser
-
-    class Balance(HTMLParser):
-        def __init__(self):
-            super().__init__()
-            self.open, self.formulas = [], 0
-
-        def handle_starttag(self, tag, attrs):
-            self.open.append(tag)
-            self.formulas += tag == "math"
-
-        def handle_endtag(self, tag):
-            assert self.open.pop() == tag
-
-    derivation = ds.derive(name)
-    parser = Balance()
-    parser.feed(statement_html(derivation) + proof_html(derivation, derivation.check()))
+    derivation, report = named(name), report_of(name)
+    parser = _Balance()
+    parser.feed(statement_html(derivation) + proof_html(derivation, report))
     assert not parser.open
-    assert parser.formulas > len(derivation.steps)
+    assert parser.formulas >= len([step for step in derivation.steps if step.claim is not None])
+    assert set(parser.targets) <= {*NAMES, *LITERATURE}
 
 
 def test_a_template_with_an_unknown_name_is_refused():
-    style = Style(str, str, str, str, str, str)
+    style = Style(str, lambda formula, mark: mark, str, lambda key, opening: key, str)
     with pytest.raises(ValueError, match="text needs the formula 'missing'"):
         fill("a {missing} one", {}, style)
+
+
+def test_displays_end_as_the_sentence_asks():
+    assert punctuation_before(" where {x} is") == ","
+    assert punctuation_before("and its") == ","
+    assert punctuation_before(" The root") == "."
+    assert punctuation_before("holds for all") == ""
+    assert punctuation_before("") == "."
+    style = Style(
+        str, lambda formula, mark: f"<{formula}{mark}>", str, lambda key, opening: key, str
+    )
+    assert fill("Let {display:x}. Then", {"x": "y"}, style) == "Let <y.> Then"
+
+
+def test_references_to_theorems_begin_sentences_with_a_capital():
+    style = Style(str, lambda formula, mark: mark, str, lambda key, opening: str(opening), str)
+    assert fill("By {lemma}. {theorem:sgd} says", {}, style) == "By False. True says"
+
+
+@pytest.mark.parametrize("name", ["heavy-ball", "sgd-lower-bound"])
+def test_a_notebook_shows_formulas_that_mathjax_knows(name):
+    derivation = ds.derive(name)
+    for shown in (derivation._repr_latex_(), derivation.theorem._repr_latex_()):
+        assert re.fullmatch(r"(\$\$\n[^$]+\n\$\$(\n\n|$))+", shown)
+        assert not re.search(
+            r"\\(begin\{(?!cases)|[cC]?ref|label|status|gain|delay|momentum)", shown
+        )
+    assert derivation._repr_markdown_() == derivation.markdown()
+    statement = derivation.theorem._repr_markdown_()
+    assert statement.startswith(f"**{derivation.theorem.kind.capitalize()}**")
+    assert "(1)" not in statement

@@ -68,7 +68,6 @@ def derive(
         from delaystability.theory.kit import write_kit
         from delaystability.theory.markdown import markdown
         from delaystability.theory.plain import plain
-        from delaystability.theory.registry import checked
 
         derivations: tuple[Derivation, ...]
         if delay is not None:
@@ -79,7 +78,7 @@ def derive(
             raise RefusedError("momentum needs a delay; without both, every theorem is symbolic")
         else:
             derivations = all_derivations() if name == "all" else (derivation_of(name),)
-            reports = [checked(derivation.name) for derivation in derivations]
+            reports = [derivation.check() for derivation in derivations]
         if kit is not None:
             written = write_kit(kit, derivations, reports)
             text = "".join(f"{path}\n" for path in written)

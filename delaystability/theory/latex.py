@@ -3,7 +3,6 @@ r"""A theorem and its proof in LaTeX, to stand in an article or to \input into o
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from sympy import Basic
 
@@ -17,7 +16,7 @@ from delaystability.theory.notation import in_notation
 from delaystability.theory.prose import Style, fill, punctuation_before
 from delaystability.theory.typography import inline, tidy
 
-__all__ = ["article", "display_formula", "fragment", "inline_formula"]
+__all__ = ["display_formula", "fragment", "inline_formula"]
 
 _LINE = 35.0
 """The width of a displayed formula beside its number, in ems."""
@@ -201,10 +200,3 @@ def _stays_in_text(step: Step, derivation: Derivation) -> bool:
         return False
     formula = inline(formula_latex(step.claim))
     return width(formula) <= _SHORT and r"\begin" not in formula
-
-
-def article(derivations: Sequence[Derivation], reports: Sequence[Report] = ()) -> str:
-    """See `delaystability.theory.article.article`."""
-    from delaystability.theory.article import article as whole
-
-    return whole(derivations, reports)

@@ -56,7 +56,7 @@ def effective_heavy_ball() -> Derivation:
                 "the effective learning rate {rate}, is {display:threshold} As {m} grows from 0 to "
                 "1, the angle falls from {first} to 0, and the threshold does not grow."
             ),
-            sources=("giladi2020",),
+            sources=(),
             given={
                 **_WORDS,
                 "theta": theta,
@@ -144,7 +144,7 @@ def effective_heavy_ball_upper() -> Derivation:
                 "is proportional to {plain}, by {theorem:heavy-ball-delay-0}, and grows without "
                 "limit."
             ),
-            sources=("giladi2020",),
+            sources=(),
             given={
                 **_WORDS,
                 "bound": bound,
@@ -185,7 +185,7 @@ def effective_heavy_ball_lower() -> Derivation:
                 "effective learning rate {rate} the safe value {effective} does not depend on the "
                 "momentum."
             ),
-            sources=("giladi2020",),
+            sources=(),
             given={
                 **_WORDS,
                 "bound": bound,

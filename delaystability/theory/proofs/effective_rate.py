@@ -74,7 +74,7 @@ def sine_ratio() -> Derivation:
                 "integrand is positive inside this range. The quotient therefore increases if "
                 "{larger}, and decreases if {smaller}; at 0 it starts from {start}."
             ),
-            sources=("giladi2020",),
+            sources=(),
             given={
                 "ratio": Eq(ratio, quotient, evaluate=False),
                 "positive": "b, c > 0",

@@ -64,7 +64,7 @@ def effective_shifted() -> Derivation:
                 "{m} grows from 0 to 1, the angle falls from {first} to 0, and the last factor, "
                 "the threshold in the effective learning rate {rate}, grows."
             ),
-            sources=("giladi2020",),
+            sources=(),
             given={
                 **_WORDS,
                 "theta": theta,
@@ -155,7 +155,7 @@ def effective_shifted_lower() -> Derivation:
                 "{display:bound} In the effective learning rate {rate} it is at least the "
                 "threshold of SGD, and more momentum raises it."
             ),
-            sources=("giladi2020",),
+            sources=(),
             given={
                 "domain": r"0 \le m < 1",
                 "tau": tau,
@@ -217,7 +217,7 @@ def effective_shifted_upper() -> Derivation:
                 "what is safe for heavy ball with any momentum, by "
                 "{theorem:effective-heavy-ball-lower}."
             ),
-            sources=("giladi2020",),
+            sources=(),
             given={**_WORDS, "bound": bound, "rate": r"\eta/(1 - m)"},
         ),
         (

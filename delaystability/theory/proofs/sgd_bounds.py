@@ -39,7 +39,7 @@ def sgd_upper_bound() -> Derivation:
                 "The threshold of SGD with delay {tau} satisfies {display:bound} At any greater "
                 "gain the loop is unstable: the learning rate has to fall as one over the delay."
             ),
-            sources=("giladi2020",),
+            sources=(),
             given={"tau": tau, "bound": bound},
             kind="corollary",
         ),
@@ -75,7 +75,7 @@ def sgd_lower_bound() -> Derivation:
                 "gain up to this bound is stable. The bound is {factor} times the upper one of "
                 "{theorem:sgd-upper-bound}."
             ),
-            sources=("giladi2020",),
+            sources=(),
             given={
                 "tau": tau,
                 "bound": bound,
