@@ -1,4 +1,4 @@
-"""The pictures show what was measured."""
+"""The pictures of the edge experiment show what was measured, in a look that needs no colour."""
 
 from __future__ import annotations
 
@@ -14,65 +14,122 @@ pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
 import delaystability as ds
-from delaystability.validation.edge import Configuration, Setting, run_edge
-from delaystability.validation.edge_result import EdgeResult
-from delaystability.validation.figures import edge_figure, predicted_measured_figure
+from delaystability.validation.experiments.edge_figures import courses_figure, thresholds_figure
+from delaystability.validation.experiments.edge_runs import Cell, EdgeRun
+from delaystability.validation.experiments.edge_trials import schedule, steady_gain
+from delaystability.validation.figures import COLOURS, DASHES, MARKERS, tidy
+
+
+def run(optimizer: ds.LinearOptimizer | ds.SGD, delay: int, seed: int, target: float) -> EdgeRun:
+    """A run that rises to its edge and hovers there, as noisy as its seed says."""
+    threshold = float(ds.stability_threshold(optimizer, delay))
+    random = np.random.default_rng([seed, delay])
+    sharpness = target * np.minimum(1, np.linspace(0.4, 2, 31)) * random.normal(1, 0.02, 31)
+    return EdgeRun(
+        optimizer=optimizer,
+        delay=delay,
+        seed=seed,
+        threshold=threshold,
+        learning_rate=threshold / target,
+        steady_gain=steady_gain(optimizer, delay),
+        updates=schedule(300 * (delay + 1), 30),
+        loss=np.geomspace(1, 1e-3, 31),
+        sharpness=sharpness,
+        diverged=False,
+    )
 
 
 @pytest.fixture(scope="module")
-def result() -> EdgeResult:
-    settings = (
-        Setting(ds.SGD(), 0),
-        Setting(ds.SGD(), 2),
-        Setting(ds.HeavyBall(0.8), 1),
-        Setting(ds.LinearOptimizer(feedforward={0: 0.5, 1: 0.5}), 1),
+def cells() -> tuple[Cell, ...]:
+    return tuple(
+        Cell(tuple(run(optimizer, delay, seed, 5.0) for seed in range(3)))
+        for optimizer in (ds.SGD(), ds.HeavyBall(0.9), ds.ShiftedMomentum(0.9))
+        for delay in (0, 2, 8)
     )
-    configuration = Configuration(
-        images=40, hidden=(6, 6), target_sharpness=8.0, flow_time=10.0, measurements=6
-    )
-    return run_edge(settings, configuration=configuration)
 
 
-def test_each_run_has_a_panel_with_its_ratio_and_its_loss(result: EdgeResult) -> None:
-    figure = edge_figure(result)
-    drawn = [line.get_ydata() for axes in figure.axes for line in axes.get_lines()]
-    for run in result.runs:
-        assert any(np.array_equal(values, run.ratio) for values in drawn)
-        assert any(np.array_equal(values, run.loss) for values in drawn)
-    visible = [axes for axes in figure.axes if axes.get_visible() and axes.get_title()]
-    assert [axes.get_title().splitlines()[0] for axes in visible] == [
-        run.setting for run in result.runs
+@pytest.fixture(scope="module")
+def free() -> tuple[EdgeRun, ...]:
+    return (run(ds.SGD(), 0, 0, 20.0),)
+
+
+def drawn(axes: Axes) -> list[np.ndarray]:
+    return [np.asarray(line.get_ydata()) for line in axes.get_lines()]
+
+
+def png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def test_trained_networks_are_drawn_on_the_threshold_curves(cells: tuple[Cell, ...]) -> None:
+    above, below = thresholds_figure(cells).axes
+    delays = np.arange(9)
+    for optimizer, own in ((ds.SGD(), cells[:3]), (ds.HeavyBall(0.9), cells[3:6])):
+        gain = steady_gain(optimizer, 3)
+        curve = ds.stability_threshold(optimizer, delays) * gain
+        marks = [
+            np.median([run.learning_rate * gain * run.sharpness[run.late] for run in cell.runs])
+            for cell in own
+        ]
+        assert any(len(values) == 9 and np.allclose(values, curve) for values in drawn(above))
+        assert any(len(values) == 3 and np.allclose(values, marks) for values in drawn(above))
+        ratios = [cell.interval.value for cell in own]
+        assert any(len(values) == 3 and np.allclose(values, ratios) for values in drawn(below))
+    assert "9 of 9 at the edge" in below.get_title()
+
+
+def test_each_delay_has_a_panel_with_the_course_of_each_optimizer(
+    cells: tuple[Cell, ...], free: tuple[EdgeRun, ...]
+) -> None:
+    panels = courses_figure(cells, free).axes
+    assert [axes.get_title() for axes in panels] == ["delay 0", "delay 2", "delay 8", ""]
+    for axes, delay in zip(panels, (0, 2, 8), strict=False):
+        for cell in cells:
+            course = any(
+                np.array_equal(values, cell.runs[0].sharpness / cell.runs[0].edge)
+                for values in drawn(axes)
+            )
+            assert course == (cell.runs[0].delay == delay)
+    assert any(np.array_equal(values, free[0].sharpness / 5.0) for values in drawn(panels[0]))
+    labels = [text.get_text() for text in panels[-1].get_legend().get_texts()]
+    assert labels[:4] == ["SGD", "Heavy ball", "Shifted momentum", "free run (delay 0)"]
+
+
+def test_a_diverged_run_can_be_drawn(cells: tuple[Cell, ...], free: tuple[EdgeRun, ...]) -> None:
+    sharpness = cells[0].runs[0].sharpness.copy()
+    sharpness[3:] = np.nan
+    broken = replace(cells[0].runs[0], sharpness=sharpness, diverged=True)
+    some = (Cell((broken,)), *cells[1:])
+    alone = (Cell((broken,)),)
+    for chosen in (some, alone):
+        for figure in (thresholds_figure(chosen), courses_figure(chosen, free)):
+            assert png(figure).startswith(b"\x89PNG")
+
+
+def test_the_series_are_told_apart_without_colour() -> None:
+    assert len(COLOURS) == len(DASHES) == len(MARKERS) == len(ds.CATALOGUE)
+    assert len(set(MARKERS)) == len(MARKERS)
+    assert len(set(COLOURS)) == len(COLOURS)
+
+
+def test_tidy_leaves_two_spines() -> None:
+    axes = Figure().subplots()
+    tidy(axes)
+    assert [name for name, spine in axes.spines.items() if spine.get_visible()] == [
+        "left",
+        "bottom",
     ]
-
-
-def test_trained_networks_are_drawn_on_the_threshold_curves(result: EdgeResult) -> None:
-    left, right = predicted_measured_figure(result).axes
-    drawn = [np.asarray(line.get_ydata()) for line in left.get_lines()]
-    curve = ds.stability_threshold(ds.SGD(), np.arange(11))
-    marks = [run.learning_rate * run.median_sharpness for run in result.runs[:2]]
-    assert any(np.array_equal(values, curve) for values in drawn)
-    assert any(np.array_equal(values, marks) for values in drawn)
-    sharpness = [np.asarray(line.get_ydata()) for line in right.get_lines()]
-    assert any(np.array_equal(values, result.free.sharpness) for values in sharpness)
-
-
-def test_a_diverged_run_can_be_drawn(result: EdgeResult) -> None:
-    missing = result.runs[0].sharpness.copy()
-    missing[3:] = np.nan
-    run = replace(result.runs[0], sharpness=missing, loss=missing, diverged=True)
-    broken = replace(result, runs=(run, *result.runs[1:]))
-    figure = edge_figure(broken)
-    assert "diverged" in figure.axes[0].get_title()
-    for drawn in (figure, predicted_measured_figure(broken)):
-        buffer = io.BytesIO()
-        drawn.savefig(buffer, format="png")
-        assert buffer.getvalue().startswith(b"\x89PNG")
 
 
 def test_figures_do_not_load_pyplot() -> None:
     code = (
-        "import sys, delaystability.validation.figures\n"
+        "import sys, delaystability.validation.experiments.edge_figures\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

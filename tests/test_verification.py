@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import escape
 from typer.testing import CliRunner
 
 import delaystability as ds
@@ -19,19 +21,30 @@ from delaystability.verification.figures import certified_figure
 from delaystability.verification.page import page
 from delaystability.verification.thresholds import QUICK_GRID, Grid, compare
 
+EXPERIMENTS = ("edge", "quadratic")
+THEOREMS = ("delayed-loop", *ds.CATALOGUE)
+
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     seen = []
-    result = job.verify(folder, quick=True, progress=lambda *event: seen.append(event))
+    with pytest.MonkeyPatch.context() as patch:
+        # The other derivations have tests of their own, and take minutes.
+        patch.setattr(job, "all_derivations", lambda: tuple(map(ds.derive, THEOREMS)))
+        result = job.verify(
+            folder, quick=True, experiments=EXPERIMENTS, progress=lambda *event: seen.append(event)
+        )
     return folder, result, seen
 
 
 def test_the_quick_job_holds_and_writes_its_files(found):
     folder, result, _ = found
     assert result.ok, result.failures
-    assert {path.name for path in folder.iterdir()} == set(job.FILES)
+    assert {path.name for path in folder.iterdir()} == {*job.FILES, job.FOLDER}
+    written = set((folder / job.FOLDER).iterdir())
+    for trained in result.experiments:
+        assert {trained.database, trained.report, *trained.figures} <= written
 
 
 def test_progress_reaches_the_end_of_every_phase(found):
@@ -46,14 +59,24 @@ def test_progress_reaches_the_end_of_every_phase(found):
 
 def test_runs_json_tells_where_each_number_comes_from(found):
     folder, _, _ = found
-    data = json.loads((folder / "runs.json").read_text(encoding="utf-8"))
-    assert data["verdict"] is True
+    data = json.loads(
+        (folder / "runs.json").read_text(encoding="utf-8"), parse_constant=pytest.fail
+    )
+    assert data["holds"] is True
     assert set(data["provenance"]) >= {"versions", "device", "dtype", "commit", "date"}
-    for run in data["runs"]:
-        assert 0.9 <= run["median"] <= 1.1
-        assert run["seed"] == 0
-        assert run["device"] == "cpu"
-        assert run["dtype"] == "float64"
+    assert [entry["experiment"] for entry in data["experiments"]] == list(EXPERIMENTS)
+    for entry in data["experiments"]:
+        assert entry["settings"] == {
+            "size": "quick",
+            "seed": 0,
+            "device": "cpu",
+            "dtype": "float64",
+        }
+        assert entry["verdict"]["holds"] is True
+        assert entry["provenance"]["versions"]["torch"]
+    for line in data["experiments"][0]["verdict"]["lines"][:2]:
+        for cell in line["statistics"]["cells"]:
+            assert 0.9 <= cell["ratio"]["low"] <= cell["ratio"]["high"] <= 1.1
 
 
 def test_bounds_json_holds_the_theorems_and_certified_thresholds(found):
@@ -61,7 +84,7 @@ def test_bounds_json_holds_the_theorems_and_certified_thresholds(found):
     text = (folder / "bounds.json").read_text(encoding="utf-8")
     read = {theorem.name: theorem for theorem in theorems_from_json(text)}
     entries = {entry["name"]: entry for entry in json.loads(text)["theorems"]}
-    assert set(read) == {derivation.name for derivation in all_derivations()}
+    assert set(read) == set(THEOREMS) <= {derivation.name for derivation in all_derivations()}
     for name in ds.CATALOGUE:
         assert read[name] == ds.derive(name).theorem
         assert entries[name]["status"] == ds.derive(name).status()
@@ -72,14 +95,21 @@ def test_the_page_is_self_contained_and_well_formed(found):
     folder, result, _ = found
     text = (folder / "index.html").read_text(encoding="utf-8")
     assert not re.findall(
-        r'(?:src|href)="(?!#)[^"]*"', re.sub(r"<svg.*?</svg>", "", text, flags=re.S)
+        r'(?:src|href)="(?!#|data:image/png;base64,)[^"]*"',
+        re.sub(r"<svg.*?</svg>", "", text, flags=re.S),
     )
     assert "<script" not in text
-    assert text.count("<svg") == 3
+    assert text.count("<svg") == 1
     assert "Every check holds." in text
-    for run in result.edge.runs:
-        assert run.setting in text
-        assert f"{run.median:.3f}" in text
+    for trained in result.experiments:
+        assert escape(trained.experiment.title) in text
+        for line in trained.verdict.lines:
+            assert escape(line.statement) in text
+            assert escape(line.measured) in text
+        for path in trained.figures:
+            assert b64encode(path.read_bytes()).decode() in text
+    for setting in ("SGD, delay 4", "Heavy ball (momentum 0.9), delay 0"):
+        assert f"<td>{setting}</td>" in text
 
     class Links(HTMLParser):
         def __init__(self):
@@ -101,16 +131,23 @@ def test_the_page_is_self_contained_and_well_formed(found):
 
 def test_the_page_says_what_failed(found):
     _, result, _ = found
-    wrong_run = replace(result.edge.runs[0], threshold=result.edge.runs[0].threshold / 1.3)
-    edge = replace(result.edge, runs=(wrong_run, *result.edge.runs[1:]))
+    edge, quadratic = result.experiments
+    line = replace(edge.verdict.lines[0], holds=False)
+    verdict = replace(edge.verdict, lines=(line, *edge.verdict.lines[1:]))
     row = replace(result.thresholds[0], computed=result.thresholds[0].computed * 1.0001)
-    wrong = replace(result, edge=edge, thresholds=(row, *result.thresholds[1:]))
+    wrong = replace(
+        result,
+        experiments=(replace(edge, verdict=verdict), quadratic),
+        thresholds=(row, *result.thresholds[1:]),
+    )
     assert not wrong.ok
     assert len(wrong.failures) == 2
     text = page(wrong)
     assert "Some checks failed." in text
-    assert "misses" in text
+    assert ">misses<" in text
+    assert ">misses<" not in page(result)
     assert "threshold of sgd" in text
+    assert "experiment edge: SGD: training sharpens" in text
 
 
 def test_a_wrong_kernel_is_caught_by_the_certificates(monkeypatch):
@@ -140,6 +177,7 @@ def test_verify_exits_with_1_when_a_check_fails(monkeypatch, tmp_path):
     claim = good.step("modulus").claim
     bad = good.with_step("modulus", claim=claim.func(claim.lhs, 2, evaluate=False))
     monkeypatch.setattr(job, "all_derivations", lambda: (bad,))
+    monkeypatch.setattr(job, "EXPERIMENTS", ["quadratic"])
     result = CliRunner().invoke(app, ["verify", "--quick", "-o", str(tmp_path)])
     assert result.exit_code == 1, result.output
     assert "derivation of sgd: step 'modulus' failed" in result.stdout.replace("\n", " ")
@@ -154,15 +192,42 @@ def test_an_interrupted_job_continues_its_training(monkeypatch, tmp_path):
         if phase == "train" and share > 0.5:
             raise StoppedError
 
+    monkeypatch.setattr(job, "all_derivations", lambda: (ds.derive("sgd"),))
+    monkeypatch.setattr(job, "QUICK_GRID", Grid((1,), (0.9,), 20))
+    arguments = {"quick": True, "experiments": ["quadratic"], "workers": 1}
     with pytest.raises(StoppedError):
-        job.verify(tmp_path, quick=True, progress=stop_late)
-    assert (tmp_path / "training.checkpoint").exists()
+        job.verify(tmp_path, **arguments, progress=stop_late)
+    assert not (tmp_path / job.FOLDER).exists()
     shares = []
     result = job.verify(
-        tmp_path, quick=True, progress=lambda p, s, m: shares.append(s) if p == "train" else None
+        tmp_path, **arguments, progress=lambda p, s, m: shares.append(s) if p == "train" else None
     )
-    assert shares[0] > 0.3
+    assert shares[0] > 0.5
     assert result.ok
+    # What a finished job has trained is never taken for the work of another.
+    shares.clear()
+    job.verify(
+        tmp_path, **arguments, progress=lambda p, s, m: shares.append(s) if p == "train" else None
+    )
+    assert shares[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"device": "abacus"}, "device must be 'cpu'"),
+        ({"dtype": "float16"}, "dtype must be 'float32' or 'float64'; got 'float16'"),
+        ({"seed": -1}, "seed must be an integer >= 0; got -1"),
+        ({"size": "huge"}, "size must be one of quick, default, full; got 'huge'"),
+        ({"experiments": ()}, "experiments must be one or more names"),
+        ({"experiments": "edge"}, "experiments must be one or more names; got 'edge'"),
+        ({"experiments": ["ledge"]}, "experiment must be one of .*; got 'ledge'"),
+        ({"output": "/dev/null/report"}, "output must be a writable folder"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_any_work(arguments, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        job.verify(**{"output": tmp_path, "progress": pytest.fail, **arguments})
 
 
 def test_the_certified_figure_draws_every_optimizer():

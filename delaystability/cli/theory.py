@@ -68,6 +68,7 @@ def derive(
         from delaystability.theory.kit import write_kit
         from delaystability.theory.markdown import markdown
         from delaystability.theory.plain import plain
+        from delaystability.theory.registry import report_of
 
         derivations: tuple[Derivation, ...]
         if delay is not None:
@@ -78,7 +79,7 @@ def derive(
             raise RefusedError("momentum needs a delay; without both, every theorem is symbolic")
         else:
             derivations = all_derivations() if name == "all" else (derivation_of(name),)
-            reports = [derivation.check() for derivation in derivations]
+            reports = [report_of(derivation) for derivation in derivations]
         if kit is not None:
             written = write_kit(kit, derivations, reports)
             text = "".join(f"{path}\n" for path in written)

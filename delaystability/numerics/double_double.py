@@ -110,9 +110,10 @@ class DoubleDouble:
 
     def __pow__(self, exponent: Any) -> DoubleDouble:
         """Whole powers, also an array of them, by repeated squaring."""
-        left = np.asarray(exponent, dtype=np.float64)
-        if not np.all((left >= 0) & (left == np.floor(left))):
-            raise TypeError(f"the exponent must be a whole number >= 0; got {exponent!r}")
+        exponent = DoubleDouble.of(exponent)
+        left = np.asarray(exponent.high, dtype=np.float64)
+        if not np.all((left >= 0) & (left == np.floor(left)) & (exponent.low == 0)):
+            raise TypeError(f"the exponent must be a whole number >= 0; got {exponent.high!r}")
         power, square = DoubleDouble(np.ones(left.shape)), self
         while np.any(left > 0):
             half = np.floor(left / 2)

@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 _BLOCK = 16384
 """Entries worked on at a time: a dozen arrays of them fit the cache of one core."""
+_LONGEST = 2**52
+"""From this delay on, floats round 2 delay + 1."""
 
 
 def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
@@ -127,11 +129,13 @@ def _one_pole_thresholds(optimizer: Optimizer, delay: Any, momentum: Any) -> tup
         b0, b1 = _zero_table(_doubled(optimizer, delay), DoubleDouble(0.0))
         threshold, angle = one_pole_threshold(np.array([delay]), np.array([momentum]), b0, b1)
         return threshold[0], angle[0]
-    rest = np.flatnonzero(~holds)
-    unusual = _entries(optimizer, rest)
-    b0, b1 = _zero_table(_doubled(unusual, delay[rest]), DoubleDouble(0.0))
     threshold, angle = (np.broadcast_to(v, delay.shape).copy() for v in (threshold, angle))
-    threshold[rest], angle[rest] = one_pole_threshold(delay[rest], entries[1][rest], b0, b1)
+    longest = delay >= _LONGEST
+    for rest in (np.flatnonzero(~(holds | longest)), np.flatnonzero(~holds & longest)):
+        if rest.size:
+            unusual = _doubled(_entries(optimizer, rest), delay[rest])
+            b0, b1 = _zero_table(unusual, DoubleDouble(0.0))
+            threshold[rest], angle[rest] = one_pole_threshold(delay[rest], entries[1][rest], b0, b1)
     return threshold, angle
 
 
@@ -156,8 +160,10 @@ def _doubled(optimizer: Optimizer, delay: Any) -> Coefficients:
         for name, value in optimizer.parameters.items()
         if isinstance(value, (int, float, np.ndarray))
     }
+    # Beside the longest delays, 1 is rounded away.
+    whole = DoubleDouble.of(delay) if np.all(delay >= _LONGEST) else delay
     try:
-        return _with_parameters(optimizer, exact).coefficients(delay)
+        return _with_parameters(optimizer, exact).coefficients(whole)
     except TypeError:
         # Tables that need more than sums, products, quotients and whole powers stay rounded.
         return optimizer.coefficients(delay)

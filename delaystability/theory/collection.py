@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from delaystability.theory.checks import Status
 from delaystability.theory.derivation import Derivation, Report
 from delaystability.theory.prose import mentioned
-from delaystability.theory.registry import checked, named, names, parts
+from delaystability.theory.registry import named, names, parts, report_of
 
 __all__ = ["Chapter", "Entry", "collected", "counted", "entries", "needs"]
 
@@ -69,7 +69,7 @@ def collected(
                 waiting.append(chosen[name])
     known = {report.name: report for report in reports}
     told = {
-        name: Entry(derivation, known.get(name) or _report(derivation))
+        name: Entry(derivation, known.get(name) or report_of(derivation))
         for name, derivation in chosen.items()
     }
     chapters = [
@@ -82,13 +82,6 @@ def collected(
         if name not in names()
     ]
     return tuple(chapter for chapter in (*chapters, *own) if chapter.entries)
-
-
-def _report(derivation: Derivation) -> Report:
-    """The report, from one check in this process where the registry keeps it."""
-    if derivation.name in names() and derivation is named(derivation.name):
-        return checked(derivation.name)
-    return derivation.check()
 
 
 def entries(chapters: Iterable[Chapter]) -> tuple[Entry, ...]:

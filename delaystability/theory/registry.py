@@ -108,7 +108,7 @@ from delaystability.theory.proofs.shifted_forms import (
 )
 from delaystability.theory.proofs.shifted_momentum import shifted_momentum
 
-__all__ = ["PARTS", "Part", "checked", "named", "names", "outcome", "parts"]
+__all__ = ["PARTS", "Part", "checked", "named", "names", "outcome", "parts", "report_of"]
 
 
 @dataclass(frozen=True)
@@ -288,6 +288,13 @@ def named(name: str) -> Derivation:
 def checked(name: str) -> Report:
     """The report of the derivation of this name, from one check in this process."""
     return named(name).check()
+
+
+def report_of(derivation: Derivation) -> Report:
+    """Its report: of the one check in this process if it is the registry's, else of a new one."""
+    if derivation.name in names() and derivation is named(derivation.name):
+        return checked(derivation.name)
+    return derivation.check()
 
 
 def outcome(name: str) -> tuple[int, str]:

@@ -97,9 +97,9 @@ def export(
         for refusal in refusals(function.name, [entry.name for entry in function.parameters])
     ]
     files = writer.sources() | {
-        "bounds.json": _bounds(names),
         writer.test_file: tester.test([*values, *rule_samples()], refused),
         "README.md": _readme(writer, names),
+        "bounds.json": _bounds(names),
     }
     place.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
@@ -109,7 +109,9 @@ def export(
 
 def _bounds(optimizers: list[str]) -> str:
     """The theorems on these optimizers, and all that they rest on, as JSON."""
-    wanted = [name for name in theorem_names() if _subject_of(name) in {*optimizers, ""}]
+    subjects = {name: named(name).theorem.statement.optimizer for name in theorem_names()}
+    everything = set(optimizers) == set(CATALOGUE)
+    wanted = [name for name in subjects if everything or subjects[name] in optimizers]
     needed = dict.fromkeys(wanted)
     for name in reversed(theorem_names()):
         if name in needed:
@@ -119,10 +121,6 @@ def _bounds(optimizers: list[str]) -> str:
         [named(name) for name in kept], [checked(name) for name in kept], __version__
     )
     return json.dumps(data, indent=1) + "\n"
-
-
-def _subject_of(name: str) -> str:
-    return named(name).theorem.statement.optimizer
 
 
 def _checked_optimizers(optimizers: str | Iterable[str] | None) -> list[str]:

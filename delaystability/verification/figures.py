@@ -11,14 +11,10 @@ from matplotlib.figure import Figure
 
 from delaystability.bounds import stability_threshold
 from delaystability.optimizers import CATALOGUE, optimizer_from_name
+from delaystability.validation.figures import COLOURS, DASHES, MARKERS
 from delaystability.verification.thresholds import ThresholdRow
 
 __all__ = ["certified_figure", "svg"]
-
-# Okabe and Ito's palette, told apart with every common colour vision.
-_COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-_DASHES = ("-", "-", "--", "-.", ":", "--", "-.")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def certified_figure(rows: tuple[ThresholdRow, ...], momentum: float = 0.9) -> Figure:
@@ -40,18 +36,18 @@ def certified_figure(rows: tuple[ThresholdRow, ...], momentum: float = 0.9) -> F
             continue
         parameters = {} if chosen[0].momentum is None else {"momentum": momentum}
         optimizer = optimizer_from_name(name, **parameters)
-        colour = _COLOURS[place % 7]
+        colour = COLOURS[place % 7]
         axes.plot(
             delays + 1,
             stability_threshold(optimizer, delays),
             color=colour,
-            ls=_DASHES[place % 7],
+            ls=DASHES[place % 7],
             lw=1.4,
         )
         axes.plot(
             [row.delay + 1 for row in chosen],
             [float(row.certificate.lower) for row in chosen],
-            _MARKERS[place % 7],
+            MARKERS[place % 7],
             color=colour,
             ms=6,
             mec="white",

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import os
+import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from delaystability.theory.article import article
 from delaystability.theory.derivation import Derivation, Report
 from delaystability.theory.derive import all_derivations
-from delaystability.theory.latex import article
-from delaystability.validation.edge import DEFAULT, QUICK, checked_training, run_edge
-from delaystability.validation.edge_result import EdgeResult
+from delaystability.theory.registry import report_of
+from delaystability.validation.dataset import checked_count
+from delaystability.validation.device import checked_device, checked_dtype
+from delaystability.validation.experiment import (
+    SIZES,
+    ExperimentResult,
+    checked_folder,
+    run_experiment,
+)
+from delaystability.validation.experiments import EXPERIMENTS, load_experiment
 from delaystability.verification.bounds_file import certified_bounds_data
 from delaystability.verification.thresholds import FULL_GRID, QUICK_GRID, ThresholdRow, compare
 
-__all__ = ["FILES", "Progress", "Verification", "checked_folder", "verify"]
+__all__ = ["FILES", "FOLDER", "Progress", "Verification", "verify"]
 
 Progress = Callable[[str, float, str], None]
 """Called with the phase ("derive", "certify" or "train"), the share done and a message."""
 
 FILES = ("index.html", "derivations.tex", "bounds.json", "runs.json")
 
-_CHECKPOINT = "training.checkpoint"
+FOLDER = "experiments"
+"""Where the data and figures of the experiments are, beside the files."""
+
+_UNFINISHED = "unfinished"  # a sweep that an interrupted job has left, never one of a finished job
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +47,7 @@ class Verification:
     ----------
     derivations, reports : tuples of the same length
     thresholds : tuple of ThresholdRow
-    edge : EdgeResult
+    experiments : tuple of ExperimentResult, at least one
     quick : bool
     seconds : float, wall time
     """
@@ -43,7 +55,7 @@ class Verification:
     derivations: tuple[Derivation, ...]
     reports: tuple[Report, ...]
     thresholds: tuple[ThresholdRow, ...]
-    edge: EdgeResult
+    experiments: tuple[ExperimentResult, ...]
     quick: bool
     seconds: float
 
@@ -62,15 +74,14 @@ class Verification:
             for row in self.thresholds
             if not row.ok
         ]
-        runs = [
-            f"training of {run.setting}: median ratio {run.median:.3f}, wrong thresholds give "
-            f"{', '.join(f'{value:.2f}' for value in run.controls.values())}"
-            for run in self.edge.runs
-            if not run.at_edge
+        findings = [
+            f"experiment {result.experiment.name}: {line.statement}: found {line.measured}, "
+            f"required {line.required}"
+            for result in self.experiments
+            for line in result.verdict.lines
+            if not line.holds
         ]
-        if not self.edge.free_passes:
-            runs.append("training: the free run did not become sharper than the predicted edge")
-        return (*steps, *thresholds, *runs)
+        return (*steps, *thresholds, *findings)
 
     @property
     def ok(self) -> bool:
@@ -78,56 +89,56 @@ class Verification:
         return not self.failures
 
 
-def checked_folder(output: str | Path) -> Path:
-    """The output folder, created and tried for writing before any work is done.
-
-    Raises
-    ------
-    ValueError
-        If the folder cannot be made or written to.
-    """
-    folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"output must be a writable folder; got {str(folder)!r}: {error}"
-        ) from error
-    return folder
-
-
 def verify(
     output: str | Path,
     *,
     quick: bool = False,
+    size: str = "quick",
+    experiments: Sequence[str] | None = None,
     device: str = "cpu",
     dtype: str = "float64",
     seed: int = 0,
+    backend: str = "loky",
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> Verification:
-    """Run the main job and write index.html, derivations.tex, bounds.json and runs.json.
+    """Run the main job; write index.html, derivations.tex, bounds.json, runs.json, experiments/.
 
     Parameters
     ----------
     output : str or Path
-        Folder of the report. An interrupted training is continued from there by the same call.
+        Folder of the report. An interrupted training is continued from there by the same call; a
+        finished one is never used again.
     quick : bool
-        A small grid and small networks: seconds instead of minutes.
-    device, dtype, seed
-        See `delaystability.validation.edge.run_edge`.
+        A small grid of thresholds.
+    size : "quick", "default" or "full"
+        Of every experiment: seconds, minutes, or hours.
+    experiments : sequence of names, optional
+        Those of `delaystability.validation.experiments.EXPERIMENTS`; all of them unless given.
+    device, dtype, seed, backend, workers
+        See `delaystability.validation.experiment.run_experiment`.
     progress : callable, optional
 
     Raises
     ------
     ValueError
-        For an argument that is not what is described here.
+        For an argument that is not what is described here, or an unfinished training in the
+        folder that was started with other arguments.
+    SweepError
+        If some trials of an experiment failed.
     """
     from delaystability.verification.page import page
 
     began = time.perf_counter()
-    checked_training(device, dtype, seed)
+    checked_device(device)
+    checked_dtype(dtype)
+    checked_count("seed", seed, 0)
+    if size not in SIZES:
+        raise ValueError(f"size must be one of {', '.join(SIZES)}; got {size!r}")
+    names = tuple(EXPERIMENTS) if experiments is None else tuple(experiments)
+    if not names or isinstance(experiments, str):
+        raise ValueError(f"experiments must be one or more names; got {experiments!r}")
+    chosen = [load_experiment(name) for name in names]
     folder = checked_folder(output)
 
     def phase(name: str) -> Callable[[float, str], None]:
@@ -136,28 +147,58 @@ def verify(
     derivations = all_derivations()
     reports = []
     for done, derivation in enumerate(derivations, 1):
-        reports.append(derivation.check())
+        reports.append(report_of(derivation))
         phase("derive")(done / len(derivations), derivation.name)
     _write(folder / "derivations.tex", article(derivations, reports))
     statuses = {d.name: d.status_from(r) for d, r in zip(derivations, reports, strict=True)}
     rows = compare(QUICK_GRID if quick else FULL_GRID, phase("certify"), statuses)
     data = certified_bounds_data(derivations, tuple(reports), rows)
     _write(folder / "bounds.json", json.dumps(data, indent=2))
-    checkpoint = folder / _CHECKPOINT
-    edge = run_edge(
-        configuration=QUICK if quick else DEFAULT,
-        device=device,
-        dtype=dtype,
-        seed=seed,
-        checkpoint=checkpoint,
-        progress=phase("train"),
-    )
-    _write(folder / "runs.json", edge.to_json())
+    trained = []
+    for place, experiment in enumerate(chosen):
+        result = run_experiment(
+            experiment,
+            folder / _UNFINISHED,
+            size=size,
+            seed=seed,
+            device=device,
+            dtype=dtype,
+            backend=backend,
+            workers=workers,
+            progress=_part(phase("train"), place, len(chosen), experiment.name),
+        )
+        trained.append(result)
+    if (folder / FOLDER).exists():
+        shutil.rmtree(folder / FOLDER)
+    os.replace(folder / _UNFINISHED, folder / FOLDER)
+    results = tuple(_moved(result, folder / FOLDER) for result in trained)
     seconds = time.perf_counter() - began
-    found = Verification(derivations, tuple(reports), rows, edge, quick, seconds)
+    found = Verification(derivations, tuple(reports), rows, results, quick, seconds)
+    runs = {
+        "holds": all(result.verdict.holds for result in results),
+        "provenance": results[0].provenance.to_dict(),
+        "experiments": [result.to_dict() for result in results],
+    }
+    _write(folder / "runs.json", json.dumps(runs, indent=2, allow_nan=False))
     _write(folder / "index.html", page(found))
-    checkpoint.unlink(missing_ok=True)
     return found
+
+
+def _moved(result: ExperimentResult, folder: Path) -> ExperimentResult:
+    """The same result with its files in another folder."""
+    return replace(
+        result,
+        database=folder / result.database.name,
+        report=folder / result.report.name,
+        figures=tuple(folder / path.name for path in result.figures),
+    )
+
+
+def _part(
+    told: Callable[[float, str], None], place: int, parts: int, name: str
+) -> Callable[[float, str], None]:
+    """Tell the share of one experiment as a share of all."""
+    return lambda share, message: told((place + share) / parts, f"{name}: {message}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from delaystability.theory.html import proof_html, reference_html, statement_html
 from delaystability.theory.references import REFERENCES
-from delaystability.validation.edge_result import BAND, EdgeRun
-from delaystability.validation.figures import edge_figure, predicted_measured_figure
+from delaystability.validation.experiment import ExperimentResult
 from delaystability.verification.figures import certified_figure, svg
 
 if TYPE_CHECKING:
@@ -27,17 +27,14 @@ def page(found: Verification) -> str:
     return environment.from_string(source).render(
         found=found,
         theorems=_theorems(found),
-        runs=[_run(run, found) for run in found.edge.runs],
-        band=BAND,
+        experiments=[_experiment(result) for result in found.experiments],
+        findings=[line.holds for result in found.experiments for line in result.verdict.lines],
         counts=_counts(found),
         worst_ulps=max(row.relative_error for row in found.thresholds) * 2**52,
-        figures={
-            "edge": svg(edge_figure(found.edge)),
-            "measured": svg(predicted_measured_figure(found.edge)),
-            "certified": svg(certified_figure(found.thresholds)),
-        },
+        certified=svg(certified_figure(found.thresholds)),
         references=reference_html(sorted(REFERENCES)),
-        provenance=found.edge.provenance.to_dict(),
+        settings=found.experiments[0].settings,
+        provenance=found.experiments[0].provenance.to_dict(),
     )
 
 
@@ -56,22 +53,52 @@ def _theorems(found: Verification) -> list[dict[str, Any]]:
     ]
 
 
-def _run(run: EdgeRun, found: Verification) -> dict[str, Any]:
-    from delaystability.numerics.certificate import certify
-    from delaystability.optimizers import optimizer_from_name
-
-    certificate = certify(optimizer_from_name(run.optimizer, **run.parameters), run.delay, 10)
+def _experiment(result: ExperimentResult) -> dict[str, Any]:
     return {
-        "setting": run.setting,
-        "predicted": run.threshold,
+        "name": result.experiment.name,
+        "title": result.experiment.title,
+        "holds": result.verdict.holds,
+        "lines": result.verdict.lines,
+        "size": result.settings["size"],
+        "trials": result.sweep.trials,
+        "seconds": result.seconds,
+        "networks": [_network(cell) for cell in _cells(result)],
+        "figures": [
+            {"data": b64encode(path.read_bytes()).decode(), "name": path.stem}
+            for path in result.figures
+        ],
+    }
+
+
+def _cells(result: ExperimentResult) -> list[dict[str, Any]]:
+    """What the edge experiment measured for each optimizer and delay; empty for the others."""
+    if result.experiment.name != "edge":
+        return []
+    return [cell for line in result.verdict.lines for cell in line.statistics.get("cells", [])]
+
+
+def _network(cell: dict[str, Any]) -> dict[str, Any]:
+    from delaystability.numerics.certificate import certify
+    from delaystability.optimizers import CATALOGUE
+
+    parameters = {} if cell["momentum"] is None else {"momentum": cell["momentum"]}
+    optimizer = CATALOGUE[cell["optimizer"]](**parameters)
+    certificate = certify(optimizer, cell["delay"], 10)
+    own = f" (momentum {cell['momentum']:g})" if parameters else ""
+    controls = [
+        f"{title}: {value:.2f}"
+        for titles in cell["controls"].values()
+        for title, value in titles.items()
+    ]
+    return {
+        "setting": f"{optimizer.title}{own}, delay {cell['delay']}",
+        "predicted": cell["threshold"],
         "lower": certificate.decimal(certificate.lower),
         "upper": certificate.decimal(certificate.upper),
-        "measured": run.learning_rate * run.median_sharpness,
-        "ratio": run.median,
-        "controls": ", ".join(f"{title}: {value:.2f}" for title, value in run.controls.items()),
-        "at_edge": run.at_edge,
-        "updates": int(run.updates[-1]),
-        "lr": run.learning_rate,
+        "measured": cell["ratio"]["value"] * cell["threshold"],
+        "ratio": cell["ratio"],
+        "controls": ", ".join(controls),
+        "at_edge": cell["at_edge"],
     }
 
 

@@ -15,6 +15,9 @@ EXPERIMENTS: dict[str, str] = {
     "quadratic": "delaystability.validation.experiments.quadratic",
     "escape": "delaystability.validation.experiments.escape",
     "random-delay": "delaystability.validation.experiments.random_delay",
+    "selection": "delaystability.validation.experiments.selection",
+    "momentum": "delaystability.validation.experiments.momentum",
+    "noise": "delaystability.validation.experiments.noise",
 }
 """Name on the command line -> module that defines ``EXPERIMENT``."""
 

@@ -1,0 +1,145 @@
+"""Growth of the mean square over populations of replicas next to a minimum."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from delaystability.optimizers import Optimizer
+from delaystability.validation.experiments.near_minimum import START, Site
+from delaystability.validation.schedule import Batches
+from delaystability.validation.training import Replica, Rules, State, advance, initial_state
+
+__all__ = ["growth_rates", "resampled"]
+
+Array = NDArray[np.float64]
+
+_TOGETHER = 8  # updates between two resamplings, at least delay + 1
+_LEFT_OUT = 0.25  # of the run, in which other directions still matter
+
+
+def growth_rates(
+    site: Site,
+    optimizer: Optimizer,
+    delay: int,
+    batch: int | None,
+    learning_rates: Array,
+    *,
+    replicas: int,
+    updates: int,
+    seed: int,
+) -> Array:
+    """Growth of the mean training loss of populations next to a minimum, in nats an update.
+
+    Next to a minimum the loss is a square of the displacement. Its mean over a population is
+    dominated by the few replicas that grew most, so each population is resampled: replicas are
+    copied in proportion to their loss (over the iterates that are still in use), and all are
+    rescaled to the same loss. The product of the mean growths estimates that of the mean.
+
+    Parameters
+    ----------
+    site : Site
+    optimizer : Optimizer with numbers as coefficients
+    delay : int, at least 0, in updates
+    batch : int or None
+        Samples in a mini-batch, drawn with replacement; None for all samples.
+    learning_rates : array of shape (populations,)
+    replicas : int, at least 1
+        In each population.
+    updates : int
+        Length of the run.
+    seed : int
+        Replica r of population p has the data of seed ``seed + p * replicas + r``.
+
+    Returns
+    -------
+    array of shape (populations,)
+    """
+    point, problem = site.minimum.parameters, site.problem
+    populations = len(learning_rates)
+    rules = Rules.pack(
+        [
+            Replica(optimizer, delay, float(rate), seed + place * replicas + row)
+            for place, rate in enumerate(learning_rates)
+            for row in range(replicas)
+        ],
+        device=point.device,
+        dtype=point.dtype,
+    )
+    start = point + START * site.minimum.direction
+    state = initial_state(rules, start.expand(populations * replicas, -1))
+    batches = None if batch is None else Batches(problem.samples, batch, "independent")
+    together = max(_TOGETHER, delay + 1)
+    blocks = ceil(updates / together)
+    random = np.random.default_rng([seed, populations, replicas])
+    first = _losses(site, state)
+    target = first[0]
+    state = _scaled(state, point, (target / first).sqrt())
+    growths = []
+    for _ in range(blocks):
+        state = advance(
+            problem.gradient, rules, state, [together] * (populations * replicas), batches
+        )
+        losses = _losses(site, state)
+        weights = losses.view(populations, replicas)
+        growths.append((weights.mean(dim=1) / target).log())
+        chosen = resampled(weights.cpu().double().numpy(), random)
+        rows = torch.from_numpy(chosen.reshape(-1)).to(point.device)
+        state = _scaled(state.rows(rows), point, (target / losses[rows]).sqrt())
+    late = torch.stack(growths)[ceil(_LEFT_OUT * blocks) :].cpu().double().numpy()
+    rates: Array = late.mean(axis=0) / together
+    return rates
+
+
+def resampled(weights: Array, random: np.random.Generator) -> NDArray[np.int64]:
+    """Rows, in proportion to their weights, within each population: systematic resampling.
+
+    Parameters
+    ----------
+    weights : array of shape (populations, replicas), not negative
+    random : numpy.random.Generator
+
+    Returns
+    -------
+    integer array of shape (populations, replicas), of rows counted over all populations
+
+    Notes
+    -----
+    J. Carpenter, P. Clifford, P. Fearnhead, IEE Proc. Radar Sonar Navig. 146 (1999) 2,
+    doi:10.1049/ip-rsn:19990255.
+    """
+    populations, replicas = weights.shape
+    sums = np.cumsum(weights, axis=1)
+    places = (np.arange(replicas) + random.uniform(size=(populations, 1))) / replicas
+    rows = [
+        np.minimum(np.searchsorted(total / total[-1], wanted, side="right"), replicas - 1)
+        for total, wanted in zip(sums, places, strict=True)
+    ]
+    return np.stack(rows) + replicas * np.arange(populations)[:, None]
+
+
+def _losses(site: Site, state: State) -> Tensor:
+    """Mean training loss (R,) of each replica's iterates in the ring and of its present one."""
+    length = state.iterates.shape[1]
+    # At delay 0 the ring holds only what the present iterate has replaced.
+    past = [state.iterates[:, row] for row in range(length)] if length > 1 else []
+    with torch.no_grad():
+        found = [site.problem.loss(parameters) for parameters in (state.parameters, *past)]
+    return torch.stack(found).mean(dim=0)
+
+
+def _scaled(state: State, point: Tensor, factors: Tensor) -> State:
+    """The state with each replica's displacement from the minimum multiplied."""
+    ring = factors[:, None, None]
+    return replace(
+        state,
+        parameters=point + factors[:, None] * (state.parameters - point),
+        iterates=point + ring * (state.iterates - point),
+        updates=ring * state.updates,
+        gradients=ring * state.gradients,
+    )

@@ -1,0 +1,210 @@
+"""Growth rates next to a minimum, and the experiment on escape from minima."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("joblib")
+pytest.importorskip("matplotlib")
+
+import delaystability as ds
+from delaystability.validation.experiment import Verdict
+from delaystability.validation.experiments import escape, load_experiment
+from delaystability.validation.experiments.escape import EXPERIMENT, SIZES, chunks, wrong_delay
+from delaystability.validation.experiments.escape_verdict import Escapes, judge
+from delaystability.validation.experiments.near_minimum import (
+    START,
+    Site,
+    crossing,
+    digits_minimum,
+    growth,
+    levels,
+    log_distances,
+)
+from delaystability.validation.sweeps.trial import FinishedTrial, canonical
+from delaystability.validation.training import Replica
+
+HIDDEN, IMAGES = 12, 24
+TINY = replace(
+    SIZES["quick"],
+    hidden=HIDDEN,
+    images=IMAGES,
+    minima=1,
+    optimizers=("sgd", "nesterov"),
+    delays=(0, 1, 2),
+)
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    return digits_minimum(HIDDEN, IMAGES, 0, "cpu", "float64")
+
+
+@pytest.fixture(scope="module")
+def trials() -> list[FinishedTrial]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SIZES, "quick", TINY)
+        return [
+            FinishedTrial(trial, canonical(result))
+            for chunk in chunks("quick", 0, "cpu", "float64")
+            for trial, result in zip(chunk.trials, EXPERIMENT.run(chunk), strict=True)
+        ]
+
+
+# Next to a minimum ------------------------------------------------------------------------------
+
+
+def twin_distances(site: Site, optimizer: ds.Optimizer, delay: int, lr: float, updates: int):
+    """The delayed loop as it is written in the formula."""
+    point = site.minimum.parameters
+    feedback, feedforward = optimizer.coefficients(delay)
+    w, g, u = {0: point + START * site.minimum.direction}, {}, {}
+    for t in range(updates):
+        g[t] = site.problem.gradient(w[max(0, t - delay)][None])[0]
+        u[t] = sum(value * g[t - lag] for lag, value in feedforward if t >= lag)
+        u[t] = u[t] + sum(value * u[t - lag] for lag, value in feedback if t >= lag)
+        w[t + 1] = w[t] - lr * u[t]
+    return np.array([float((w[t] - point).norm()) for t in range(updates)])
+
+
+@pytest.mark.parametrize("optimizer", [ds.SGD(), ds.Nesterov(0.6), ds.ShiftedMomentum(0.6)])
+@pytest.mark.parametrize("delay", [0, 3])
+def test_distances_are_those_of_the_plain_loop(
+    site: Site, optimizer: ds.Optimizer, delay: int
+) -> None:
+    rates = ds.stability_threshold(optimizer, delay) / site.minimum.sharpness * np.array([0.9, 1.1])
+    replicas = [Replica(optimizer, delay, rate) for rate in rates]
+    found = log_distances(site, replicas, 50)
+    for column, rate in zip(found.T, rates, strict=True):
+        wanted = np.log(twin_distances(site, optimizer, delay, rate, 50))
+        # A rescaled run stays where the loss is quadratic; the twin does not.
+        near = np.maximum.accumulate(np.abs(wanted - np.log(START))) < 4
+        assert near.sum() > 5
+        np.testing.assert_allclose(column[near], wanted[near], atol=1e-4)
+
+
+def test_rescaling_lets_runs_go_on_at_their_rate(site: Site) -> None:
+    gains = np.array([1.0, 1.6, 2.5])
+    replicas = [Replica(ds.SGD(), 0, gain / site.minimum.sharpness) for gain in gains[1:]]
+    found = log_distances(site, replicas, 300)
+    for column, gain in zip(found.T, gains[1:], strict=True):
+        # Over 100 nats: without rescaling the distance would be rounded away or overflow.
+        np.testing.assert_allclose(
+            np.diff(column), np.log(abs(1 - gain)), atol=1e-3 * abs(np.log(abs(1 - gain)))
+        )
+
+
+def test_runs_end_where_they_leave_or_arrive(site: Site) -> None:
+    replicas = [Replica(ds.SGD(), 0, gain / site.minimum.sharpness) for gain in (0.5, 1.99, 2.5)]
+    found = log_distances(site, replicas, 100, stop=1000)
+    lengths = np.isfinite(found).sum(axis=0)
+    # 2^-t passes 1/1000 at t = 10, for the fourth time at t = 13; 1.5^t passes 1000 at t = 18.
+    assert lengths.tolist() == [13, 100, 18]
+    assert np.isnan(found[18:, 2]).all() and np.nanmax(found) <= np.log(1000 * START)
+
+
+def test_a_single_precision_minimum_is_refused() -> None:
+    with pytest.raises(ValueError, match="dtype must be float64"):
+        digits_minimum(HIDDEN, IMAGES, 0, "cpu", "float32")
+    with pytest.raises(ValueError, match="dtype must be float64"):
+        chunks("quick", 0, "cpu", "float32")
+
+
+@pytest.mark.parametrize("rate", [-0.3, -1e-4, 0.02, 0.7])
+def test_the_growth_of_an_exponential_is_exact(rate: float) -> None:
+    for updates in (6, 7, 50, 333):
+        found, uncertainty = growth(rate * np.arange(updates) - 13)
+        assert found == pytest.approx(rate, rel=1e-9) and uncertainty == pytest.approx(0, abs=1e-9)
+
+
+def test_the_growth_of_an_oscillation_is_that_of_its_envelope() -> None:
+    time = np.arange(2000)
+    for rate in (-2e-3, 1e-4, 2e-3):
+        logs = rate * time + np.log(np.abs(np.cos(0.05 * time + 0.3)))
+        found, uncertainty = growth(logs)
+        assert found == pytest.approx(rate, abs=1e-6) and uncertainty < 1e-6
+
+
+def test_the_growth_of_what_hardly_ran_is_unknown() -> None:
+    assert np.isnan(growth([1.0, 2.0, np.nan, np.nan, np.nan, np.nan, np.nan])).all()
+    with pytest.raises(ValueError, match="more than 3 rows"):
+        levels(np.zeros(3), 3)
+
+
+def test_a_crossing_is_interpolated() -> None:
+    assert crossing([1, 2, 4], [-1, -0.5, 1.5]) == pytest.approx(2.5)
+    assert crossing([1, 2, 4], [-1, np.nan, 1]) == pytest.approx(2.5)
+    assert np.isnan(crossing([1, 2], [-1, -2])) and np.isnan(crossing([1, 2], [1, 2]))
+
+
+# The experiment ---------------------------------------------------------------------------------
+
+
+def test_the_plan_is_the_same_for_the_same_arguments() -> None:
+    plan = chunks("default", 3, "cpu", "float64")
+    again = chunks("default", 3, "cpu", "float64")
+    assert [chunk.key for chunk in plan] == [chunk.key for chunk in again]
+    assert len(plan) == 3 * 7 * 7 and all(len(chunk.trials) == 1 for chunk in plan)
+    assert [wrong_delay(delay) for delay in (0, 1, 2, 32)] == [1, 0, 1, 16]
+    assert load_experiment("escape") is escape.EXPERIMENT
+
+
+def test_a_network_confirms_every_line(trials: list[FinishedTrial]) -> None:
+    verdict = judge(trials)
+    assert verdict.holds, [line for line in verdict.lines if not line.holds]
+    assert verdict.summary["cells"] == 6
+    found = Escapes.of(trials)
+    assert (found.low < found.critical).all() and (found.critical < found.high).all()
+    assert set(trials[0].settings) | set(trials[0].result) == set(EXPERIMENT.columns)
+
+
+def _with(trials: list[FinishedTrial], **factors: float) -> Verdict:
+    """The verdict on results some of whose numbers are multiplied."""
+    changed = [
+        FinishedTrial(
+            trial.trial,
+            canonical(
+                {
+                    name: np.multiply(value, factors[name]) if name in factors else value
+                    for name, value in trial.result.items()
+                }
+            ),
+        )
+        for trial in trials
+    ]
+    return judge(changed)
+
+
+def test_wrong_predictions_fail(trials: list[FinishedTrial]) -> None:
+    high = _with(trials, threshold=1.06)
+    assert [line.holds for line in high.lines[:2]] == [False, False]
+    rates = _with(trials, predicted_rates=1.03)
+    assert [line.holds for line in rates.lines] == [True, True, True, False, True]
+    # Had the control's threshold been right, the control would have failed.
+    results = [trial.result for trial in trials]
+    same = [
+        FinishedTrial(t.trial, canonical({**r, "wrong_threshold": r["threshold"]}))
+        for t, r in zip(trials, results, strict=True)
+    ]
+    assert [line.holds for line in judge(same).lines] == [True, True, True, True, False]
+
+
+def test_runs_that_never_cross_count_as_misses(trials: list[FinishedTrial]) -> None:
+    results = [{**trial.result, "critical": None, "bracket": [None, None]} for trial in trials]
+    lost = [FinishedTrial(t.trial, canonical(r)) for t, r in zip(trials, results, strict=True)]
+    verdict = judge(lost)
+    assert not verdict.holds and not verdict.lines[0].holds
+    assert verdict.lines[0].statistics["value"] == 0
+
+
+def test_the_figures_have_axes_with_units(trials: list[FinishedTrial]) -> None:
+    figures = EXPERIMENT.figures(trials)
+    assert set(figures) == {"critical", "rates"}
+    for figure in figures.values():
+        figure.canvas.draw()
+        assert all(axes.get_ylabel() for axes in figure.axes)
+        assert "update" in figure.axes[-1].get_xlabel() and figure.axes[0].get_legend()
