@@ -25,6 +25,7 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	-$(BIN)/python -m pip install --quiet control
 	-$(BIN)/python -m pip install --quiet slycot
+	-$(BIN)/python -m pip install --quiet --constraint constraints.txt curvlinops-for-pytorch
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
 $(INSTALLED): pyproject.toml constraints.txt

@@ -58,7 +58,57 @@ def page(results: dict[str, Any]) -> str:
             [[r["optimizer"], str(r["delay"]), _time(r["seconds"])] for r in results["certify"]],
         ),
     ]
+    if "training" in results:
+        parts += ["## Training", *_training(results["training"])]
+    if "curvature" in results:
+        parts += ["## Sharpness of many networks", *_curvature(results["curvature"])]
     return "\n\n".join(parts) + "\n"
+
+
+def _training(found: dict[str, Any]) -> list[str]:
+    head = ["replicas", "updates a second", "times a plain loop", "share of matrix-product rate"]
+    rows = [
+        [
+            str(row["replicas"]),
+            f"{row['updates_per_second']:,.0f}",
+            f"{row['ratio_to_plain_loop']:.1f}",
+            f"{100 * row['share_of_matrix_product_rate']:.0f} %",
+        ]
+        for row in found["engine"]
+    ]
+    return [
+        "A 64-32-10 tanh network, mini-batches of 128 of each replica's own, delays 0 to 32 mixed,"
+        f" single precision, {found['threads']} threads. The plain loop trains one model with a"
+        " deque of past weights and `torch.optim.SGD`:"
+        f" {found['plain_updates_per_second']:,.0f} updates a second. Matrix products of size 2048"
+        f" reach {found['matrix_product_rate'] / 1e9:.0f} GFLOP/s; peak memory"
+        f" {found['peak_memory_mebibytes']:,.0f} MiB. On a GPU:"
+        " `python -m benchmarks.training --device cuda`.",
+        _table(head, rows),
+    ]
+
+
+def _curvature(found: dict[str, Any]) -> list[str]:
+    head = ["residual asked for", "method", "time", "times the first", "error", "residual bound"]
+    return [
+        f"The largest Hessian eigenvalue of each of {found['replicas']} networks 64-32-10 on"
+        f" {found['samples']} digits, {found['threads']} threads. A peer takes them one by one and"
+        " reports no bound.",
+        _table(
+            head,
+            [
+                [
+                    f"{row['tolerance']:g}",
+                    row["method"],
+                    _time(row["seconds"]),
+                    f"{row['times_seconds']:.1f}",
+                    f"{row['relative_error']:.0e}",
+                    "" if row["residual_bound"] is None else f"{row['residual_bound']:.0e}",
+                ]
+                for row in found["rows"]
+            ],
+        ),
+    ]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections import deque
 from itertools import pairwise
 from resource import RUSAGE_SELF, getrusage
@@ -37,6 +38,7 @@ REPEATS = 3
 def measure_training(device: str = "cpu", replicas: tuple[int, ...] = (64, 256)) -> dict[str, Any]:
     """Updates a second of both, their ratio, the share of the matrix-product rate, peak memory."""
     chosen = checked_device(device)
+    torch.set_num_threads(os.cpu_count() or 1)
     random = np.random.default_rng(0)
     inputs = random.standard_normal((SAMPLES, SIZES[0]))
     labels = random.integers(0, SIZES[-1], SAMPLES)

@@ -186,7 +186,7 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
         ("validate edge --device tpu", "device"),
         ("validate edge --dtype float16", "dtype"),
         ("validate edge --seed -1", "seed must be an integer >= 0; got -1"),
-        ("verify -o /dev/null/report", "output must be a writable folder"),
+        ("verify -o /dev/null/report", "folder must be a writable folder"),
         ("verify --quick --device tpu", "device"),
     ],
 )

@@ -20,10 +20,10 @@ from delaystability.validation.experiments.near_minimum import (
     START,
     Site,
     crossing,
-    digits_minimum,
     growth,
     levels,
     log_distances,
+    trained_minimum,
 )
 from delaystability.validation.sweeps.trial import FinishedTrial, canonical
 from delaystability.validation.training import Replica
@@ -41,7 +41,7 @@ TINY = replace(
 
 @pytest.fixture(scope="module")
 def site() -> Site:
-    return digits_minimum(HIDDEN, IMAGES, 0, "cpu", "float64")
+    return trained_minimum(HIDDEN, IMAGES, 0, "cpu", "float64")
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_runs_end_where_they_leave_or_arrive(site: Site) -> None:
 
 def test_a_single_precision_minimum_is_refused() -> None:
     with pytest.raises(ValueError, match="dtype must be float64"):
-        digits_minimum(HIDDEN, IMAGES, 0, "cpu", "float32")
+        trained_minimum(HIDDEN, IMAGES, 0, "cpu", "float32")
     with pytest.raises(ValueError, match="dtype must be float64"):
         chunks("quick", 0, "cpu", "float32")
 
@@ -208,3 +208,39 @@ def test_the_figures_have_axes_with_units(trials: list[FinishedTrial]) -> None:
         figure.canvas.draw()
         assert all(axes.get_ylabel() for axes in figure.axes)
         assert "update" in figure.axes[-1].get_xlabel() and figure.axes[0].get_legend()
+
+
+# Other data -------------------------------------------------------------------------------------
+
+
+def _mnist_like(folder):
+    """Four files in the IDX format with random images of 6 by 6 pixels."""
+    random = np.random.default_rng(0)
+    for part, count in (("train", 60), ("t10k", 20)):
+        for kind, array in (
+            ("images-idx3-ubyte", random.integers(0, 256, (count, 6, 6))),
+            ("labels-idx1-ubyte", random.integers(0, 10, count)),
+        ):
+            head = bytes([0, 0, 8, array.ndim])
+            head += b"".join(size.to_bytes(4, "big") for size in array.shape)
+            (folder / f"{part}-{kind}").write_bytes(head + array.astype(np.uint8).tobytes())
+    return folder
+
+
+def test_local_images_take_the_place_of_the_digits(tmp_path, monkeypatch):
+    monkeypatch.setitem(SIZES, "quick", replace(TINY, optimizers=("sgd",), delays=(2,)))
+    (chunk,) = chunks("quick", 0, "cpu", "float64", data=_mnist_like(tmp_path))
+    (digits,) = chunks("quick", 0, "cpu", "float64")
+    assert chunk.trials[0].key != digits.trials[0].key
+    (result,) = EXPERIMENT.run(chunk)
+    site = trained_minimum(
+        HIDDEN, IMAGES, chunk.trials[0].settings["minimum_seed"], "cpu", "float64", str(tmp_path)
+    )
+    assert site.problem.network.sizes[0] == 36
+    assert result["sharpness"] == site.minimum.sharpness
+    assert result["threshold"] == ds.stability_threshold(ds.SGD(), 2)
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="data must be a folder"):
+        chunks("quick", 0, "cpu", "float64", data=tmp_path)

@@ -22,7 +22,7 @@ from delaystability.validation.experiments.matrix_noise import (
     responses,
     spectral_radius,
 )
-from delaystability.validation.experiments.near_minimum import Site, digits_minimum
+from delaystability.validation.experiments.near_minimum import Site, trained_minimum
 from delaystability.validation.experiments.noise import (
     EXPERIMENT,
     SIZES,
@@ -43,7 +43,7 @@ def toy() -> BatchCurvature:
 
 @pytest.fixture(scope="module")
 def site() -> Site:
-    return digits_minimum(8, 8, 0, "cpu", "float64")
+    return trained_minimum(8, 8, 0, "cpu", "float64")
 
 
 def _hessians(toy: BatchCurvature) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 
 import delaystability as ds
 from delaystability.validation.experiments import load_experiment, random_delay
-from delaystability.validation.experiments.near_minimum import digits_minimum, log_distances
+from delaystability.validation.experiments.near_minimum import log_distances, trained_minimum
 from delaystability.validation.experiments.random_delay import (
     EXPERIMENT,
     KINDS,
@@ -77,7 +77,7 @@ def test_all_delays_have_the_same_mean() -> None:
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.5)], ids=lambda o: o.name)
 def test_a_network_does_what_the_scalar_loop_does(kind: str, optimizer: ds.Optimizer) -> None:
     """Along the sharpest direction the network is the loop ``x' = x - gain filtered x(t - d)``."""
-    site, delay = digits_minimum(HIDDEN, IMAGES, 0, "cpu", "float64"), delay_of_kind(kind)
+    site, delay = trained_minimum(HIDDEN, IMAGES, 0, "cpu", "float64"), delay_of_kind(kind)
     gain, seed, updates = 0.3, 11, 250
     delays = delay_sequence(delay, seed, 0, updates)
     feedback, feedforward = optimizer.coefficients(0)

@@ -184,7 +184,7 @@ def test_the_exported_test_in_python(language, tmp_path):
 
 
 def test_the_exported_test_sees_what_is_not_refused(tmp_path):
-    source, test, _ = export("python", tmp_path, "heavy-ball", samples=1)
+    source, test, *_ = export("python", tmp_path, "heavy-ball", samples=1)
     source.write_text(source.read_text().replace("floor(x) >= x", "True"))
     failed = run([sys.executable, test.name], tmp_path)
     assert failed.returncode == 1 and "(0.5, 2.5) is" in failed.stdout

@@ -222,7 +222,7 @@ def test_an_interrupted_job_continues_its_training(monkeypatch, tmp_path):
         ({"experiments": ()}, "experiments must be one or more names"),
         ({"experiments": "edge"}, "experiments must be one or more names; got 'edge'"),
         ({"experiments": ["ledge"]}, "experiment must be one of .*; got 'ledge'"),
-        ({"output": "/dev/null/report"}, "output must be a writable folder"),
+        ({"output": "/dev/null/report"}, "folder must be a writable folder"),
     ],
 )
 def test_wrong_arguments_are_refused_before_any_work(arguments, message, tmp_path):

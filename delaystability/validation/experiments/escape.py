@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, log
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,9 +27,10 @@ from delaystability.validation.experiments.escape_verdict import Escapes, judge
 from delaystability.validation.experiments.near_minimum import (
     checked_double,
     crossing,
-    digits_minimum,
+    data_settings,
     growth,
     log_distances,
+    trained_minimum,
 )
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 from delaystability.validation.training import Replica
@@ -135,11 +137,14 @@ def wrong_delay(delay: int) -> int:
     return delay // 2 if delay else 1
 
 
-def chunks(size: str, seed: int, device: str, dtype: str) -> list[Chunk]:
+def chunks(
+    size: str, seed: int, device: str, dtype: str, data: str | Path | None = None
+) -> list[Chunk]:
     """One chunk for each minimum, optimizer and delay."""
     checked_double(dtype)
     plan = SIZES[size]
     common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **asdict(plan)}
+    common |= data_settings(data, plan.images)
     seeds = np.random.default_rng(seed).integers(2**31, size=plan.minima)
     return [
         Chunk.of(
@@ -161,8 +166,13 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
 
 
 def _trial(common: dict[str, Any], optimizer: str, delay: int, minimum_seed: int) -> dict[str, Any]:
-    site = digits_minimum(
-        common["hidden"], common["images"], minimum_seed, common["device"], common["dtype"]
+    site = trained_minimum(
+        common["hidden"],
+        common["images"],
+        minimum_seed,
+        common["device"],
+        common["dtype"],
+        common["data"],
     )
     minimum, rule = site.minimum, _optimizer(optimizer, common["momentum"])
     threshold = float(stability_threshold(rule, delay))
@@ -223,4 +233,5 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    takes_data=True,
 )

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,9 +31,10 @@ from delaystability.validation.experiments.momentum_verdict import Thresholds, j
 from delaystability.validation.experiments.near_minimum import (
     Site,
     crossing,
-    digits_minimum,
+    data_settings,
     growth,
     log_distances,
+    trained_minimum,
 )
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 from delaystability.validation.training import Replica
@@ -112,10 +114,13 @@ COLUMNS = {
 }
 
 
-def chunks(size: str, seed: int, device: str, dtype: str) -> list[Chunk]:
+def chunks(
+    size: str, seed: int, device: str, dtype: str, data: str | Path | None = None
+) -> list[Chunk]:
     """One chunk for each delay and minimum, the longest delays first."""
     plan = SIZES[size]
     common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **asdict(plan)}
+    common |= data_settings(data, plan.images)
     seeds = np.random.default_rng(seed).integers(2**31, size=plan.minima)
     return [
         Chunk.of(
@@ -142,12 +147,13 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
     """The largest stable effective learning rate of every optimizer at one delay and minimum."""
     common, settings = chunk.common, [trial.settings for trial in chunk.trials]
     delay = int(settings[0]["delay"])
-    site = digits_minimum(
+    site = trained_minimum(
         common["hidden"],
         common["images"],
         int(settings[0]["minimum_seed"]),
         common["device"],
         common["dtype"],
+        common["data"],
     )
     results: dict[int, dict[str, Any]] = {}
     # Runs of equal length go together.
@@ -237,4 +243,5 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    takes_data=True,
 )

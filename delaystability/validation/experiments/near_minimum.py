@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import log
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from delaystability.validation.data import digits
+from delaystability.validation.data import load_dataset
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.minimum import Minimum, find_minimum
@@ -31,10 +32,11 @@ __all__ = [
     "Site",
     "checked_double",
     "crossing",
-    "digits_minimum",
+    "data_settings",
     "growth",
     "levels",
     "log_distances",
+    "trained_minimum",
 ]
 
 START = 1e-6
@@ -72,8 +74,10 @@ def checked_double(dtype: str) -> torch.dtype:
 
 
 @lru_cache(maxsize=8)
-def digits_minimum(hidden: int, images: int, seed: int, device: str, dtype: str) -> Site:
-    """A minimum of the squared loss of a 64-hidden-10 tanh network on digits.
+def trained_minimum(
+    hidden: int, images: int, seed: int, device: str, dtype: str, data: str = "digits"
+) -> Site:
+    """A minimum of the squared loss of a network with one hidden layer (tanh) on images.
 
     Found once in each process.
 
@@ -85,6 +89,8 @@ def digits_minimum(hidden: int, images: int, seed: int, device: str, dtype: str)
         Of the start and of the choice of images.
     device : "cpu", "cuda" or "cuda:<index>"
     dtype : "float64"
+    data : str
+        See `delaystability.validation.data.load_dataset`.
 
     Raises
     ------
@@ -92,12 +98,21 @@ def digits_minimum(hidden: int, images: int, seed: int, device: str, dtype: str)
         For another dtype, or if the network cannot fit the images.
     """
     chosen, precision = checked_device(device), checked_double(dtype)
-    network = Network((64, hidden, 10))
+    dataset = load_dataset(data, samples=images, seed=seed).flat()
+    network = Network((dataset.inputs.shape[1], hidden, dataset.outputs))
     problem = DenseProblem.from_arrays(
-        network, *digits(images, seed), device=chosen, dtype=precision
+        network, dataset.inputs, dataset.targets, device=chosen, dtype=precision
     )
     start = torch.tensor(network.initial_parameters(seed), device=chosen)
     return Site(problem, find_minimum(problem, start))
+
+
+def data_settings(data: str | Path | None, images: int) -> dict[str, str]:
+    """What names the data in the settings of a sweep: where they are, and what is in them."""
+    if data is None:
+        return {"data": "digits"}
+    content = load_dataset(data, samples=images, seed=0).fingerprint()
+    return {"data": str(data), "data_content": content}
 
 
 def log_distances(

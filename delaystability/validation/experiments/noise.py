@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,11 @@ from delaystability.validation.experiments.matrix_noise import (
     BatchCurvature,
     mean_square_learning_rate,
 )
-from delaystability.validation.experiments.near_minimum import Site, digits_minimum
+from delaystability.validation.experiments.near_minimum import (
+    Site,
+    data_settings,
+    trained_minimum,
+)
 from delaystability.validation.experiments.noise_verdict import Thresholds, judge
 from delaystability.validation.experiments.population import growth_rates
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
@@ -92,7 +97,7 @@ _BOTH = (("sgd", None), ("heavy-ball", 0.9))
 
 SIZES = {
     "quick": Plan(8, 8, 1, (("sgd", None),), (0, 1), (1, 4, None), 8, 32, 6, 100),
-    "default": Plan(12, 24, 1, _BOTH, (0, 1, 4), (1, 2, 4, 8, 16, None), 10, 32, 6, 200),
+    "default": Plan(12, 24, 1, _BOTH, (0, 1, 4), (1, 2, 4, 8, 16, None), 10, 128, 6, 400),
     "full": Plan(
         32, 100, 3, _BOTH, (0, 1, 4, 16), (1, 2, 4, 8, 16, 32, 64, 100, None), 12, 256, 12, 1000
     ),
@@ -124,10 +129,13 @@ COLUMNS = {
 }
 
 
-def chunks(size: str, seed: int, device: str, dtype: str) -> list[Chunk]:
+def chunks(
+    size: str, seed: int, device: str, dtype: str, data: str | Path | None = None
+) -> list[Chunk]:
     """One chunk for each minimum, loop and batch, the longest delays first."""
     plan = SIZES[size]
     common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **asdict(plan)}
+    common |= data_settings(data, plan.images)
     random = np.random.default_rng(seed)
     seeds = random.integers(2**31, size=plan.minima)
     return [
@@ -167,8 +175,13 @@ def _trial(
     minimum_seed: int,
     seed: int,
 ) -> dict[str, Any]:
-    site = digits_minimum(
-        common["hidden"], common["images"], minimum_seed, common["device"], common["dtype"]
+    site = trained_minimum(
+        common["hidden"],
+        common["images"],
+        minimum_seed,
+        common["device"],
+        common["dtype"],
+        common["data"],
     )
     rule = optimizer_from_name(optimizer, **({} if momentum is None else {"momentum": momentum}))
     minimum, curvature = site.minimum, batch_curvature(site)
@@ -275,4 +288,5 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    takes_data=True,
 )

@@ -16,6 +16,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +29,10 @@ from delaystability.optimizers import SGD, Optimizer, optimizer_from_name
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.near_minimum import (
     checked_double,
-    digits_minimum,
+    data_settings,
     levels,
     log_distances,
+    trained_minimum,
 )
 from delaystability.validation.experiments.random_delay_verdict import ensembles, judge
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
@@ -173,11 +175,14 @@ def delay_of_kind(kind: str, seed: int = 0) -> Delay:
     raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
 
 
-def chunks(size: str, seed: int, device: str, dtype: str) -> list[Chunk]:
+def chunks(
+    size: str, seed: int, device: str, dtype: str, data: str | Path | None = None
+) -> list[Chunk]:
     """One chunk for each kind of delay and optimizer, with a trial for each minimum."""
     checked_double(dtype)
     plan = SIZES[size]
     common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **asdict(plan)}
+    common |= data_settings(data, plan.images)
     random = np.random.default_rng(seed)
     minima = random.integers(2**31, size=plan.minima)
     return [
@@ -211,12 +216,13 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
     results = []
     for trial in chunk.trials:
         settings = trial.settings
-        site = digits_minimum(
+        site = trained_minimum(
             common["hidden"],
             common["images"],
             settings["minimum_seed"],
             common["device"],
             common["dtype"],
+            common["data"],
         )
         delays = _delays(delay, common["replicas"], settings["replica_seed"])
         rows = []
@@ -294,4 +300,5 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    takes_data=True,
 )
