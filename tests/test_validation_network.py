@@ -123,3 +123,19 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         DenseProblem.from_arrays(NETWORK, np.ones((7, 6)), np.ones((7, 2)))
     with pytest.raises(ValueError, match=r"targets must have the shape \(7, 2\)"):
         DenseProblem.from_arrays(NETWORK, np.ones((7, 5)), np.ones((6, 2)))
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_replicas_taken_in_parts_get_the_same_gradients(
+    monkeypatch: pytest.MonkeyPatch, batched: bool
+) -> None:
+    from delaystability.validation import dense
+
+    problem, parameters = _problem(), _parameters(7)
+    batch = torch.randint(0, problem.samples, (7, 4)) if batched else None
+    whole = problem.gradient(parameters, batch)
+    # Room for the activations of three replicas.
+    size = problem.samples if batch is None else 4
+    monkeypatch.setattr(dense, "_IN_CACHE", 3 * size * sum(NETWORK.sizes))
+    parts = problem.gradient(parameters, batch)
+    assert (parts - whole).abs().max() <= 50 * EPS * whole.abs().max()

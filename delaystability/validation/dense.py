@@ -22,6 +22,10 @@ LOSSES = ("squared", "cross-entropy")
 """``sum over outputs (output - target)^2 / 2``, and ``-sum over classes target log softmax``."""
 
 
+_IN_CACHE = 2**19
+"""Numbers of activations of the replicas that a CPU takes together: more leave its cache."""
+
+
 @dataclass(frozen=True)
 class DenseProblem(Problem):
     """A `Network` on fixed data.
@@ -128,6 +132,18 @@ class DenseProblem(Problem):
 
     def gradient(self, parameters: Tensor, batch: Tensor | None = None) -> Tensor:
         """The gradient of each replica's loss, (R, P); 1.2 to 1.5 times as fast as autograd."""
+        size = self.samples if batch is None else batch.shape[1]
+        together = max(1, _IN_CACHE // (sum(self.network.sizes) * size))
+        if self.device.type != "cpu" or len(parameters) <= together:
+            return self._gradient(parameters, batch)
+        parts = range(0, len(parameters), together)
+        rows = [slice(first, first + together) for first in parts]
+        chosen = [None if batch is None else batch[part] for part in rows]
+        return torch.cat(
+            [self._gradient(parameters[r], c) for r, c in zip(rows, chosen, strict=True)]
+        )
+
+    def _gradient(self, parameters: Tensor, batch: Tensor | None) -> Tensor:
         inputs, targets = self._data(parameters, batch)
         activations = self.network.activations(parameters, inputs)
         outputs = activations[-1]
