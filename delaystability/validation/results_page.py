@@ -1,0 +1,87 @@
+"""One page of Markdown about experiments that were run, from the files that they wrote.
+
+Run with ``python -m delaystability.validation.results_page FOLDER``: reads FOLDER/NAME/NAME.json.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["results_page"]
+
+_HEAD = """<!-- Written by delaystability.validation.results_page; a test compares it. -->
+
+# Experiments
+
+What trained networks and simulated loops did, against what the theory says. A statement that does
+not hold stands here as it came out. Every experiment is one command,
+`delaystability validate NAME`; with `--quick` it takes seconds, with `--full` hours.
+"""
+
+
+def results_page(folder: Path) -> str:
+    """The page: a table of all experiments, then the findings and figures of each.
+
+    Parameters
+    ----------
+    folder : Path
+        With one folder for each experiment, which holds NAME.json and its figures.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file.
+    """
+    files = sorted(folder.glob("*/*.json"))
+    if not files:
+        raise ValueError(f"folder must hold NAME/NAME.json of experiments; none are in {folder}")
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    rows = [
+        f"| [{found['experiment']}](#{found['experiment']}) | {found['title']} | {found['trials']} "
+        f"| {_outcome(found)} |"
+        for found in results
+    ]
+    index = ["| experiment | what | trials | statements that hold |", "|---|---|---|---|", *rows]
+    return "\n".join([_HEAD, *index, "", *map(_section, results)])
+
+
+def _outcome(found: dict[str, Any]) -> str:
+    lines = found["verdict"]["lines"]
+    return f"{sum(line['holds'] for line in lines)} of {len(lines)}"
+
+
+def _section(found: dict[str, Any]) -> str:
+    name, origin = found["experiment"], found["provenance"]
+    figures = [file for file in found["files"] if file.endswith(".png")]
+    packages = ("delaystability", "torch", "numpy")
+    versions = ", ".join(f"{package} {origin['versions'][package]}" for package in packages)
+    settings = ", ".join(f"{key} {value}" for key, value in found["settings"].items() if value)
+    lines = [
+        f"## {name}",
+        f"{found['title']}.",
+        *(f"![{name}: {file}]({name}/{file})" for file in figures),
+        "\n".join(
+            [
+                "| statement | measured | required | |",
+                "|---|---|---|---|",
+                *(_row(line) for line in found["verdict"]["lines"]),
+            ]
+        ),
+        f"{found['trials']} trials; {settings}; {origin['device_name']}, {versions}, "
+        f"commit `{(origin['commit'] or 'unknown')[:12]}`, {origin['date']}.",
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def _row(line: dict[str, Any]) -> str:
+    cells = [line["statement"], line["measured"], line["required"]]
+    # A bar would end the cell.
+    safe = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(safe)} | {'holds' if line['holds'] else '**fails**'} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(results_page(Path(sys.argv[1])))
