@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -111,6 +112,8 @@ def running(path: Path, count: int, pause: float, backend: str) -> Iterator[Any]
 
 
 if __name__ == "__main__":
+    # A shell starts jobs in the background with this signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     where, many, slow, how = sys.argv[1:]
     with Store.open(where, describe(int(many))) as opened:
         print("open", flush=True)
