@@ -97,7 +97,7 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _engine_rate(problem: DenseProblem, count: int, updates: int = 20_000) -> float:
+def _engine_rate(problem: DenseProblem, count: int, updates: int = 80_000) -> float:
     replicas = [Replica(ds.HeavyBall(0.9), r % (LONGEST_DELAY + 1), 1e-3, r) for r in range(count)]
     rules = Rules.pack(replicas, device=problem.device, dtype=problem.dtype)
     start = np.stack([problem.initial_parameters(seed) for seed in range(count)])
