@@ -136,6 +136,7 @@ def test_replicas_taken_in_parts_get_the_same_gradients(
     whole = problem.gradient(parameters, batch)
     # Room for the activations of three replicas.
     size = problem.samples if batch is None else 4
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     monkeypatch.setattr(dense, "_IN_CACHE", 3 * size * sum(NETWORK.sizes))
     parts = problem.gradient(parameters, batch)
     assert (parts - whole).abs().max() <= 50 * EPS * whole.abs().max()

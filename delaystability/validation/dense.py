@@ -23,7 +23,7 @@ LOSSES = ("squared", "cross-entropy")
 
 
 _IN_CACHE = 2**19
-"""Numbers of activations of the replicas that a CPU takes together: more leave its cache."""
+"""Activations, for each thread, of the replicas that a CPU takes together: more leave its cache."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ class DenseProblem(Problem):
     def gradient(self, parameters: Tensor, batch: Tensor | None = None) -> Tensor:
         """The gradient of each replica's loss, (R, P); 1.2 to 1.5 times as fast as autograd."""
         size = self.samples if batch is None else batch.shape[1]
-        together = max(1, _IN_CACHE // (sum(self.network.sizes) * size))
+        room = _IN_CACHE * torch.get_num_threads()
+        together = max(1, room // (sum(self.network.sizes) * size))
         if self.device.type != "cpu" or len(parameters) <= together:
             return self._gradient(parameters, batch)
         parts = range(0, len(parameters), together)

@@ -163,18 +163,19 @@ def _run(
         drawn = torch.from_numpy(batch_rows(batches, rules.seeds[:active], starts, steps))
         samples = [(rows,) for rows in drawn.to(clock.device)]
     remembers_gradients = state.gradients.shape[1] > 1
+    # Without memory of gradients all feedforward terms have the lag 0.
+    at_once = rules.feedforward[:active].sum(dim=1, keepdim=True) * (not remembers_gradients)
     for step in range(steps):
         iterates.index_copy_(0, iterate_rows[step], parameters)
         stale = iterates.index_select(0, stale_rows[step])
         fresh = gradient(stale, *samples[step])
-        update = torch.zeros_like(parameters)
-        for coefficient, rows in feedback_terms:
-            update.addcmul_(coefficient, updates.index_select(0, rows[step]))
+        update = fresh * at_once
         if remembers_gradients:
             gradients.index_copy_(0, gradient_rows[step], fresh)
-        for coefficient, rows in feedforward_terms:
-            past = gradients.index_select(0, rows[step]) if remembers_gradients else fresh
-            update.addcmul_(coefficient, past)
+            for coefficient, rows in feedforward_terms:
+                update.addcmul_(coefficient, gradients.index_select(0, rows[step]))
+        for coefficient, rows in feedback_terms:
+            update.addcmul_(coefficient, updates.index_select(0, rows[step]))
         updates.index_copy_(0, update_rows[step], update)
         parameters.addcmul_(rate, update, value=-1)
     clock += steps
