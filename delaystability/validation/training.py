@@ -125,7 +125,8 @@ def advance(
                 block = min(longest, target - done)
                 _run(gradient, sorted_rules, sorted_state, active, block, batches)
                 done += block
-    return sorted_state.rows(torch.argsort(chosen))
+    # Where the order was right, it needs no second copy.
+    return sorted_state if order == sorted(order) else sorted_state.rows(torch.argsort(chosen))
 
 
 def freeze(state: State, diverged: Tensor) -> State:
