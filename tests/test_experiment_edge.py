@@ -31,8 +31,9 @@ from delaystability.validation.experiments.edge_runs import (
     free_runs,
     wrong_thresholds,
 )
-from delaystability.validation.experiments.edge_trials import schedule, steady_gain
+from delaystability.validation.experiments.edge_trials import schedule
 from delaystability.validation.experiments.edge_verdict import judge
+from delaystability.validation.experiments.rule import rule_of, steady_gain
 from delaystability.validation.network import Network
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, Trial, canonical
 
@@ -95,7 +96,7 @@ def twin(
     """Losses, and largest Hessian eigenvalues of one run, as they are written in the formula."""
     network = Network((64, *plan.hidden, 10))
     problem = DenseProblem.from_arrays(network, *digits(plan.images, 0))
-    optimizer = edge_trials.optimizer_of(settings)
+    optimizer = rule_of(settings["optimizer"], settings["momentum"])
     delay = settings["delay"]
     lr = ds.stability_threshold(optimizer, delay) / settings["target_sharpness"]
     feedback, feedforward = optimizer.coefficients(delay)

@@ -19,9 +19,9 @@ from delaystability.validation.experiments.momentum import (
     SIZES,
     _between,
     chunks,
-    steady_gain,
 )
 from delaystability.validation.experiments.momentum_verdict import Thresholds, judge
+from delaystability.validation.experiments.rule import steady_gain
 from delaystability.validation.sweeps.trial import FinishedTrial, canonical
 
 TINY = replace(

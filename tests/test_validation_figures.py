@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 import delaystability as ds
 from delaystability.validation.experiments.edge_figures import courses_figure, thresholds_figure
 from delaystability.validation.experiments.edge_runs import Cell, EdgeRun
-from delaystability.validation.experiments.edge_trials import schedule, steady_gain
+from delaystability.validation.experiments.edge_trials import schedule
+from delaystability.validation.experiments.rule import steady_gain
 from delaystability.validation.figures import COLOURS, DASHES, MARKERS, tidy
 
 

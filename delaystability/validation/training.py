@@ -153,17 +153,20 @@ def _run(
     starts = clock.tolist()
     iterate_rows = _ring_rows(times, state.iterates.shape[1])
     update_rows = _ring_rows(times, state.updates.shape[1])
-    gradient_rows = _ring_rows(times, state.gradients.shape[1])
     delays = _delays(rules, starts, steps)
     stale_rows = _ring_rows(times - delays, state.iterates.shape[1])
     feedback = _terms(rules.feedback, rules.feedback_lags, times, state.updates.shape[1])
-    feedforward = _terms(rules.feedforward, rules.feedforward_lags, times, state.gradients.shape[1])
-    feedback_terms, feedforward_terms = list(feedback), list(feedforward)
+    feedback_terms = list(feedback)
     samples: list[tuple[Tensor, ...]] = [()] * steps
     if batches is not None:
         drawn = torch.from_numpy(batch_rows(batches, rules.seeds[:active], starts, steps))
         samples = [(rows,) for rows in drawn.to(clock.device)]
     remembers_gradients = state.gradients.shape[1] > 1
+    if remembers_gradients:
+        length = state.gradients.shape[1]
+        gradient_rows = _ring_rows(times, length)
+        feedforward = _terms(rules.feedforward, rules.feedforward_lags, times, length)
+        feedforward_terms = list(feedforward)
     # Without memory of gradients all feedforward terms have the lag 0.
     at_once = rules.feedforward[:active].sum(dim=1, keepdim=True) * (not remembers_gradients)
     for step in range(steps):

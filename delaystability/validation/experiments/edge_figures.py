@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from delaystability.bounds import stability_threshold
 from delaystability.validation.experiments.edge_runs import BAND, Cell, EdgeRun
-from delaystability.validation.experiments.edge_trials import steady_gain
+from delaystability.validation.experiments.rule import steady_gain
 from delaystability.validation.figures import COLOURS, DASHES, MARKERS, tidy
 
 __all__ = ["courses_figure", "thresholds_figure"]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from delaystability.bounds import stability_threshold
 from delaystability.optimizers import SGD, Optimizer
-from delaystability.validation.experiments.edge_trials import optimizer_of, schedule, steady_gain
+from delaystability.validation.experiments.edge_trials import schedule
 from delaystability.validation.experiments.quadratic_recursion import Loop, log_radius
+from delaystability.validation.experiments.rule import rule_of, steady_gain
 from delaystability.validation.statistics import Interval, median_interval
 from delaystability.validation.sweeps.trial import FinishedTrial
 
@@ -60,7 +61,7 @@ class EdgeRun:
         """From the finished trial."""
         settings, result = trial.settings, trial.result
         return EdgeRun(
-            optimizer_of(settings),
+            rule_of(settings["optimizer"], settings["momentum"]),
             settings["delay"],
             settings["seed"],
             result["threshold"],

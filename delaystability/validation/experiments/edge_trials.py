@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from delaystability.bounds import stability_threshold
-from delaystability.optimizers import CATALOGUE, Optimizer
 from delaystability.validation.curvature import hessian_extremes, mixed_start
 from delaystability.validation.data import digits
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.device import checked_device, checked_dtype
+from delaystability.validation.experiments.rule import rule_of, steady_gain
 from delaystability.validation.network import Network
 from delaystability.validation.problem import Problem
 from delaystability.validation.sweeps.trial import Chunk
@@ -30,26 +30,11 @@ from delaystability.validation.training import (
     initial_state,
 )
 
-__all__ = ["optimizer_of", "run", "schedule", "steady_gain"]
+__all__ = ["run", "schedule"]
 
 _DIGITS = 6  # significant ones of a measurement that are kept
 
 Measured = tuple[State, Tensor, Tensor, Tensor, Tensor]
-
-
-def optimizer_of(settings: Mapping[str, Any]) -> Optimizer:
-    """The optimizer of a trial."""
-    name, momentum = settings["optimizer"], settings["momentum"]
-    if momentum is None:
-        return CATALOGUE[name]()
-    return CATALOGUE[name](momentum)  # type: ignore[call-arg]
-
-
-def steady_gain(optimizer: Optimizer, delay: int) -> float:
-    """Update divided by gradient while the gradient is constant: 1 / (1 - momentum)."""
-    table = optimizer.coefficients(delay)
-    forward = sum(float(term.coefficient) for term in table.feedforward)
-    return forward / (1 - sum(float(term.coefficient) for term in table.feedback))
 
 
 def schedule(updates: Any, measurements: int) -> NDArray[np.int64]:
@@ -69,7 +54,7 @@ class _Planned:
 
     @staticmethod
     def of(settings: Mapping[str, Any], common: Mapping[str, Any]) -> _Planned:
-        optimizer, delay = optimizer_of(settings), settings["delay"]
+        optimizer, delay = rule_of(settings["optimizer"], settings["momentum"]), settings["delay"]
         threshold = float(stability_threshold(optimizer, delay))
         rate, gain = threshold / settings["target_sharpness"], steady_gain(optimizer, delay)
         updates = max(ceil(common["flow_time"] / (rate * gain)), common["least_updates"])

@@ -21,7 +21,7 @@ import numpy as np
 
 from delaystability.bounds import stability_threshold
 from delaystability.dynamics import escape_rate
-from delaystability.optimizers import CATALOGUE, SGD, Optimizer, optimizer_from_name
+from delaystability.optimizers import CATALOGUE
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.escape_verdict import Escapes, judge
 from delaystability.validation.experiments.near_minimum import (
@@ -32,6 +32,7 @@ from delaystability.validation.experiments.near_minimum import (
     log_distances,
     trained_minimum,
 )
+from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 from delaystability.validation.training import Replica
 
@@ -174,7 +175,7 @@ def _trial(common: dict[str, Any], optimizer: str, delay: int, minimum_seed: int
         common["dtype"],
         common["data"],
     )
-    minimum, rule = site.minimum, _optimizer(optimizer, common["momentum"])
+    minimum, rule = site.minimum, rule_of(optimizer, common["momentum"])
     threshold = float(stability_threshold(rule, delay))
     factors, nearest = np.array(common["factors"]), common["nearest"]
     slowest = np.abs(escape_rate(rule, delay, threshold * np.array([1 - nearest, 1 + nearest])))
@@ -207,10 +208,6 @@ def _trial(common: dict[str, Any], optimizer: str, delay: int, minimum_seed: int
             grows.min() if grows.size else None,
         ],
     }
-
-
-def _optimizer(name: str, momentum: float) -> Optimizer:
-    return SGD() if name == "sgd" else optimizer_from_name(name, momentum=momentum)
 
 
 def figures(trials: Sequence[FinishedTrial]) -> dict[str, Figure]:

@@ -36,13 +36,14 @@ from delaystability.validation.experiments.near_minimum import (
     log_distances,
     trained_minimum,
 )
+from delaystability.validation.experiments.rule import rule_of, steady_gain
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 from delaystability.validation.training import Replica
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "SIZES", "Plan", "steady_gain"]
+__all__ = ["EXPERIMENT", "SIZES", "Plan"]
 
 _VERSION = 1
 _STOP = 1000.0  # a run ends when its distance has changed by this factor
@@ -159,7 +160,7 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
     # Runs of equal length go together.
     for momentum in dict.fromkeys(entry["momentum"] for entry in settings):
         rows = [place for place, entry in enumerate(settings) if entry["momentum"] == momentum]
-        rules = [_optimizer(settings[row]["optimizer"], momentum) for row in rows]
+        rules = [rule_of(settings[row]["optimizer"], momentum) for row in rows]
         memory = max(40.0, common["memory"] / (1 - (momentum or 0.0)))
         updates = max(_FEWEST_UPDATES, ceil(memory * (delay + 1)))
         reference = float(stability_threshold(optimizer_from_name("sgd"), delay))
@@ -183,13 +184,6 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
                 "updates": updates,
             }
     return [results[row] for row in range(len(settings))]
-
-
-def steady_gain(optimizer: Optimizer, delay: int) -> float:
-    """Update over gradient where the gradient is constant: 1/(1 - momentum) for heavy ball."""
-    table = optimizer.coefficients(delay)
-    forward = sum(float(term.coefficient) for term in table.feedforward)
-    return forward / (1 - sum(float(term.coefficient) for term in table.feedback))
 
 
 def _rates(site: Site, rules: Sequence[Optimizer], delay: int, gains: Array, updates: int) -> Array:
@@ -221,10 +215,6 @@ def _between(gains: Array, rates: Array, count: int) -> Array:
     # A little wider, in case the sign next to the threshold is wrong.
     margin = (high / low) ** 0.1
     return np.geomspace(low / margin, high * margin, count)
-
-
-def _optimizer(name: str, momentum: float | None) -> Optimizer:
-    return optimizer_from_name(name, **({} if momentum is None else {"momentum": momentum}))
 
 
 def figures(trials: Sequence[FinishedTrial]) -> dict[str, Figure]:

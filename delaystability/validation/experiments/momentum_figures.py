@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from delaystability.bounds import stability_threshold
 from delaystability.optimizers import optimizer_from_name
 from delaystability.validation.experiments.momentum_verdict import Rule, Thresholds, rule_title
+from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.statistics import median_interval
 
 __all__ = ["momentum_figure"]
@@ -47,9 +48,7 @@ def momentum_figure(found: Thresholds) -> Figure:
         name, momentum = rule
         rank = 0 if momentum is None else momenta.index(momentum)
         colour, marker = _STYLES[name]
-        optimizer = optimizer_from_name(
-            name, **({} if momentum is None else {"momentum": momentum})
-        )
+        optimizer = rule_of(name, momentum)
         predicted = np.array([float(stability_threshold(optimizer, delay)) for delay in every])
         predicted /= 1 - (momentum or 0.0)
         face = colour if rank == 0 else "white"

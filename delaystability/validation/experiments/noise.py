@@ -28,7 +28,6 @@ import torch
 from numpy.typing import NDArray
 
 from delaystability.bounds import stability_threshold
-from delaystability.optimizers import optimizer_from_name
 from delaystability.validation.curvature_noise import curvature_noise, sample_curvatures
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.matrix_noise import (
@@ -42,6 +41,7 @@ from delaystability.validation.experiments.near_minimum import (
 )
 from delaystability.validation.experiments.noise_verdict import Thresholds, judge
 from delaystability.validation.experiments.population import growth_rates
+from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _trial(
         common["dtype"],
         common["data"],
     )
-    rule = optimizer_from_name(optimizer, **({} if momentum is None else {"momentum": momentum}))
+    rule = rule_of(optimizer, momentum)
     minimum, curvature = site.minimum, batch_curvature(site)
     mean = float(stability_threshold(rule, delay))
     kappa, every = 0.0, mean

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from delaystability.bounds import stability_threshold
-from delaystability.optimizers import optimizer_from_name
 from delaystability.validation.experiments.noise_verdict import Cell, Thresholds
+from delaystability.validation.experiments.rule import rule_of
 
 __all__ = ["noise_figure"]
 
@@ -42,9 +42,7 @@ def noise_figure(found: Thresholds) -> Figure:
         sizes = np.array([cell.batch for cell in noisy], dtype=np.float64)
         last = 2 * sizes[-1]
         first = noisy[0]
-        optimizer = optimizer_from_name(
-            first.optimizer, **({} if first.momentum is None else {"momentum": first.momentum})
-        )
+        optimizer = rule_of(first.optimizer, first.momentum)
         dense = np.geomspace(sizes[0], sizes[-1], 60)
         kappa = first.kappa * sizes[0] / dense
         one = [stability_threshold(optimizer, first.delay, curvature_noise=k) for k in kappa]

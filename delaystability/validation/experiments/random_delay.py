@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from delaystability.bounds import stability_threshold
 from delaystability.delays import Delay, GeometricDelay, MeasuredDelay, RandomDelay
 from delaystability.dynamics import almost_sure_threshold, replay_threshold
-from delaystability.optimizers import SGD, Optimizer, optimizer_from_name
+from delaystability.optimizers import Optimizer
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.near_minimum import (
     checked_double,
@@ -35,6 +35,7 @@ from delaystability.validation.experiments.near_minimum import (
     trained_minimum,
 )
 from delaystability.validation.experiments.random_delay_verdict import ensembles, judge
+from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 from delaystability.validation.training import Replica
 
@@ -209,7 +210,7 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
     """The ensembles of one kind of delay and one optimizer at every minimum."""
     common, first = chunk.common, chunk.trials[0].settings
     delay = delay_of_kind(first["kind"], common["seed"])
-    optimizer = _optimizer(first["optimizer"], common["momentum"])
+    optimizer = rule_of(first["optimizer"], common["momentum"])
     predicted = _predictions(optimizer, delay, common["simulated"], common["seed"])
     limits = [predicted["mean_square"], predicted["almost_sure"]]
     gains = np.geomspace(0.75 * min(limits), 1.3 * max(limits), common["gains"])
@@ -273,10 +274,6 @@ def _delays(delay: Delay, count: int, seed: int) -> list[tuple[Delay, int]]:
         return [(delay, each) for each in seeds]
     log = delay.sequence
     return [(MeasuredDelay(np.roll(log, -(each % len(log)))), each) for each in seeds]
-
-
-def _optimizer(name: str, momentum: float) -> Optimizer:
-    return SGD() if name == "sgd" else optimizer_from_name(name, momentum=momentum)
 
 
 def figures(trials: Sequence[FinishedTrial]) -> dict[str, Figure]:

@@ -23,12 +23,13 @@ import numpy as np
 import torch
 
 from delaystability.bounds import adjust_learning_rate, stability_threshold
-from delaystability.optimizers import Optimizer, optimizer_from_name
+from delaystability.optimizers import Optimizer
 from delaystability.validation.curvature import hessian_extremes
 from delaystability.validation.data import digits_dataset
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.experiment import Experiment
+from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.experiments.selection_verdict import Runs, judge
 from delaystability.validation.network import Network
 from delaystability.validation.schedule import Batches
@@ -198,7 +199,7 @@ def chunks(size: str, seed: int, device: str, dtype: str) -> list[Chunk]:
     found = []
     for delay in sorted(plan.delays, reverse=True):
         for name, momentum, batch, rules in plan.series:
-            optimizer = _optimizer(name, momentum)
+            optimizer = rule_of(name, momentum)
             settings = [
                 {
                     "kind": "selection",
@@ -239,13 +240,9 @@ def chunks(size: str, seed: int, device: str, dtype: str) -> list[Chunk]:
 
 def _grid(plan: Plan, delay: int) -> list[float]:
     """Learning rates on one grid for all delays, from half to eight times a* / edge."""
-    centre = float(stability_threshold(_optimizer("sgd", None), delay)) / plan.edge
+    centre = float(stability_threshold(rule_of("sgd", None), delay)) / plan.edge
     first = ceil(plan.grid * log2(centre / 2))
     return [2 ** (place / plan.grid) for place in range(first, first + 4 * plan.grid + 1)]
-
-
-def _optimizer(name: str, momentum: float | None) -> Optimizer:
-    return optimizer_from_name(name, **({} if momentum is None else {"momentum": momentum}))
 
 
 def _problem(common: Mapping[str, Any]) -> DenseProblem:
@@ -266,7 +263,7 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
     common, settings = chunk.common, [trial.settings for trial in chunk.trials]
     problem = _problem(common)
     first = settings[0]
-    optimizer, delay = _optimizer(first["optimizer"], first["momentum"]), int(first["delay"])
+    optimizer, delay = rule_of(first["optimizer"], first["momentum"]), int(first["delay"])
     rates = np.array([entry["learning_rate"] for entry in settings])
     searching = first["kind"] == "usable"
     flow = common["usable_flow_time" if searching else "flow_time"]
