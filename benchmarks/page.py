@@ -62,6 +62,10 @@ def page(results: dict[str, Any]) -> str:
         parts += ["## Training", *_training(results["training"])]
     if "curvature" in results:
         parts += ["## Sharpness of many networks", *_curvature(results["curvature"])]
+    if "delayed_optimizer" in results:
+        from benchmarks.delayed_optimizer import delayed_optimizer_lines
+
+        parts += ["## Delayed optimizer", *delayed_optimizer_lines(results["delayed_optimizer"])]
     return "\n\n".join(parts) + "\n"
 
 

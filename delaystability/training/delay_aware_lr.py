@@ -1,0 +1,316 @@
+"""A learning-rate scheduler that follows the measured delays of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import ref
+
+import torch
+from torch import Tensor
+
+from delaystability.arguments import checked_optimizer
+from delaystability.bounds import stability_threshold
+from delaystability.delays import Delay, FixedDelay, as_delay, delay_array
+from delaystability.optimizer import Optimizer
+from delaystability.training.delay_window import DelaySource, DelayWindow, new_delays
+from delaystability.training.delayed_optimizer import DelayedOptimizer
+from delaystability.training.group_loop import group_loops, unwrapped
+from delaystability.training.rate_factors import RateFactors
+
+__all__ = ["DelayAwareLR"]
+
+_ARGUMENTS = {"optimizer", "_inner", "_own", "_reference", "_initial", "_source", "_moment"}
+_NO_STATE = _ARGUMENTS | {"_knows", "_beginning", "_handles", "_thresholds", "_windows", "_rates"}
+_REMEMBERED = 100  # thresholds
+_MOMENTS = ("mean", "mean-square", None)
+
+
+class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
+    """Multiplies the learning rate so that the accessible minima stay those of another delay.
+
+    For each parameter group, with the last ``window`` delays as a distribution D::
+
+        lr = (what the other schedulers say) * a*(optimizer, D) / a*(optimizer, reference_delay)
+
+    A minimum is accessible while its sharpness is below a*/lr; `adjust_learning_rate` is the same
+    rule for delays that are known beforehand. Source: Giladi, Nacson, Hoffer, Soudry, ICLR 2020,
+    arXiv:1909.12340.
+
+    The delays are told to `step`, or read from ``source``, or from a `DelayedOptimizer`, where each
+    group has its own. A fixed delay of a `DelayedOptimizer` is known before its first step.
+
+    Parameters
+    ----------
+    torch_optimizer : torch.optim.Optimizer
+        Its learning rates were tuned for ``reference_delay``. It is ``scheduler.optimizer``.
+    optimizer : Optimizer, optional
+        What the run does with a gradient. Else that of a `DelayedOptimizer`, or recognised from
+        ``torch.optim.SGD``, or EMA momentum for Adam and AdamW (its preconditioner frozen).
+    reference_delay : int or delay object
+        The delay that the learning rates were tuned for: 0 for a synchronous recipe.
+    reference_optimizer : Optimizer, by default the same
+        The optimizer that they were tuned with.
+    source : DelaySource, optional
+        Any object whose ``delays`` (a sequence, or a function that returns one) grows by one for
+        each applied gradient, such as a running parameter server.
+    window : int, at least 1
+        How many of the last delays count.
+    every : int, at least 1
+        After how many new delays the threshold is computed again; earlier in a young run, whenever
+        the number of delays has doubled. It takes 5 to 70 ms, nothing if the delays are the same.
+    initial_delay : int or delay object, optional
+        What is assumed before any delay is known. By default the learning rate is left alone until
+        then.
+    moment : "mean", "mean-square" or None
+        As in `stability_threshold`. The mean is the default: on measured delays it is close to what
+        a replay gives, and several times cheaper.
+    last_epoch : int
+        As of every scheduler of torch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here, or if the table of the optimizer depends on
+        the delay, as that of shifted momentum: give ``LinearOptimizer({W: m}, {0: 1})`` for W
+        buffers.
+
+    Notes
+    -----
+    Step it once for each update or less often, after the other schedulers. Its factor is on the
+    learning rates from its own ``step()`` (at the latest from the next update) to the end of
+    ``optimizer.step()``; in between, the other schedulers see the learning rates that they know, so
+    that all of torch's compose exactly. Stepped behind it, or where no update took place, a rate
+    may have been multiplied (``ExponentialLR``) or written anew (``OneCycleLR``): the reading that
+    is nearer to the last rate is taken, which is wrong only if the schedule itself jumps by about
+    the factor or more there.
+    """
+
+    def __init__(
+        self,
+        torch_optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer | None = None,
+        reference_delay: int | Delay = 0,
+        *,
+        reference_optimizer: Optimizer | None = None,
+        source: DelaySource | None = None,
+        window: int = 1000,
+        every: int = 250,
+        initial_delay: int | Delay | None = None,
+        moment: str | None = "mean",
+        last_epoch: int = -1,
+    ) -> None:
+        for name, value in (("window", window), ("every", every)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be an integer >= 1; got {value!r}")
+        if moment not in _MOMENTS:
+            raise ValueError(f"moment must be 'mean', 'mean-square' or None; got {moment!r}")
+        if source is not None and not hasattr(source, "delays"):
+            raise TypeError(f"source must have `delays`; got {source!r}")
+        for name, rule in (("optimizer", optimizer), ("reference_optimizer", reference_optimizer)):
+            if rule is not None:
+                checked_optimizer(rule, name)
+        self._inner = unwrapped(torch_optimizer)
+        self._own = optimizer
+        self._reference = (reference_optimizer, as_delay(reference_delay))
+        self._source, self._moment = source, moment
+        self._initial = None if initial_delay is None else as_delay(initial_delay)
+        self._knows = "source" if source is not None else ""
+        if source is None and isinstance(self._inner, DelayedOptimizer):
+            self._knows = "DelayedOptimizer"
+        self._windows = [DelayWindow(window, every)]
+        self._thresholds: dict[Any, float] = {}
+        self._factors: list[float] = []
+        self._rates = RateFactors(torch_optimizer)
+        self._refuse_tables_that_depend_on_the_delay()
+        self._hook()
+        super().__init__(torch_optimizer, last_epoch)
+
+    @property
+    def factors(self) -> list[float]:
+        """What the learning rate of each group is multiplied by."""
+        return list(self._factors)
+
+    def step(self, epoch: int | None = None, *, delay: Any = None) -> None:
+        """Take note of new delays and set the learning rates.
+
+        Parameters
+        ----------
+        epoch : int, optional
+            As of every scheduler of torch, where it is deprecated.
+        delay : int or sequence of int, optional
+            The delays of the gradients that were applied since the last call, if neither a source
+            nor a `DelayedOptimizer` knows them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the delays are not integers >= 0, or known already.
+        """
+        self._note(delay)
+        self._update_factors()
+        bases = self._rates.bases()
+        super().step(epoch)
+        if not self._beginning:
+            self._rates.written(bases, self._factors)
+
+    def get_lr(self) -> list[float | Tensor]:
+        """The learning rates of the other schedulers times the factors.
+
+        Returns
+        -------
+        list of float or Tensor
+        """
+        bases = self._rates.bases()
+        if self._beginning:
+            return bases
+        return [base * factor for base, factor in zip(bases, self._factors, strict=True)]
+
+    def _initial_step(self) -> None:
+        # Schedulers that are made after this one must find the learning rates as they were given.
+        self._beginning = True
+        super()._initial_step()
+        self._beginning = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data: the last delays, the factors, and all that a torch scheduler keeps.
+
+        Returns
+        -------
+        dict
+        """
+        return {key: value for key, value in self.__dict__.items() if key not in _NO_STATE} | {
+            "windows": [window.state_dict() for window in self._windows],
+            "rates": self._rates.state_dict(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load what `state_dict` returned, into a scheduler made with the same arguments.
+
+        Parameters
+        ----------
+        state_dict : dict
+        """
+        state = dict(state_dict)
+        saved_windows = state.pop("windows")
+        self._windows = [self._windows[0].empty() for _ in saved_windows]
+        for window, saved in zip(self._windows, saved_windows, strict=True):
+            window.load_state_dict(saved)
+        self._rates.load_state_dict(state.pop("rates"))
+        super().load_state_dict(state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the hooks, which belong to one optimizer."""
+        return {key: value for key, value in self.__dict__.items() if key != "_handles"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a copy, and hook it to its own optimizer."""
+        self.__dict__.update(state)
+        self._hook()
+
+    def _hook(self) -> None:
+        # The optimizer must not keep a scheduler alive that everybody else has dropped.
+        scheduler = ref(self)
+
+        def put_on(*_: Any) -> None:
+            alive = scheduler()
+            if alive is not None:
+                alive._rates.put_on(alive._factors)
+
+        def take_off(*_: Any) -> None:
+            alive = scheduler()
+            if alive is not None:
+                alive._rates.take_off()
+
+        self._handles = (
+            self._inner.register_step_pre_hook(put_on),
+            self._inner.register_step_post_hook(take_off),
+        )
+
+    def _note(self, delay: Any) -> None:
+        """Append the new delays to the windows."""
+        if delay is not None and self._knows:
+            raise ValueError(f"delay must not be given: the {self._knows} knows it; got {delay!r}")
+        if self._source is not None:
+            self._windows[0].add(new_delays(self._source, self._windows[0].count))
+        elif isinstance(self._inner, DelayedOptimizer):
+            missing = len(self._inner.param_groups) - len(self._windows)
+            self._windows += [self._windows[0].empty() for _ in range(missing)]
+            for k, window in enumerate(self._windows):
+                window.add(self._inner.applied_delays(k, window.count).tolist())
+        elif delay is not None:
+            self._windows[0].add(delay_array(delay).ravel().tolist())
+
+    def _update_factors(self) -> None:
+        self._factors = [self._factor(k) for k in range(len(self._inner.param_groups))]
+        for window in self._windows:
+            if window.due:
+                window.seen()
+
+    def _factor(self, k: int) -> float:
+        """The factor of a group: that of before, unless its delays should be looked at again."""
+        delay: Delay | None = self._declared_delay(k)
+        label: Any = delay
+        if delay is None:
+            window = self._windows[min(k, len(self._windows) - 1)]
+            if window.count and not window.due and k < len(self._factors):
+                return self._factors[k]
+            delay, label = window.delay, window.histogram
+            if delay is None:
+                delay, label = self._initial, "initial"
+        optimizer = self._optimizer_of(k)
+        if delay is None or optimizer is None:
+            return 1.0
+        return self._threshold(optimizer, delay, label) / self._reference_threshold(optimizer)
+
+    def _declared_delay(self, k: int) -> FixedDelay | None:
+        """The delay of a group of a `DelayedOptimizer`, if it is fixed."""
+        if self._source is not None or not isinstance(self._inner, DelayedOptimizer):
+            return None
+        declared = as_delay(self._inner.param_groups[k]["delay"])
+        return declared if isinstance(declared, FixedDelay) else None
+
+    def _optimizer_of(self, k: int) -> Optimizer | None:
+        """What a group does with a gradient; None if it has nothing to train."""
+        group = self._inner.param_groups[k]
+        if self._own is not None:
+            return self._own
+        if isinstance(self._inner, DelayedOptimizer):
+            return group["optimizer"]
+        for loop in group_loops(self._inner, delay=0, preconditioned=True):
+            if any(loop.parameters[0] is parameter for parameter in group["params"]):
+                return loop.optimizer
+        return None
+
+    def _reference_threshold(self, optimizer: Optimizer) -> float:
+        reference, delay = self._reference
+        return self._threshold(reference or optimizer, delay, "reference")
+
+    def _threshold(self, optimizer: Optimizer, delay: Delay, label: Any) -> float:
+        """a*(optimizer, delay), remembered by the optimizer and the label of the delay."""
+        key = (repr(optimizer), label)
+        if key not in self._thresholds:
+            if len(self._thresholds) >= _REMEMBERED:
+                self._thresholds.clear()
+            found = float(stability_threshold(optimizer, delay, moment=self._moment))
+            if found <= 0:
+                raise ValueError(
+                    f"optimizer must have a stable learning rate at its delays; got {optimizer!r} "
+                    f"and {delay!r}"
+                )
+            self._thresholds[key] = found
+        return self._thresholds[key]
+
+    def _refuse_tables_that_depend_on_the_delay(self) -> None:
+        for k in range(len(self._inner.param_groups)):
+            optimizer = self._optimizer_of(k)
+            if optimizer is None:
+                continue
+            if self._declared_delay(k) is None and (
+                optimizer.coefficients(0) != optimizer.coefficients(1)
+            ):
+                raise ValueError(
+                    "optimizer must have the same table for every delay, as measured delays vary; "
+                    f"got {optimizer!r}: give the table that the run uses, for shifted momentum m "
+                    "with W buffers LinearOptimizer({W: m}, {0: 1})"
+                )
+            self._reference_threshold(optimizer)

@@ -1,0 +1,95 @@
+"""The last delays of a run, where they come from, and when it is worth looking at them again."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from delaystability.delays import Delay, FixedDelay, MeasuredDelay
+
+__all__ = ["DelaySource", "DelayWindow", "new_delays"]
+
+
+class DelaySource(Protocol):
+    """What knows the delays of all gradients applied so far, such as a parameter server."""
+
+    @property
+    def delays(self) -> Sequence[int] | Callable[[], Sequence[int]]:
+        """All of them, in order: a sequence that grows, or a function that returns it."""
+
+
+def new_delays(source: DelaySource, seen: int) -> list[int]:
+    """The delays of a source after the first ``seen``.
+
+    Raises
+    ------
+    ValueError
+        If the source has fewer: it forgot some.
+    """
+    known = source.delays
+    sequence = known() if callable(known) else known
+    if len(sequence) < seen:
+        raise ValueError(
+            f"source must keep all its delays; {seen} were read, and it has {len(sequence)} now"
+        )
+    return [int(delay) for delay in sequence[seen:]]
+
+
+class DelayWindow:
+    """The last ``size`` delays, and whether ``every`` new ones have come since the last look.
+
+    A young window is looked at whenever it has doubled.
+    """
+
+    def __init__(self, size: int, every: int) -> None:
+        self.count = 0
+        self._every, self._next = every, 1
+        self._delays: deque[int] = deque(maxlen=size)
+
+    def empty(self) -> DelayWindow:
+        """A new one of the same size."""
+        size = self._delays.maxlen
+        assert size is not None
+        return DelayWindow(size, self._every)
+
+    def add(self, delays: Iterable[int]) -> None:
+        """Append delays in order."""
+        for delay in delays:
+            self._delays.append(int(delay))
+            self.count += 1
+
+    @property
+    def due(self) -> bool:
+        """Whether it should be looked at."""
+        return self.count >= self._next
+
+    def seen(self) -> None:
+        """It was looked at now."""
+        self._next = self.count + max(1, min(self.count, self._every))
+
+    @property
+    def histogram(self) -> tuple[tuple[int, int], ...]:
+        """Pairs (delay, how often), in increasing order."""
+        return tuple(sorted(Counter(self._delays).items()))
+
+    @property
+    def delay(self) -> Delay | None:
+        """The delays as a distribution; None before there are any."""
+        if not self._delays:
+            return None
+        if len(set(self._delays)) == 1:
+            return FixedDelay(self._delays[0])
+        return MeasuredDelay(np.array(self._delays))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"count": self.count, "next": self._next, "delays": list(self._delays)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Load what `state_dict` returned."""
+        self.count, self._next = state["count"], state["next"]
+        self._delays.clear()
+        self._delays.extend(state["delays"])

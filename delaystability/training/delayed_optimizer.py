@@ -1,0 +1,337 @@
+"""A torch optimizer whose gradients arrive late: any settings becomes a delayed one by one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from delaystability.delays import Delay
+from delaystability.optimizers import HeavyBall, Optimizer
+from delaystability.training.gradient_queue import queue_of, ring_row
+from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
+from delaystability.training.plain_data import (
+    plain_delay,
+    plain_optimizer,
+    read_delay,
+    read_optimizer,
+)
+from delaystability.training.tensor_lists import AllAtOnce, OneByOne
+from delaystability.validation.schedule import delay_sequence
+
+__all__ = ["DelayedOptimizer"]
+
+
+class DelayedOptimizer(torch.optim.Optimizer):
+    """Any optimizer of the catalogue, with gradients that are applied late.
+
+    At step t the fresh gradient g_t, taken at w_t, enters a queue, and the one of ``delay_t`` steps
+    ago leaves it (`weight_decay` and `maximize` act when it is applied)::
+
+        x_t     = g_{t-delay_t} + weight_decay w_t
+        u_t     = sum_j feedback_j u_{t-j} + sum_k feedforward_k x_{t-k}
+        w_{t+1} = w_t - lr u_t
+
+    At delay 0 this is ``torch.optim.SGD`` in all its modes: bit for bit with no momentum and with
+    heavy ball, else to rounding. Its ``dampening`` d is ``LinearOptimizer({1: m}, {0: 1 - d})``
+    with ``first_update="undamped"``.
+
+    Parameters
+    ----------
+    params : iterable of tensors, named tensors or parameter groups
+        A group may have its own value of every argument below, as the stages of a pipeline do.
+    lr : float or tensor of one element, at least 0, in the raw convention of ``torch.optim.SGD``
+    optimizer : Optimizer with one number for each parameter
+        Its momentum, if it has one, is also the group's entry ``"momentum"``, which schedulers such
+        as ``OneCycleLR`` may change.
+    delay : int, at least 0, or FixedDelay, RandomDelay, GeometricDelay or MeasuredDelay
+        In steps. A random delay is drawn for each step; a geometric one is cut where 1e-12 of it is
+        left; a measured one is replayed in its order and repeated at its end.
+    weight_decay : float, at least 0
+        Times the present weights, not the late ones: a server has no others.
+    warmup : "hold" or "wait"
+        What is done while the gradient that is due is older than the first one. "hold" is the
+        convention of the theory, w_{t-delay} = w_0 for t < delay: the first gradient, that of w_0,
+        is applied in each of these steps. "wait": in the first steps, as many as the longest delay,
+        nothing is applied and the filter does not move; then delay_0, delay_1, ... follow.
+    maximize : bool
+    seed : int, at least 0
+        Decides random delays. Groups with the same delay and seed draw the same delays.
+    foreach : bool, optional
+        Whether tensors are updated together or one after the other; by default together except on
+        a CPU, as torch does. Equal bits, except that torch's batched operations round the momentum
+        to the type of bfloat16 and float16 parameters.
+    first_update : "filtered" or "undamped"
+        "undamped" makes the first update the first gradient itself, as torch's dampening does; for
+        optimizers that use gradients at lag 0 only.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not what is described here, or if the table of the optimizer depends on a
+        delay that is not fixed.
+
+    Notes
+    -----
+    Memory: one copy of the parameters for each step of the longest delay, and one for each lag of
+    the optimizer (one for heavy ball, none for SGD). ``state[p]`` holds ``step`` (the gradients
+    that came in), ``gradient_k`` and ``filter_k`` (rings, with the row ``step mod length``).
+
+    A parameter without a gradient is skipped, and its queue stands still. A step that
+    ``torch.amp.GradScaler`` skips does not move any queue.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float | Tensor,
+        optimizer: Optimizer = HeavyBall(0.9),  # noqa: B008
+        delay: int | Delay = 4,
+        *,
+        weight_decay: float = 0.0,
+        warmup: str = "hold",
+        maximize: bool = False,
+        seed: int = 0,
+        foreach: bool | None = None,
+        first_update: str = "filtered",
+    ) -> None:
+        defaults: dict[str, Any] = {
+            "lr": lr,
+            "optimizer": optimizer,
+            "delay": delay,
+            "weight_decay": weight_decay,
+            "warmup": warmup,
+            "maximize": maximize,
+            "seed": seed,
+            "foreach": foreach,
+            "first_update": first_update,
+        }
+        defaults |= checked_settings(defaults)
+        self._settings: list[GroupSettings] = []
+        super().__init__(params, defaults)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters, with its own settings or the optimizer's.
+
+        Parameters
+        ----------
+        param_group : dict
+            ``params``, and any argument of the class by its name.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for the class.
+        """
+        if isinstance(param_group, dict):
+            known = {k: param_group.get(k, value) for k, value in self.defaults.items()}
+            checked = checked_settings(known)
+            if param_group.get("momentum") is not None:
+                checked |= with_momentum(checked["optimizer"], param_group["momentum"])
+            param_group |= checked
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        if "momentum" not in group["optimizer"].parameters:
+            group.pop("momentum", None)
+        self._settings.append(GroupSettings.of(group))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore from a copy, a pickle or a state_dict."""
+        super().__setstate__(state)
+        self._settings = [GroupSettings.of(group) for group in self.param_groups]
+
+    @torch.no_grad()
+    def step(  # type: ignore[override]
+        self, closure: Callable[[], float] | None = None
+    ) -> float | None:
+        """Queue the fresh gradients and apply those that are due.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Evaluates the model again and returns the loss.
+
+        Returns
+        -------
+        float or None
+            What the closure returned.
+
+        Raises
+        ------
+        TypeError
+            For a sparse gradient.
+        ValueError
+            If a group's delay or optimizer was changed to one that needs a queue or memory of
+            another length.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for index, group in enumerate(self.param_groups):
+            settings = self._current(index)
+            for lane in self._lanes(group, settings):
+                _advance(lane, group, settings)
+        return loss
+
+    def applied_delays(self, group: int = 0, start: int = 0) -> NDArray[np.int64]:
+        """The delays of the gradients that were applied to a group, in order.
+
+        During the warm-up "hold" a gradient is at most as old as the run.
+
+        Parameters
+        ----------
+        group : int
+            The index in ``param_groups``.
+        start : int, at least 0
+            The first update that is asked for.
+
+        Returns
+        -------
+        integer array
+        """
+        settings = self._current(group)
+        states = (self.state.get(p, {}) for p in self.param_groups[group]["params"])
+        steps = max((state.get("step", 0) for state in states), default=0)
+        warmup = self.param_groups[group]["warmup"]
+        updates = steps if warmup == "hold" else max(0, steps - settings.longest)
+        if start >= updates:
+            return np.zeros(0, dtype=np.int64)
+        drawn = delay_sequence(settings.delay, settings.seed, start, updates - start)
+        return np.minimum(drawn, np.arange(start, updates)) if warmup == "hold" else drawn
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state as plain data, which ``torch.load(weights_only=True)`` reads.
+
+        Returns
+        -------
+        dict
+            As of every torch optimizer; ``optimizer`` and ``delay`` of a group are dicts.
+        """
+        state = super().state_dict()
+        for group in state["param_groups"]:
+            group["optimizer"] = plain_optimizer(group["optimizer"])
+            group["delay"] = plain_delay(group["delay"])
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load a state; training goes on as if it had not been interrupted, bit for bit.
+
+        Parameters
+        ----------
+        state_dict : dict
+            From `state_dict`. Its optimizers and delays replace the present ones.
+
+        Raises
+        ------
+        ValueError
+            If its groups are others.
+        """
+        groups = state_dict["param_groups"]
+        if len(groups) == len(self.param_groups):
+            groups = [
+                saved
+                | {
+                    "optimizer": read_optimizer(saved["optimizer"], own["optimizer"]),
+                    "delay": read_delay(saved["delay"], own["delay"]),
+                }
+                for saved, own in zip(groups, self.param_groups, strict=True)
+            ]
+        super().load_state_dict({**state_dict, "param_groups": groups})
+
+    def _current(self, index: int) -> GroupSettings:
+        """The settings of a group, made again if its entries were changed."""
+        group, settings = self.param_groups[index], self._settings[index]
+        if settings.is_of(group):
+            return settings
+        changed = GroupSettings.of(group, settings)
+        moved = (changed.longest, changed.rule.memory) != (settings.longest, settings.rule.memory)
+        if moved and any(p in self.state for p in group["params"]):
+            raise ValueError(
+                f"param_groups[{index}] must keep its longest delay ({settings.longest}) and the "
+                f"longest lag of its optimizer ({settings.rule.memory}) once it has taken a step; "
+                f"got {changed.longest} and {changed.rule.memory}"
+            )
+        self._settings[index] = changed
+        return changed
+
+    def _lanes(self, group: dict[str, Any], settings: GroupSettings) -> Iterable[_Lane]:
+        """The parameters that have a gradient, together where they have seen equally many."""
+        lanes: dict[Any, _Lane] = {}
+        for parameter in group["params"]:
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            if gradient.layout is not torch.strided:
+                raise TypeError(
+                    f"gradients must be dense for a DelayedOptimizer; got {gradient.layout}: "
+                    "construct embeddings with sparse=False"
+                )
+            state = self.state[parameter]
+            if not state:
+                state |= queue_of(parameter, settings.longest, settings.rule.memory)
+            key = (state["step"], parameter.device, parameter.dtype)
+            lane = lanes.get(key)
+            if lane is None:
+                lane = lanes[key] = _Lane(state["step"], [], [], [])
+            lane.parameters.append(parameter)
+            lane.gradients.append(gradient)
+            lane.states.append(state)
+        return lanes.values()
+
+
+@dataclass(frozen=True)
+class _Lane:
+    """Parameters with equal clocks: lists of equal length."""
+
+    step: int
+    parameters: list[Tensor]
+    gradients: list[Tensor]
+    states: list[dict[str, Any]]
+
+    def ring(self, name: str, length: int) -> Callable[[int], list[Tensor]]:
+        """From a time to the tensors of that row of the ring."""
+
+        def row(time: int) -> list[Tensor]:
+            key = ring_row(name, time, length)
+            return [state[key] for state in self.states]
+
+        return row
+
+
+def _advance(lane: _Lane, group: dict[str, Any], settings: GroupSettings) -> None:
+    """One step of parameters with equal clocks."""
+    together = group["foreach"]
+    if together is None:
+        together = lane.parameters[0].device.type != "cpu"
+    lists = AllAtOnce() if together else OneByOne()
+    time, parameters = lane.step, lane.parameters
+    queue = lane.ring("gradient", settings.longest)
+    # The filter's own clock, which stands still while nothing is applied.
+    update = time if group["warmup"] == "hold" else time - settings.longest
+    if update >= 0:
+        due = max(0, time - settings.delay_at(update))
+        applied = lane.gradients if due == time else queue(due)
+        if group["maximize"]:
+            applied = lists.scaled(applied, -1.0)
+        if group["weight_decay"]:
+            applied = lists.added(applied, parameters, float(group["weight_decay"]))
+        filtered, factor = settings.rule.update(
+            applied,
+            update,
+            lane.ring("filter", settings.rule.memory),
+            lists,
+            undamped=group["first_update"] == "undamped",
+        )
+        if factor:
+            lists.add_(parameters, filtered, -float(group["lr"]) * factor)
+    if settings.longest:
+        # Only now, as this row may be the one that was due.
+        lists.copy_(queue(time), lane.gradients)
+    for state in lane.states:
+        state["step"] = time + 1

@@ -1,0 +1,206 @@
+"""What loop a torch optimizer closes: its optimizer, delay and decay for each parameter group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from delaystability.arguments import checked_optimizer
+from delaystability.delays import Delay, as_delay
+from delaystability.optimizer import LinearOptimizer, Optimizer
+from delaystability.optimizers import SGD, EMAMomentum, HeavyBall, Nesterov
+from delaystability.training.weight_decay import growth_rate, threshold_with_decay
+
+__all__ = ["GroupLoop", "adam_preconditioner", "group_loops"]
+
+_ADAM = (torch.optim.Adam, torch.optim.AdamW)
+
+
+@dataclass(frozen=True)
+class GroupLoop:
+    """The delayed loop of one parameter group.
+
+    Attributes
+    ----------
+    parameters : tuple of tensors
+        Those that require gradients.
+    learning_rate, weight_decay : float
+    optimizer : Optimizer
+    delay : Delay
+    decoupled : bool
+        Whether the weight decay bypasses the optimizer's filter, as in AdamW.
+    """
+
+    parameters: tuple[Tensor, ...]
+    learning_rate: float
+    weight_decay: float
+    optimizer: Optimizer
+    delay: Delay
+    decoupled: bool
+
+    @property
+    def shrinkage(self) -> float:
+        """``lr * weight_decay``."""
+        return self.learning_rate * self.weight_decay
+
+    def threshold(self, curvature_noise: float = 0.0, moment: str | None = None) -> float:
+        """The largest stable ``lr * sharpness`` of this group alone."""
+        return threshold_with_decay(
+            self.optimizer,
+            self.delay,
+            self.shrinkage,
+            decoupled=self.decoupled,
+            curvature_noise=curvature_noise,
+            moment=moment,
+        )
+
+    def growth(self, gain: float) -> float | None:
+        """Growth of a perturbation at this gain, in nats an update, where it can be computed."""
+        return growth_rate(
+            self.optimizer, self.delay, gain, self.shrinkage, decoupled=self.decoupled
+        )
+
+
+def group_loops(
+    torch_optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer | None = None,
+    delay: Any = None,
+    *,
+    preconditioned: bool = False,
+) -> list[GroupLoop]:
+    """The loop of every parameter group that has parameters to train.
+
+    Parameters
+    ----------
+    torch_optimizer : torch.optim.Optimizer
+        Or a wrapper that keeps the real one as ``.optimizer``.
+    optimizer : Optimizer, optional
+        Else ``group["optimizer"]``, or recognised from ``torch.optim.SGD``, or the first moment of
+        ``Adam`` and ``AdamW`` if their preconditioner is given.
+    delay : int or delay object, optional
+        Else ``group["delay"]``, or 0.
+    preconditioned : bool
+        Whether the curvature will be measured with the preconditioner.
+
+    Raises
+    ------
+    TypeError
+        If the optimizer is not recognised and none is given.
+    ValueError
+        If it maximises.
+    """
+    inner = unwrapped(torch_optimizer)
+    loops = []
+    for group in inner.param_groups:
+        parameters = tuple(p for p in group["params"] if p.requires_grad and p.numel())
+        if not parameters:
+            continue
+        if group.get("maximize"):
+            raise ValueError(
+                "torch_optimizer must minimise; got maximize=True: minimise the negative"
+            )
+        own = optimizer if optimizer is not None else _optimizer_of(inner, group, preconditioned)
+        lag = delay if delay is not None else group.get("delay", 0)
+        loops.append(
+            GroupLoop(
+                parameters,
+                float(group["lr"]),
+                float(group.get("weight_decay", 0.0)),
+                _scalar(checked_optimizer(own)),
+                as_delay(lag),
+                isinstance(inner, torch.optim.AdamW)
+                or bool(group.get("decoupled_weight_decay", False)),
+            )
+        )
+    if not loops:
+        raise ValueError("torch_optimizer must have parameters that require gradients; got none")
+    return loops
+
+
+def unwrapped(torch_optimizer: Any) -> torch.optim.Optimizer:
+    """The torch optimizer inside wrappers such as those of Accelerate and Lightning."""
+    inner = torch_optimizer
+    while isinstance(getattr(inner, "optimizer", None), torch.optim.Optimizer):
+        inner = inner.optimizer
+    if not isinstance(inner, torch.optim.Optimizer):
+        raise TypeError(f"torch_optimizer must be a torch.optim.Optimizer; got {inner!r}")
+    return inner
+
+
+def adam_preconditioner(torch_optimizer: Any) -> list[Tensor]:
+    """The present preconditioner of Adam or AdamW, ``sqrt(v / (1 - beta2^step)) + eps``.
+
+    One tensor for each parameter that requires a gradient, in the order of the groups; infinite
+    where a parameter has never been updated. With it frozen, Adam is EMA momentum ``beta1`` on the
+    preconditioned Hessian ``P^-1/2 H P^-1/2`` (Cohen et al. 2022, arXiv:2207.14484). It moves
+    slowly where ``beta2`` is near one; the correction of the first moment is over after a few
+    times ``1/(1 - beta1)`` updates.
+
+    Raises
+    ------
+    TypeError
+        For any other optimizer.
+    ValueError
+        Before the first update.
+    """
+    inner = unwrapped(torch_optimizer)
+    if not isinstance(inner, _ADAM):
+        raise TypeError(f"torch_optimizer must be Adam or AdamW; got {type(inner).__name__}")
+    if not any("step" in state for state in inner.state.values()):
+        raise ValueError("torch_optimizer must have made an update; its preconditioner is empty")
+    diagonals = []
+    for group in inner.param_groups:
+        for parameter in group["params"]:
+            if not (parameter.requires_grad and parameter.numel()):
+                continue
+            state = inner.state.get(parameter, {})
+            if "step" not in state:
+                diagonals.append(torch.full_like(parameter, torch.inf))
+                continue
+            squares = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"]
+            correction = 1 - float(group["betas"][1]) ** float(state["step"])
+            diagonals.append((squares / correction).sqrt().add_(group["eps"]).detach())
+    return diagonals
+
+
+def _scalar(optimizer: Optimizer) -> Optimizer:
+    for name, value in optimizer.parameters.items():
+        if getattr(value, "shape", ()):
+            raise ValueError(f"optimizer must have one number as {name} here; got {value!r}")
+    return optimizer
+
+
+def _optimizer_of(
+    inner: torch.optim.Optimizer, group: dict[str, Any], preconditioned: bool
+) -> Optimizer:
+    own = group.get("optimizer")
+    if isinstance(own, Optimizer):
+        # A scheduler may have moved the group's momentum, which counts from the next update on.
+        moved = group.get("momentum") if "momentum" in own.parameters else None
+        return own if moved is None else replace(own, momentum=float(moved))  # type: ignore[type-var]
+    if isinstance(inner, torch.optim.SGD):
+        momentum, dampening = float(group["momentum"]), float(group["dampening"])
+        if not momentum:
+            return SGD()
+        if group["nesterov"]:
+            return Nesterov(momentum)
+        if not dampening:
+            return HeavyBall(momentum)
+        if dampening == momentum:
+            return EMAMomentum(momentum)
+        return LinearOptimizer({1: momentum}, {0: 1 - dampening})
+    if isinstance(inner, _ADAM):
+        if preconditioned:
+            return EMAMomentum(float(group["betas"][0]))
+        raise TypeError(
+            f"torch_optimizer {type(inner).__name__} scales each coordinate by itself, so that the "
+            "sharpness of the loss does not decide: give preconditioner='adam'"
+        )
+    raise TypeError(
+        f"optimizer must be given for a {type(inner).__name__}, for example "
+        "optimizer=ds.HeavyBall(0.9); it is recognised only for torch.optim.SGD, for Adam with its "
+        "preconditioner, and for a DelayedOptimizer"
+    )

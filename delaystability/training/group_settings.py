@@ -1,0 +1,116 @@
+"""The settings of one parameter group of a delayed optimizer: checked, and ready to be used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from delaystability.delays import Delay, FixedDelay, MeasuredDelay, as_delay
+from delaystability.optimizers import Optimizer
+from delaystability.training.plain_data import plain_delay
+from delaystability.training.update_rule import UpdateRule, with_float_parameters
+from delaystability.validation.schedule import delay_sequence, longest_delay
+
+__all__ = ["FIRST_UPDATES", "WARMUPS", "GroupSettings", "checked_settings", "with_momentum"]
+
+WARMUPS = ("hold", "wait")
+"""Apply the oldest gradient, that of the first iterate; or nothing, until the queue is full."""
+
+FIRST_UPDATES = ("filtered", "undamped")
+"""The filter starts from zero; or the first update is the first gradient itself."""
+
+_BLOCK = 256  # delays that are drawn together
+
+
+class GroupSettings:
+    """What the settings of one group amount to, remembered until they change."""
+
+    def __init__(self, optimizer: Optimizer, delay: Delay, seed: int) -> None:
+        self.optimizer, self.delay, self.seed = optimizer, delay, seed
+        self.longest = longest_delay(delay)
+        self.rule = UpdateRule.of(optimizer, delay)
+        self._fixed = self.longest if isinstance(delay, FixedDelay) else None
+        self._block, self._drawn = -1, np.zeros(0, dtype=np.int64)
+
+    @staticmethod
+    def of(group: dict[str, Any], before: GroupSettings | None = None) -> GroupSettings:
+        """The settings of a group, whose entries it brings into agreement.
+
+        Of ``optimizer`` and ``momentum`` the one that was changed since ``before`` counts.
+        """
+        group["delay"] = as_delay(group["delay"])
+        optimizer = group["optimizer"]
+        replaced = before is not None and before.optimizer is not optimizer
+        own = optimizer.parameters.get("momentum")
+        momentum = own if replaced else group.get("momentum", own)
+        if own is None and momentum:
+            raise ValueError(
+                f"momentum must not be set for an optimizer without one; got {momentum!r} and "
+                f"{optimizer!r}: take HeavyBall(0.0) for one that starts without"
+            )
+        if momentum != own:
+            group |= with_momentum(optimizer, momentum)
+        elif own is not None:
+            group |= with_momentum(with_float_parameters(optimizer), own)
+        return GroupSettings(group["optimizer"], group["delay"], group["seed"])
+
+    def is_of(self, group: dict[str, Any]) -> bool:
+        """Whether the settings of the group are still these."""
+        return (
+            group["optimizer"] is self.optimizer
+            and group["delay"] is self.delay
+            and group["seed"] == self.seed
+            and group.get("momentum") == self.optimizer.parameters.get("momentum")
+        )
+
+    def delay_at(self, update: int) -> int:
+        """The delay of this update, drawn in blocks."""
+        if self._fixed is not None:
+            return self._fixed
+        block, place = divmod(update, _BLOCK)
+        if block != self._block:
+            self._drawn = delay_sequence(self.delay, self.seed, block * _BLOCK, _BLOCK)
+            self._block = block
+        return int(self._drawn[place])
+
+
+def with_momentum(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
+    """The two entries of a group whose optimizer gets this momentum."""
+    if "momentum" not in optimizer.parameters:
+        raise ValueError(f"momentum must not be set for {optimizer!r}, which has none")
+    changed = with_float_parameters(replace(optimizer, momentum=momentum))  # type: ignore[type-var]
+    return {"optimizer": changed, "momentum": changed.parameters["momentum"]}
+
+
+def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a group, with the optimizer and the delay as objects."""
+    lr, decay, seed = settings["lr"], settings["weight_decay"], settings["seed"]
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError(f"lr must be a number or a tensor of one element; got {lr!r}")
+    for name, value in (("lr", lr), ("weight_decay", decay)):
+        if not (isfinite(value) and value >= 0):
+            raise ValueError(f"{name} must be a finite number >= 0; got {value!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed must be an integer >= 0; got {seed!r}")
+    for name, allowed in (("warmup", WARMUPS), ("first_update", FIRST_UPDATES)):
+        if settings[name] not in allowed:
+            raise ValueError(f"{name} must be one of {allowed}; got {settings[name]!r}")
+    optimizer = with_float_parameters(settings["optimizer"])
+    delay = as_delay(settings["delay"])
+    plain_delay(delay)
+    if isinstance(delay, MeasuredDelay) and delay.sequence.ndim > 1:
+        raise ValueError("delay must be a log of one worker per update to train with it")
+    rule = UpdateRule.of(optimizer, delay)
+    if settings["first_update"] == "undamped" and not rule.forgets_gradients:
+        raise ValueError(
+            "first_update must be 'filtered' for an optimizer that uses gradients at other lags "
+            f"than 0; got 'undamped' with {optimizer!r}"
+        )
+    checked = settings | {"optimizer": optimizer, "delay": delay}
+    if "momentum" in optimizer.parameters:
+        checked["momentum"] = optimizer.parameters["momentum"]
+    return checked

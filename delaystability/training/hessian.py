@@ -1,0 +1,276 @@
+"""The sharpness of any torch loss at its current parameters, with an error bound.
+
+Products of the Hessian with vectors by differentiating the loss twice; the extreme eigenvalues from
+them by Lanczos iteration. Nothing is formed that is larger than a few dozen copies of the
+parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from delaystability.training.undisturbed import same_random_numbers
+from delaystability.validation.curvature import extreme_eigenvalues, mixed_start
+
+__all__ = ["Curvature", "measure_curvature"]
+
+_SHARE = 0.05  # of noise in a warm start, so that a new sharpest direction is found
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Extreme curvatures of a loss at one point.
+
+    Attributes
+    ----------
+    loss : float
+    sharpness, error : float
+        The largest algebraic eigenvalue of the (scaled) Hessian, and the residual norm of its
+        eigenpair: some eigenvalue lies within ``error`` of ``sharpness``.
+    slope : float
+        The component of the (scaled) gradient along the eigenvector.
+    smallest, smallest_error : float or None
+        The same for the smallest eigenvalue, if asked for.
+    direction : tensor of shape (P,)
+        The eigenvector of the sharpness, of unit length.
+    products : int
+        Hessian products spent.
+    """
+
+    loss: float
+    sharpness: float
+    error: float
+    slope: float
+    smallest: float | None
+    smallest_error: float | None
+    direction: Tensor
+    products: int
+
+
+def measure_curvature(
+    losses: Callable[[], Any],
+    parameters: Sequence[Tensor],
+    *,
+    scales: Sequence[Tensor | float] | None = None,
+    start: Tensor | None = None,
+    smallest: bool = False,
+    tolerance: float = 0.01,
+    max_products: int = 60,
+    seed: int = 0,
+) -> Curvature:
+    """The sharpness of the mean of some losses, for parameters of any shapes on any devices.
+
+    Parameters
+    ----------
+    losses : callable without arguments
+        Returns the loss, a tensor of one number that was not yet differentiated; or a list or
+        tuple of such tensors, whose mean is meant and whose graphs are all kept; or an iterator
+        of them, which is asked for anew for each product, so that one graph at a time is alive.
+    parameters : sequence of tensors that require gradients
+    scales : sequence of one number or tensor for each parameter, optional
+        Measures ``S H S`` with these positive diagonal entries in S instead of H.
+    start : tensor of shape (P,), optional
+        An earlier eigenvector; normal numbers drawn from the seed are mixed in, or stand alone.
+    smallest : bool
+        Whether the smallest eigenvalue is wanted too.
+    tolerance : float, above 0
+        Of the error, relative to the size of the projected Hessian.
+    max_products : int, at least 2
+    seed : int, at least 0
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``losses`` does not return what is described here, or not the same again.
+    RuntimeError
+        If the loss cannot be differentiated twice.
+
+    Notes
+    -----
+    B. A. Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6(1), 1994.
+    Parameters in half precision are put together in float32; the rounding of their products is not
+    in the error bound.
+    """
+    shape = _Flat(parameters)
+    scale = None if scales is None else shape.row(_like(scales, parameters))
+    with torch.enable_grad():
+        value, gradient, product = _derivatives(losses, parameters, shape)
+    # Drawn on the CPU, so that the same numbers come on every device.
+    random = torch.Generator().manual_seed(seed)
+    begin = torch.randn(1, shape.size, generator=random).to(gradient)
+    if start is not None and start.shape == (shape.size,) and bool(torch.isfinite(start).all()):
+        begin = mixed_start(start.to(gradient)[None], begin, _SHARE)
+
+    def scaled(vector: Tensor) -> Tensor:
+        return product(vector) if scale is None else scale * product(scale * vector)
+
+    found = extreme_eigenvalues(
+        scaled,
+        begin,
+        largest=1,
+        smallest=int(smallest),
+        tolerance=tolerance,
+        max_products=max_products,
+    )
+    top, bottom = found.largest, found.smallest
+    direction = top.vectors[0, 0]
+    slope = (gradient if scale is None else scale * gradient)[0] @ direction
+    numbers = torch.cat([top.values[0], top.errors[0], slope[None]])
+    ends = torch.cat([bottom.values[0], bottom.errors[0]]).tolist() if smallest else [None, None]
+    sharpness, error, along = numbers.tolist()
+    return Curvature(value, sharpness, error, along, ends[0], ends[1], direction, top.products)
+
+
+class _Flat:
+    """Tensors of some shapes as one row of numbers, and back."""
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        if not parameters:
+            raise ValueError("parameters must hold at least one tensor; got none")
+        kinds = [parameter.dtype for parameter in parameters]
+        if any(kind.is_complex for kind in kinds):
+            raise TypeError("parameters must be real; got complex ones")
+        # The iteration needs more digits than half precision has.
+        self.dtype = torch.float64 if torch.float64 in kinds else torch.float32
+        self.device = parameters[0].device
+        self.like = [(p.shape, p.numel(), p.dtype, p.device) for p in parameters]
+        self.size = sum(number for _, number, _, _ in self.like)
+
+    def row(self, tensors: Iterable[Tensor]) -> Tensor:
+        """Tensors of these shapes as (1, size)."""
+        parts = [
+            tensor.detach().to(device=self.device, dtype=self.dtype).reshape(1, -1)
+            for tensor in tensors
+        ]
+        return torch.cat(parts, dim=1)
+
+    def tensors(self, row: Tensor) -> list[Tensor]:
+        """A row of numbers as tensors of these shapes."""
+        parts = torch.split(row[0], [number for _, number, _, _ in self.like])
+        return [
+            part.reshape(shape).to(device=device, dtype=dtype)
+            for part, (shape, _, dtype, device) in zip(parts, self.like, strict=True)
+        ]
+
+
+def _like(scales: Sequence[Tensor | float], parameters: Sequence[Tensor]) -> Iterator[Tensor]:
+    for scale, parameter in zip(scales, parameters, strict=True):
+        yield torch.as_tensor(scale, device=parameter.device).expand(parameter.shape)
+
+
+def _derivatives(
+    losses: Callable[[], Any], parameters: Sequence[Tensor], shape: _Flat
+) -> tuple[float, Tensor, Callable[[Tensor], Tensor]]:
+    """The mean loss, its gradient (1, P) and the map from (1, P) to its Hessian's products."""
+    answer = losses()
+    if isinstance(answer, Iterator):
+        return _one_at_a_time(losses, answer, parameters, shape)
+    total = _mean(list(answer) if isinstance(answer, (list, tuple)) else [answer])
+    gradients = _gradients(total, parameters)
+    return (
+        float(total.detach()),
+        shape.row(_filled(gradients, parameters)),
+        lambda row: _product(gradients, parameters, row, shape, keep=True),
+    )
+
+
+def _one_at_a_time(
+    losses: Callable[[], Any], first: Iterator[Any], parameters: Sequence[Tensor], shape: _Flat
+) -> tuple[float, Tensor, Callable[[Tensor], Tensor]]:
+    value, count = 0.0, 0
+    gradient = torch.zeros(1, shape.size, dtype=shape.dtype, device=shape.device)
+    with same_random_numbers(parameters):
+        for loss in first:
+            value, count = value + float(_mean([loss]).detach()), count + 1
+            gradient += shape.row(_filled(_gradients(loss, parameters, False), parameters))
+    if not count:
+        raise ValueError("losses must yield at least one loss; got none")
+
+    def product(row: Tensor) -> Tensor:
+        again, seen, total = 0.0, 0, torch.zeros_like(row)
+        with torch.enable_grad(), same_random_numbers(parameters):
+            for loss in losses():
+                again, seen = again + float(loss.detach()), seen + 1
+                total += _product(_gradients(loss, parameters), parameters, row, shape, keep=False)
+        same = seen == count and abs(again - value) <= 1e-3 * abs(value)
+        if not same and math.isfinite(value):
+            raise ValueError(
+                "losses must yield the same losses each time it is called; got "
+                f"{seen} of mean {again / max(seen, 1):.6g} after {count} of {value / count:.6g}"
+            )
+        return total / count
+
+    return value / count, gradient / count, product
+
+
+def _mean(losses: list[Any]) -> Tensor:
+    allowed = "a tensor of one number that depends on the parameters, or several of them"
+    for loss in losses:
+        if not isinstance(loss, Tensor):
+            raise TypeError(f"losses must return {allowed}; got {type(loss).__name__}")
+        if loss.numel() != 1 or loss.dtype.is_complex:
+            raise ValueError(f"losses must return {allowed}; got the shape {tuple(loss.shape)}")
+        if not loss.requires_grad:
+            raise ValueError(f"losses must return {allowed}; got one without a gradient")
+    if not losses:
+        raise ValueError(f"losses must return {allowed}; got none")
+    return torch.stack([loss.reshape(()) for loss in losses]).mean()
+
+
+_HINT = (
+    "the loss cannot be differentiated twice: return it without calling backward, from the module "
+    "itself (not a compiled or a distributed wrapper of it)"
+)
+
+
+def _gradients(
+    loss: Tensor, parameters: Sequence[Tensor], graph: bool = True
+) -> list[Tensor | None]:
+    try:
+        found = torch.autograd.grad(
+            loss.reshape(()), parameters, create_graph=graph, allow_unused=True
+        )
+    except RuntimeError as error:
+        raise RuntimeError(f"{_HINT}: {error}") from error
+    return list(found)
+
+
+def _filled(gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> list[Tensor]:
+    return [
+        torch.zeros_like(parameter) if gradient is None else gradient
+        for gradient, parameter in zip(gradients, parameters, strict=True)
+    ]
+
+
+def _product(
+    gradients: Sequence[Tensor | None],
+    parameters: Sequence[Tensor],
+    row: Tensor,
+    shape: _Flat,
+    *,
+    keep: bool,
+) -> Tensor:
+    pairs = [
+        (gradient, vector)
+        for gradient, vector in zip(gradients, shape.tensors(row), strict=True)
+        if gradient is not None and gradient.requires_grad
+    ]
+    if not pairs:  # a loss that is linear in every parameter
+        return torch.zeros_like(row)
+    try:
+        found = torch.autograd.grad(
+            [gradient for gradient, _ in pairs],
+            parameters,
+            [vector for _, vector in pairs],
+            retain_graph=keep,
+            allow_unused=True,
+        )
+    except RuntimeError as error:
+        raise RuntimeError(f"{_HINT}: {error}") from error
+    return shape.row(_filled(found, parameters))

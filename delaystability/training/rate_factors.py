@@ -1,0 +1,97 @@
+"""Factors on the learning rates of a torch optimizer, which can be taken off again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["RateFactors"]
+
+
+class RateFactors:
+    """Learning rates as schedulers know them (bases) and as the optimizer uses them (with factors).
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+        self._on = False
+        self._bases: list[Any] = []
+        self._written: list[Any] = []
+        self._factors: list[float] = []
+
+    @property
+    def on(self) -> bool:
+        """Whether the factors are on."""
+        return self._on
+
+    def bases(self) -> list[float | Tensor]:
+        """The learning rates without factors.
+
+        A rate that was changed while its factor was on was either multiplied or written anew: the
+        reading that is nearer to the last base counts.
+        """
+        rates = [_copy(group["lr"]) for group in self._optimizer.param_groups]
+        if not self._on:
+            return rates
+        count = len(self._written)
+        return [self._base(k, rate) if k < count else rate for k, rate in enumerate(rates)]
+
+    def _base(self, k: int, rate: Any) -> Any:
+        base, factor, now = self._bases[k], self._factors[k], float(rate)
+        if now == float(self._written[k]):
+            return _copy(base)
+        if now <= 0 or base <= 0:
+            return rate
+        moved = log(now / float(base))
+        return rate if abs(moved) < abs(moved - log(factor)) else rate / factor
+
+    def written(self, bases: list[float | Tensor], factors: Sequence[float]) -> None:
+        """Remember that the learning rates are now these bases times these factors."""
+        self._bases, self._factors = bases, list(factors)
+        self._written = [_copy(group["lr"]) for group in self._optimizer.param_groups]
+        self._on = True
+
+    def put_on(self, factors: Sequence[float]) -> None:
+        """Multiply the learning rates that are not multiplied already."""
+        bases = self.bases()
+        self._write([base * factor for base, factor in zip(bases, factors, strict=True)])
+        self.written(bases, factors)
+
+    def take_off(self) -> None:
+        """Set the learning rates to their bases."""
+        self._write(self.bases())
+        self._on = False
+
+    def _write(self, rates: Sequence[Any]) -> None:
+        for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(float(rate))
+            else:
+                group["lr"] = rate
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "on": self._on,
+            "bases": [_copy(base) for base in self._bases],
+            "written": [_copy(rate) for rate in self._written],
+            "factors": list(self._factors),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Load what `state_dict` returned."""
+        self._on = state["on"]
+        self._bases, self._written = list(state["bases"]), list(state["written"])
+        self._factors = list(state["factors"])
+
+
+def _copy(rate: Any) -> Any:
+    return rate.clone() if isinstance(rate, Tensor) else rate

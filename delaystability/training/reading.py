@@ -1,0 +1,211 @@
+"""What a stability monitor read at one update, and the verdict in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Reading", "Status", "judge"]
+
+
+class Status(StrEnum):
+    """The verdict; its text is the message's first words."""
+
+    FAR = "far from the edge"
+    LIMITED = "limited by stability"
+    BEYOND = "beyond the edge"
+    UNDECIDED = "undecided"
+    DIVERGED = "diverged"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One measurement of a run against its stability threshold.
+
+    Attributes
+    ----------
+    step : int
+        The update that it was made after.
+    loss : float
+    sharpness, error : float
+        The largest eigenvalue of the loss's Hessian, and the residual norm that bounds its error
+        (an eigenvalue lies within it). Where groups differ in their learning rates, of the Hessian
+        scaled by ``sqrt(lr / learning_rate)`` on both sides; with a preconditioner, by its
+        ``-1/2``-th power too.
+    learning_rate : float
+        The largest of the groups.
+    threshold : float
+        The largest stable ``learning_rate * sharpness`` with the run's optimizer, delay and weight
+        decay; the smallest of the groups'.
+    ratio : float
+        ``learning_rate * sharpness / threshold``: 1 is the edge.
+    interval : (float, float)
+        The ratio at ``sharpness - error`` and at ``sharpness + error``.
+    status : Status
+    message : str
+        The verdict in one line.
+    doubling_steps : float or None
+        Beyond the edge: updates until oscillation along the sharpest direction has doubled the
+        loss, ``log(1 + 2 loss sharpness / slope^2) / (2 rate)``, with ``slope`` the gradient's
+        component along it (so that ``|slope| / sharpness`` is the present amplitude) and ``rate``
+        the escape rate. In the quadratic model, for its envelope; None where it says nothing.
+    tenfold_steps : float or None
+        Beyond the edge: updates in which a perturbation along the sharpest direction grows
+        tenfold, ``log(10) / rate``: a property of the loop alone.
+    smallest, smallest_error : float or None
+        The smallest eigenvalue, where it was asked for.
+    products : int
+        Hessian products spent; each costs about two gradients.
+    """
+
+    step: int
+    loss: float
+    sharpness: float
+    error: float
+    learning_rate: float
+    threshold: float
+    ratio: float
+    interval: tuple[float, float]
+    status: Status
+    message: str
+    doubling_steps: float | None = None
+    tenfold_steps: float | None = None
+    smallest: float | None = None
+    smallest_error: float | None = None
+    products: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings by name; the interval as ``ratio_low`` and ``ratio_high``."""
+        values = asdict(self)
+        low, high = values.pop("interval")
+        values["status"] = self.status.value
+        return {**values, "ratio_low": low, "ratio_high": high}
+
+    def metrics(self, prefix: str = "stability/") -> dict[str, float]:
+        """The numbers for an experiment logger, such as ``stability/ratio``."""
+        names = ("ratio", "sharpness", "error", "threshold", "smallest")
+        values = {name: getattr(self, name) for name in names}
+        return {f"{prefix}{name}": value for name, value in values.items() if value is not None}
+
+
+def judge(
+    *,
+    step: int,
+    loss: float,
+    sharpness: float,
+    error: float,
+    slope: float,
+    learning_rate: float,
+    threshold: float,
+    growth: Callable[[float], float | None],
+    bands: tuple[float, float],
+    remark: str = "",
+    smallest: float | None = None,
+    smallest_error: float | None = None,
+    products: int = 0,
+) -> Reading:
+    """The reading of these measurements.
+
+    Parameters
+    ----------
+    step, loss, sharpness, error, learning_rate, threshold, smallest, smallest_error, products
+        See `Reading`.
+    slope : float
+        The gradient's component along the sharpest direction.
+    growth : map from a gain to the growth rate in nats an update, or None
+        Asked beyond the edge only.
+    bands : (float, float)
+        Ratios below the first are far from the edge, above the second beyond it.
+    remark : str
+        Added to the message.
+    """
+
+    def ratio_at(curvature: float) -> float:
+        gain = learning_rate * curvature
+        if threshold > 0:
+            return gain / threshold
+        return math.copysign(math.inf, gain) if gain else 0.0
+
+    ratio = ratio_at(sharpness)
+    interval = (ratio_at(sharpness - error), ratio_at(sharpness + error))
+    finite = all(math.isfinite(value) for value in (loss, sharpness, error))
+    ends = {_status(end, bands) for end in interval}
+    status = Status.DIVERGED if not finite else ends.pop() if len(ends) == 1 else Status.UNDECIDED
+    doubling = tenfold = None
+    if status is Status.BEYOND:
+        rate = growth(learning_rate * sharpness)
+        if rate is not None and rate > 0:
+            tenfold = math.log(10) / rate
+            if loss > 0 and slope != 0:
+                # Not log1p(x / slope^2): the square of a small slope underflows.
+                doubling = _half_log(math.sqrt(2 * loss * sharpness) / abs(slope)) / rate
+    message = _message(status, ratio, interval, learning_rate, doubling, tenfold, bands)
+    return Reading(
+        step,
+        loss,
+        sharpness,
+        error,
+        learning_rate,
+        threshold,
+        ratio,
+        interval,
+        status,
+        f"{message} ({remark})" if remark else message,
+        doubling,
+        tenfold,
+        smallest,
+        smallest_error,
+        products,
+    )
+
+
+def _half_log(quotient: float) -> float:
+    """``log(1 + quotient^2) / 2``."""
+    return math.log(math.hypot(1.0, quotient))
+
+
+def _status(ratio: float, bands: tuple[float, float]) -> Status:
+    if ratio < bands[0]:
+        return Status.FAR
+    return Status.BEYOND if ratio > bands[1] else Status.LIMITED
+
+
+def _message(
+    status: Status,
+    ratio: float,
+    interval: tuple[float, float],
+    learning_rate: float,
+    doubling: float | None,
+    tenfold: float | None,
+    bands: tuple[float, float],
+) -> str:
+    share = f"lr * sharpness is {ratio:.3g} of its threshold"
+    if status is Status.DIVERGED:
+        return f"{status}: the loss or its curvature is not a finite number"
+    if status is Status.UNDECIDED:
+        low, high = interval
+        limit = bands[0] if low < bands[0] <= high else bands[1]
+        return (
+            f"{status}: lr * sharpness is between {low:.4g} and {high:.4g} of its threshold, on "
+            f"both sides of {limit:g}; a smaller tolerance or more products would tell"
+        )
+    if status is Status.FAR:
+        room = f", stable up to {1 / ratio:.3g} times this learning rate" if ratio > 0 else ""
+        return f"{status}: {share}{room}"
+    if status is Status.LIMITED:
+        return f"{status}: {share}; a smaller learning rate can reach sharper minima"
+    when = ""
+    if doubling is not None:
+        when = f" and double in {_steps(doubling)}"
+    elif tenfold is not None:
+        when = f", its oscillation growing tenfold in {_steps(tenfold)}"
+    stable = f"; stable below a learning rate of {learning_rate / ratio:.3g}"
+    return f"{status}: loss will oscillate{when}; {share}{stable}"
+
+
+def _steps(count: float) -> str:
+    whole = max(1, math.ceil(count))
+    return f"{whole} step" if whole == 1 else f"{whole} steps"

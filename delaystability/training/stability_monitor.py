@@ -1,0 +1,320 @@
+"""A monitor of the stability of a run, for plain training loops."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterable
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from delaystability.arguments import checked_optimizer
+from delaystability.delays import as_delay
+from delaystability.optimizer import Optimizer
+from delaystability.training.group_loop import GroupLoop, adam_preconditioner, group_loops
+from delaystability.training.hessian import measure_curvature
+from delaystability.training.reading import Reading, judge
+from delaystability.training.undisturbed import undisturbed
+from delaystability.validation.dataset import checked_count
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["StabilityMonitor"]
+
+_COLUMNS = ("step", "loss", "sharpness", "error", "learning rate", "ratio", "status")
+
+
+class StabilityMonitor:
+    """Says every few updates how far a run is from its stability threshold.
+
+    ::
+
+        monitor = StabilityMonitor(model, torch_optimizer, delay=4, every=100)
+        for inputs, targets in batches:
+            ...                                       # backward, step
+            reading = monitor.step(lambda: loss_function(model(inputs), targets))
+            if reading:
+                print(reading.message)
+
+    A reading measures the sharpness of the closure's loss at the current parameters by Lanczos
+    iteration on exact Hessian products and compares ``lr * sharpness`` with the threshold of the
+    optimizer and the delay. It leaves gradients, random numbers, and the module's buffers and modes
+    as they are. The threshold is about the loss that is trained on as a whole: the sharpness
+    of one mini-batch is usually larger.
+
+    Parameters
+    ----------
+    model : Module, or iterable of parameters
+        Give the module if it has buffers, such as those of batch normalisation.
+    torch_optimizer : torch.optim.Optimizer
+        Read anew for each reading, so that schedules of learning rate and momentum count.
+    optimizer : Optimizer, optional
+        Else what a `DelayedOptimizer` says, or what ``torch.optim.SGD`` is by its momentum,
+        dampening and nesterov; anything else must be given.
+    delay : int or delay object, optional
+        Else what a `DelayedOptimizer` says, or 0.
+    every : int, at least 1
+        Updates from one reading to the next.
+    preconditioner : "adam" or callable, optional
+        Adam and AdamW are refused without it. The callable takes the torch optimizer and returns
+        positive tensors P, one for each of its parameters that require a gradient. Measured is then
+        ``P^-1/2 H P^-1/2``, as if P stood still; see `adam_preconditioner`.
+    near, beyond : float, 0 < near <= beyond
+        Ratios below ``near`` are far from the edge, above ``beyond`` beyond it. Networks that train
+        at their edge were seen to hover around 1.00 to 1.07, from 0.93 after a burst of oscillation
+        to 1.13 before one; beyond 1.2 the first burst is near.
+    tolerance : float, above 0
+        Of the sharpness, relative to the Hessian's size. Well below ``beyond - near``.
+    max_products : int, at least 2
+        Hessian products for one reading, at most; each costs about two gradients.
+    smallest : bool
+        Whether the smallest eigenvalue is wanted too.
+    curvature_noise, moment
+        See `delaystability.stability_threshold`.
+    seed : int, at least 0
+        Of the starts of the iteration.
+
+    Attributes
+    ----------
+    history : list of Reading
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad arguments, or an optimizer that is not recognised.
+
+    Notes
+    -----
+    *Cost.* In two small networks on a CPU, a reading cost about as much as 10 updates where it
+    could start from the one before (2 to 4 Hessian products); the first one needed 13 to 28
+    products. Memory: the graph of the loss, and a copy of the parameters for each product, at
+    least 16.
+
+    *Weight decay* counts in the threshold, not in the sharpness: it acts on the current weights,
+    not on late ones (see `delaystability.training.weight_decay`).
+
+    *Groups with different learning rates* (or preconditioners) are measured together, exactly:
+    ``lr H`` has the eigenvalues of ``S H S`` with ``S = sqrt(lr)``.
+
+    *Groups with different delays* get the smallest of the groups' thresholds. Where the Hessian has
+    no negative eigenvalue, each root of the joint loop is one of a scalar loop with no larger gain
+    whose delay is some mixture of the groups' (the numerical range). For SGD and heavy ball with
+    momentum >= 0 no mixture crosses the unit circle before the longest delay does: the
+    verdict is safe, and may be pessimistic. For other optimizers, and for groups with different
+    optimizers, the smallest threshold is a guess; so it is for decays that differ, unless the
+    threshold is monotone in the decay between them.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | Iterable[Tensor],
+        torch_optimizer: Any,
+        optimizer: Optimizer | None = None,
+        delay: Any = None,
+        *,
+        every: int = 100,
+        preconditioner: str | Callable[[Any], Iterable[Tensor]] | None = None,
+        near: float = 0.9,
+        beyond: float = 1.2,
+        tolerance: float = 0.01,
+        max_products: int = 60,
+        smallest: bool = False,
+        curvature_noise: float = 0.0,
+        moment: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.every = checked_count("every", every, 1)
+        if not (0 < near <= beyond < math.inf):
+            raise ValueError(
+                f"near and beyond must be numbers with 0 < near <= beyond; got {near!r}, {beyond!r}"
+            )
+        if not 0 < tolerance < 1:
+            raise ValueError(f"tolerance must be a number between 0 and 1; got {tolerance!r}")
+        self.bands = (float(near), float(beyond))
+        self.tolerance = float(tolerance)
+        self.max_products = checked_count("max_products", max_products, 2)
+        self.smallest = bool(smallest)
+        self.seed = checked_count("seed", seed, 0)
+        self.history: list[Reading] = []
+        self._optimizer = None if optimizer is None else checked_optimizer(optimizer)
+        self._delay = None if delay is None else as_delay(delay)
+        self._noise = {"curvature_noise": curvature_noise, "moment": moment}
+        self._preconditioner = _checked_preconditioner(preconditioner)
+        self._module = model if isinstance(model, nn.Module) else None
+        self._torch_optimizer = torch_optimizer
+        self._calls = 0
+        self._direction: Tensor | None = None
+        self._known: tuple[Any, list[float]] | None = None
+        given = model.parameters() if isinstance(model, nn.Module) else model
+        known = {id(parameter) for parameter in given}
+        loops = self._loops()
+        if not all(id(p) in known for loop in loops for p in loop.parameters):
+            raise ValueError("model must hold all parameters of torch_optimizer; some are missing")
+        self._threshold(loops)
+
+    def step(self, loss: Callable[[], Any], step: int | None = None) -> Reading | None:
+        """Count one update; at the first one, and ``every`` updates later, make a reading.
+
+        Parameters
+        ----------
+        loss : callable without arguments
+            Returns the loss without calling backward: a tensor of one number; a list of such
+            tensors, whose mean is meant; or a generator of them, which saves memory as it is called
+            anew for each Hessian product (the same batches each time). Called only for a reading.
+        step : int, optional
+            The number of the update, if the loop counts itself: readings where it is a multiple of
+            ``every``.
+        """
+        number = self._calls if step is None else checked_count("step", step, 0)
+        self._calls = number + 1
+        return None if number % self.every else self.read(loss, number)
+
+    def read(self, loss: Callable[[], Any], step: int | None = None) -> Reading:
+        """Make a reading now. Arguments as in `step`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the closure does not return a loss.
+        RuntimeError
+            If the loss cannot be differentiated twice.
+        """
+        loops = self._loops()
+        parameters = [parameter for loop in loops for parameter in loop.parameters]
+        largest = max(loop.learning_rate for loop in loops)
+        with torch.inference_mode(False), undisturbed(self._module, parameters):
+            found = measure_curvature(
+                loss,
+                parameters,
+                scales=self._scales(loops, largest),
+                start=self._direction,
+                smallest=self.smallest,
+                tolerance=self.tolerance,
+                max_products=self.max_products,
+                seed=self.seed + len(self.history),
+            )
+        threshold, worst = self._threshold(loops)
+        self._direction = found.direction
+        reading = judge(
+            step=self._calls if step is None else step,
+            loss=found.loss,
+            sharpness=found.sharpness,
+            error=found.error,
+            slope=found.slope,
+            learning_rate=largest,
+            threshold=threshold,
+            growth=worst.growth,
+            bands=self.bands,
+            remark=_remark(loops),
+            smallest=found.smallest,
+            smallest_error=found.smallest_error,
+            products=found.products,
+        )
+        self.history.append(reading)
+        return reading
+
+    def table(self) -> str:
+        """The readings as lines of plain text."""
+        rows = [_COLUMNS, *(_row(reading) for reading in self.history)]
+        widths = [max(len(row[k]) for row in rows) for k in range(len(_COLUMNS))]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if k == len(row) - 1 else cell.rjust(width)
+                for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        )
+
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write the readings as a CSV file with a header."""
+        rows = [reading.as_dict() for reading in self.history]
+        names = list(rows[0]) if rows else ["step"]
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def to_json(self, path: str | PathLike[str] | None = None) -> str:
+        """The readings as JSON, also written to a file; what is not a finite number is null."""
+        rows = [
+            {
+                name: None if isinstance(value, float) and not math.isfinite(value) else value
+                for name, value in reading.as_dict().items()
+            }
+            for reading in self.history
+        ]
+        text = json.dumps(rows, indent=1, allow_nan=False)
+        if path is not None:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        return text
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw ``lr * sharpness / threshold`` against the update, with the bands; see the axes."""
+        from delaystability.training.monitor_plot import plot_readings
+
+        return plot_readings(self.history, self.bands, axes)
+
+    def _loops(self) -> list[GroupLoop]:
+        return group_loops(
+            self._torch_optimizer,
+            self._optimizer,
+            self._delay,
+            preconditioned=self._preconditioner is not None,
+        )
+
+    def _scales(self, loops: list[GroupLoop], largest: float) -> list[Tensor | float] | None:
+        """Roots of each parameter's learning rate relative to the largest, over its preconditioner.
+
+        None where all are one.
+        """
+        rates = [
+            loop.learning_rate / largest if largest else 1.0
+            for loop in loops
+            for _ in loop.parameters
+        ]
+        if self._preconditioner is None:
+            return None if min(rates) == 1 else [math.sqrt(rate) for rate in rates]
+        diagonals = list(self._preconditioner(self._torch_optimizer))
+        if len(diagonals) != len(rates):
+            raise ValueError(
+                f"preconditioner must return {len(rates)} tensors, one for each parameter; "
+                f"got {len(diagonals)}"
+            )
+        return [(rate / p).sqrt() for rate, p in zip(rates, diagonals, strict=True)]
+
+    def _threshold(self, loops: list[GroupLoop]) -> tuple[float, GroupLoop]:
+        """The smallest threshold of the groups, and its loop."""
+        setting = [(p.optimizer, p.delay, p.shrinkage, p.decoupled) for p in loops]
+        if self._known is None or self._known[0] != setting:
+            each = [loop.threshold(**self._noise) for loop in loops]  # type: ignore[arg-type]
+            self._known = (setting, each)
+        values = self._known[1]
+        place = min(range(len(values)), key=values.__getitem__)
+        return values[place], loops[place]
+
+
+def _checked_preconditioner(given: Any) -> Callable[[Any], Iterable[Tensor]] | None:
+    if given is None or callable(given):
+        return given
+    if given == "adam":
+        return adam_preconditioner
+    raise ValueError(f"preconditioner must be None, 'adam' or a callable; got {given!r}")
+
+
+def _remark(loops: list[GroupLoop]) -> str:
+    if any(loop.delay != loops[0].delay for loop in loops):
+        return "the groups' delays differ: the smallest threshold is taken"
+    if any(loop.optimizer != loops[0].optimizer for loop in loops):
+        return "the groups' optimizers differ: the smallest threshold is taken"
+    return ""
+
+
+def _row(reading: Reading) -> tuple[str, ...]:
+    numbers = (reading.loss, reading.sharpness, reading.error, reading.learning_rate, reading.ratio)
+    return (str(reading.step), *(f"{number:.4g}" for number in numbers), reading.status.value)
