@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: verify test lint format bench clean
+.PHONY: verify test lint format docs bench explorer clean
 
 verify: $(INSTALLED)
 	$(BIN)/delaystability verify --output report
@@ -21,12 +21,21 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Strict: every warning is an error, dead links too. Nothing is fetched.
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 # The peers, GPL and BSD, are only compared with; one that cannot be installed is left out.
 bench: $(INSTALLED)
 	-$(BIN)/python -m pip install --quiet control
 	-$(BIN)/python -m pip install --quiet slycot
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt curvlinops-for-pytorch
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
+
+# The page docs/explorer/index.html opens from its file; this refreshes its exported thresholds.
+explorer: $(INSTALLED)
+	$(BIN)/python docs/explorer/build.py
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -53,9 +53,14 @@ from delaystability.optimizers import (
 )
 
 if TYPE_CHECKING:
+    from delaystability import plot
     from delaystability.numerics.certificate import Certificate, certify
+    from delaystability.numerics.circle_proof import UndecidedError
     from delaystability.theory.derivation import Derivation
     from delaystability.theory.derive import all_derivations, derive
+    from delaystability.training.delay_aware_lr import DelayAwareLR
+    from delaystability.training.delayed_optimizer import DelayedOptimizer
+    from delaystability.training.stability_monitor import StabilityMonitor
     from delaystability.translation.export import export
 
 __version__ = "0.1.0"
@@ -65,6 +70,8 @@ __all__ = [
     "SGD",
     "Certificate",
     "Delay",
+    "DelayAwareLR",
+    "DelayedOptimizer",
     "Derivation",
     "EMAMomentum",
     "FixedDelay",
@@ -77,7 +84,9 @@ __all__ = [
     "RandomDelay",
     "ShiftedMomentum",
     "SpikeCompensation",
+    "StabilityMonitor",
     "StabilityWarning",
+    "UndecidedError",
     "WeightPrediction",
     "adjust_learning_rate",
     "all_derivations",
@@ -93,6 +102,7 @@ __all__ = [
     "max_learning_rate",
     "max_momentum",
     "max_sharpness",
+    "plot",
     "replay_threshold",
     "spectral_radius",
     "stability_threshold",
@@ -102,7 +112,11 @@ __all__ = [
 
 _LOADED_WHEN_USED = {
     "Certificate": "delaystability.numerics.certificate",
+    "DelayAwareLR": "delaystability.training.delay_aware_lr",
+    "DelayedOptimizer": "delaystability.training.delayed_optimizer",
     "Derivation": "delaystability.theory.derivation",
+    "StabilityMonitor": "delaystability.training.stability_monitor",
+    "UndecidedError": "delaystability.numerics.circle_proof",
     "all_derivations": "delaystability.theory.derive",
     "certify": "delaystability.numerics.certificate",
     "derive": "delaystability.theory.derive",
@@ -111,6 +125,8 @@ _LOADED_WHEN_USED = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plot":
+        return import_module("delaystability.plot")
     if name not in _LOADED_WHEN_USED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_LOADED_WHEN_USED[name]), name)
@@ -119,4 +135,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LOADED_WHEN_USED])
+    return sorted({*globals(), *__all__})

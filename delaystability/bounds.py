@@ -137,6 +137,12 @@ def stability_threshold(
     ------
     TypeError, ValueError
         If an argument is not what is described here.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorems ``sgd``, ``heavy-ball``, ``ema-momentum``, ``nesterov``, ``shifted-momentum``;
+    ``mean-square`` with noise and ``random-delay-mean`` with random delays.
     """
     return scalar_or_array(_threshold(optimizer, delay, curvature_noise, moment))
 
@@ -156,6 +162,21 @@ def max_learning_rate(
     sharpness : number or array, positive
         Largest eigenvalue of the Hessian at the minimum.
     optimizer, delay, curvature_noise, moment : see `stability_threshold`
+
+    Returns
+    -------
+    float, or array of the common shape
+        In units of 1/sharpness, raw as in ``torch.optim.SGD``. Learning rates below it are stable.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorem ``adjustment``.
     """
     sharpness_array = positive("sharpness", sharpness)
     threshold = _threshold(optimizer, delay, curvature_noise, moment)
@@ -178,6 +199,21 @@ def max_sharpness(
     lr : number or array, positive
         Learning rate.
     optimizer, delay, curvature_noise, moment : see `stability_threshold`
+
+    Returns
+    -------
+    float, or array of the common shape
+        In units of 1/lr. Minima that are less sharp are accessible.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorem ``adjustment``.
     """
     lr_array = positive("lr", lr)
     threshold = _threshold(optimizer, delay, curvature_noise, moment)
@@ -205,7 +241,17 @@ def is_stable(
 
     Returns
     -------
-    bool, or array of bool
+    bool, or array of bool of the common shape
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorem ``delayed-loop``.
     """
     lr_array, sharpness_array = positive("lr", lr), positive("sharpness", sharpness)
     with np.errstate(over="ignore", under="ignore"):
@@ -239,10 +285,30 @@ def adjust_learning_rate(
     new_optimizer : Optimizer, by default the same as before
     curvature_noise, moment : see `stability_threshold`
     new_curvature_noise : like curvature_noise, by default the same as before
+
+    Returns
+    -------
+    float, or array of the common shape
+        In the unit of ``lr``, raw as in ``torch.optim.SGD``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here, or no learning rate is stable at ``delay``.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorem ``adjustment``; for SGD in closed form, ``adjustment-sgd``.
     """
     lr_array = positive("lr", lr)
     new_noise = curvature_noise if new_curvature_noise is None else new_curvature_noise
-    noises = [nonnegative("curvature_noise", noise) for noise in (curvature_noise, new_noise)]
+    noises = [
+        nonnegative("curvature_noise", curvature_noise),
+        nonnegative("new_curvature_noise", new_noise),
+    ]
+    if not isinstance(new_delay, Delay):
+        delay_array(new_delay, "new_delay")
     if moment is None and any(np.any(noise > 0) for noise in noises):
         # One moment for both settings: a mean and a mean square do not compare.
         moment = "mean-square"

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import fsum, inf, isfinite
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from delaystability.delay_log import LARGEST_DELAY, checked_log, read_log
 
 __all__ = [
     "Delay",
@@ -27,8 +29,6 @@ __all__ = [
     "delay_array",
 ]
 
-_LARGEST = 2**53
-
 
 class Delay(ABC):
     """A delay: fixed, random and independent from update to update, or measured."""
@@ -39,7 +39,16 @@ class Delay(ABC):
         """Every possible delay, in increasing order, with its positive probability."""
 
     def probability(self, delay: int) -> Any:
-        """The probability of this delay, 0 if it is impossible."""
+        """The probability of this delay, 0 if it is impossible.
+
+        Parameters
+        ----------
+        delay : int
+
+        Returns
+        -------
+        number between 0 and 1
+        """
         return self.pmf.get(delay, 0)
 
     @property
@@ -59,9 +68,13 @@ class Delay(ABC):
         return max(self.pmf)
 
     def generating_function(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """``E[z^-delay]``: numerator and denominator, coefficients over the lags 0, 1, 2, ...
+        """``E[z^-delay]``, as a fraction of polynomials in ``z^-1``.
 
-        Arrays of floats, or of objects where the probabilities are fractions.
+        Returns
+        -------
+        numerator, denominator : arrays of shape (lags,)
+            Coefficients over the lags 0, 1, 2, ...: floats, or objects where the probabilities are
+            fractions.
         """
         pmf = self.pmf
         exact = not any(isinstance(probability, float) for probability in pmf.values())
@@ -78,7 +91,16 @@ class FixedDelay(Delay):
 
     Parameters
     ----------
-    delay : int, at least 0
+    delay : int, 0 to 2**53
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the delay is anything else.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
     """
 
     delay: int
@@ -111,6 +133,10 @@ class RandomDelay(Delay):
     ------
     ValueError, TypeError
         If ``pmf`` is anything else.
+
+    References
+    ----------
+    Theorem ``random-delay-mean``.
     """
 
     _pmf: dict[int, Any]
@@ -136,6 +162,15 @@ class GeometricDelay(Delay):
     Parameters
     ----------
     ratio : number, 0 <= ratio < 1
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the ratio is anything else.
+
+    References
+    ----------
+    Theorems ``geometric-delay`` and ``geometric-delay-mean-square``.
     """
 
     ratio: Any
@@ -148,11 +183,26 @@ class GeometricDelay(Delay):
 
     @property
     def pmf(self) -> dict[int, Any]:
-        """Refused, as there are infinitely many delays: see `probability`."""
+        """Refused, as there are infinitely many delays: see ``probability``.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
         raise ValueError("a GeometricDelay has infinitely many delays: use probability(delay)")
 
     def probability(self, delay: int) -> Any:
-        """``(1 - ratio) ratio^delay``, and 0 for a negative delay."""
+        """``(1 - ratio) ratio^delay``, and 0 for a negative delay.
+
+        Parameters
+        ----------
+        delay : int
+
+        Returns
+        -------
+        number between 0 and 1
+        """
         return (1 - self.ratio) * self.ratio**delay if delay >= 0 else 0
 
     @property
@@ -171,7 +221,13 @@ class GeometricDelay(Delay):
         return inf if self.ratio else 0
 
     def generating_function(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """``[1 - ratio]`` and ``[1, -ratio]``, over the lags 0, 1."""
+        """``(1 - ratio) / (1 - ratio z^-1)``.
+
+        Returns
+        -------
+        numerator, denominator : arrays of shape (1,) and (2,)
+            ``[1 - ratio]`` and ``[1, -ratio]``, over the lags 0, 1.
+        """
         return np.array([1 - self.ratio]), np.array([1, -self.ratio])
 
 
@@ -194,7 +250,7 @@ class MeasuredDelay(Delay):
     _pmf: dict[int, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        sequence = _checked_log(self.sequence, "sequence")
+        sequence = checked_log(self.sequence, "sequence")
         sequence.flags.writeable = False
         object.__setattr__(self, "sequence", sequence)
         pairs = zip(*(a.tolist() for a in np.unique(sequence, return_counts=True)), strict=True)
@@ -211,13 +267,17 @@ class MeasuredDelay(Delay):
             A text file has one line for each update, one column for each worker, separated by
             commas or white space, and no header. Lines that start with ``#`` are skipped.
 
+        Returns
+        -------
+        MeasuredDelay
+
         Raises
         ------
         ValueError, TypeError
             If the file cannot be read, or the log is empty, ragged, or has an entry that is not
             an integer >= 0: the message names the row (counted from 1) and the value.
         """
-        return cls(_checked_log(_read(log) if isinstance(log, (str, PathLike)) else log, "log"))
+        return cls(checked_log(read_log(log) if isinstance(log, (str, PathLike)) else log, "log"))
 
     @property
     def pmf(self) -> dict[int, Any]:
@@ -230,12 +290,14 @@ def as_delay(delay: Any) -> Delay:
     return delay if isinstance(delay, Delay) else FixedDelay(delay)
 
 
-def delay_array(delay: Any) -> NDArray[np.int64]:
+def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
     """The delay as an array of int64, or a clear error.
 
     Parameters
     ----------
     delay : int, integer array or `FixedDelay`
+    argument : str
+        Its name in messages.
 
     Raises
     ------
@@ -250,20 +312,20 @@ def delay_array(delay: Any) -> NDArray[np.int64]:
     try:
         values = np.asarray(delay)
     except Exception as error:
-        raise TypeError(f"delay must be {allowed}; got {delay!r}") from error
+        raise TypeError(f"{argument} must be {allowed}; got {delay!r}") from error
     if (
         values.dtype.kind == "O"
         and values.size
         and all(type(entry) is int for entry in values.flat)
     ):
-        raise ValueError(f"delay must be {allowed}, at most 2**53; got {delay!r}")
+        raise ValueError(f"{argument} must be {allowed}, at most 2**53; got {delay!r}")
     if values.dtype.kind not in "iuf":
-        raise TypeError(f"delay must be {allowed}; got {delay!r}")
+        raise TypeError(f"{argument} must be {allowed}; got {delay!r}")
     wrong = ~np.isfinite(values) | (values < 0) | (values != np.floor(values))
     if np.any(wrong):
-        raise ValueError(f"delay must be {allowed}; got {values[wrong].flat[0]}")
-    if np.any(values > _LARGEST):
-        raise ValueError(f"delay must be {allowed}, at most 2**53; got {values.max()}")
+        raise ValueError(f"{argument} must be {allowed}; got {values[wrong].flat[0]}")
+    if np.any(values > LARGEST_DELAY):
+        raise ValueError(f"{argument} must be {allowed}, at most 2**53; got {values.max()}")
     return values.astype(np.int64)
 
 
@@ -284,7 +346,7 @@ def _checked_pmf(pmf: Any) -> dict[int, Any]:
     table: dict[int, Any] = {}
     for delay, value in pmf.items() if isinstance(pmf, Mapping) else enumerate(pmf):
         integral = hasattr(delay, "__index__") and not isinstance(delay, (bool, np.bool_))
-        if not integral or not 0 <= delay.__index__() <= _LARGEST:
+        if not integral or not 0 <= delay.__index__() <= LARGEST_DELAY:
             raise ValueError(f"pmf must be {allowed}; got the delay {delay!r}")
         if not _is_real(value) or value < 0:
             raise ValueError(f"pmf must be {allowed}; got {value!r} for delay {delay}")
@@ -300,47 +362,3 @@ def _checked_pmf(pmf: Any) -> dict[int, Any]:
     if wrong:
         raise ValueError(f"pmf must be {allowed}; got the sum {total}")
     return dict(sorted(table.items()))
-
-
-def _read(path: Any) -> list[list[float]]:
-    """The rows of numbers in a text file."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"log must be a readable text file; got {fspath(path)!r}: {error}"
-        ) from error
-    rows: list[list[float]] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        words = line.split(",") if "," in line else line.split()
-        try:
-            rows.append([float(word) for word in words])
-        except ValueError as error:
-            raise ValueError(
-                f"log must hold integers >= 0 and no header; got {line!r} in line {number}"
-            ) from error
-    return rows
-
-
-def _checked_log(log: Any, argument: str) -> NDArray[np.int64]:
-    allowed = "integers >= 0, one row for each update and one column for each worker"
-    try:
-        values = np.array(log)
-    except ValueError as error:
-        raise ValueError(f"{argument} must hold {allowed}; its rows differ in length") from error
-    if values.size == 0 or values.ndim not in (1, 2):
-        raise ValueError(f"{argument} must hold {allowed}; got the shape {values.shape}")
-    if values.dtype.kind not in "iuf":
-        raise TypeError(f"{argument} must hold {allowed}; got entries of type {values.dtype}")
-    wrong = ~np.isfinite(values) | (values < 0) | (values != np.floor(values)) | (values > _LARGEST)
-    if np.any(wrong):
-        index = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(
-            f"{argument} must hold {allowed}; got {values[index]} in row {index[0] + 1}"
-        )
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    return values.astype(np.int64)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from delaystability.arguments import checked_optimizer, positive, scalar_or_array
+from delaystability.arguments import checked_optimizer, nonnegative, positive, scalar_or_array
 from delaystability.delays import delay_array
 from delaystability.numerics.threshold import threshold_array
 from delaystability.optimizer import Optimizer, scalar_optimizers
@@ -36,9 +36,9 @@ __all__ = [
 
 
 def spectral_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike) -> Any:
-    """The largest modulus |z| of the roots of the characteristic polynomial at this gain.
+    """The largest modulus of the roots of the characteristic polynomial at this gain.
 
-    A perturbation of the minimum behaves as |z|^t after t updates: below 1 it dies out.
+    A perturbation of the minimum behaves as its t-th power after t updates: below 1 it dies out.
 
     Parameters
     ----------
@@ -46,6 +46,21 @@ def spectral_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike) -> Any:
         Fixed delays, up to 10**5 and beyond: the cost grows with the delay.
     gain : number or array, positive
         Learning rate times curvature.
+
+    Returns
+    -------
+    float, or array of the common shape
+        The factor by which a perturbation grows an update; no unit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    S. Elaydi, An Introduction to Difference Equations, 3rd edition, Springer 2005.
+    Theorem ``escape-rate``.
     """
     from delaystability.numerics.spectrum import spectral_radius_array
 
@@ -54,7 +69,25 @@ def spectral_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike) -> Any:
 
 
 def escape_rate(optimizer: Optimizer, delay: Any, gain: ArrayLike) -> Any:
-    """Growth of a perturbation in nats an update: log of `spectral_radius`; negative if stable."""
+    """Growth of a perturbation in nats an update: log of `spectral_radius`; negative if stable.
+
+    Parameters
+    ----------
+    optimizer, delay, gain : see `spectral_radius`
+
+    Returns
+    -------
+    float, or array of the common shape
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    Theorem ``escape-rate``.
+    """
     return scalar_or_array(np.log(np.asarray(spectral_radius(optimizer, delay, gain))))
 
 
@@ -74,8 +107,13 @@ def stable_gains(optimizer: Optimizer, delay: Any) -> list[tuple[float, float]]:
 
     Raises
     ------
-    ValueError
-        If a pole of the optimizer lies on the unit circle.
+    TypeError, ValueError
+        If an argument is not what is described here, or a pole of the optimizer lies on the unit
+        circle.
+
+    References
+    ----------
+    Theorem ``delayed-loop``.
     """
     from delaystability.numerics.crossings import stable_intervals
     from delaystability.numerics.loop_filter import loop_filter
@@ -99,8 +137,13 @@ def crossings(optimizer: Optimizer, delay: Any) -> Crossings:
 
     Raises
     ------
-    ValueError
-        If no gain moves any root (an empty feedforward table), or a direction is not decided.
+    TypeError, ValueError
+        If an argument is not what is described here, no gain moves any root (a feedforward table
+        of zeros), or a direction is not decided.
+
+    References
+    ----------
+    Theorem ``delayed-loop``.
     """
     from delaystability.numerics.crossings import all_crossings
     from delaystability.numerics.filter_phase import FilterPhase
@@ -125,6 +168,16 @@ def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
     Returns
     -------
     gain, radius : float
+        Neither has a unit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    Theorems ``sgd-fastest-rate`` and ``sgd-fastest-gain``.
     """
     from delaystability.numerics.spectrum import fastest_gain as fastest
 
@@ -150,8 +203,13 @@ def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
 
     Raises
     ------
-    ValueError
-        If the minimum is stable at every delay up to 2**52.
+    TypeError, ValueError
+        If an argument is not what is described here, or the minimum is stable at every delay up
+        to 2**52.
+
+    References
+    ----------
+    The threshold of `stability_threshold`, inverted. Theorem ``delayed-loop``.
     """
     from delaystability.numerics.inverse import longest_delay
 
@@ -181,6 +239,15 @@ def max_momentum(lr: ArrayLike, sharpness: ArrayLike, optimizer: str, delay: int
     -------
     float, or array
         1 where every momentum below 1 is stable, NaN where not even momentum 0 is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    The threshold of `stability_threshold`, inverted. Theorem ``delayed-loop``.
     """
     from delaystability.numerics.inverse import largest_momentum
 
@@ -209,11 +276,26 @@ def stationary_variance(
     ----------
     optimizer, delay, curvature_noise : see `stability_threshold`; scalars
     gain : number, positive, below the threshold
+
+    Returns
+    -------
+    float
+        In units of lr^2 times the variance of the gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    Theorems ``noise-amplification-sgd`` and ``mean-square``.
     """
     from delaystability.numerics.second_moment import stationary_variance as variance
 
     value = float(positive("gain", gain))
-    return variance(checked_optimizer(optimizer), delay, value, float(curvature_noise))
+    noise = float(nonnegative("curvature_noise", curvature_noise))
+    return variance(checked_optimizer(optimizer), delay, value, noise)
 
 
 def almost_sure_threshold(
@@ -241,6 +323,16 @@ def almost_sure_threshold(
     -------
     SimulatedThreshold
         ``value``, ``standard_error``, ``updates`` and ``seed``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    H. Furstenberg, H. Kesten, Products of random matrices, Annals of Mathematical Statistics 31
+    (1960), 457-469: a single run has a growth rate.
     """
     from delaystability.numerics.simulation import almost_sure_threshold as simulated
 
@@ -261,7 +353,17 @@ def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
     Returns
     -------
     float
-        To about one part in a thousand.
+        Learning rate times curvature, to about one part in a thousand.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    H. Furstenberg, H. Kesten, Products of random matrices, Annals of Mathematical Statistics 31
+    (1960), 457-469: a single run has a growth rate.
     """
     from delaystability.numerics.simulation import replay_threshold as replayed
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -13,18 +12,39 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-__all__ = ["Coefficients", "LinearOptimizer", "Optimizer", "Term", "scalar_optimizers"]
+__all__ = [
+    "Coefficients",
+    "LinearOptimizer",
+    "Optimizer",
+    "Term",
+    "scalar_optimizers",
+    "steady_gain",
+]
 
 
 class Term(NamedTuple):
-    """One entry of a table: ``coefficient`` multiplies the value ``lag`` updates ago."""
+    """One entry of a table: ``coefficient`` multiplies the value ``lag`` updates ago.
+
+    Attributes
+    ----------
+    lag : int
+    coefficient : number, array or expression
+    """
 
     lag: Any
     coefficient: Any
 
 
 class Coefficients(NamedTuple):
-    """The two tables of a linear optimizer, each a tuple of `Term`."""
+    """The two tables of a linear optimizer.
+
+    Attributes
+    ----------
+    feedback : tuple of Term, with lags of at least 1
+        Weights of earlier updates.
+    feedforward : tuple of Term, with lags of at least 0
+        Weights of gradients.
+    """
 
     feedback: tuple[Term, ...]
     feedforward: tuple[Term, ...]
@@ -33,6 +53,7 @@ class Coefficients(NamedTuple):
 class Optimizer(ABC):
     """A linear optimizer, given by its coefficient tables.
 
+    ``u_t = sum_j feedback_j u_{t-j} + sum_k feedforward_k g_{t-k}``, ``w_{t+1} = w_t - lr u_t``.
     Subclasses are frozen data classes with a ``name`` (for command lines and tables) and a
     ``title`` (for prose), and implement `coefficients`.
     """
@@ -42,7 +63,18 @@ class Optimizer(ABC):
 
     @abstractmethod
     def coefficients(self, delay: Any) -> Coefficients:
-        """The tables for a loop with this ``delay`` (updates between reading and applying)."""
+        """The tables for a loop with this delay.
+
+        Parameters
+        ----------
+        delay : int, integer array or expression, at least 0
+            Updates between reading and applying. Many optimizers do not look at it.
+
+        Returns
+        -------
+        Coefficients
+            ``feedback`` and ``feedforward``, in the raw learning-rate convention.
+        """
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -80,7 +112,19 @@ def scalar_optimizers(
     return shape, entries()
 
 
-_LARGEST = sys.float_info.max
+def steady_gain(optimizer: Optimizer, delay: int) -> float:
+    """Update divided by gradient while the gradient is constant, B(1)/A(1): 1 / (1 - momentum).
+
+    The effective learning rate is the learning rate times this.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with one number for each parameter
+    delay : int, at least 0, in updates
+    """
+    table = optimizer.coefficients(delay)
+    forward = sum(float(term.coefficient) for term in table.feedforward)
+    return forward / (1 - sum(float(term.coefficient) for term in table.feedback))
 
 
 def _checked_table(argument: str, table: Mapping[Any, Any], first_lag: int) -> dict[Any, Any]:

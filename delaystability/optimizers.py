@@ -61,8 +61,12 @@ def _checked_momentum(momentum: Any) -> Any:
 class SGD(Optimizer):
     """Stochastic gradient descent without memory: ``u_t = g_t``.
 
-    The asynchronous SGD of Giladi et al. (ICLR 2020, arXiv:1909.12340);
-    ``torch.optim.SGD(momentum=0)`` at delay 0.
+    ``torch.optim.SGD(momentum=0)`` at delay 0, asynchronous SGD beyond.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorem ``sgd``.
     """
 
     name: ClassVar[str] = "sgd"
@@ -76,12 +80,22 @@ class SGD(Optimizer):
 class HeavyBall(Optimizer):
     """Heavy-ball momentum: ``u_t = momentum u_{t-1} + g_t``.
 
-    Polyak (1964); ``torch.optim.SGD(momentum=momentum)``, dampening 0. At a constant gradient
-    its effective learning rate is ``lr / (1 - momentum)``.
+    ``torch.optim.SGD(momentum=momentum)``, dampening 0. At a constant gradient its effective
+    learning rate is ``lr / (1 - momentum)``.
 
     Parameters
     ----------
     momentum : number, array or expression in (-1, 1)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the momentum is anything else.
+
+    References
+    ----------
+    B. T. Polyak, Some methods of speeding up the convergence of iteration methods, USSR
+    Computational Mathematics and Mathematical Physics 4 (1964), 1-17. Theorem ``heavy-ball``.
     """
 
     momentum: Any
@@ -105,6 +119,16 @@ class EMAMomentum(Optimizer):
     Parameters
     ----------
     momentum : number, array or expression in (-1, 1)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the momentum is anything else.
+
+    References
+    ----------
+    D. P. Kingma, J. Ba, Adam: a method for stochastic optimization, ICLR 2015, arXiv:1412.6980.
+    Theorem ``ema-momentum``.
     """
 
     momentum: Any
@@ -128,6 +152,17 @@ class Nesterov(Optimizer):
     Parameters
     ----------
     momentum : number, array or expression in (-1, 1)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the momentum is anything else.
+
+    References
+    ----------
+    Yu. E. Nesterov, Doklady Akademii Nauk SSSR 269 (1983), 543-547; in this form I. Sutskever et
+    al., On the importance of initialization and momentum in deep learning, ICML 2013. Theorem
+    ``nesterov``.
     """
 
     momentum: Any
@@ -147,11 +182,21 @@ class ShiftedMomentum(Optimizer):
     """Shifted momentum: ``u_t = momentum u_{t-delay-1} + g_t``.
 
     One momentum buffer for each of ``delay + 1`` round-robin workers: the modification of
-    momentum for asynchronous training of Giladi et al. (ICLR 2020, arXiv:1909.12340).
+    momentum for asynchronous training of Giladi et al.
 
     Parameters
     ----------
     momentum : number, array or expression in (-1, 1)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the momentum is anything else.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorem ``shifted-momentum``.
     """
 
     momentum: Any
@@ -184,11 +229,20 @@ class SpikeCompensation(Optimizer):
 
     With p = momentum^delay and q = (1 - p)/(1 - momentum), the late gradient at once gets the
     weight that it would have gathered, and keeps its total weight 1/(1 - momentum).
-    Kosson, Chiley, Venigalla, Hestness, Koster (2020), arXiv:2003.11666.
 
     Parameters
     ----------
     momentum : number, array or expression in (-1, 1)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the momentum is anything else.
+
+    References
+    ----------
+    A. Kosson, V. Chiley, A. Venigalla, J. Hestness, U. Köster, Pipelined backpropagation at scale,
+    arXiv:2003.11666 (2020). Theorem ``spike-compensation``.
     """
 
     momentum: Any
@@ -210,13 +264,23 @@ class WeightPrediction(Optimizer):
     """Linear weight prediction on heavy ball: the gradient is taken at ``w + T (w_t - w_{t-1})``.
 
     ``u_t = momentum u_{t-1} + (1 + T) g_t - T g_{t-1}``, where ``g`` are gradients at the late
-    iterates themselves. Kosson, Chiley, Venigalla, Hestness, Koster (2020), arXiv:2003.11666.
+    iterates themselves.
 
     Parameters
     ----------
     momentum : number, array or expression in (-1, 1)
     horizon : number, array or expression, optional
         The number of updates T that is predicted ahead; the delay by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the momentum or the horizon is anything else.
+
+    References
+    ----------
+    A. Kosson, V. Chiley, A. Venigalla, J. Hestness, U. Köster, Pipelined backpropagation at scale,
+    arXiv:2003.11666 (2020). Theorem ``weight-prediction``.
     """
 
     momentum: Any

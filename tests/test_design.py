@@ -19,19 +19,25 @@ GROUND = {"optimizer", "optimizers", "delays"}
 ALLOWED = {
     "optimizer": set(),
     "optimizers": {"optimizer"},
-    "delays": set(),
+    "delay_log": set(),
+    "delays": {"delay_log"},
     "numerics": GROUND,
     "theory": GROUND,
     "arguments": GROUND,
     "bounds": GROUND | {"arguments", "numerics"},
     "dynamics": GROUND | {"arguments", "numerics"},
-    "validation": GROUND | {"bounds", "dynamics"},
-    "verification": GROUND | {"numerics", "theory", "bounds", "validation"},
+    "pipelines": set(),
+    "stages": GROUND | {"arguments", "bounds", "numerics", "pipelines"},
+    "plot": GROUND | {"arguments", "bounds", "dynamics", "numerics"},
+    "doctor": GROUND | {"bounds", "numerics", "theory"},
+    "validation": GROUND | {"bounds", "dynamics", "plot", "pipelines", "stages"},
+    "training": GROUND | {"arguments", "bounds", "dynamics", "validation", "plot"},
+    "verification": GROUND | {"numerics", "theory", "bounds", "validation", "plot"},
     "translation": GROUND | {"numerics", "theory"},
     "terminal": set(),
     "cli": GROUND
     | {"arguments", "bounds", "numerics", "theory", "translation"}
-    | {"validation", "verification", "terminal"},
+    | {"validation", "verification", "terminal", "plot", "doctor", "pipelines", "stages"},
 }
 
 

@@ -19,6 +19,7 @@ pytest.importorskip("matplotlib")
 import torch
 
 import delaystability as ds
+from delaystability.optimizer import steady_gain
 from delaystability.validation.data import digits
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.experiment import run_experiment
@@ -33,7 +34,7 @@ from delaystability.validation.experiments.edge_runs import (
 )
 from delaystability.validation.experiments.edge_trials import schedule
 from delaystability.validation.experiments.edge_verdict import judge
-from delaystability.validation.experiments.rule import rule_of, steady_gain
+from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.network import Network
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, Trial, canonical
 

@@ -13,6 +13,7 @@ pytest.importorskip("joblib")
 pytest.importorskip("matplotlib")
 
 import delaystability as ds
+from delaystability.optimizer import steady_gain
 from delaystability.validation.experiments import load_experiment
 from delaystability.validation.experiments.momentum import (
     EXPERIMENT,
@@ -21,7 +22,6 @@ from delaystability.validation.experiments.momentum import (
     chunks,
 )
 from delaystability.validation.experiments.momentum_verdict import Thresholds, judge
-from delaystability.validation.experiments.rule import steady_gain
 from delaystability.validation.sweeps.trial import FinishedTrial, canonical
 
 TINY = replace(

@@ -18,11 +18,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import delaystability as ds
+from delaystability.optimizer import steady_gain
+from delaystability.plot.style import COLOURS, DASHES, MARKERS, tidy
 from delaystability.validation.experiments.edge_figures import courses_figure, thresholds_figure
 from delaystability.validation.experiments.edge_runs import Cell, EdgeRun
 from delaystability.validation.experiments.edge_trials import schedule
-from delaystability.validation.experiments.rule import steady_gain
-from delaystability.validation.figures import COLOURS, DASHES, MARKERS, tidy
 
 
 def run(optimizer: ds.LinearOptimizer | ds.SGD, delay: int, seed: int, target: float) -> EdgeRun:

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from delaystability import __version__
+from delaystability.cli.doctor import doctor
+from delaystability.cli.plot import plot
 from delaystability.cli.questions import adjust, threshold
 from delaystability.cli.theory import certify, derive, export, theorems
 from delaystability.cli.training import validate, verify
@@ -16,7 +18,6 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     help="Stability thresholds of neural-network training with delayed gradients.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -30,8 +31,9 @@ def _global(
         raise typer.Exit
 
 
-for _command in (threshold, adjust, theorems, derive, certify, export, validate, verify):
+for _command in (threshold, adjust, theorems, derive, certify, export, validate, verify, doctor):
     app.command()(_command)
+app.add_typer(plot, name="plot")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from delaystability.cli.completion import optimizer_names
 from delaystability.optimizers import CATALOGUE, Optimizer, optimizer_from_name
 from delaystability.terminal import RefusedError
 
@@ -28,7 +29,10 @@ __all__ = [
 CATALOGUE_NAMES = ", ".join(CATALOGUE)
 
 OptimizerName = Annotated[
-    str, typer.Argument(help=f"One of: {CATALOGUE_NAMES}.", show_default=False)
+    str,
+    typer.Argument(
+        help=f"One of: {CATALOGUE_NAMES}.", show_default=False, autocompletion=optimizer_names
+    ),
 ]
 Momentum = Annotated[str | None, typer.Option(help="Momentum, between -1 and 1.")]
 Noise = Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from delaystability import bounds
 from delaystability.arguments import positive
+from delaystability.cli.completion import optimizer_names
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
     Json,
@@ -89,13 +90,18 @@ def threshold(
 
 
 def adjust(
-    optimizer: Annotated[str, typer.Option(help=f"One of: {CATALOGUE_NAMES}.")],
+    optimizer: Annotated[
+        str, typer.Option(help=f"One of: {CATALOGUE_NAMES}.", autocompletion=optimizer_names)
+    ],
     lr: Annotated[str, typer.Option(help="Learning rate used with the old delay.")],
     delay: Annotated[str, typer.Option(help="The old delay.")],
     new_delay: Annotated[str, typer.Option(help="The new delay.")],
     momentum: Momentum = None,
     new_optimizer: Annotated[
-        str | None, typer.Option(help="The new optimizer; the same by default.")
+        str | None,
+        typer.Option(
+            help="The new optimizer; the same by default.", autocompletion=optimizer_names
+        ),
     ] = None,
     new_momentum: Annotated[
         str | None, typer.Option(help="The new momentum; the same by default.")

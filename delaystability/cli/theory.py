@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from delaystability import __version__
+from delaystability.cli.completion import language_names, optimizer_names, theorem_names
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
     Json,
@@ -38,6 +39,7 @@ def derive(
         typer.Argument(
             help=f"One of: {CATALOGUE_NAMES}; another name that `theorems` lists; or all.",
             show_default=False,
+            autocompletion=theorem_names,
         ),
     ],
     format_: Annotated[str, typer.Option("--format", help="latex, markdown or text.")] = "text",
@@ -136,12 +138,18 @@ def theorems(as_json: Json = False) -> None:
 def export(
     language: Annotated[
         list[str],
-        typer.Option(help=f"One of: {_LANGUAGES}; or all. May be given several times."),
+        typer.Option(
+            help=f"One of: {_LANGUAGES}; or all. May be given several times.",
+            autocompletion=language_names,
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")],
     optimizer: Annotated[
         list[str] | None,
-        typer.Option(help=f"One of: {CATALOGUE_NAMES}. All by default; several times for several."),
+        typer.Option(
+            help=f"One of: {CATALOGUE_NAMES}. All by default; several times for several.",
+            autocompletion=optimizer_names,
+        ),
     ] = None,
     samples: Annotated[
         str, typer.Option(help="Certified values in the test, for each optimizer.")

@@ -27,7 +27,7 @@ _SAMPLES_PER_TURN = 96
 _MOST_POLES = 200
 
 
-def _mismatch(filter_: FilterPhase, zeta: Complex, gain: float) -> tuple[Complex, Complex]:
+def mismatch(filter_: FilterPhase, zeta: Complex, gain: float) -> tuple[Complex, Complex]:
     """log(alpha/gain) with its imaginary part in (-pi, pi], and its derivative S."""
     a, b = filter_.a.at(zeta), filter_.b.at(zeta)
     difference = -np.expm1(zeta)
@@ -53,7 +53,7 @@ def branch_roots(filter_: FilterPhase, gain: float) -> Complex:
     """
     crossings = all_crossings(filter_)
     start = 1j * crossings.angles
-    _, slope = _mismatch(filter_, start + 1e-12, gain)
+    _, slope = mismatch(filter_, start + 1e-12, gain)
     start = start + np.log(gain / crossings.gains) / slope
     # Real roots: those that start at z = 1 and at the poles, and what two of them become.
     near_one = np.log1p(-gain * filter_.b.values.sum() / filter_.a.values.sum() + 0j)
@@ -62,12 +62,12 @@ def branch_roots(filter_: FilterPhase, gain: float) -> Complex:
     zeta = np.concatenate([start, [near_one, -gain / 10 - 1e-9], double, poles])
     with np.errstate(all="ignore"):
         for _ in range(60):
-            value, slope = _mismatch(filter_, zeta, gain)
+            value, slope = mismatch(filter_, zeta, gain)
             step = value / slope
             # No step is longer than the distance between neighbouring branches.
             length = np.abs(step) * (filter_.delay + 1)
             zeta = zeta - step / np.maximum(1, length)
-        value, slope = _mismatch(filter_, zeta, gain)
+        value, slope = mismatch(filter_, zeta, gain)
         settled = np.abs(value) < 1e-6
     roots = np.exp(zeta[settled])
     return _distinct(roots.real + 1j * np.abs(roots.imag), filter_.delay)

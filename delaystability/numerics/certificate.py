@@ -67,7 +67,12 @@ class Certificate:
         return 1 + max(max(lag for lag, _ in self.a), self.delay + max(lag for lag, _ in self.b))
 
     def verify(self) -> bool:
-        """Prove both ends again from the stored rationals alone; False if a claim is refuted.
+        """Prove both ends again from the stored rationals alone.
+
+        Returns
+        -------
+        bool
+            False if a claim is refuted.
 
         Raises
         ------
@@ -85,7 +90,13 @@ class Certificate:
         return ends == [True, False] and proof.no_crossing_up_to(self.lower)
 
     def to_json(self) -> str:
-        """The certificate as JSON text; rationals are strings such as "1/3"."""
+        """The certificate as JSON text.
+
+        Returns
+        -------
+        str
+            Rationals are strings such as "1/3".
+        """
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         for table in ("a", "b"):
             values[table] = [[lag, str(value)] for lag, value in values[table]]
@@ -94,7 +105,21 @@ class Certificate:
 
     @classmethod
     def from_json(cls, text: str) -> Certificate:
-        """The certificate written by `to_json`."""
+        """The certificate written by `to_json`; nothing is proved before `verify`.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        Certificate
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            If the text is not JSON, or an entry is missing.
+        """
         values = json.loads(text)
         for table in ("a", "b"):
             values[table] = tuple((lag, Fraction(value)) for lag, value in values[table])
@@ -104,7 +129,17 @@ class Certificate:
         return cls(**values)
 
     def decimal(self, end: Fraction) -> str:
-        """An end as a decimal number, with as many digits as both ends need; nothing is rounded."""
+        """An end as a decimal number, with as many digits as both ends need; nothing is rounded.
+
+        Parameters
+        ----------
+        end : Fraction
+            ``lower`` or ``upper``.
+
+        Returns
+        -------
+        str
+        """
         with localcontext(prec=4 * self.digits + 50):
             ends = [Decimal(e.numerator) / Decimal(e.denominator) for e in (self.lower, self.upper)]
             digits = max(-int(e.normalize().as_tuple().exponent) for e in ends)
@@ -172,16 +207,24 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
 
     Raises
     ------
-    ValueError
-        If there is no threshold to enclose (no gain is stable, or none unstable).
+    TypeError, ValueError
+        If an argument is not what is described here, or there is no threshold to enclose (no gain
+        is stable, or none unstable).
     UndecidedError
         If the proof does not succeed; no weaker certificate is returned.
+    ArithmeticError
+        If the proof refutes what was computed: then there is a fault in this package.
 
     Notes
     -----
     The ends are tested exactly (Schur-Cohn in integers) up to degree 256, unless the rationals are
     very long, and by a winding number in ball arithmetic beyond, at a cost that hardly grows with
     the delay.
+
+    References
+    ----------
+    M. Marden, Geometry of Polynomials, 2nd edition, American Mathematical Society 1966. Theorem
+    ``delayed-loop``.
     """
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as ds.SGD(); got {optimizer!r}")

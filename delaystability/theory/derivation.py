@@ -74,7 +74,15 @@ class Theorem:
 
 
 class StepResult(NamedTuple):
-    """The outcome of one step."""
+    """The outcome of one step.
+
+    Attributes
+    ----------
+    label : str
+    status : Status
+    detail : str
+        What was tried, or why it fails.
+    """
 
     label: str
     status: Status
@@ -83,7 +91,14 @@ class StepResult(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """The outcomes of all steps of a derivation."""
+    """The outcomes of all steps of a derivation.
+
+    Attributes
+    ----------
+    name : str
+        The name of the theorem.
+    results : tuple of StepResult
+    """
 
     name: str
     results: tuple[StepResult, ...]
@@ -94,7 +109,16 @@ class Report:
         return self.failed == 0
 
     def count(self, status: Status) -> int:
-        """The number of steps with this status."""
+        """The number of steps with this status.
+
+        Parameters
+        ----------
+        status : Status
+
+        Returns
+        -------
+        int
+        """
         return Counter(result.status for result in self.results)[status]
 
     @property
@@ -123,7 +147,12 @@ class Report:
         return self.count(Status.FAILED)
 
     def summary(self) -> str:
-        """The counts in one line."""
+        """The counts in one line.
+
+        Returns
+        -------
+        str
+        """
         counts = ", ".join(f"{self.count(s)} {s.value}" for s in Status if self.count(s))
         return f"{self.name}: {len(self.results)} steps: {counts}"
 
@@ -138,6 +167,11 @@ class Derivation:
 
     The last step, labelled "conclusion", claims the relation of the theorem's statement.
     ``check()`` runs every check; ``latex()``, ``markdown()`` and ``text()`` print it.
+
+    Attributes
+    ----------
+    theorem : Theorem
+    steps : tuple of Step
     """
 
     theorem: Theorem
@@ -155,14 +189,43 @@ class Derivation:
         return tuple(n for check in checks if isinstance(check, Deduced) for n in check.theorems)
 
     def step(self, label: str) -> Step:
-        """The step with this label."""
+        """The step with this label.
+
+        Parameters
+        ----------
+        label : str
+
+        Returns
+        -------
+        Step
+
+        Raises
+        ------
+        ValueError
+            If no step has this label.
+        """
         for step in self.steps:
             if step.label == label:
                 return step
         raise ValueError(f"label must be one of {[s.label for s in self.steps]}; got {label!r}")
 
     def with_step(self, label: str, **changes: object) -> Derivation:
-        """The same derivation with one step changed, for example to see its check fail."""
+        """The same derivation with one step changed, for example to see its check fail.
+
+        Parameters
+        ----------
+        label : str
+        **changes : attributes of the step
+
+        Returns
+        -------
+        Derivation
+
+        Raises
+        ------
+        TypeError, ValueError
+            If no step has this label, or a step has no such attribute.
+        """
         changed = replace(self.step(label), **changes)  # type: ignore[arg-type]
         return replace(self, steps=tuple(changed if s.label == label else s for s in self.steps))
 
@@ -170,6 +233,10 @@ class Derivation:
         """Check every step; a deduction whose premise failed or is missing fails with it.
 
         The check of the whole fails too if its last step does not claim what the theorem states.
+
+        Returns
+        -------
+        Report
         """
         results: dict[str, StepResult] = {}
         for step in self.steps:
@@ -189,27 +256,57 @@ class Derivation:
     def status(self) -> str:
         """The status of the theorem, computed from its steps.
 
-        What the statement is when it is proved (exact, sufficient, necessary or asymptotic), or
-        tested, or failed.
+        Returns
+        -------
+        str
+            What the statement is when it is proved ("exact", "sufficient", "necessary" or
+            "asymptotic"), or "tested", or "failed".
         """
         return self.status_from(self.check())
 
     def status_from(self, report: Report) -> str:
-        """The status of the theorem, given the report of its steps."""
+        """The status of the theorem, given the report of its steps.
+
+        Parameters
+        ----------
+        report : Report
+
+        Returns
+        -------
+        str
+            As in `status`.
+        """
         found = {result.status for result in report.results}
         if Status.FAILED in found:
             return "failed"
         return "tested" if Status.TESTED in found else self.theorem.statement.kind
 
     def latex(self, *, fragment: bool = False) -> str:
-        r"""LaTeX: a compilable article, or theorem and proof to \input after ``macros.tex``."""
+        r"""Theorem and proof in LaTeX.
+
+        Parameters
+        ----------
+        fragment : bool
+            Whether it is to be read by ``\input`` after ``macros.tex``; else it is an article that
+            compiles by itself.
+
+        Returns
+        -------
+        str
+        """
         from delaystability.theory.article import article
         from delaystability.theory.latex import fragment as theorem_and_proof
 
         return theorem_and_proof(self) if fragment else article((self,))
 
     def markdown(self) -> str:
-        """Markdown with $...$ mathematics."""
+        """Theorem and proof in Markdown.
+
+        Returns
+        -------
+        str
+            With mathematics between dollars.
+        """
         from delaystability.theory.markdown import markdown
 
         return markdown(self)
@@ -223,7 +320,13 @@ class Derivation:
         return self.markdown()
 
     def text(self) -> str:
-        """Plain text with two-dimensional formulas in Unicode."""
+        """Theorem and proof as plain text.
+
+        Returns
+        -------
+        str
+            With two-dimensional formulas in Unicode.
+        """
         from delaystability.theory.plain import plain
 
         return plain(self)

@@ -80,7 +80,12 @@ def _at_delay(optimizer: Any, delay: Any) -> Derivation:
 
 
 def all_derivations() -> tuple[Derivation, ...]:
-    """Every theorem of the registry, in its order."""
+    """Every theorem of the registry, in its order.
+
+    Returns
+    -------
+    tuple of Derivation
+    """
     return tuple(named(name) for name in names())
 
 

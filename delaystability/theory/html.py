@@ -15,7 +15,7 @@ from delaystability.theory.references import REFERENCES
 from delaystability.theory.registry import named
 from delaystability.theory.typography import inline, tidy
 
-__all__ = ["proof_html", "reference_html", "statement_html"]
+__all__ = ["mathml", "proof_html", "reference_html", "statement_html"]
 
 
 _THIN_SPACE = '<mspace width="0.17em"/>'
@@ -32,22 +32,23 @@ _SET_AS_IN_LATEX = (
 )
 
 
-def _math(latex: str, display: str) -> str:
+def mathml(latex: str, display: str) -> str:
+    """A formula in LaTeX as MathML; ``display`` is ``"inline"`` or ``"block"``."""
     # Fixed sizes of brackets have no counterpart in MathML, where brackets grow by themselves.
     latex = re.sub(r"\\[bB]igg?[lr]|\\!", "", latex)
     latex = re.sub(r"([\^_])([A-Za-z0-9])", r"\1{\2}", latex)
-    mathml = str(convert(latex, display=display))
+    markup = str(convert(latex, display=display))
     for written, meant in _SET_AS_IN_LATEX:
-        mathml = mathml.replace(written, meant)
-    return _FUNCTION.sub(rf"{_THIN_SPACE}\1{_THIN_SPACE}", mathml)
+        markup = markup.replace(written, meant)
+    return _FUNCTION.sub(rf"{_THIN_SPACE}\1{_THIN_SPACE}", markup)
 
 
 def _inline(expression: Basic | str) -> str:
-    return _math(inline(formula_latex(expression)), "inline")
+    return mathml(inline(formula_latex(expression)), "inline")
 
 
 def _block(expression: Basic | str, mark: str) -> str:
-    return _math(f"{tidy(formula_latex(expression))}{mark}", "block")
+    return mathml(f"{tidy(formula_latex(expression))}{mark}", "block")
 
 
 def _style(derivation: Derivation) -> Style:

@@ -84,6 +84,10 @@ class DelayedOptimizer(torch.optim.Optimizer):
 
     A parameter without a gradient is skipped, and its queue stands still. A step that
     ``torch.amp.GradScaler`` skips does not move any queue.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
     """
 
     def __init__(

@@ -108,6 +108,10 @@ class StabilityMonitor:
     verdict is safe, and may be pessimistic. For other optimizers, and for groups with different
     optimizers, the smallest threshold is a guess; so it is for decays that differ, unless the
     threshold is monotone in the decay between them.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
     """
 
     def __init__(
@@ -169,13 +173,30 @@ class StabilityMonitor:
         step : int, optional
             The number of the update, if the loop counts itself: readings where it is a multiple of
             ``every``.
+
+        Returns
+        -------
+        Reading, or None between readings
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            As `read`.
         """
         number = self._calls if step is None else checked_count("step", step, 0)
         self._calls = number + 1
         return None if number % self.every else self.read(loss, number)
 
     def read(self, loss: Callable[[], Any], step: int | None = None) -> Reading:
-        """Make a reading now. Arguments as in `step`.
+        """Make a reading now.
+
+        Parameters
+        ----------
+        loss, step : as in `step`
+
+        Returns
+        -------
+        Reading
 
         Raises
         ------
@@ -219,7 +240,12 @@ class StabilityMonitor:
         return reading
 
     def table(self) -> str:
-        """The readings as lines of plain text."""
+        """The readings as lines of plain text.
+
+        Returns
+        -------
+        str
+        """
         rows = [_COLUMNS, *(_row(reading) for reading in self.history)]
         widths = [max(len(row[k]) for row in rows) for k in range(len(_COLUMNS))]
         return "\n".join(
@@ -231,7 +257,12 @@ class StabilityMonitor:
         )
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write the readings as a CSV file with a header."""
+        """Write the readings as a CSV file with a header.
+
+        Parameters
+        ----------
+        path : path of the file
+        """
         rows = [reading.as_dict() for reading in self.history]
         names = list(rows[0]) if rows else ["step"]
         with open(path, "w", encoding="utf-8", newline="") as file:
@@ -240,7 +271,17 @@ class StabilityMonitor:
             writer.writerows(rows)
 
     def to_json(self, path: str | PathLike[str] | None = None) -> str:
-        """The readings as JSON, also written to a file; what is not a finite number is null."""
+        """The readings as JSON; what is not a finite number is null.
+
+        Parameters
+        ----------
+        path : path of a file, optional
+            Where the text is written to, too.
+
+        Returns
+        -------
+        str
+        """
         rows = [
             {
                 name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -255,7 +296,17 @@ class StabilityMonitor:
         return text
 
     def plot(self, axes: Axes | None = None) -> Axes:
-        """Draw ``lr * sharpness / threshold`` against the update, with the bands; see the axes."""
+        """Draw ``lr * sharpness / threshold`` against the update, with the bands.
+
+        Parameters
+        ----------
+        axes : matplotlib axes, optional
+            By default of a new figure.
+
+        Returns
+        -------
+        matplotlib axes
+        """
         from delaystability.training.monitor_plot import plot_readings
 
         return plot_readings(self.history, self.bands, axes)

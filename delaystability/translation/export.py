@@ -21,7 +21,7 @@ from delaystability.translation.samples import (
     threshold_function,
 )
 
-__all__ = ["export"]
+__all__ = ["export", "source_code"]
 
 _RULES = ("max_learning_rate", "max_sharpness", "adjust_learning_rate")
 _MOST_SAMPLES = 1000
@@ -71,25 +71,26 @@ def export(
     -------
     tuple of Path
         The source files, the test, a README.md that says how to run it, and ``bounds.json`` with
-        the theorems on these optimizers (see `delaystability.theory.bounds_json`).
+        the theorems on these optimizers (see ``delaystability.theory.bounds_json``).
 
     Raises
     ------
     TypeError, ValueError
         If an argument is not what is described here.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
     """
-    if not isinstance(language, str) or language not in LANGUAGES:
-        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}; got {language!r}")
+    _check_language(language)
     if isinstance(samples, bool) or not isinstance(samples, int):
         raise TypeError(f"samples must be an integer from 1 to {_MOST_SAMPLES}; got {samples!r}")
     if not 1 <= samples <= _MOST_SAMPLES:
         raise ValueError(f"samples must be an integer from 1 to {_MOST_SAMPLES}; got {samples}")
     names = _checked_optimizers(optimizers)
     place = _checked_folder(folder)
-    program = kernel_program().only([*map(threshold_function, names), *_RULES])
-    written = LANGUAGES[language]
-    writer = written(program, (*_SUBJECT, *written.remark, *_ORIGIN))
-    tester = written(program, (*_TEST, *_ORIGIN))
+    writer = _writer(language, names, _SUBJECT)
+    tester = _writer(language, names, _TEST)
     values = [sample for name in names for sample in certified_samples(name, samples)]
     refused = [
         refusal
@@ -105,6 +106,40 @@ def export(
     for name, text in files.items():
         (place / name).write_text(text, encoding="utf-8", newline="\n")
     return tuple(place / name for name in files)
+
+
+def source_code(language: str, optimizers: str | Iterable[str] | None = None) -> dict[str, str]:
+    """The source files that `export` writes, without test and theorems: name -> text.
+
+    Parameters
+    ----------
+    language, optimizers : see `export`
+
+    Returns
+    -------
+    dict of str
+        The text of each file by its name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described there.
+    """
+    _check_language(language)
+    return _writer(language, _checked_optimizers(optimizers), _SUBJECT).sources()
+
+
+def _check_language(language: object) -> None:
+    if not isinstance(language, str) or language not in LANGUAGES:
+        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}; got {language!r}")
+
+
+def _writer(language: str, names: list[str], subject: tuple[str, ...]) -> Language:
+    """What prints the kernels of these optimizers, with this text above them."""
+    program = kernel_program().only([*map(threshold_function, names), *_RULES])
+    written = LANGUAGES[language]
+    remark = written.remark if subject is _SUBJECT else ()
+    return written(program, (*subject, *remark, *_ORIGIN))
 
 
 def _bounds(optimizers: list[str]) -> str:

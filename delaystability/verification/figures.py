@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from delaystability.bounds import stability_threshold
 from delaystability.optimizers import CATALOGUE, optimizer_from_name
-from delaystability.validation.figures import COLOURS, DASHES, MARKERS
+from delaystability.plot.style import COLOURS, DASHES, MARKERS
 from delaystability.verification.thresholds import ThresholdRow
 
 __all__ = ["certified_figure", "svg"]

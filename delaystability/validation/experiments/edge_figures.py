@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from delaystability.bounds import stability_threshold
+from delaystability.optimizer import steady_gain
+from delaystability.plot.style import COLOURS, DASHES, MARKERS, tidy
 from delaystability.validation.experiments.edge_runs import BAND, Cell, EdgeRun
-from delaystability.validation.experiments.rule import steady_gain
-from delaystability.validation.figures import COLOURS, DASHES, MARKERS, tidy
 
 __all__ = ["courses_figure", "thresholds_figure"]
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.bounds import stability_threshold
+from delaystability.optimizer import steady_gain
 from delaystability.optimizers import SGD, Optimizer
 from delaystability.validation.experiments.edge_trials import schedule
 from delaystability.validation.experiments.quadratic_recursion import Loop, log_radius
-from delaystability.validation.experiments.rule import rule_of, steady_gain
+from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.statistics import Interval, median_interval
 from delaystability.validation.sweeps.trial import FinishedTrial
 

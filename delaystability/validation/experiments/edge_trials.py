@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from delaystability.bounds import stability_threshold
+from delaystability.optimizer import steady_gain
 from delaystability.validation.curvature import hessian_extremes, mixed_start
 from delaystability.validation.data import digits
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.device import checked_device, checked_dtype
-from delaystability.validation.experiments.rule import rule_of, steady_gain
+from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.network import Network
 from delaystability.validation.problem import Problem
 from delaystability.validation.sweeps.trial import Chunk

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from delaystability.optimizers import CATALOGUE
+from delaystability.plot.style import COLOURS, MARKERS, tidy
 from delaystability.validation.experiments.escape_verdict import Escapes
 
 __all__ = ["critical_figure", "rates_figure"]
 
 # Okabe and Ito's palette, told apart with every common colour vision.
-_COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", "-.", ":", (0, (6, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
@@ -49,14 +47,14 @@ def critical_figure(found: Escapes) -> Figure:
             )
         )
         where = _spread(np.searchsorted(delays, its), place, len(names))
-        top.plot(where, predicted, color=_COLOURS[style], ls=_LINES[style], lw=1.2)
+        top.plot(where, predicted, color=COLOURS[style], ls=_LINES[style], lw=1.2)
         for axes, scale in ((top, np.ones_like(predicted)), (bottom, predicted)):
             axes.errorbar(
                 where,
                 middle / scale,
                 np.abs(np.array([middle - low, high - middle])) / scale,
-                fmt=_MARKERS[style],
-                color=_COLOURS[style],
+                fmt=MARKERS[style],
+                color=COLOURS[style],
                 ms=6,
                 mec="white",
                 mew=0.6,
@@ -82,7 +80,7 @@ def critical_figure(found: Escapes) -> Figure:
     minima = len(np.unique(found.minimum))
     top.set_title(f"Critical learning rates at {minima} trained minima", fontsize=12)
     for axes in (top, bottom):
-        _tidy(axes)
+        tidy(axes)
     return figure
 
 
@@ -107,19 +105,19 @@ def rates_figure(found: Escapes) -> Figure:
             chosen = growing & (found.optimizer == name)[:, None] & (found.resolved == resolved)
             predicted, rates = found.predicted[chosen], found.rates[chosen]
             marks = {
-                "color": _COLOURS[style],
+                "color": COLOURS[style],
                 "ms": 4.5,
                 "mew": 0.7,
-                "mfc": _COLOURS[style] if resolved else "none",
+                "mfc": COLOURS[style] if resolved else "none",
                 "alpha": 0.85,
             }
             label = CATALOGUE[name].title if resolved else None
-            top.plot(predicted, rates, _MARKERS[style], label=label, **marks)
+            top.plot(predicted, rates, MARKERS[style], label=label, **marks)
             bottom.errorbar(
                 predicted,
                 rates / predicted,
                 found.uncertainties[chosen] / predicted,
-                fmt=_MARKERS[style],
+                fmt=MARKERS[style],
                 elinewidth=0.7,
                 **marks,
             )
@@ -145,16 +143,10 @@ def rates_figure(found: Escapes) -> Figure:
     )
     top.legend(frameon=False, fontsize=9)
     for axes in (top, bottom):
-        _tidy(axes)
+        tidy(axes)
     return figure
 
 
 def _spread(places: NDArray[np.int64], place: int, count: int) -> NDArray[np.float64]:
     """Marks of several optimizers at one delay, side by side."""
     return places.astype(np.float64) + 0.5 * ((place + 0.5) / count - 0.5)
-
-
-def _tidy(axes: Axes) -> None:
-    axes.spines["top"].set_visible(False)
-    axes.spines["right"].set_visible(False)
-    axes.grid(alpha=0.25, lw=0.6)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.bounds import stability_threshold
+from delaystability.optimizer import steady_gain
 from delaystability.optimizers import Optimizer, optimizer_from_name
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.momentum_verdict import Thresholds, judge
@@ -36,7 +37,7 @@ from delaystability.validation.experiments.near_minimum import (
     log_distances,
     trained_minimum,
 )
-from delaystability.validation.experiments.rule import rule_of, steady_gain
+from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 from delaystability.validation.training import Replica
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from delaystability.optimizers import CATALOGUE
+from delaystability.plot.style import COLOURS, MARKERS, tidy
 from delaystability.validation.experiments.quadratic_verdict import WRONG, Decisions
 from delaystability.validation.statistics import share_interval
 
@@ -15,8 +15,6 @@ __all__ = ["decisions_figure", "rates_figure"]
 
 # Okabe and Ito's palette, told apart with every common colour vision.
 _SCALAR, _MATRIX, _SHADE = "#0072B2", "#D55E00", "#009E73"
-_COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _INSIDE, _OUTSIDE = 3, 5  # bins on each side of the threshold, inside and outside the band
 _DRAWN = 40  # marks for each optimizer
 
@@ -95,7 +93,7 @@ def decisions_figure(found: Decisions) -> Figure:
         fontsize=11,
     )
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-    _tidy(axes)
+    tidy(axes)
     return figure
 
 
@@ -120,12 +118,12 @@ def rates_figure(found: Decisions) -> Figure:
         rows = np.flatnonzero(optimizer == name)[
             :: max(1, int((optimizer == name).sum()) // _DRAWN)
         ]
-        for side, face in ((0, "none"), (1, _COLOURS[place])):
+        for side, face in ((0, "none"), (1, COLOURS[place])):
             left.plot(
                 np.abs(predicted[rows, side]),
                 np.abs(predicted[rows, side]) * ratios[rows, side],
-                _MARKERS[place],
-                color=_COLOURS[place],
+                MARKERS[place],
+                color=COLOURS[place],
                 mfc=face,
                 ms=4,
                 mew=0.7,
@@ -161,11 +159,5 @@ def rates_figure(found: Decisions) -> Figure:
     right.set_title("Their ratio", fontsize=11)
     right.legend(frameon=False, fontsize=9, loc="upper left")
     for axes in (left, right):
-        _tidy(axes)
+        tidy(axes)
     return figure
-
-
-def _tidy(axes: Axes) -> None:
-    axes.spines["top"].set_visible(False)
-    axes.spines["right"].set_visible(False)
-    axes.grid(alpha=0.25, lw=0.6)

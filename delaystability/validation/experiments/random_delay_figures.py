@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from delaystability.optimizers import CATALOGUE
+from delaystability.plot.style import tidy
 from delaystability.validation.experiments.random_delay_verdict import EARLY, LATE, Ensemble
 from delaystability.validation.statistics import Interval, median_interval
 
@@ -63,7 +64,7 @@ def thresholds_figure(found: Sequence[Ensemble]) -> Figure:
         axes.set_xticks(range(len(shown)), [each.kind for each in shown])
         axes.set_xlabel("distribution of the delay (mean 7 updates)")
         axes.set_title(CATALOGUE[name].title, fontsize=11)
-        _tidy(axes)
+        tidy(axes)
     panels[0].set_ylabel("largest stable learning rate × sharpness")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
@@ -125,7 +126,7 @@ def growth_figure(found: Sequence[Ensemble]) -> Figure:
         axes.set_title(f"{each.kind}, {CATALOGUE[each.optimizer].title}", fontsize=10)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
-        _tidy(axes)
+        tidy(axes)
     for axes in panels[:, 0]:
         axes.set_ylabel("growth (nats an update)")
     for axes in panels[-1]:
@@ -161,9 +162,3 @@ def _mark(
         capsize=2.5,
         label=f"measured: {label}" if label else None,
     )
-
-
-def _tidy(axes: Axes) -> None:
-    axes.spines["top"].set_visible(False)
-    axes.spines["right"].set_visible(False)
-    axes.grid(alpha=0.25, lw=0.6)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from delaystability.plot.style import tidy
 from delaystability.validation.experiments.selection_verdict import Runs, series_title
 from delaystability.validation.statistics import median_interval
 
@@ -63,7 +64,7 @@ def selection_figure(found: Runs) -> Figure:
         lower.set_xlabel("delay (updates)")
         lower.set_xticks(_places(delays), [str(delay) for delay in delays])
         for axes in (upper, lower):
-            _tidy(axes)
+            tidy(axes)
     panels[0, 0].set_ylim(0.01, 2.0)
     low, high = panels[1, 0].get_ylim()
     panels[1, 0].set_ylim(low, high + 0.15 * (high - low))
@@ -142,7 +143,7 @@ def usable_figure(found: Runs) -> Figure:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_minor_locator(NullLocator())
         axes.legend(frameon=False, fontsize=9)
-        _tidy(axes)
+        tidy(axes)
     return figure
 
 
@@ -195,9 +196,3 @@ def _bars(value: float, low: float, high: float) -> list[list[float]]:
     """Lengths of the bars down and up; none where the sample is too small."""
     ends = np.nan_to_num([value - low, high - value], nan=0.0)
     return [[max(0.0, float(ends[0]))], [max(0.0, float(ends[1]))]]
-
-
-def _tidy(axes: Axes) -> None:
-    axes.spines["top"].set_visible(False)
-    axes.spines["right"].set_visible(False)
-    axes.grid(alpha=0.25, lw=0.6)

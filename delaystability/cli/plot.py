@@ -1,0 +1,233 @@
+"""Pictures: ``delaystability plot map``, ``roots``, ``rule``, ``escape`` and others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from delaystability.cli.options import (
+    CATALOGUE_NAMES,
+    Momentum,
+    Noise,
+    integer,
+    number,
+    optimizer_of,
+)
+from delaystability.delays import MeasuredDelay
+from delaystability.optimizers import CATALOGUE, Optimizer
+from delaystability.terminal import RefusedError, clear_errors
+
+__all__ = ["plot"]
+
+plot = typer.Typer(
+    help="Draw a picture into a .png, .pdf or .svg file.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+OptimizerOption = Annotated[str, typer.Option(help=f"One of: {CATALOGUE_NAMES}.")]
+Sharpness = Annotated[
+    str | None, typer.Option(help="Show learning rates for a minimum of this sharpness.")
+]
+Size = Annotated[str, typer.Option(help="column (3.3 in), page (6.8 in) or slide (10 in).")]
+_DEFAULT_MOMENTUM = "0.9"
+
+
+def _output(name: str) -> Any:
+    return typer.Option("--output", "-o", help=f"File to write: {name}.png, .pdf or .svg.")
+
+
+def _drawing(output: Path) -> Any:
+    """The package's pictures, once the name of the file is known to be good."""
+    try:
+        import delaystability.plot as drawing
+        from delaystability.plot.style import checked_file
+    except ImportError as error:
+        raise RefusedError(str(error)) from None
+    checked_file(output)
+    return drawing
+
+
+def _optimizer(name: str, momentum: str | None) -> Optimizer:
+    """The optimizer; where it has a momentum that is not given, with momentum 0.9."""
+    has_momentum = name in CATALOGUE and name != "sgd"
+    default = _DEFAULT_MOMENTUM if has_momentum else None
+    return optimizer_of(name, default if momentum is None else momentum)
+
+
+def _optional(argument: str, text: str | None) -> float | None:
+    return None if text is None else number(argument, text)
+
+
+def _two_panels(drawing: Any, size: str) -> Any:
+    """One above the other where the sheet is narrow, and else side by side."""
+    if size == "column":
+        return drawing.sheet(1, 2, size=size, height=1.0)
+    return drawing.sheet(2, 1, size=size, text=0.66, width=0.5)
+
+
+@plot.command("map")
+def map_(
+    optimizer: OptimizerOption = "sgd",
+    momentum: Momentum = None,
+    over: Annotated[str, typer.Option(help="The horizontal axis: delay or momentum.")] = "delay",
+    delay: Annotated[
+        str | None, typer.Option(help="Of the run to mark; with --over momentum, of all (4).")
+    ] = None,
+    longest_delay: Annotated[str, typer.Option(help="End of the delay axis.")] = "32",
+    lr: Annotated[str | None, typer.Option(help="Mark a run with this learning rate.")] = None,
+    sharpness: Sharpness = None,
+    size: Size = "column",
+    output: Annotated[Path, _output("map")] = Path("map.png"),
+) -> None:
+    """Which learning rates are stable over delay or momentum, and how fast runs settle or leave."""
+    with clear_errors():
+        drawing = _drawing(output)
+        rate, curvature = _optional("lr", lr), _optional("sharpness", sharpness)
+        chosen = _optimizer(optimizer, momentum)
+        style: dict[str, Any] = {"sharpness": curvature, "size": size}
+        if over == "momentum":
+            if rate is not None:
+                style["run"] = (chosen.parameters.get("momentum", 0.0), rate)
+            lag = integer("delay", "4" if delay is None else delay)
+            axes = drawing.momentum_map(chosen, lag, **style)
+        elif over == "delay":
+            last, lag = integer("longest-delay", longest_delay), integer("delay", delay or "0")
+            if rate is not None:
+                style["run"] = (lag, rate)
+                last = max(last, lag)
+            if last < 1:
+                raise RefusedError(f"longest-delay must be an integer >= 1; got {last}")
+            delays = np.unique(np.linspace(0, last, min(last, 128) + 1).round().astype(int))
+            axes = drawing.stability_map(chosen, delays, **style)
+        else:
+            raise RefusedError(f"over must be delay or momentum; got {over!r}")
+        print(drawing.save(axes, output))
+
+
+@plot.command()
+def roots(
+    optimizer: OptimizerOption = "sgd",
+    momentum: Momentum = None,
+    delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "4",
+    largest_gain: Annotated[
+        str | None, typer.Option(help="Learning rate times sharpness up to which roots go.")
+    ] = None,
+    size: Size = "column",
+    output: Annotated[Path, _output("roots")] = Path("roots.png"),
+) -> None:
+    """Where the roots of the characteristic polynomial go as the learning rate grows."""
+    with clear_errors():
+        drawing = _drawing(output)
+        axes = drawing.root_locus(
+            _optimizer(optimizer, momentum),
+            integer("delay", delay),
+            largest_gain=_optional("largest-gain", largest_gain),
+            size=size,
+        )
+        print(drawing.save(axes, output))
+
+
+@plot.command()
+def rule(
+    optimizer: Annotated[
+        list[str] | None,
+        typer.Option(help=f"One of: {CATALOGUE_NAMES}. The first is the reference."),
+    ] = None,
+    momentum: Momentum = None,
+    lr: Annotated[str, typer.Option(help="Learning rate of the reference without delay.")] = "1",
+    longest_delay: Annotated[str, typer.Option(help="End of the delay axis.")] = "256",
+    size: Size = "column",
+    output: Annotated[Path, _output("rule")] = Path("rule.png"),
+) -> None:
+    """Learning rates that keep the accessible minima as the delay grows, raw and effective."""
+    with clear_errors():
+        drawing = _drawing(output)
+        names = optimizer or ["sgd", "heavy-ball", "shifted-momentum"]
+        chosen = [_optimizer(name, None if name == "sgd" else momentum) for name in names]
+        last = integer("longest-delay", longest_delay)
+        if last < 2:
+            raise RefusedError(f"longest-delay must be an integer >= 2; got {last}")
+        delays = np.unique(np.geomspace(1, last + 1, 60).round().astype(int)) - 1
+        with _two_panels(drawing, size) as panels:
+            for axes, effective in zip(panels, (False, True), strict=True):
+                drawing.adjustment_rule(
+                    chosen, delays, lr=number("lr", lr), effective=effective, axes=axes
+                )
+            panels[1].set_title("")
+            panels[0].get_legend().remove()
+        print(drawing.save(panels[0], output))
+
+
+@plot.command()
+def escape(
+    optimizer: OptimizerOption = "sgd",
+    momentum: Momentum = None,
+    delay: Annotated[
+        list[str] | None, typer.Option(help="0, 1, 4 and 16 by default; several times for several.")
+    ] = None,
+    measured: Annotated[
+        Path | None, typer.Option(help="The SQLite file of `validate escape`: adds its runs.")
+    ] = None,
+    size: Size = "column",
+    output: Annotated[Path, _output("escape")] = Path("escape.png"),
+) -> None:
+    """How fast a run leaves a minimum above the largest stable learning rate."""
+    with clear_errors():
+        drawing = _drawing(output)
+        chosen = _optimizer(optimizer, momentum)
+        runs = None if measured is None else drawing.read_rates(measured, chosen)
+        lags = [integer("delay", text) for text in delay or []]
+        lags = lags or (list(runs)[:7] if runs else [0, 1, 4, 16])
+        shown = {lag: values for lag, values in (runs or {}).items() if lag in lags}
+        axes = drawing.escape(chosen, lags, measured=shown or None, size=size)
+        print(drawing.save(axes, output))
+
+
+@plot.command()
+def histogram(
+    log: Annotated[Path, typer.Argument(help="Measured delays (CSV).", show_default=False)],
+    optimizer: OptimizerOption = "sgd",
+    momentum: Momentum = None,
+    sharpness: Sharpness = None,
+    curvature_noise: Noise = "0",
+    size: Size = "column",
+    output: Annotated[Path, _output("histogram")] = Path("histogram.png"),
+) -> None:
+    """Measured delays, and the largest stable learning rates that four readings of them imply."""
+    with clear_errors():
+        drawing = _drawing(output)
+        delay = MeasuredDelay.from_log(log)
+        with _two_panels(drawing, size) as panels:
+            drawing.staleness_histogram(delay, axes=panels[0])
+            drawing.implied_thresholds(
+                _optimizer(optimizer, momentum),
+                delay,
+                sharpness=_optional("sharpness", sharpness),
+                curvature_noise=number("curvature-noise", curvature_noise),
+                axes=panels[1],
+            )
+        print(drawing.save(panels[0], output))
+
+
+@plot.command()
+def measured(
+    results: Annotated[
+        Path,
+        typer.Argument(
+            help="The .json of the experiment edge or momentum, or the .sqlite of escape, "
+            "momentum or noise.",
+            show_default=False,
+        ),
+    ],
+    ratio: Annotated[bool, typer.Option("--ratio", help="Measured over predicted.")] = False,
+    size: Size = "column",
+    output: Annotated[Path, _output("measured")] = Path("measured.png"),
+) -> None:
+    """What an experiment measured against what was predicted."""
+    with clear_errors():
+        drawing = _drawing(output)
+        print(drawing.save(drawing.measured(results, ratio=ratio, size=size), output))

@@ -1,0 +1,181 @@
+"""Measured staleness: its histogram, and the thresholds that four readings of it imply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from delaystability.arguments import checked_optimizer, nonnegative
+from delaystability.bounds import stability_threshold
+from delaystability.delays import Delay, MeasuredDelay, RandomDelay
+from delaystability.optimizers import Optimizer
+from delaystability.plot.style import COLOURS, canvas, legend_below, tidy
+from delaystability.plot.words import described
+
+__all__ = ["ImpliedThresholds", "implied_thresholds", "staleness_histogram"]
+
+
+@dataclass(frozen=True)
+class ImpliedThresholds:
+    """Four readings of the same delays, as largest stable learning rate times sharpness.
+
+    Attributes
+    ----------
+    mean, mean_square : float
+        For independent delays with these frequencies: of the mean of a perturbation, and of its
+        mean square.
+    mean_delay, longest_delay : float
+        For the mean delay, rounded, and the longest one, as if they were fixed.
+    """
+
+    mean: float
+    mean_square: float
+    mean_delay: float
+    longest_delay: float
+
+    @staticmethod
+    def of(
+        optimizer: Optimizer, delay: Delay, *, curvature_noise: float = 0.0
+    ) -> ImpliedThresholds:
+        """The thresholds of this optimizer; see `stability_threshold` for the arguments."""
+        noise = float(nonnegative("curvature_noise", curvature_noise))
+        random = {
+            moment: stability_threshold(optimizer, delay, moment=moment, curvature_noise=noise)
+            for moment in ("mean", "mean-square")
+        }
+        fixed = [
+            stability_threshold(optimizer, int(lag), curvature_noise=noise)
+            for lag in (round(float(delay.mean)), delay.maximum)
+        ]
+        return ImpliedThresholds(random["mean"], random["mean-square"], fixed[0], fixed[1])
+
+
+def _checked_delay(delay: Any) -> Delay:
+    if isinstance(delay, (MeasuredDelay, RandomDelay)):
+        return delay
+    if isinstance(delay, Delay):
+        raise TypeError(f"delay must be a MeasuredDelay or a RandomDelay; got {delay!r}")
+    return MeasuredDelay.from_log(delay)
+
+
+def staleness_histogram(delay: Any, *, axes: Axes | None = None, size: str = "column") -> Axes:
+    """The frequencies of the delays, with their mean and the longest one.
+
+    Parameters
+    ----------
+    delay : MeasuredDelay or RandomDelay, or what `MeasuredDelay.from_log` reads
+    axes : Axes, optional
+    size : "column", "page" or "slide", for a figure of its own
+
+    Returns
+    -------
+    Axes
+        Its first patches are the bars, one for each delay that occurs, in increasing order.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad arguments.
+    """
+    chosen = _checked_delay(delay)
+    pmf = {lag: float(probability) for lag, probability in chosen.pmf.items()}
+    with canvas(axes, size) as drawn:
+        thickness = matplotlib.rcParams["lines.linewidth"]
+        drawn.bar(
+            list(pmf),
+            [100 * probability for probability in pmf.values()],
+            width=1.0,
+            color="#56B4E9",
+            edgecolor="white",
+            lw=0.4 * thickness if len(pmf) < 60 else 0,
+        )
+        mean, longest = float(chosen.mean), float(chosen.maximum)
+        for place, dashes, name in (
+            (mean, "--", f"mean, {mean:.3g}"),
+            (longest, ":", f"longest, {longest:g}"),
+        ):
+            drawn.axvline(place, color=COLOURS[0], ls=dashes, lw=1.1 * thickness, label=name)
+        drawn.set(xlabel="delay (updates)", ylabel="gradients (%)")
+        drawn.xaxis.set_major_locator(MaxNLocator(integer=True))
+        log = chosen if isinstance(chosen, MeasuredDelay) else None
+        count = "" if log is None else f" of {log.sequence.size:,} gradients"
+        drawn.set_title(f"Delays{count}")
+        legend_below(drawn)
+        tidy(drawn)
+        drawn.grid(visible=False, axis="x")
+    return drawn
+
+
+def implied_thresholds(
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    sharpness: float | None = None,
+    curvature_noise: float = 0.0,
+    axes: Axes | None = None,
+    size: str = "column",
+) -> Axes:
+    """The largest stable learning rates that four readings of the same delays imply.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters, whose tables do not depend on the delay
+    delay : MeasuredDelay or RandomDelay, or what `MeasuredDelay.from_log` reads
+    sharpness : number, optional
+        Curvature of the minimum; without it the axis is learning rate times sharpness.
+    curvature_noise : number; see `stability_threshold`
+    axes : Axes, optional
+    size : "column", "page" or "slide", for a figure of its own
+
+    Returns
+    -------
+    Axes
+        One bar for each reading: see `ImpliedThresholds`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad arguments.
+    """
+    chosen = _checked_delay(delay)
+    found = ImpliedThresholds.of(
+        checked_optimizer(optimizer), chosen, curvature_noise=curvature_noise
+    )
+    scale = 1.0 if sharpness is None else float(nonnegative("sharpness", sharpness))
+    rows = (
+        ("mean square", found.mean_square, COLOURS[1], ""),
+        ("mean", found.mean, COLOURS[6], ""),
+        (f"mean delay {round(float(chosen.mean))}", found.mean_delay, "0.75", "////"),
+        (f"longest delay {chosen.maximum:g}", found.longest_delay, "0.75", "\\\\\\\\"),
+    )
+    with canvas(axes, size, height=0.75) as drawn:
+        values = [value / scale for _, value, _, _ in rows]
+        for place, (_, _, colour, hatch) in enumerate(rows):
+            drawn.barh(
+                place, values[place], height=0.62, color=colour, hatch=hatch, edgecolor="white"
+            )
+            drawn.annotate(
+                f"{values[place]:.4g}",
+                (values[place], place),
+                xytext=(0.35 * matplotlib.rcParams["font.size"], 0),
+                textcoords="offset points",
+                va="center",
+                fontsize="small",
+            )
+        drawn.set_yticks(range(len(rows)), [name for name, *_ in rows])
+        drawn.invert_yaxis()
+        drawn.set_xlim(0, 1.22 * max(values))
+        drawn.xaxis.set_major_locator(MaxNLocator(5))
+        drawn.set_xlabel(
+            "largest stable learning rate × sharpness"
+            if sharpness is None
+            else f"largest stable learning rate (sharpness {scale:g})"
+        )
+        drawn.set_title(f"Implied for {described(optimizer)}")
+        tidy(drawn)
+        drawn.grid(visible=False, axis="y")
+    return drawn
