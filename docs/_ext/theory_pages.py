@@ -1,0 +1,171 @@
+"""The theory's pages, written from the registry of theorems before the sources are read.
+
+One page for each part of the theory, an index and the references. Every derivation is checked while
+the page is written, so a status on it is that of this build; a failed check fails the build.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+from delaystability.theory.collection import Chapter, Entry, collected, counted, entries
+from delaystability.theory.derive import all_derivations
+from delaystability.theory.formula import formula_latex
+from delaystability.theory.html import proof_html, reference_html, statement_html
+from delaystability.theory.line_breaks import width
+from delaystability.theory.markdown import inline_markdown
+from delaystability.theory.references import REFERENCES
+from delaystability.theory.registry import names
+from delaystability.theory.summary import Line, summary
+from delaystability.theory.typography import inline
+
+__all__ = ["pages", "setup"]
+
+_WIDEST = 24.0
+"""The width, in ems, of the widest claim in the index."""
+
+_INTRODUCTION = r"""# The theory
+
+An optimizer with learning rate $\eta$ applies gradients that were computed $\tau$ updates earlier.
+Near a minimum whose Hessian has the eigenvalue $h$, all depends on the *gain* $a = \eta h$: the
+loop is stable if all roots of its characteristic equation lie inside the unit circle. Where the
+stable gains are $0 < a < a_\ast$, the *threshold* $a_\ast$ decides which minima the run can stay
+in: those of *sharpness* (largest eigenvalue) below $a_\ast/\eta$. The learning rate is that of
+`torch.optim.SGD`, and $m$ is the momentum; [all symbols](../notation.md) have a page.
+"""
+
+_LEGEND = """
+## How a theorem is known
+
+| status | meaning |
+|---|---|
+| {exact} | an equation |
+| {sufficient} | a bound below which every gain is stable |
+| {necessary} | a bound above which no gain is |
+| {asymptotic} | a limit |
+| {tested} | some step was only tried on a grid: not proved |
+
+Proofs are lists of steps, and each step says how it is known: {proved} by exact algebra, for every
+delay at once; {deduced} in words from steps and theorems that are checked themselves, and confirmed
+numerically besides; {cited} from the literature; or {tested} on a grid only.
+
+The same theory as one LaTeX article: `delaystability derive all --format latex -o article.tex`.
+
+## All theorems
+"""
+_STATUSES = (
+    *("exact", "sufficient", "necessary", "asymptotic", "tested"),
+    *("proved", "deduced", "cited"),
+)
+
+
+def _badge(status: str) -> str:
+    return f'<span class="status {status}">{status}</span>'
+
+
+def pages(chapters: tuple[Chapter, ...]) -> dict[str, str]:
+    """The Markdown of each page, by its name: one a chapter, ``index`` and ``references``."""
+    told = entries(chapters)
+    place = {entry.name: chapter.label for chapter in chapters for entry in chapter.entries}
+    written = {chapter.label: _chapter(chapter, place) for chapter in chapters}
+    written["index"] = _index(chapters, counted(told))
+    written["references"] = f"# References\n\n{reference_html(sorted(REFERENCES))}\n"
+    return written
+
+
+def _index(chapters: tuple[Chapter, ...], count: str) -> str:
+    legend = _LEGEND.format(**{status: _badge(status) for status in _STATUSES})
+    rows = []
+    for chapter in chapters:
+        rows += [f"\n### [{chapter.title}]({chapter.label}.md)\n"]
+        rows += ["```{rst-class} theorems\n```\n", "| theorem | claim | |", "|---|---|---|"]
+        rows += [_row(line) for line in summary(chapter.entries)]
+    listed = "\n".join([chapter.label for chapter in chapters] + ["references"])
+    contents = f"```{{toctree}}\n:hidden:\n\n{listed}\n```"
+    return "\n".join([_INTRODUCTION, count, legend, *rows, "", contents, ""])
+
+
+def _row(line: Line) -> str:
+    formula = inline(formula_latex(line.relation))
+    shown = width(formula) <= _WIDEST and r"\begin" not in formula
+    claim = inline_markdown(line.relation) if shown else "see there"
+    domain = ", ".join(inline_markdown(condition) for condition in line.domain)
+    where = f"; {domain}" if domain else ""
+    return f"| [{line.title}](#theorem-{line.name}) | {claim}{where} | {_badge(line.status)} |"
+
+
+def _chapter(chapter: Chapter, place: dict[str, str]) -> str:
+    theorems = [_theorem(entry, place) for entry in chapter.entries]
+    return "\n\n".join([f"# {chapter.title}", *theorems, ""])
+
+
+def _theorem(entry: Entry, place: dict[str, str]) -> str:
+    theorem = entry.derivation.theorem
+    steps = entry.report.summary().split(": ", 1)[1]
+    noun = "Proof" if entry.status not in ("tested", "failed") else "Derivation"
+    sources = ", ".join(f'<a href="references.html#{key}">[{key}]</a>' for key in theorem.sources)
+    parts = [
+        f"(theorem-{entry.name})=\n## {theorem.title}\n",
+        f'<div class="theorem"><p class="head"><b>{theorem.kind.capitalize()}</b> '
+        f'{_badge(entry.status)} <code>ds.derive("{entry.name}")</code>'
+        f"{f' <span>{sources}</span>' if sources else ''}</p>"
+        f"{_linked(statement_html(entry.derivation), place)}</div>\n",
+        f"<details><summary>{noun}: {steps}</summary>"
+        f"{_linked(proof_html(entry.derivation, entry.report), place)}</details>",
+    ]
+    return "\n".join(re.sub(r"\n\s*\n", "\n", part) if "<" in part[:1] else part for part in parts)
+
+
+def _linked(text: str, place: dict[str, str]) -> str:
+    """The links of one page made links between the pages."""
+
+    def target(match: re.Match[str]) -> str:
+        name = match[1]
+        page = f"{place[name]}.html#theorem-{name}" if name in place else f"references.html#{name}"
+        return f'href="{page}"'
+
+    return re.sub(r"\s*\n\s*", " ", re.sub(r'href="#([^"]+)"', target, text))
+
+
+def _link_theorems(
+    app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]
+) -> None:
+    """The theorems that a docstring names among its references become links to them."""
+    known = names()
+
+    def linked(match: re.Match[str]) -> str:
+        return f":ref:`{match[1]} <theorem-{match[1]}>`" if match[1] in known else match[0]
+
+    start = next((i for i, line in enumerate(lines) if "rubric:: References" in line), len(lines))
+    for i in range(start, len(lines)):
+        lines[i] = re.sub(r"``([\w-]+)``", linked, lines[i])
+
+
+def _write(app: Sphinx) -> None:
+    folder = Path(app.srcdir) / "theory"
+    folder.mkdir(exist_ok=True)
+    chapters = collected(all_derivations())
+    failed = [entry.name for entry in entries(chapters) if entry.status == "failed"]
+    if failed:
+        raise ExtensionError(f"the checks of these theorems fail: {', '.join(failed)}")
+    written = pages(chapters)
+    for stale in set(folder.glob("*.md")) - {folder / f"{name}.md" for name in written}:
+        stale.unlink()
+    for name, text in written.items():
+        path = folder / f"{name}.md"
+        # An unchanged page keeps its date, and is not read again.
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Write the pages as soon as the builder is there, and link docstrings to them."""
+    app.connect("builder-inited", _write)
+    # After napoleon, which makes the sections.
+    app.connect("autodoc-process-docstring", _link_theorems, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
