@@ -103,6 +103,21 @@ def test_before_any_delay_is_known_the_rate_is_left_alone_or_that_of_the_initial
     assert _update(careful) == [0.1]
 
 
+def test_delays_in_bursts_are_replayed_in_their_order():
+    # Nine prompt updates, then a very late one: worse than independent delays, over twice.
+    log = [0] * 9 + [9]
+    optimizer = _sgd(momentum=0.0)
+    scheduler = DelayAwareLR(optimizer)
+    _update(optimizer)
+    scheduler.step(delay=log)
+    expected = 0.1 * ds.replay_threshold(ds.SGD(), log) / ds.stability_threshold(ds.SGD(), 0)
+    assert _update(optimizer) == pytest.approx([expected], rel=4 * EPS)
+    independent = ds.adjust_learning_rate(
+        0.1, ds.SGD(), 0, ds.MeasuredDelay.from_log(log), moment="mean"
+    )
+    assert independent > 2 * expected
+
+
 def test_only_the_last_delays_count():
     optimizer = _sgd()
     scheduler = DelayAwareLR(optimizer, window=4, every=1)
@@ -126,7 +141,7 @@ def test_the_threshold_is_computed_when_the_delays_have_doubled_and_then_every_s
 
     monkeypatch.setattr(module, "stability_threshold", counted)
     optimizer = _sgd()
-    scheduler = DelayAwareLR(optimizer, every=8, window=100)
+    scheduler = DelayAwareLR(optimizer, every=8, window=100, moment="mean")
     when = []
     for t in range(1, 40):
         before = len(asked)
@@ -279,7 +294,7 @@ def test_it_reads_a_source_that_grows(as_function):
             return (lambda: self.log) if as_function else self.log
 
     optimizer, server = _sgd(), Server()
-    scheduler = DelayAwareLR(optimizer, source=server)
+    scheduler = DelayAwareLR(optimizer, source=server, moment="mean")
     for delay in (2, 2, 3):
         _update(optimizer)
         server.log.append(delay)
@@ -304,7 +319,7 @@ def test_a_delayed_optimizer_tells_the_delays_of_each_group():
     ]
     groups.append({"params": [nn.Parameter(torch.ones(1))], "optimizer": ds.ShiftedMomentum(M)})
     optimizer = DelayedOptimizer(groups, 0.1, ds.HeavyBall(M), 2)
-    scheduler = DelayAwareLR(optimizer, every=1)
+    scheduler = DelayAwareLR(optimizer, every=1, moment="mean")
     fixed = ds.adjust_learning_rate(0.1, ds.HeavyBall(M), 0, 4)
     shifted = ds.adjust_learning_rate(0.1, ds.ShiftedMomentum(M), 0, 2)
     # A fixed delay is known before the first update.

@@ -71,6 +71,11 @@ class DelayWindow:
         self._next = self.count + max(1, min(self.count, self._every))
 
     @property
+    def sequence(self) -> tuple[int, ...]:
+        """The delays in their order."""
+        return tuple(self._delays)
+
+    @property
     def histogram(self) -> tuple[tuple[int, int], ...]:
         """Pairs (delay, how often), in increasing order."""
         return tuple(sorted(Counter(self._delays).items()))

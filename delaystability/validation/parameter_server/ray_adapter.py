@@ -1,0 +1,125 @@
+"""The same server as a Ray actor: pull and push. Optional; Ray is loaded when it is used.
+
+Ray places the workers and carries the numbers; what is applied, in which order, and
+how stale it was is decided by the same `ParameterServer`.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from delaystability.optimizer import Optimizer
+from delaystability.validation.parameter_server.ledger import Entry
+from delaystability.validation.parameter_server.run import Run
+from delaystability.validation.parameter_server.server import ParameterServer
+from delaystability.validation.parameter_server.tasks import Task
+
+__all__ = ["ServerActor", "train_with_ray"]
+
+
+class ServerActor:
+    """A `ParameterServer` whose arguments and answers are arrays; ``ray.remote`` makes it an actor.
+
+    Parameters
+    ----------
+    weights : array of shape (P,)
+    optimizer, learning_rate : see `ParameterServer`
+    updates : int
+        After so many, `pull` answers None.
+    """
+
+    def __init__(
+        self,
+        weights: NDArray[np.floating],
+        optimizer: Optimizer,
+        learning_rate: float,
+        updates: int,
+    ) -> None:
+        self._server = ParameterServer(torch.tensor(weights), optimizer, learning_rate)
+        self._updates = updates
+
+    def pull(self, worker: int) -> tuple[int, int, NDArray[np.floating]] | None:
+        """Sequence, version and weights for a worker, or None once the run is over."""
+        if self._server.version >= self._updates:
+            return None
+        reading = self._server.pull(worker)
+        return reading.sequence, reading.version, reading.weights.numpy()
+
+    def push(
+        self, worker: int, sequence: int, version: int, gradient: NDArray[np.floating]
+    ) -> int | None:
+        """Apply a gradient; its staleness, or None once the run is over."""
+        if self._server.version >= self._updates:
+            return None
+        return self._server.push(worker, sequence, version, torch.tensor(gradient))
+
+    def result(self) -> tuple[NDArray[np.floating], list[tuple[int, ...]]]:
+        """Weights and ledger so far."""
+        return self._server.weights.numpy(), [tuple(entry) for entry in self._server.entries]
+
+
+def _work(actor: Any, task: Task, worker: int) -> None:
+    """Pull, compute, push until the run is over."""
+    import ray
+
+    torch.set_num_threads(1)
+    while (given := ray.get(actor.pull.remote(worker))) is not None:
+        sequence, version, weights = given
+        gradient = task.gradient(torch.tensor(weights), worker, sequence)
+        ray.get(actor.push.remote(worker, sequence, version, gradient.cpu().numpy()))
+
+
+def train_with_ray(
+    task: Task,
+    weights: Tensor,
+    optimizer: Optimizer,
+    learning_rate: float,
+    updates: int,
+    *,
+    workers: int,
+) -> Run:
+    """Train with a Ray actor as the server and Ray tasks as workers.
+
+    ``ray.init`` comes first: they run on the cluster of this process. The ledger is that of
+    `Crew.run`.
+
+    Parameters
+    ----------
+    task : Task
+    weights, optimizer, learning_rate, updates : see `Crew.run`
+    workers : int, at least 1
+
+    Raises
+    ------
+    ValueError
+        If Ray is not installed, or for another number of workers.
+    """
+    import time
+
+    if find_spec("ray") is None:
+        raise ValueError("train_with_ray needs a package that is not installed: pip install ray")
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ValueError(f"workers must be an integer >= 1; got {workers!r}")
+    import ray
+
+    began = time.perf_counter()
+    actor = ray.remote(num_cpus=0)(ServerActor).remote(
+        weights.numpy(), optimizer, learning_rate, updates
+    )
+    work = ray.remote(num_cpus=0, max_retries=0)(_work)
+    pending = [work.remote(actor, task, worker) for worker in range(workers)]
+    lost = []
+    for worker, handle in enumerate(pending):
+        try:
+            ray.get(handle)
+        except ray.exceptions.WorkerCrashedError:
+            lost.append(worker)
+    final, rows = ray.get(actor.result.remote())
+    entries = tuple(Entry(*row) for row in rows)
+    return Run(torch.tensor(final), entries, tuple(lost), time.perf_counter() - began)

@@ -1,0 +1,90 @@
+"""What a run leaves: its result, and its files while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from torch import Tensor
+
+from delaystability.validation.parameter_server.checkpoint import load_checkpoint, save_checkpoint
+from delaystability.validation.parameter_server.ledger import LEDGER, Entry, Ledger, read_ledger
+from delaystability.validation.parameter_server.server import ParameterServer
+
+__all__ = ["Observer", "Record", "Run", "WorkersGoneError"]
+
+Observer = Callable[[ParameterServer], bool | None]
+"""Called after each update; true ends the run."""
+
+
+class WorkersGoneError(RuntimeError):
+    """No worker is left, or none answers. What was applied so far is kept in the files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a run left.
+
+    Attributes
+    ----------
+    weights : tensor of shape (P,)
+    entries : tuple of Entry
+        One for each update.
+    lost : tuple of int
+        Workers that died in the run.
+    seconds : float, wall time
+    """
+
+    weights: Tensor
+    entries: tuple[Entry, ...]
+    lost: tuple[int, ...]
+    seconds: float
+
+    @property
+    def delays(self) -> list[int]:
+        """The staleness of each applied gradient."""
+        return [entry.staleness for entry in self.entries]
+
+
+class Record:
+    """The files of a run, if it has a folder."""
+
+    def __init__(
+        self, server: ParameterServer, folder: Path | None, ledger: Ledger | None, every: int
+    ) -> None:
+        self._server, self._folder, self._ledger, self._every = server, folder, ledger, every
+
+    @classmethod
+    def opened(cls, server: ParameterServer, folder: str | Path | None, every: int) -> Self:
+        """New files, or those of the run in the folder from its checkpoint on."""
+        if folder is None:
+            return cls(server, None, None, every)
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        found = load_checkpoint(path)
+        if found is None:
+            return cls(server, path, Ledger(path), every)
+        state, sizes = found
+        server.load(state, read_ledger(path / LEDGER, sizes[LEDGER]))
+        return cls(server, path, Ledger(path, sizes), every)
+
+    def updated(self) -> None:
+        """Record the server's last update."""
+        if self._ledger is None:
+            return
+        self._ledger.add(self._server.entries[-1])
+        if self._server.version % self._every == 0:
+            self._save()
+
+    def close(self) -> None:
+        """Save, and close the files."""
+        if self._ledger is not None:
+            self._save()
+            self._ledger.close()
+
+    def _save(self) -> None:
+        # The log first: a checkpoint must not speak of lines that are not on the disk.
+        if self._folder is not None and self._ledger is not None:
+            save_checkpoint(self._folder, self._server.state(), self._ledger.sync())

@@ -1,0 +1,65 @@
+"""A worker: fetch weights, compute a gradient, send it, until told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from delaystability.validation.parameter_server.messages import Kind
+from delaystability.validation.parameter_server.tasks import Task
+from delaystability.validation.parameter_server.transport import Layout, WorkerLink, join_file
+
+__all__ = ["compute", "layout_of", "work_in_a_process"]
+
+_WATCH_EVERY = 0.5  # seconds between two looks at the parent process
+
+
+def layout_of(tasks: Sequence[Task], dtype: torch.dtype) -> Layout:
+    """The layout of the messages about these tasks."""
+    return Layout(tuple(task.parameter_count for task in tasks), dtype)
+
+
+def compute(link: WorkerLink, tasks: Sequence[Task]) -> None:
+    """Pull, compute, push. Returns when told to stop, or when the server is gone."""
+    try:
+        while (given := link.pull()).kind is not Kind.STOP:
+            if given.pause:
+                time.sleep(given.pause / 1e9)
+            gradient = tasks[given.task].gradient(given.values, given.worker, given.sequence)
+            values = gradient.to("cpu", given.values.dtype)
+            link.push(replace(given, kind=Kind.GRADIENT, values=values))
+    except RuntimeError as error:
+        # Gloo's errors are about the connection; anything else is the task's own.
+        if "gloo" not in str(error):
+            raise
+
+
+def work_in_a_process(
+    rank: int, size: int, path: Path, tasks: Sequence[Task], dtype: torch.dtype, parent: int
+) -> None:
+    """The main function of a worker process on the server's machine."""
+    # An interrupt at the terminal reaches every process: the server alone decides what follows.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with(parent)
+    torch.set_num_threads(1)
+    compute(WorkerLink(join_file(path, rank, size), layout_of(tasks, dtype)), tasks)
+    # Gloo's threads would wait for a server that is gone.
+    os._exit(0)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that started it is gone, even in the middle of a pause."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_EVERY)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
