@@ -51,6 +51,19 @@ from delaystability.optimizers import (
     SpikeCompensation,
     WeightPrediction,
 )
+from delaystability.pipelines import (
+    GPipe,
+    PipeDream,
+    PipeDream2BW,
+    PipelinedBackpropagation,
+    PipelineSchedule,
+)
+from delaystability.stages import (
+    safe_stage_learning_rate,
+    stage_sharpness,
+    stage_spectral_radius,
+    stage_threshold,
+)
 
 if TYPE_CHECKING:
     from delaystability import plot
@@ -75,12 +88,17 @@ __all__ = [
     "Derivation",
     "EMAMomentum",
     "FixedDelay",
+    "GPipe",
     "GeometricDelay",
     "HeavyBall",
     "LinearOptimizer",
     "MeasuredDelay",
     "Nesterov",
     "Optimizer",
+    "PipeDream",
+    "PipeDream2BW",
+    "PipelineSchedule",
+    "PipelinedBackpropagation",
     "RandomDelay",
     "ShiftedMomentum",
     "SpikeCompensation",
@@ -104,9 +122,13 @@ __all__ = [
     "max_sharpness",
     "plot",
     "replay_threshold",
+    "safe_stage_learning_rate",
     "spectral_radius",
     "stability_threshold",
     "stable_gains",
+    "stage_sharpness",
+    "stage_spectral_radius",
+    "stage_threshold",
     "stationary_variance",
 ]
 

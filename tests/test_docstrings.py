@@ -27,10 +27,12 @@ WITHOUT_SOURCE = {
     "LinearOptimizer": "tables of one's own",
     "MeasuredDelay": "a log of one's own",
     "Optimizer": "an abstract base",
+    "PipelineSchedule": "an abstract base; each schedule names its own source",
     "StabilityWarning": "a warning",
     "UndecidedError": "an error",
     "all_derivations": "each theorem names its own sources",
     "derive": "each theorem names its own sources",
+    "stage_sharpness": "eigenvalues of blocks",
 }
 _SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", flags=re.M)
 _SEE = re.compile(r"see `([\w.]+)`")
@@ -228,6 +230,10 @@ def test_literature_in_docstrings_is_dated_as_in_the_bibliography():
 
 # One good call of everything that takes an argument.
 GOOD: dict[str, dict[str, Any]] = {
+    "GPipe": {"stages": 3},
+    "PipeDream": {"stages": 3, "vertical_sync": False},
+    "PipeDream2BW": {"stages": 3},
+    "PipelinedBackpropagation": {"stages": 3},
     "EMAMomentum": {"momentum": 0.9},
     "FixedDelay": {"delay": 4},
     "GeometricDelay": {"ratio": 0.5},
@@ -288,6 +294,31 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "replay_threshold": {"optimizer": ds.SGD(), "sequence": [1, 2, 3, 1, 2, 3] * 50},
     "spectral_radius": {"optimizer": ds.SGD(), "delay": 1, "gain": 0.5},
+    "safe_stage_learning_rate": {
+        "sharpness": 2.0,
+        "optimizer": ds.SGD(),
+        "delays": [1, 0],
+        "stage_sharpness": [1.0, 2.0],
+        "rates": [1.0, 2.0],
+        "tolerance": 1e-3,
+    },
+    "stage_sharpness": {"hessian": [[2.0, 1.0], [1.0, 2.0]], "sizes": [1, 1]},
+    "stage_spectral_radius": {
+        "lr": 0.1,
+        "hessian": [[2.0, 1.0], [1.0, 2.0]],
+        "optimizer": ds.SGD(),
+        "delays": [1, 0],
+        "sizes": [1, 1],
+        "rates": [1.0, 2.0],
+    },
+    "stage_threshold": {
+        "hessian": [[2.0, 1.0], [1.0, 2.0]],
+        "optimizer": ds.SGD(),
+        "delays": [1, 0],
+        "sizes": [1, 1],
+        "rates": [1.0, 2.0],
+        "tolerance": 1e-3,
+    },
     "stability_threshold": {
         "optimizer": ds.SGD(),
         "delay": 1,
@@ -326,7 +357,7 @@ def test_every_function_with_arguments_is_tried():
         for name, found, kind in PUBLIC
         if "." not in name and kind in ("function", "class") and _parameters(found)
     }
-    records = {"Certificate", "Derivation"}
+    records = {"Certificate", "Derivation", "PipelineSchedule"}
     # They take a model of torch, and are tried in tests of their own.
     training = {"DelayAwareLR", "DelayedOptimizer", "StabilityMonitor"}
     assert takes - set(GOOD) <= records | training

@@ -8,6 +8,7 @@ import typer
 
 from delaystability import __version__
 from delaystability.cli.doctor import doctor
+from delaystability.cli.pipeline import pipeline
 from delaystability.cli.plot import plot
 from delaystability.cli.questions import adjust, threshold
 from delaystability.cli.theory import certify, derive, export, theorems
@@ -31,7 +32,18 @@ def _global(
         raise typer.Exit
 
 
-for _command in (threshold, adjust, theorems, derive, certify, export, validate, verify, doctor):
+for _command in (
+    threshold,
+    adjust,
+    pipeline,
+    theorems,
+    derive,
+    certify,
+    export,
+    validate,
+    verify,
+    doctor,
+):
     app.command()(_command)
 app.add_typer(plot, name="plot")
 

@@ -93,6 +93,8 @@ from delaystability.theory.proofs.noise_sgd import (
     noise_amplification_delay_0,
     noise_amplification_sgd,
 )
+from delaystability.theory.proofs.pipeline import pipeline
+from delaystability.theory.proofs.pipeline_bound import pipeline_bound
 from delaystability.theory.proofs.random_delay import random_delay_mean
 from delaystability.theory.proofs.sgd import sgd
 from delaystability.theory.proofs.sgd_bounds import (
@@ -234,6 +236,14 @@ PARTS: tuple[Part, ...] = (
             "geometric-delay": geometric_delay,
             "geometric-delay-mean-square": geometric_delay_mean_square,
             "geometric-delay-long": geometric_delay_long,
+        },
+    ),
+    Part(
+        "pipelines",
+        "Pipelines",
+        {
+            "pipeline": pipeline,
+            "pipeline-bound": pipeline_bound,
         },
     ),
     Part(

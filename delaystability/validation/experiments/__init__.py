@@ -18,6 +18,8 @@ EXPERIMENTS: dict[str, str] = {
     "selection": "delaystability.validation.experiments.selection",
     "momentum": "delaystability.validation.experiments.momentum",
     "noise": "delaystability.validation.experiments.noise",
+    "pipeline": "delaystability.validation.experiments.pipeline",
+    "parameter-server": "delaystability.validation.experiments.parameter_server",
 }
 """Name on the command line -> module that defines ``EXPERIMENT``."""
 

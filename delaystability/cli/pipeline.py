@@ -1,0 +1,58 @@
+"""Safe learning rates of pipelines."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from delaystability import bounds
+from delaystability.cli.options import (
+    CATALOGUE_NAMES,
+    Json,
+    Momentum,
+    described,
+    integer,
+    number,
+    optimizer_of,
+)
+from delaystability.pipelines import SCHEDULES, schedule_from_name
+from delaystability.stages import safe_stage_learning_rate
+from delaystability.terminal import clear_errors, print_values
+
+__all__ = ["pipeline"]
+
+
+def pipeline(
+    stages: Annotated[str, typer.Option(help="Number of stages, at least 1.")],
+    optimizer: Annotated[str, typer.Option(help=f"One of: {CATALOGUE_NAMES}.")],
+    sharpness: Annotated[str, typer.Option(help="Largest eigenvalue of the Hessian.")],
+    schedule: Annotated[str, typer.Option(help=f"One of: {', '.join(SCHEDULES)}.")] = "pipedream",
+    momentum: Momentum = None,
+    stage_sharpness: Annotated[
+        str | None,
+        typer.Option(help="The same for each stage's diagonal block, separated by commas."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Learning rates that are stable for every Hessian of a pipeline, and without its delays."""
+    with clear_errors():
+        chosen = optimizer_of(optimizer, momentum)
+        plan = schedule_from_name(schedule, integer("stages", stages))
+        largest = number("sharpness", sharpness)
+        values: dict[str, Any] = {
+            "schedule": plan.name,
+            "stages": plan.stages,
+            "delays": list(plan.delays),
+            **described(chosen),
+            "sharpness": largest,
+            "safe_learning_rate": safe_stage_learning_rate(largest, chosen, plan),
+        }
+        if stage_sharpness is not None:
+            blocks = [number("stage-sharpness", entry) for entry in stage_sharpness.split(",")]
+            values["stage_sharpness"] = blocks
+            values["safe_learning_rate_with_stage_sharpness"] = safe_stage_learning_rate(
+                largest, chosen, plan, stage_sharpness=blocks
+            )
+        values["learning_rate_without_delays"] = bounds.max_learning_rate(largest, chosen, 0)
+        print_values(values, as_json, "Largest safe learning rates of a pipeline")
