@@ -19,13 +19,14 @@ __all__ = ["Check", "Diagnosis", "Package", "Program", "diagnose", "self_checks"
 _NAME = "delaystability"
 
 _USES = {
+    "accelerate": "the Hugging Face Trainer, which needs it",
     "dask": "sweeps on a cluster (--backend dask)",
     "jinja2": "the report of `verify` as a page",
     "joblib": "sweeps of experiments on all cores",
     "latex2mathml": "formulas in the report of `verify`",
     "lightning": "the stability monitor as a Lightning callback",
     "matplotlib": "pictures: `plot`, ds.plot and those of the experiments",
-    "ray": "sweeps on a cluster (--backend ray)",
+    "ray": "sweeps on a cluster (--backend ray), the parameter server as an actor",
     "scikit-learn": "the digits data of the experiments",
     "threadpoolctl": "one thread for each worker of a sweep",
     "torch": "training: `validate`, `verify` and the PyTorch tools",

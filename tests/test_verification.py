@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64encode
 from dataclasses import replace
+from fractions import Fraction
 from html.parser import HTMLParser
 
 import pytest
@@ -15,26 +16,21 @@ from typer.testing import CliRunner
 import delaystability as ds
 from delaystability.cli import app
 from delaystability.theory.bounds_json import theorems_from_json
+from delaystability.theory.checks import Status
 from delaystability.theory.derive import all_derivations
 from delaystability.verification import job
+from delaystability.verification.contents import enclosure
 from delaystability.verification.figures import certified_figure
 from delaystability.verification.page import page
 from delaystability.verification.thresholds import QUICK_GRID, Grid, compare
-
-EXPERIMENTS = ("edge", "quadratic")
-THEOREMS = ("delayed-loop", *ds.CATALOGUE)
+from tests.verified import EXPERIMENTS, THEOREMS, failing, small_job
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     seen = []
-    with pytest.MonkeyPatch.context() as patch:
-        # The other derivations have tests of their own, and take minutes.
-        patch.setattr(job, "all_derivations", lambda: tuple(map(ds.derive, THEOREMS)))
-        result = job.verify(
-            folder, quick=True, experiments=EXPERIMENTS, progress=lambda *event: seen.append(event)
-        )
+    result = small_job(folder, progress=lambda *event: seen.append(event))
     return folder, result, seen
 
 
@@ -91,14 +87,86 @@ def test_bounds_json_holds_the_theorems_and_certified_thresholds(found):
         assert entries[name]["certified"]
 
 
-def test_the_page_is_self_contained_and_well_formed(found):
+class Links(HTMLParser):
+    """Every link, loaded address and anchor of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.loaded, self.targets = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        names = dict(attrs)
+        if "id" in names and not self.drawing:
+            self.targets.append(names["id"])
+        if tag == "a":
+            self.links.append(names["href"])
+        self.loaded += [
+            value
+            for name, value in names.items()
+            if name in ("src", "srcset", "data", "poster", "background", "action")
+            or (name in ("href", "xlink:href") and tag != "a")
+        ]
+        self.loaded += [tag] if tag in ("script", "link", "iframe", "object", "embed") else []
+        self.drawing += tag == "svg"
+
+    def handle_endtag(self, tag):
+        self.drawing -= tag == "svg"
+
+    drawing = 0
+
+
+def broken_links(text, folder):
+    """Links that lead nowhere, anchors that are there twice, and what the page would load."""
+    page = Links(text)
+    lost = [
+        link
+        for link in page.links
+        if (
+            link[1:] not in page.targets
+            if link.startswith("#")
+            else ":" in link or link.startswith("/") or not (folder / link).is_file()
+        )
+    ]
+    twice = [name for name in set(page.targets) if page.targets.count(name) > 1]
+    # A drawing refers to its own parts; a picture is inlined.
+    loaded = [a for a in page.loaded if not a.startswith(("#", "data:image/png;base64,"))]
+    style = text[text.index("<style>") : text.index("</style>")]
+    return [*lost, *twice, *loaded, *re.findall(r"@import|url\([^)]*\)", style)]
+
+
+def test_the_page_loads_nothing_and_all_its_links_resolve(found):
     folder, result, _ = found
     text = (folder / "index.html").read_text(encoding="utf-8")
-    assert not re.findall(
-        r'(?:src|href)="(?!#|data:image/png;base64,)[^"]*"',
-        re.sub(r"<svg.*?</svg>", "", text, flags=re.S),
-    )
-    assert "<script" not in text
+    assert broken_links(text, folder) == []
+    links = Links(text).links
+    for trained in result.experiments:
+        for path in (trained.database, trained.report, *trained.figures):
+            assert f"experiments/{path.name}" in links
+    assert {"derivations.tex", "bounds.json", "certificates.json", "runs.json"} <= set(links)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        '<a href="#nowhere">x</a>',
+        '<a href="https://example.org">x</a>',
+        '<a href="experiments/lost.sqlite">x</a>',
+        '<img src="https://example.org/x.png">',
+        '<link rel="stylesheet" href="x.css">',
+        "<script>1</script>",
+        '<p id="theorems"></p>',
+    ],
+)
+def test_the_check_of_the_links_sees_a_wrong_one(wrong, found):
+    folder, _, _ = found
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    assert broken_links(text.replace("</body>", f"{wrong}</body>"), folder)
+
+
+def test_the_page_shows_verdict_statements_and_figures(found):
+    folder, result, _ = found
+    text = (folder / "index.html").read_text(encoding="utf-8")
     assert text.count("<svg") == 1
     assert "Every check holds." in text
     for trained in result.experiments:
@@ -111,41 +179,107 @@ def test_the_page_is_self_contained_and_well_formed(found):
     for setting in ("SGD, delay 4", "Heavy ball (momentum 0.9), delay 0"):
         assert f"<td>{setting}</td>" in text
 
-    class Links(HTMLParser):
-        def __init__(self):
-            super().__init__()
-            self.anchors, self.targets = set(), set()
 
-        def handle_starttag(self, tag, attrs):
-            names = dict(attrs)
-            if tag == "a":
-                self.anchors.add(names["href"].removeprefix("#"))
-            if "id" in names:
-                self.targets.add(names["id"])
+def with_first(result, **changes):
+    return replace(
+        result, experiments=(replace(result.experiments[0], **changes), *result.experiments[1:])
+    )
 
-    links = Links()
-    links.feed(text)
-    assert links.anchors
-    assert links.anchors <= links.targets
+
+def with_cell(result, **changes):
+    """The same result, with other numbers measured for the first trained network."""
+    edge = result.experiments[0]
+    line = edge.verdict.lines[0]
+    cells = [{**line.statistics["cells"][0], **changes}, *line.statistics["cells"][1:]]
+    changed = replace(line, statistics={**line.statistics, "cells": cells})
+    return with_first(
+        result, verdict=replace(edge.verdict, lines=(changed, *edge.verdict.lines[1:]))
+    )
+
+
+def _one_step_tested(report):
+    first = report.results[0]._replace(status=Status.TESTED)
+    return replace(report, results=(first, *report.results[1:]))
+
+
+NUMBERS = {
+    "duration": (lambda r: replace(r, seconds=98765), "9.88e+04 s"),
+    "phase": (lambda r: replace(r, phases={"derive": 98765}), "derive 9.9e+04 s"),
+    "float": (
+        lambda r: replace(
+            r, thresholds=(replace(r.thresholds[0], computed=1.25), *r.thresholds[1:])
+        ),
+        "<td>1.25</td>",
+    ),
+    "steps": (
+        lambda r: replace(r, reports=(_one_step_tested(r.reports[0]), *r.reports[1:])),
+        "3 proved, 1 deduced, 1 cited, 1 tested",
+    ),
+    "trials": (
+        lambda r: with_first(r, sweep=replace(r.experiments[0].sweep, trials=98765)),
+        "98765 trials",
+    ),
+    "seed": (
+        lambda r: with_first(r, settings={**r.experiments[0].settings, "seed": 98765}),
+        "<dd>98765</dd>",
+    ),
+    "commit": (
+        lambda r: with_first(r, provenance=replace(r.experiments[0].provenance, commit="98765a")),
+        "98765a",
+    ),
+    "predicted": (lambda r: with_cell(r, threshold=98765.0), ">98765</a>"),
+    "ratio": (
+        lambda r: with_cell(r, ratio={"value": 9.8765, "low": 9.1, "high": 9.9}),
+        "9.877 (9.100 to 9.900)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_of_the_page_comes_from_the_result(name, found):
+    _, result, _ = found
+    change, shown = NUMBERS[name]
+    assert shown not in page(result)
+    assert shown in page(change(result))
+
+
+def test_certificates_json_can_be_verified_from_the_file_alone(found):
+    folder, result, _ = found
+    data = json.loads((folder / "certificates.json").read_text(encoding="utf-8"))
+    assert len(data["certificates"]) == len(result.thresholds)
+    assert len(data["trained_networks"]) == 4
+    for entry in [
+        *data["trained_networks"].values(),
+        data["certificates"]["heavy-ball, momentum 0.9, delay 4"],
+    ]:
+        read = ds.Certificate.from_json(json.dumps(entry))
+        assert read.verify()
+        # A certificate with another upper end claims more than is true.
+        assert not replace(read, upper=read.lower - (read.upper - read.lower)).verify()
+
+
+def test_an_enclosure_is_printed_with_its_common_digits_once():
+    certificate = ds.certify(ds.HeavyBall(Fraction(9, 10)), 4, 6)
+    text = enclosure(certificate)
+    shared, tails = text[:-1].split("[")
+    lower, upper = (shared + tail for tail in tails.split(", "))
+    assert (lower, upper) == (
+        certificate.decimal(certificate.lower),
+        certificate.decimal(certificate.upper),
+    )
+    assert len(shared) > 6
+    assert enclosure(ds.certify(ds.SGD(), 0, 6)).startswith("[1.9")
 
 
 def test_the_page_says_what_failed(found):
     _, result, _ = found
-    edge, quadratic = result.experiments
-    line = replace(edge.verdict.lines[0], holds=False)
-    verdict = replace(edge.verdict, lines=(line, *edge.verdict.lines[1:]))
-    row = replace(result.thresholds[0], computed=result.thresholds[0].computed * 1.0001)
-    wrong = replace(
-        result,
-        experiments=(replace(edge, verdict=verdict), quadratic),
-        thresholds=(row, *result.thresholds[1:]),
-    )
+    wrong = failing(result)
     assert not wrong.ok
     assert len(wrong.failures) == 2
-    text = page(wrong)
-    assert "Some checks failed." in text
-    assert ">misses<" in text
-    assert ">misses<" not in page(result)
+    text, good = page(wrong), page(result)
+    for said in ("Some checks failed.", ">not seen<", ">disagrees<", "<title>FAILED: "):
+        assert said in text
+        assert said not in good
     assert "threshold of sgd" in text
     assert "experiment edge: SGD: training sharpens" in text
 

@@ -10,15 +10,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from delaystability.cli.completion import experiment_names
 from delaystability.cli.options import Device, Quick, Seed, integer
 from delaystability.terminal import RefusedError, clear_errors, progress_bars
 
 if TYPE_CHECKING:
     from delaystability.validation.experiment import ExperimentResult
+    from delaystability.verification.job import Verification
 
 __all__ = ["validate", "verify"]
 
-_EXPERIMENTS = "edge, escape, selection, momentum, random-delay, noise, quadratic"
+_EXPERIMENTS = (
+    "edge, escape, selection, momentum, random-delay, noise, quadratic, pipeline, parameter-server"
+)
+_PARAMETER_SERVER = "parameter-server"
 _NEEDED = {
     "torch": "torch",
     "sklearn": "scikit-learn",
@@ -30,7 +35,11 @@ _NEEDED = {
 }
 
 Workers = Annotated[
-    str | None, typer.Option(help="Processes at a time; one for each core by default.")
+    str | None,
+    typer.Option(
+        help="Processes at a time, one for each core by default; for parameter-server, the workers "
+        "of the server."
+    ),
 ]
 
 
@@ -45,7 +54,10 @@ def _needs_validation_extra() -> None:
 
 
 def validate(
-    experiment: Annotated[str, typer.Argument(help=f"One of: {_EXPERIMENTS}; or list.")],
+    experiment: Annotated[
+        str,
+        typer.Argument(help=f"One of: {_EXPERIMENTS}; or list.", autocompletion=experiment_names),
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for data and figures.")
     ] = Path("validation"),
@@ -73,11 +85,18 @@ def validate(
 
         if experiment == "list":
             for name in EXPERIMENTS:
-                print(f"{name:<14} {load_experiment(name).title}")
+                print(f"{name:<16} {load_experiment(name).title}")
             raise typer.Exit
         if quick and full:
             raise RefusedError("size must be one of --quick and --full; got both")
         chosen = load_experiment(experiment)
+        count = None if workers is None else integer("workers", workers)
+        if experiment == _PARAMETER_SERVER:
+            from delaystability.validation.experiments.parameter_server import with_workers
+
+            # Its trials are processes already, and must not compete with those of other trials.
+            chosen = chosen if count is None else with_workers(count)
+            backend, count = "sequential", None
         with progress_bars() as progress:
             result = run_experiment(
                 chosen,
@@ -88,7 +107,7 @@ def validate(
                 dtype=dtype,
                 data=data,
                 backend=backend,
-                workers=None if workers is None else integer("workers", workers),
+                workers=count,
                 progress=lambda share, message: progress(experiment, share, message),
             )
     console = Console(highlight=False)
@@ -117,15 +136,24 @@ def verify(
     device: Device = "cpu",
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     seed: Seed = "0",
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Also write report.pdf, which needs pdflatex.")
+    ] = False,
 ) -> None:
     """Derive and check every theorem, certify thresholds, train networks, write a report.
 
-    Exit status 1 if any check fails. Interrupted, it continues its training when run again.
+    Exit status 1 if any check fails, 2 if all hold but report.pdf could not be written.
+    Interrupted, it continues its training when run again.
     """
     with clear_errors():
         _needs_validation_extra()
         from delaystability.verification.job import FILES
         from delaystability.verification.job import verify as verified
+        from delaystability.verification.pdf import missing_for_pdf
+
+        if pdf and (missing := missing_for_pdf()) is not None:
+            errors = Console(stderr=True, highlight=False)
+            errors.print(f"there will be no report.pdf: {escape(missing)}", soft_wrap=True)
 
         with progress_bars() as progress:
             found = verified(
@@ -145,7 +173,28 @@ def verify(
         console.print(_findings(result))
     for failure in found.failures:
         console.print(f"[bold red]failed:[/] {escape(failure)}", soft_wrap=True)
-    console.print(f"report: {output} ({', '.join(FILES)})", soft_wrap=True)
+    printed = pdf and _print_report(found, output)
+    files = (*FILES, "report.pdf") if printed else FILES
+    console.print(f"report: {output} ({', '.join(files)})", soft_wrap=True)
     verdict = "[bold green]every check holds[/]" if found.ok else "[bold red]some checks failed[/]"
     console.print(f"{verdict} ({found.seconds:.0f} s)")
-    raise typer.Exit(0 if found.ok else 1)
+    raise typer.Exit(1 if not found.ok else 2 if pdf and not printed else 0)
+
+
+def _print_report(found: Verification, output: Path) -> bool:
+    """Whether report.pdf could be written; if not, the error stream says why."""
+    from delaystability.verification.job import write_page
+    from delaystability.verification.pdf import PdfError, write_pdf
+
+    try:
+        write_pdf(found, output)
+    except PdfError as error:
+        console = Console(stderr=True, highlight=False)
+        console.print(
+            f"[bold red]error:[/] report.pdf was not written: {escape(str(error))}", soft_wrap=True
+        )
+        return False
+    finally:
+        # The page links to what lies beside it.
+        write_page(found, output)
+    return True

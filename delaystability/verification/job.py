@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from delaystability.theory.article import article
@@ -24,14 +24,21 @@ from delaystability.validation.experiment import (
 )
 from delaystability.validation.experiments import EXPERIMENTS, load_experiment
 from delaystability.verification.bounds_file import certified_bounds_data
+from delaystability.verification.certificates_file import certificates_data
 from delaystability.verification.thresholds import FULL_GRID, QUICK_GRID, ThresholdRow, compare
 
-__all__ = ["FILES", "FOLDER", "Progress", "Verification", "verify"]
+__all__ = ["FILES", "FOLDER", "PRINTED", "Progress", "Verification", "verify", "write_page"]
+
+# Real processes race: what they measure depends on what else the machine does.
+_REPEATABLE = tuple(name for name in EXPERIMENTS if name != "parameter-server")
 
 Progress = Callable[[str, float, str], None]
 """Called with the phase ("derive", "certify" or "train"), the share done and a message."""
 
-FILES = ("index.html", "derivations.tex", "bounds.json", "runs.json")
+FILES = ("index.html", "derivations.tex", "bounds.json", "certificates.json", "runs.json")
+
+PRINTED = ("report.pdf", "report.tex", "certified-thresholds.pdf")
+"""What `delaystability.verification.pdf.write_pdf` adds, where LaTeX is at hand."""
 
 FOLDER = "experiments"
 """Where the data and figures of the experiments are, beside the files."""
@@ -50,6 +57,7 @@ class Verification:
     experiments : tuple of ExperimentResult, at least one
     quick : bool
     seconds : float, wall time
+    phases : mapping from "derive", "certify" and "train" to their seconds
     """
 
     derivations: tuple[Derivation, ...]
@@ -58,6 +66,7 @@ class Verification:
     experiments: tuple[ExperimentResult, ...]
     quick: bool
     seconds: float
+    phases: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -102,7 +111,7 @@ def verify(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Verification:
-    """Run the main job; write index.html, derivations.tex, bounds.json, runs.json, experiments/.
+    """Run the main job; write the page, the files of `FILES` beside it, and experiments/.
 
     Parameters
     ----------
@@ -114,7 +123,8 @@ def verify(
     size : "quick", "default" or "full"
         Of every experiment: seconds, minutes, or hours.
     experiments : sequence of names, optional
-        Those of `delaystability.validation.experiments.EXPERIMENTS`; all of them unless given.
+        Those of `delaystability.validation.experiments.EXPERIMENTS`; unless given, all that a seed
+        repeats, which ``parameter-server`` is not.
     device, dtype, seed, backend, workers
         See `delaystability.validation.experiment.run_experiment`.
     progress : callable, optional
@@ -127,15 +137,13 @@ def verify(
     SweepError
         If some trials of an experiment failed.
     """
-    from delaystability.verification.page import page
-
     began = time.perf_counter()
     checked_device(device)
     checked_dtype(dtype)
     checked_count("seed", seed, 0)
     if size not in SIZES:
         raise ValueError(f"size must be one of {', '.join(SIZES)}; got {size!r}")
-    names = tuple(EXPERIMENTS) if experiments is None else tuple(experiments)
+    names = _REPEATABLE if experiments is None else tuple(experiments)
     if not names or isinstance(experiments, str):
         raise ValueError(f"experiments must be one or more names; got {experiments!r}")
     chosen = [load_experiment(name) for name in names]
@@ -150,10 +158,12 @@ def verify(
         reports.append(report_of(derivation))
         phase("derive")(done / len(derivations), derivation.name)
     _write(folder / "derivations.tex", article(derivations, reports))
+    derived = time.perf_counter()
     statuses = {d.name: d.status_from(r) for d, r in zip(derivations, reports, strict=True)}
     rows = compare(QUICK_GRID if quick else FULL_GRID, phase("certify"), statuses)
     data = certified_bounds_data(derivations, tuple(reports), rows)
     _write(folder / "bounds.json", json.dumps(data, indent=2))
+    certified = time.perf_counter()
     trained = []
     for place, experiment in enumerate(chosen):
         result = run_experiment(
@@ -172,16 +182,31 @@ def verify(
         shutil.rmtree(folder / FOLDER)
     os.replace(folder / _UNFINISHED, folder / FOLDER)
     results = tuple(_moved(result, folder / FOLDER) for result in trained)
-    seconds = time.perf_counter() - began
-    found = Verification(derivations, tuple(reports), rows, results, quick, seconds)
+    ended = time.perf_counter()
+    phases = {"derive": derived - began, "certify": certified - derived, "train": ended - certified}
+    found = Verification(derivations, tuple(reports), rows, results, quick, ended - began, phases)
+    certificates = certificates_data(rows, results)
+    _write(folder / "certificates.json", json.dumps(certificates, indent=1))
     runs = {
         "holds": all(result.verdict.holds for result in results),
         "provenance": results[0].provenance.to_dict(),
         "experiments": [result.to_dict() for result in results],
     }
     _write(folder / "runs.json", json.dumps(runs, indent=2, allow_nan=False))
-    _write(folder / "index.html", page(found))
+    # What an earlier job has printed would contradict this page.
+    for name in PRINTED:
+        (folder / name).unlink(missing_ok=True)
+    write_page(found, folder)
     return found
+
+
+def write_page(found: Verification, folder: str | Path) -> Path:
+    """Write index.html, with links to those files of `PRINTED` that are in the folder."""
+    from delaystability.verification.page import page
+
+    path = Path(folder) / "index.html"
+    _write(path, page(found, [name for name in PRINTED if (path.parent / name).exists()]))
+    return path
 
 
 def _moved(result: ExperimentResult, folder: Path) -> ExperimentResult:

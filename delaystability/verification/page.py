@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, StrictUndefined
 
+from delaystability.theory.collection import entries
 from delaystability.theory.html import proof_html, reference_html, statement_html
 from delaystability.theory.references import REFERENCES
-from delaystability.validation.experiment import ExperimentResult
+from delaystability.verification.contents import (
+    Picture,
+    certificate_key,
+    contents,
+    enclosure,
+    slug,
+)
 from delaystability.verification.figures import certified_figure, svg
 
 if TYPE_CHECKING:
@@ -19,91 +27,41 @@ if TYPE_CHECKING:
 __all__ = ["page"]
 
 
-def page(found: Verification) -> str:
-    """Verdict, figures, the table predicted / certified / measured, proofs and provenance."""
-    source = files("delaystability.verification").joinpath("page.html").read_text("utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters["significant"] = lambda value, digits=6: f"{value:.{digits}g}"
-    return environment.from_string(source).render(
+def page(found: Verification, beside: Sequence[str] = ()) -> str:
+    """Verdict, predicted / certified / measured, experiments, theorems with proofs, provenance.
+
+    Nothing is loaded from elsewhere, and no script is needed. Links lead to places of the page and
+    to the files of the job beside it.
+
+    Parameters
+    ----------
+    found : Verification
+    beside : sequence of file names
+        Further files of the report folder to link to, such as ``report.pdf``.
+    """
+    source = files("delaystability.verification")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters |= {
+        "significant": lambda value, digits=6: f"{value:.{digits}g}",
+        "enclosure": enclosure,
+        "slug": slug,
+        "image": _image,
+        "statement": lambda entry: statement_html(entry.derivation),
+        "proof": lambda entry: proof_html(entry.derivation, entry.report),
+        "steps": lambda entry: entry.report.summary().split(": ", 1)[1],
+    }
+    shown = contents(found)
+    return environment.from_string(source.joinpath("page.html").read_text("utf-8")).render(
+        style=source.joinpath("page.css").read_text("utf-8"),
+        it=shown,
         found=found,
-        theorems=_theorems(found),
-        experiments=[_experiment(result) for result in found.experiments],
-        findings=[line.holds for result in found.experiments for line in result.verdict.lines],
-        counts=_counts(found),
-        worst_ulps=max(row.relative_error for row in found.thresholds) * 2**52,
+        beside=list(beside),
+        entries=entries(shown.chapters),
+        certificate_key=certificate_key,
         certified=svg(certified_figure(found.thresholds)),
         references=reference_html(sorted(REFERENCES)),
-        settings=found.experiments[0].settings,
-        provenance=found.experiments[0].provenance.to_dict(),
     )
 
 
-def _theorems(found: Verification) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": derivation.name,
-            "title": derivation.theorem.title,
-            "kind": derivation.theorem.kind,
-            "status": derivation.status_from(report),
-            "summary": report.summary().split(": ", 1)[1],
-            "statement": statement_html(derivation),
-            "proof": proof_html(derivation, report),
-        }
-        for derivation, report in zip(found.derivations, found.reports, strict=True)
-    ]
-
-
-def _experiment(result: ExperimentResult) -> dict[str, Any]:
-    return {
-        "name": result.experiment.name,
-        "title": result.experiment.title,
-        "holds": result.verdict.holds,
-        "lines": result.verdict.lines,
-        "size": result.settings["size"],
-        "trials": result.sweep.trials,
-        "seconds": result.seconds,
-        "networks": [_network(cell) for cell in _cells(result)],
-        "figures": [
-            {"data": b64encode(path.read_bytes()).decode(), "name": path.stem}
-            for path in result.figures
-        ],
-    }
-
-
-def _cells(result: ExperimentResult) -> list[dict[str, Any]]:
-    """What the edge experiment measured for each optimizer and delay; empty for the others."""
-    if result.experiment.name != "edge":
-        return []
-    return [cell for line in result.verdict.lines for cell in line.statistics.get("cells", [])]
-
-
-def _network(cell: dict[str, Any]) -> dict[str, Any]:
-    from delaystability.numerics.certificate import certify
-    from delaystability.optimizers import CATALOGUE
-
-    parameters = {} if cell["momentum"] is None else {"momentum": cell["momentum"]}
-    optimizer = CATALOGUE[cell["optimizer"]](**parameters)
-    certificate = certify(optimizer, cell["delay"], 10)
-    own = f" (momentum {cell['momentum']:g})" if parameters else ""
-    controls = [
-        f"{title}: {value:.2f}"
-        for titles in cell["controls"].values()
-        for title, value in titles.items()
-    ]
-    return {
-        "setting": f"{optimizer.title}{own}, delay {cell['delay']}",
-        "predicted": cell["threshold"],
-        "lower": certificate.decimal(certificate.lower),
-        "upper": certificate.decimal(certificate.upper),
-        "measured": cell["ratio"]["value"] * cell["threshold"],
-        "ratio": cell["ratio"],
-        "controls": ", ".join(controls),
-        "at_edge": cell["at_edge"],
-    }
-
-
-def _counts(found: Verification) -> dict[str, int]:
-    return {
-        status: sum(getattr(report, status) for report in found.reports)
-        for status in ("proved", "deduced", "cited", "tested", "failed")
-    }
+def _image(picture: Picture) -> str:
+    return f"data:image/png;base64,{b64encode(picture.path.read_bytes()).decode()}"

@@ -1,0 +1,312 @@
+"""What the report shows, in order, with the place where each number was obtained.
+
+The page and the PDF are made from this one object, so that they show the same numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from delaystability.numerics.certificate import Certificate, certify
+from delaystability.optimizers import CATALOGUE
+from delaystability.theory.collection import Chapter, collected, entries
+from delaystability.validation.experiment import ExperimentResult, Finding
+
+if TYPE_CHECKING:
+    from delaystability.verification.job import Verification
+
+__all__ = [
+    "Contents",
+    "ExperimentPart",
+    "Picture",
+    "StatementRow",
+    "TrainedRow",
+    "certificate_key",
+    "contents",
+    "enclosure",
+    "slug",
+    "trained_rows",
+]
+
+_TRAINED_DIGITS = 10
+_STEPS = ("proved", "deduced", "cited", "tested", "failed")
+
+
+@dataclass(frozen=True)
+class StatementRow:
+    """A statement that an experiment decides, numbered within it; ``anchor`` is its place."""
+
+    number: int
+    anchor: str
+    finding: Finding
+
+    @property
+    def status(self) -> str:
+        """Data never prove: "seen" if the statement holds in the trials, or "not seen"."""
+        return "seen" if self.finding.holds else "not seen"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of an experiment: its number in the report, its file and what it shows."""
+
+    number: int
+    path: Path
+    title: str
+
+
+@dataclass(frozen=True)
+class TrainedRow:
+    """Networks trained with one optimizer and delay: predicted, certified, measured.
+
+    Attributes
+    ----------
+    name, momentum, delay, setting : the optimizer, and all three in words
+    predicted : float
+        The threshold, as the experiment took it from `delaystability.stability_threshold`.
+    certificate : Certificate
+    measured : float
+        Learning rate times sharpness at which the runs stayed.
+    ratio : mapping
+        Measured / predicted, with its confidence interval.
+    controls : str
+        The same ratio under wrong thresholds.
+    at_edge : bool
+    statement : str
+        The anchor of the statement with its measurement.
+    """
+
+    name: str
+    momentum: float | None
+    delay: int
+    setting: str
+    predicted: float
+    certificate: Certificate
+    measured: float
+    ratio: dict[str, Any]
+    controls: str
+    at_edge: bool
+    statement: str
+
+    @property
+    def key(self) -> str:
+        """The name of the certificate in certificates.json."""
+        return certificate_key(self.name, self.momentum, self.delay)
+
+
+@dataclass(frozen=True)
+class ExperimentPart:
+    """One experiment: its statements, and its figures with their numbers."""
+
+    result: ExperimentResult
+    statements: tuple[StatementRow, ...]
+    trained: tuple[TrainedRow, ...]
+    pictures: tuple[Picture, ...]
+
+    @property
+    def name(self) -> str:
+        """The name on the command line."""
+        return self.result.experiment.name
+
+    @property
+    def holds(self) -> bool:
+        """Whether every statement holds."""
+        return self.result.verdict.holds
+
+    @property
+    def command(self) -> str:
+        """What repeats the experiment alone."""
+        settings = self.result.settings
+        size = {"quick": " --quick", "full": " --full"}.get(settings["size"], "")
+        data = f" --data {settings['data']}" if settings.get("data") else ""
+        return (
+            f"delaystability validate {self.name}{size} --seed {settings['seed']} "
+            f"--device {settings['device']} --dtype {settings['dtype']}{data}"
+        )
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything that the report shows.
+
+    Attributes
+    ----------
+    found : Verification
+    chapters : tuple of Chapter
+        The theorems, by the parts of the theory.
+    experiments : tuple of ExperimentPart
+    certified_number : int
+        The number of the figure of the certified thresholds.
+    """
+
+    found: Verification
+    chapters: tuple[Chapter, ...]
+    experiments: tuple[ExperimentPart, ...]
+    certified_number: int
+
+    @property
+    def theorem_names(self) -> set[str]:
+        """The theorems that the report tells, hence where a prediction can point to."""
+        return {entry.name for entry in entries(self.chapters)}
+
+    @property
+    def theorems(self) -> int:
+        """How many theorems, lemmas and corollaries."""
+        return len(self.found.derivations)
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How many theorems have each status."""
+        found: dict[str, int] = {}
+        for derivation, report in zip(self.found.derivations, self.found.reports, strict=True):
+            status = derivation.status_from(report)
+            found[status] = found.get(status, 0) + 1
+        return found
+
+    @property
+    def steps(self) -> dict[str, int]:
+        """How many steps of the derivations are proved, deduced, cited, tested and failed."""
+        return {
+            status: sum(getattr(report, status) for report in self.found.reports)
+            for status in _STEPS
+        }
+
+    @property
+    def agreeing(self) -> int:
+        """How many thresholds agree with theorem and certificate."""
+        return sum(row.ok for row in self.found.thresholds)
+
+    @property
+    def digits(self) -> int:
+        """The relative width of the certified enclosures is at most ten to minus this."""
+        return min(row.certificate.digits for row in self.found.thresholds)
+
+    @property
+    def largest_error(self) -> float:
+        """Largest relative error of the float thresholds, in units in the last place (2^-52)."""
+        return max(row.relative_error for row in self.found.thresholds) * 2.0**52
+
+    @property
+    def statements(self) -> tuple[StatementRow, ...]:
+        """The statements of all experiments."""
+        return tuple(row for part in self.experiments for row in part.statements)
+
+    @property
+    def seen(self) -> int:
+        """How many statements hold."""
+        return sum(row.finding.holds for row in self.statements)
+
+    @property
+    def trials(self) -> int:
+        """Trained networks and simulated loops."""
+        return sum(part.result.sweep.trials for part in self.experiments)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the experiments share: size, seed, device and dtype."""
+        return dict(self.experiments[0].result.settings)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Versions, device, commit, date."""
+        return self.experiments[0].result.provenance.to_dict()
+
+    @property
+    def command(self) -> str:
+        """What makes this report again."""
+        quick = " --quick" if self.found.quick else ""
+        settings = self.settings
+        return (
+            f"delaystability verify{quick} --seed {settings['seed']} "
+            f"--device {settings['device']} --dtype {settings['dtype']}"
+        )
+
+
+def contents(found: Verification) -> Contents:
+    """The report of a finished job."""
+    parts: list[ExperimentPart] = []
+    figures = 0
+    for result in found.experiments:
+        pictures = tuple(
+            Picture(figures + place, path, _picture_title(result, path))
+            for place, path in enumerate(result.figures, 1)
+        )
+        figures += len(pictures)
+        statements = tuple(
+            StatementRow(place, _anchor(result, place), finding)
+            for place, finding in enumerate(result.verdict.lines, 1)
+        )
+        parts.append(ExperimentPart(result, statements, tuple(_trained(result)), pictures))
+    chapters = collected(found.derivations, found.reports)
+    return Contents(found, chapters, tuple(parts), figures + 1)
+
+
+def trained_rows(experiments: tuple[ExperimentResult, ...]) -> tuple[TrainedRow, ...]:
+    """What the edge experiment measured for each optimizer and delay."""
+    return tuple(row for result in experiments for row in _trained(result))
+
+
+def _trained(result: ExperimentResult) -> Iterator[TrainedRow]:
+    if result.experiment.name != "edge":
+        return
+    for place, finding in enumerate(result.verdict.lines, 1):
+        for cell in finding.statistics.get("cells", []):
+            yield _trained_row(cell, _anchor(result, place))
+
+
+def _trained_row(cell: dict[str, Any], anchor: str) -> TrainedRow:
+    parameters = {} if cell["momentum"] is None else {"momentum": cell["momentum"]}
+    optimizer = CATALOGUE[cell["optimizer"]](**parameters)
+    own = f" (momentum {cell['momentum']:g})" if parameters else ""
+    controls = [
+        f"{title}: {value:.2f}"
+        for titles in cell["controls"].values()
+        for title, value in titles.items()
+    ]
+    return TrainedRow(
+        name=cell["optimizer"],
+        momentum=cell["momentum"],
+        delay=cell["delay"],
+        setting=f"{optimizer.title}{own}, delay {cell['delay']}",
+        predicted=cell["threshold"],
+        certificate=certify(optimizer, cell["delay"], _TRAINED_DIGITS),
+        measured=cell["ratio"]["value"] * cell["threshold"],
+        ratio=cell["ratio"],
+        controls=", ".join(controls),
+        at_edge=cell["at_edge"],
+        statement=anchor,
+    )
+
+
+def certificate_key(name: str, momentum: float | None, delay: int) -> str:
+    """The name of a certificate: optimizer, momentum if it has one, and delay."""
+    return f"{name}{'' if momentum is None else f', momentum {momentum!r}'}, delay {delay}"
+
+
+def enclosure(certificate: Certificate) -> str:
+    """Both proved ends, with the digits that they share written once: ``0.026497[68, 69]``."""
+    lower, upper = map(certificate.decimal, (certificate.lower, certificate.upper))
+    pairs = zip(lower, upper, strict=False)
+    shared = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    # A shared "0." alone would only be harder to read.
+    start = len(shared) if len(shared) > 3 else 0
+    return f"{lower[:start]}[{lower[start:]}, {upper[start:]}]"
+
+
+def slug(text: str) -> str:
+    """The text as an anchor."""
+    return re.sub(r"[^a-z0-9.-]+", "-", text.lower().replace("-0.", "-minus-0.")).strip("-")
+
+
+def _anchor(result: ExperimentResult, place: int) -> str:
+    return f"{result.experiment.name}-statement-{place}"
+
+
+def _picture_title(result: ExperimentResult, path: Path) -> str:
+    name = path.stem.removeprefix(f"{result.experiment.name}-").replace("-", " ")
+    return f"{result.experiment.title}: {name}"

@@ -1,0 +1,123 @@
+"""The report as a PDF: the verdict and the experiments before the article with all proofs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from delaystability.theory.article import cited_keys, document, tex_source
+from delaystability.theory.collection import Entry, entries
+from delaystability.theory.latex import fragment
+from delaystability.theory.references import LITERATURE
+from delaystability.verification.contents import Contents, contents
+from delaystability.verification.figures import certified_figure
+from delaystability.verification.latex_results import PACKAGES, results, verdict
+
+if TYPE_CHECKING:
+    from delaystability.verification.job import Verification
+
+__all__ = ["PdfError", "missing_for_pdf", "report_tex", "write_pdf"]
+
+_RUNS = 3  # the references of the second move the page breaks of longtable
+
+
+class PdfError(RuntimeError):
+    """LaTeX is missing, or has refused the report; the message says which."""
+
+
+def missing_for_pdf() -> str | None:
+    """What of LaTeX is missing on this machine for `write_pdf`; None if nothing is."""
+    if shutil.which("pdflatex") is None:
+        return "pdflatex is missing: install a LaTeX distribution, such as TeX Live"
+    if shutil.which("kpsewhich") is not None:
+        for package in ("cleveref", "longtable", "graphicx", "xcolor"):
+            found = subprocess.run(["kpsewhich", f"{package}.sty"], capture_output=True)
+            if found.returncode != 0:
+                return f"the LaTeX package {package} is missing"
+    return None
+
+
+def write_pdf(found: Verification, folder: str | Path) -> Path:
+    """Write report.tex, its figure of the certified thresholds, and report.pdf.
+
+    Parameters
+    ----------
+    found : Verification
+    folder : str or Path
+        The folder of the report, with the figures of the experiments where they were written.
+
+    Returns
+    -------
+    Path
+        Of report.pdf.
+
+    Raises
+    ------
+    PdfError
+        If LaTeX is missing or refuses the text; report.tex stays.
+    """
+    root = Path(folder).absolute()
+    certified_figure(found.thresholds).savefig(
+        root / "certified-thresholds.pdf", metadata={"CreationDate": None}
+    )
+    (root / "report.tex").write_text(report_tex(found), encoding="utf-8")
+    missing = missing_for_pdf()
+    if missing is not None:
+        raise PdfError(missing)
+    with tempfile.TemporaryDirectory() as scratch:
+        for _ in range(_RUNS):
+            _pdflatex(root, scratch)
+        return Path(shutil.copy(Path(scratch) / "report.pdf", root / "report.pdf"))
+
+
+def _pdflatex(root: Path, scratch: str) -> None:
+    options = ["-interaction=nonstopmode", "-halt-on-error", f"-output-directory={scratch}"]
+    run = subprocess.run(
+        ["pdflatex", *options, "report.tex"],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        log = run.stdout.decode(errors="replace")
+        wrong = re.search(r"^! .*(?:\n.*){0,3}", log, flags=re.M)
+        said = wrong[0] if wrong else log[-500:]
+        raise PdfError(f"pdflatex refused report.tex: {said.strip()}")
+
+
+def report_tex(found: Verification) -> str:
+    """LaTeX of the whole report, in the look of the article of the derivations.
+
+    A predicted number refers to its theorem, whose proof follows in the same document.
+    """
+    shown = contents(found)
+    told = {entry.name: _told(entry) for entry in entries(shown.chapters)}
+    setting = tex_source("setting")
+    keys = cited_keys(setting, *told.values())
+    items = "\n".join(rf"\bibitem{{{key}}} {LITERATURE[key].latex}" for key in keys)
+    text = document(
+        shown.chapters,
+        [derivation.name for derivation in found.derivations],
+        macros=PACKAGES + tex_source("macros"),
+        setting=f"{verdict(shown)}\n{setting}\n{results(shown)}",
+        theorem=lambda entry: told[entry.name],
+        bibliography=f"\\begin{{thebibliography}}{{{len(keys)}}}\n{items}\n\\end{{thebibliography}}",
+    )
+    return _titled(text, shown)
+
+
+def _told(entry: Entry) -> str:
+    return fragment(entry.derivation, entry.report)
+
+
+def _titled(text: str, shown: Contents) -> str:
+    title = r"Which minima can a delayed optimizer stay in?"
+    title += r"\\[1ex] \large predicted, certified, measured"
+    text = re.sub(r"\\title\{.*\}", lambda _: rf"\title{{{title}}}", text, count=1)
+    date = shown.provenance["date"][:10]
+    return text.replace(r"\date{}", rf"\date{{{date}}}", 1)

@@ -1,0 +1,142 @@
+"""The report as a PDF: it compiles, says what failed, and its absence is said."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+import delaystability as ds
+from delaystability.cli import app
+from delaystability.verification import job, pdf
+from delaystability.verification.latex_results import latex_text
+from delaystability.verification.pdf import PdfError, report_tex, write_pdf
+from tests.printed import latex, needs_latex, overfull
+from tests.verified import failing, small_job
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    return folder, small_job(folder)
+
+
+@needs_latex
+def test_the_pdf_is_written_and_the_page_links_to_it(found, tmp_path):
+    folder, result = found
+    shutil.copytree(folder, tmp_path / "report")
+    assert 'href="report.pdf"' not in (folder / "index.html").read_text(encoding="utf-8")
+    path = write_pdf(result, tmp_path / "report")
+    assert path.read_bytes().startswith(b"%PDF")
+    job.write_page(result, tmp_path / "report")
+    assert 'href="report.pdf"' in (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    # No auxiliary file is left.
+    assert {p.name for p in (tmp_path / "report").iterdir()} == {
+        *job.FILES,
+        *job.PRINTED,
+        job.FOLDER,
+    }
+
+
+@needs_latex
+def test_the_latex_has_no_undefined_reference_and_no_line_that_sticks_out(found, tmp_path):
+    folder, result = found
+    shutil.copytree(folder / job.FOLDER, tmp_path / job.FOLDER)
+    write_pdf(result, tmp_path)
+    log = latex(tmp_path, "pdflatex", "pdflatex", "pdflatex", name="report")
+    assert "undefined" not in log.lower()
+    # A third of an em: what TeX calls overfull, and nobody sees.
+    assert max(overfull(log), default=0) < 4
+    # The control: a reference to a theorem that is not told.
+    text = (tmp_path / "report.tex").read_text(encoding="utf-8")
+    (tmp_path / "report.tex").write_text(
+        text.replace(r"\cref{thm:sgd}", r"\cref{thm:nothing}", 1), encoding="utf-8"
+    )
+    assert "undefined" in latex(tmp_path, "pdflatex", name="report").lower()
+
+
+@needs_latex
+def test_the_failed_report_compiles_too(found, tmp_path):
+    folder, result = found
+    shutil.copytree(folder / job.FOLDER, tmp_path / job.FOLDER)
+    assert write_pdf(failing(result), tmp_path).exists()
+
+
+def test_the_latex_says_what_failed(found):
+    _, result = found
+    good, wrong = report_tex(result), report_tex(failing(result))
+    for said in ("Some checks failed: 2.", r"\failed{disagrees}", r"\failed{not seen}"):
+        assert said in wrong
+        assert said not in good
+    assert "Every check holds." in good
+    for row in result.thresholds:
+        assert f"{row.relative_error * 2**52:.2f} & " in good
+
+
+@pytest.mark.parametrize(
+    ("text", "latex_of_it"),
+    [
+        ("50 % & more_ #1", r"50 \% \& more\_ \#1"),
+        ("a < b", "a $<$ b"),
+        ("lr × h ≤ 2/π", r"lr $\times$ h $\le$ 2/$\pi$"),
+        ("κ, Δ", r"$\kappa$, $\Delta$"),
+        ("{x}~^\\", r"\{x\}\textasciitilde{}\textasciicircum{}\textbackslash{}"),
+        ("Müller", "Müller"),
+        ("☃", "[snowman]"),
+    ],
+)
+def test_any_text_becomes_latex(text, latex_of_it):
+    assert latex_text(text) == latex_of_it
+
+
+@needs_latex
+def test_any_text_compiles(tmp_path):
+    text = latex_text("".join(map(chr, range(32, 127))) + "×√∝≤≥≈∞−±·→²³πκτΔ“é”–☃")
+    (tmp_path / "article.tex").write_text(
+        rf"\documentclass{{article}}\usepackage[utf8]{{inputenc}}\begin{{document}}{text}"
+        r"\end{document}",
+        encoding="utf-8",
+    )
+    latex(tmp_path, "pdflatex")
+
+
+@needs_latex
+def test_what_latex_refuses_is_an_error_with_its_message(found, tmp_path, monkeypatch):
+    _, result = found
+    monkeypatch.setattr(pdf, "report_tex", lambda found: r"\documentclass{article}\nothing")
+    with pytest.raises(PdfError, match="refused report.tex: ! Undefined control sequence"):
+        write_pdf(result, tmp_path)
+    assert not (tmp_path / "report.pdf").exists()
+
+
+@pytest.fixture
+def smallest_job(monkeypatch):
+    monkeypatch.setattr(job, "all_derivations", lambda: (ds.derive("sgd"),))
+    monkeypatch.setattr(job, "EXPERIMENTS", ["quadratic"])
+
+
+def test_without_latex_the_page_is_written_and_the_command_says_so(
+    smallest_job, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(pdf.shutil, "which", lambda program: None)
+    # What an earlier job has printed would contradict the page.
+    (tmp_path / "report.pdf").write_text("old", encoding="utf-8")
+    result = CliRunner().invoke(app, ["verify", "--quick", "--pdf", "-o", str(tmp_path)])
+    assert result.exit_code == 2, result.output
+    said = result.stderr.replace("\n", " ")
+    assert "there will be no report.pdf: pdflatex is missing" in said
+    assert "report.pdf was not written: pdflatex is missing: install" in said
+    assert "every check holds" in result.stdout
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "Every check holds." in page
+    assert "report.pdf" not in page
+    assert not (tmp_path / "report.pdf").exists()
+
+
+@needs_latex
+def test_with_latex_the_command_writes_the_pdf(smallest_job, tmp_path):
+    result = CliRunner().invoke(app, ["verify", "--quick", "--pdf", "-o", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "report.pdf" in result.stdout
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")

@@ -1,0 +1,36 @@
+"""A small finished job, which the tests of the report share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import delaystability as ds
+from delaystability.verification import job
+from delaystability.verification.thresholds import Grid
+
+EXPERIMENTS = ("edge", "quadratic")
+THEOREMS = ("delayed-loop", *ds.CATALOGUE)
+
+
+def small_job(folder, **arguments):
+    """The quick job with two experiments and the theorems of the catalogue."""
+    with pytest.MonkeyPatch.context() as patch:
+        # The other derivations have tests of their own, and take minutes.
+        patch.setattr(job, "all_derivations", lambda: tuple(map(ds.derive, THEOREMS)))
+        patch.setattr(job, "QUICK_GRID", Grid((0, 4), (0.9,), 20))
+        return job.verify(folder, quick=True, experiments=EXPERIMENTS, **arguments)
+
+
+def failing(result):
+    """The same result with one statement and one threshold that do not hold."""
+    edge, quadratic = result.experiments
+    line = replace(edge.verdict.lines[0], holds=False)
+    verdict = replace(edge.verdict, lines=(line, *edge.verdict.lines[1:]))
+    row = replace(result.thresholds[0], computed=result.thresholds[0].computed * 1.0001)
+    return replace(
+        result,
+        experiments=(replace(edge, verdict=verdict), quadratic),
+        thresholds=(row, *result.thresholds[1:]),
+    )
