@@ -208,7 +208,7 @@ def test_the_sharpness_of_stages_is_that_of_the_diagonal_blocks():
         ),
         ({"delays": (1,)}, ValueError, "sizes must be given unless"),
         ({"delays": 3}, ValueError, "delays must be a PipelineSchedule or one"),
-        ({"delays": (1, -1)}, ValueError, "delay must be"),
+        ({"delays": (1, -1)}, ValueError, "delays must be"),
         ({"sizes": (1, 2)}, ValueError, "sizes must sum to the 2 rows"),
         ({"sizes": (2,)}, ValueError, "sizes must have one entry for each of the 2"),
         ({"sizes": (2, 0)}, ValueError, "sizes must be positive integers"),
@@ -221,7 +221,6 @@ def test_the_sharpness_of_stages_is_that_of_the_diagonal_blocks():
             "hessian must return a vector of the 2",
         ),
     ],
-    ids=str,
 )
 def test_what_makes_no_sense_is_refused(changes, error, message):
     arguments = {"hessian": np.eye(2), "optimizer": ds.SGD(), "delays": (1, 0), **changes}
