@@ -180,7 +180,9 @@ def test_what_the_guide_for_contributors_names_exists():
             assert any((place / path).exists() for place in places), path
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.md")), ids=str)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.md")), ids=lambda path: path.stem
+)
 def test_an_issue_template_has_a_name_and_says_what_it_is_for(path):
     head = re.match(r"---\n(.*?)\n---\n\n\*\*", path.read_text(encoding="utf-8"), re.S)
     assert head is not None
