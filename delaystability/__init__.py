@@ -51,24 +51,24 @@ from delaystability.optimizers import (
     SpikeCompensation,
     WeightPrediction,
 )
-from delaystability.pipelines import (
-    GPipe,
-    PipeDream,
-    PipeDream2BW,
-    PipelinedBackpropagation,
-    PipelineSchedule,
-)
-from delaystability.stages import (
-    safe_stage_learning_rate,
-    stage_sharpness,
-    stage_spectral_radius,
-    stage_threshold,
-)
 
 if TYPE_CHECKING:
     from delaystability import plot
     from delaystability.numerics.certificate import Certificate, certify
     from delaystability.numerics.circle_proof import UndecidedError
+    from delaystability.pipelines import (
+        GPipe,
+        PipeDream,
+        PipeDream2BW,
+        PipelinedBackpropagation,
+        PipelineSchedule,
+    )
+    from delaystability.stages import (
+        safe_stage_learning_rate,
+        stage_sharpness,
+        stage_spectral_radius,
+        stage_threshold,
+    )
     from delaystability.theory.derivation import Derivation
     from delaystability.theory.derive import all_derivations, derive
     from delaystability.training.delay_aware_lr import DelayAwareLR
@@ -137,12 +137,21 @@ _LOADED_WHEN_USED = {
     "DelayAwareLR": "delaystability.training.delay_aware_lr",
     "DelayedOptimizer": "delaystability.training.delayed_optimizer",
     "Derivation": "delaystability.theory.derivation",
+    "GPipe": "delaystability.pipelines",
+    "PipeDream": "delaystability.pipelines",
+    "PipeDream2BW": "delaystability.pipelines",
+    "PipelineSchedule": "delaystability.pipelines",
+    "PipelinedBackpropagation": "delaystability.pipelines",
     "StabilityMonitor": "delaystability.training.stability_monitor",
     "UndecidedError": "delaystability.numerics.circle_proof",
     "all_derivations": "delaystability.theory.derive",
     "certify": "delaystability.numerics.certificate",
     "derive": "delaystability.theory.derive",
     "export": "delaystability.translation.export",
+    "safe_stage_learning_rate": "delaystability.stages",
+    "stage_sharpness": "delaystability.stages",
+    "stage_spectral_radius": "delaystability.stages",
+    "stage_threshold": "delaystability.stages",
 }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from delaystability.optimizers import Optimizer
 
-__all__ = ["checked_optimizer", "nonnegative", "positive", "scalar_or_array"]
+__all__ = ["checked_count", "checked_optimizer", "nonnegative", "positive", "scalar_or_array"]
 
 Array = NDArray[np.float64]
 
@@ -50,6 +50,21 @@ def _numbers(argument: str, value: ArrayLike, allowed: str) -> Array:
     if values.dtype.kind not in "iuf":
         raise TypeError(refusal)
     return values.astype(np.float64)
+
+
+def checked_count(argument: str, value: Any, least: int, most: int | None = None) -> int:
+    """The value as an int, refused unless it is an integer in this range.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    good = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not good or value < least or (most is not None and value > most):
+        allowed = f">= {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{argument} must be an integer {allowed}; got {value!r}")
+    return int(value)
 
 
 def checked_optimizer(optimizer: Any, argument: str = "optimizer") -> Optimizer:

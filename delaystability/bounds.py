@@ -77,7 +77,8 @@ def _warn_of_rare_events(mean: Array, mean_square: Array) -> None:
         warnings.warn(
             f"the mean is stable up to {mean.flat[0]:.6g}, but the mean square only up to "
             f"{mean_square.flat[0]:.6g}: rare long delays may make runs diverge above it; ask "
-            "with moment='mean-square', or with moment='mean' to silence this",
+            "with moment='mean-square', or with moment='mean' to silence this; a log in its order: "
+            "replay_threshold",
             StabilityWarning,
             stacklevel=4,
         )

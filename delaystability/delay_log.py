@@ -13,6 +13,8 @@ __all__ = ["LARGEST_DELAY", "checked_log", "read_log"]
 LARGEST_DELAY = 2**53
 """The largest delay that every part of the package takes."""
 
+_COUNTED = 20  # rows from which a column that counts is taken for a counter
+
 
 def read_log(path: Any) -> list[list[float]]:
     """The rows of numbers in a text file.
@@ -44,7 +46,8 @@ def read_log(path: Any) -> list[list[float]]:
             rows.append([float(word) for word in words])
         except ValueError as error:
             raise ValueError(
-                f"log must hold integers >= 0 and no header; got {line!r} in line {number}"
+                f"log must hold integers >= 0 and no header; got {line!r} in line {number}: delete "
+                "it, or start it with #"
             ) from error
     return rows
 
@@ -69,7 +72,8 @@ def checked_log(log: Any, argument: str) -> NDArray[np.int64]:
     except ValueError as error:
         raise ValueError(f"{argument} must hold {allowed}; its rows differ in length") from error
     if values.size == 0 or values.ndim not in (1, 2):
-        raise ValueError(f"{argument} must hold {allowed}; got the shape {values.shape}")
+        shape = "nothing" if values.size == 0 else f"the shape {values.shape}"
+        raise ValueError(f"{argument} must hold {allowed}; got {shape}")
     if values.dtype.kind not in "iuf":
         raise TypeError(f"{argument} must hold {allowed}; got entries of type {values.dtype}")
     wrong = (
@@ -83,6 +87,14 @@ def checked_log(log: Any, argument: str) -> NDArray[np.int64]:
         raise ValueError(
             f"{argument} must hold {allowed}; got {values[index]} in row {index[0] + 1}"
         )
+    if values.ndim == 2 and len(values) >= _COUNTED:
+        counters = np.flatnonzero(np.all(np.diff(values, axis=0) == 1, axis=0))
+        if counters.size:
+            raise ValueError(
+                f"{argument} must hold {allowed}; column {counters[0] + 1} counts "
+                f"{values[0, counters[0]]:g}, {values[1, counters[0]]:g}, ... to the end: it is no "
+                "delay"
+            )
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     return values.astype(np.int64)

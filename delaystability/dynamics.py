@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from delaystability.arguments import checked_optimizer, nonnegative, positive, scalar_or_array
+from delaystability.arguments import (
+    checked_count,
+    checked_optimizer,
+    nonnegative,
+    positive,
+    scalar_or_array,
+)
 from delaystability.delays import delay_array
 from delaystability.numerics.threshold import threshold_array
 from delaystability.optimizer import Optimizer, scalar_optimizers
@@ -337,9 +343,13 @@ def almost_sure_threshold(
     from delaystability.numerics.simulation import almost_sure_threshold as simulated
 
     checked_optimizer(optimizer)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be an integer >= 0; got {seed!r}")
-    return simulated(optimizer, delay, curvature_noise, updates=updates, seed=seed)
+    return simulated(
+        optimizer,
+        delay,
+        curvature_noise,
+        updates=checked_count("updates", updates, 1000),
+        seed=checked_count("seed", seed, 0),
+    )
 
 
 def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:

@@ -340,7 +340,11 @@ def optimizer_from_name(name: str, **parameters: Any) -> Optimizer:
         For an unknown name, a missing parameter or one that the optimizer does not have.
     """
     if name not in CATALOGUE:
-        raise ValueError(f"optimizer must be one of {', '.join(CATALOGUE)}; got {name!r}")
+        from difflib import get_close_matches
+
+        near = get_close_matches(str(name), CATALOGUE, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"optimizer must be one of {', '.join(CATALOGUE)}; got {name!r}{hint}")
     cls = CATALOGUE[name]
     entries = fields(cls)  # type: ignore[arg-type]
     wanted = [entry.name for entry in entries]

@@ -28,7 +28,7 @@ __all__ = [
     "schedule_from_name",
 ]
 
-_MOST_STAGES = 10**6
+_MOST_STAGES = 1000  # time and memory of the safe rate grow with the square
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def stage_threshold(
     """
     from delaystability.numerics import stage_threshold as numerics
 
-    accuracy = float(positive("tolerance", tolerance))
+    accuracy = _one_number("tolerance", tolerance)
     if callable(hessian):
         from delaystability.numerics.stage_products import threshold_from_products
 
@@ -139,10 +139,8 @@ def stage_spectral_radius(
     ----------
     Theorem ``pipeline``.
     """
-    checked = positive("lr", lr)
-    if checked.ndim:
-        raise TypeError(f"lr must be one number; got {lr!r}")
-    return _loop(hessian, optimizer, delays, sizes, rates).spectral_radius(float(checked))
+    rate = _one_number("lr", lr)
+    return _loop(hessian, optimizer, delays, sizes, rates).spectral_radius(rate)
 
 
 def stage_sharpness(hessian: ArrayLike, sizes: Sequence[int]) -> Array:
@@ -198,6 +196,7 @@ def safe_stage_learning_rate(
     optimizer, delays, rates : see `stage_threshold`
     stage_sharpness : sequence of P numbers of at least 0, optional
         The largest eigenvalue of each stage's diagonal block, or more; see `stage_sharpness`.
+        None is above ``sharpness``, and they sum to it or more, as for any such Hessian.
     tolerance : float, between 1e-9 and 0.1
         The answer is at most this much (relative) below the exact one, and never above it but for
         rounding. Where the least learning rate hardly depends on theta, a small tolerance is not
@@ -219,12 +218,9 @@ def safe_stage_learning_rate(
     """
     from delaystability.numerics.stage_bound import safe_rate
 
-    checked = positive("sharpness", sharpness)
-    if checked.ndim:
-        raise TypeError(f"sharpness must be one number; got {sharpness!r}")
-    total = float(checked)
+    total = _one_number("sharpness", sharpness)
     filters = _filters(optimizer, delays, rates)
-    accuracy = float(positive("tolerance", tolerance))
+    accuracy = _one_number("tolerance", tolerance)
     if not 1e-9 <= accuracy <= 0.1:
         raise ValueError(f"tolerance must be between 1e-9 and 0.1; got {tolerance!r}")
     if stage_sharpness is None and rates is None and _has_theorem(optimizer):
@@ -233,10 +229,25 @@ def safe_stage_learning_rate(
     largest = np.full(len(filters), total)
     if stage_sharpness is not None:
         largest = _stage_values("stage_sharpness", stage_sharpness, len(filters))
-        if not largest.any():
-            raise ValueError("stage_sharpness must be positive in some stage; all are 0")
+        if np.any(largest > total * (1 + 1e-9)):
+            raise ValueError(
+                f"stage_sharpness must be at most the sharpness, {total:g}, of the whole Hessian; "
+                f"got {stage_sharpness!r}"
+            )
+        if largest.sum() < total * (1 - 1e-9):
+            raise ValueError(
+                f"stage_sharpness must sum to the sharpness, {total:g}, or more, as blocks of a "
+                f"Hessian do; got the sum {largest.sum():g}"
+            )
     # In units of the sharpness, far from overflow.
     return safe_rate(filters, largest / total, 1.0, accuracy) / total
+
+
+def _one_number(argument: str, value: Any) -> float:
+    checked = positive(argument, value)
+    if checked.ndim:
+        raise TypeError(f"{argument} must be one number; got {value!r}")
+    return float(checked)
 
 
 def _has_theorem(optimizer: Optimizer) -> bool:
@@ -321,6 +332,8 @@ def _product(hessian: Callable[[Array], ArrayLike], count: int) -> Callable[[Arr
                 f"hessian must return a vector of the {count} parameters that sizes sum to; "
                 f"got the shape {image.shape}"
             )
+        if not np.isfinite(image).all():
+            raise ValueError("hessian must return finite numbers; got some that are not")
         return image
 
     return product

@@ -30,12 +30,13 @@ ALLOWED = {
     "stages": GROUND | {"arguments", "bounds", "numerics", "pipelines"},
     "plot": GROUND | {"arguments", "bounds", "dynamics", "numerics"},
     "doctor": GROUND | {"bounds", "numerics", "theory"},
-    "validation": GROUND | {"bounds", "dynamics", "plot", "pipelines", "stages"},
+    "validation": GROUND | {"arguments", "bounds", "dynamics", "plot", "pipelines", "stages"},
     "training": GROUND | {"arguments", "bounds", "dynamics", "validation", "plot"},
-    "verification": GROUND | {"numerics", "theory", "bounds", "validation", "plot"},
+    "verification": GROUND | {"arguments", "numerics", "theory", "bounds", "validation", "plot"},
     "translation": GROUND | {"numerics", "theory"},
     "terminal": set(),
     "cli": GROUND
+    | {"dynamics"}
     | {"arguments", "bounds", "numerics", "theory", "translation"}
     | {"validation", "verification", "terminal", "plot", "doctor", "pipelines", "stages"},
 }

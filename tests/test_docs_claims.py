@@ -56,7 +56,7 @@ def test_what_is_called_proved_names_a_theorem_or_speaks_of_all():
 
 
 def test_a_test_that_does_not_exist_is_noticed():
-    wrong = TEXT.replace("`test_every_step_holds`", "`test_every_step_stands`")
+    wrong = TEXT.replace("`test_every_step_holds`", "`test_every_step_stands`", 1)
     assert missing_tests(wrong) == ["test_theory.py: test_every_step_stands"]
     moved = TEXT.replace("(../tests/test_theory.py)", "(../tests/test_nothing.py)", 1)
     assert len(missing_tests(moved)) == 1

@@ -254,19 +254,23 @@ def test_the_bars_are_the_frequencies_of_the_log():
     assert [line(axes, k)[0][0] for k in (0, 1)] == pytest.approx([3.4, 9])
 
 
-def test_the_four_readings_are_those_of_the_library():
+def test_the_readings_are_those_of_the_library():
     optimizer = ds.HeavyBall(0.5)
     found = ImpliedThresholds.of(optimizer, LOG)
+    assert found.replayed == ds.replay_threshold(optimizer, LOG)
     assert found.mean == ds.stability_threshold(optimizer, LOG, moment="mean")
     assert found.mean_square == ds.stability_threshold(optimizer, LOG, moment="mean-square")
     assert found.mean_delay == ds.stability_threshold(optimizer, 3)
     assert found.longest_delay == ds.stability_threshold(optimizer, 9)
     axes = plot.implied_thresholds(optimizer, LOG, sharpness=20.0)
     widths = 20 * np.array([patch.get_width() for patch in axes.patches])
-    expected = [found.mean_square, found.mean, found.mean_delay, found.longest_delay]
+    expected = [found.replayed, found.mean_square, found.mean, found.mean_delay]
+    expected.append(found.longest_delay)
     assert np.allclose(widths, expected, rtol=8 * EPS)
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels == ["mean square", "mean", "mean delay 3", "longest delay 9"]
+    independent = ["independent,\nmean square", "independent,\nmean"]
+    assert labels == ["in its order", *independent, "mean delay 3", "longest delay 9"]
+    assert ImpliedThresholds.of(optimizer, ds.RandomDelay([0.5, 0.5])).replayed is None
 
 
 # Predicted against measured

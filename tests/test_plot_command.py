@@ -83,7 +83,7 @@ def test_a_file_of_its_own_name_is_the_default(tmp_path, monkeypatch):
         ("map --optimizer adam", "optimizer must be one of sgd"),
         ("map --longest-delay 0", "longest-delay must be an integer >= 1; got 0"),
         ("map --lr fast", "lr must be a number; got 'fast'"),
-        ("map --lr -1", "run must be positive and finite; got -1.0"),
+        ("map --lr -1", "lr must be positive and finite; got -1.0"),
         ("map --size poster", "size must be one of column, page, slide; got 'poster'"),
         ("map --sharpness 0", "sharpness must be positive"),
         ("roots --delay many", "delay must be an integer >= 0; got 'many'"),

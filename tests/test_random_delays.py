@@ -201,10 +201,11 @@ def test_a_log_is_not_changed_by_its_source():
         ("1\n2.5\n", "got 2.5 in row 2"),
         ("1,2\n3,nan\n", "got nan in row 2"),
         ("1\ninf\n", "got inf in row 2"),
-        ("", "got the shape"),
-        ("# only a comment\n", "got the shape"),
+        ("", "got nothing"),
+        ("# only a comment\n", "got nothing"),
         ("1,2\n3\n", "rows differ in length"),
-        ("delay\n1\n", "got 'delay' in line 1"),
+        ("delay\n1\n", "got 'delay' in line 1: delete it, or start it with #"),
+        ("".join(f"{t},3\n" for t in range(20)), "column 1 counts 0, 1, ... to the end"),
         ("1,,2\n", "got '1,,2' in line 1"),
     ],
 )
@@ -390,7 +391,7 @@ def test_standard_errors_are_those_of_independent_seeds():
 
 def test_bad_arguments_of_simulations_are_refused():
     with pytest.raises(ValueError, match="updates must be an integer >= 1000; got 10"):
-        almost_sure_threshold(ds.SGD(), 1, updates=10)
+        ds.almost_sure_threshold(ds.SGD(), 1, updates=10)
     with pytest.raises(ValueError, match="sequence must hold integers >= 0.*got -1 in row 2"):
         replay_threshold(ds.SGD(), [0, -1])
     with pytest.raises(ValueError, match="do not depend on the delay"):

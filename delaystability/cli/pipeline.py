@@ -25,9 +25,17 @@ __all__ = ["pipeline"]
 
 def pipeline(
     stages: Annotated[str, typer.Option(help="Number of stages, at least 1.")],
-    optimizer: Annotated[str, typer.Option(help=f"One of: {CATALOGUE_NAMES}.")],
+    optimizer: Annotated[
+        str,
+        typer.Option(help=f"One of: {CATALOGUE_NAMES}."),
+    ],
     sharpness: Annotated[str, typer.Option(help="Largest eigenvalue of the Hessian.")],
-    schedule: Annotated[str, typer.Option(help=f"One of: {', '.join(SCHEDULES)}.")] = "pipedream",
+    schedule: Annotated[
+        str,
+        typer.Option(
+            help=f"One of: {', '.join(SCHEDULES)}. 1F1B with a flush (Megatron, DeepSpeed): gpipe."
+        ),
+    ] = "pipedream",
     momentum: Momentum = None,
     stage_sharpness: Annotated[
         str | None,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from delaystability.arguments import positive
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
     Momentum,
@@ -87,6 +88,8 @@ def map_(
     with clear_errors():
         drawing = _drawing(output)
         rate, curvature = _optional("lr", lr), _optional("sharpness", sharpness)
+        if rate is not None:
+            positive("lr", rate)
         chosen = _optimizer(optimizer, momentum)
         style: dict[str, Any] = {"sharpness": curvature, "size": size}
         if over == "momentum":
@@ -147,7 +150,9 @@ def rule(
     with clear_errors():
         drawing = _drawing(output)
         names = optimizer or ["sgd", "heavy-ball", "shifted-momentum"]
-        chosen = [_optimizer(name, None if name == "sgd" else momentum) for name in names]
+        # SGD stands among others with a momentum; alone, it refuses one.
+        mixed = any(name != "sgd" for name in names)
+        chosen = [_optimizer(name, None if mixed and name == "sgd" else momentum) for name in names]
         last = integer("longest-delay", longest_delay)
         if last < 2:
             raise RefusedError(f"longest-delay must be an integer >= 2; got {last}")
@@ -197,7 +202,7 @@ def histogram(
     size: Size = "column",
     output: Annotated[Path, _output("histogram")] = Path("histogram.png"),
 ) -> None:
-    """Measured delays, and the largest stable learning rates that four readings of them imply."""
+    """Measured delays, and the largest stable learning rates that readings of them imply."""
     with clear_errors():
         drawing = _drawing(output)
         delay = MeasuredDelay.from_log(log)

@@ -23,7 +23,7 @@ from delaystability.cli.options import (
 )
 from delaystability.delays import MeasuredDelay
 from delaystability.optimizers import CATALOGUE, Optimizer
-from delaystability.terminal import clear_errors, print_values
+from delaystability.terminal import RefusedError, clear_errors, print_values
 
 __all__ = ["adjust", "threshold"]
 
@@ -39,9 +39,12 @@ def _delay_described(delay: Any) -> dict[str, Any]:
 
 
 def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) -> dict[str, Any]:
-    """The threshold of a measured delay, beside what simpler readings of the log would give."""
+    """The threshold of a log in its order, beside what simpler readings of it would give."""
+    from delaystability.dynamics import replay_threshold
+
     threshold = bounds.stability_threshold
     return {
+        "replayed_threshold": replay_threshold(optimizer, delay),
         "threshold": threshold(optimizer, delay, moment="mean", curvature_noise=noise),
         "mean_square_threshold": threshold(
             optimizer, delay, moment="mean-square", curvature_noise=noise
@@ -54,7 +57,9 @@ def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) ->
 def threshold(
     optimizer: OptimizerName,
     momentum: Momentum = None,
-    delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "0",
+    delay: Annotated[
+        str | None, typer.Option(help="Updates between reading and applying; 0 by default.")
+    ] = None,
     lr: Annotated[str | None, typer.Option(help="Also print the sharpest stable minimum.")] = None,
     sharpness: Annotated[
         str | None, typer.Option(help="Also print the largest stable learning rate.")
@@ -65,27 +70,37 @@ def threshold(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Largest stable gain: learning rate times sharpness."""
+    """Largest stable gain: learning rate times sharpness.
+
+    Of a log of delays, replayed in its order; beside it, the threshold of independent delays with
+    its frequencies, in the mean and in the mean square, and those of two single delays.
+    """
     with clear_errors():
+        if delay is not None and delay_log is not None:
+            raise RefusedError("delay must not be given beside delay-log; got both")
         chosen = optimizer_of(optimizer, momentum)
         noise = number("curvature-noise", curvature_noise)
-        lag: Any = integer("delay", delay) if delay_log is None else _measured(delay_log)
+        lag: Any = integer("delay", delay or "0") if delay_log is None else _measured(delay_log)
         values = {**described(chosen), **_delay_described(lag)}
         if noise:
             values["curvature_noise"] = noise
         if delay_log is None:
-            values["threshold"] = bounds.stability_threshold(chosen, lag, curvature_noise=noise)
+            edge = bounds.stability_threshold(chosen, lag, curvature_noise=noise)
+            values["threshold"] = edge
         else:
             values |= _log_thresholds(chosen, lag, noise)
+            edge = values["replayed_threshold"]
+            if noise:
+                edge = min(edge, values["mean_square_threshold"])
         if lr is not None:
             values["lr"] = number("lr", lr)
-            values["max_sharpness"] = values["threshold"] / float(positive("lr", values["lr"]))
+            values["max_sharpness"] = edge / float(positive("lr", values["lr"]))
         if sharpness is not None:
             values["sharpness"] = number("sharpness", sharpness)
             checked = float(positive("sharpness", values["sharpness"]))
-            values["max_learning_rate"] = values["threshold"] / checked
+            values["max_learning_rate"] = edge / checked
         if lr is not None and sharpness is not None:
-            values["stable"] = values["lr"] * values["sharpness"] < values["threshold"]
+            values["stable"] = values["lr"] * values["sharpness"] < edge
         print_values(values, as_json, "Stability threshold of lr * sharpness")
 
 

@@ -72,7 +72,8 @@ def optimizer_tables(optimizer: Optimizer, delay: Delay) -> Tables:
     if any(_tables(optimizer, lag) != tables for lag in (1, 2)):
         raise ValueError(
             f"optimizer must have coefficients that do not depend on the delay when the delay is "
-            f"random; got {optimizer!r}, defined for a fixed delay only"
+            f"random; got {optimizer!r}, defined for a fixed delay only: give the table that the "
+            "run uses, for momentum m with W buffers LinearOptimizer({W: m}, {0: 1})"
         )
     return tables
 

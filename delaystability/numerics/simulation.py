@@ -140,8 +140,6 @@ def almost_sure_threshold(
         If no gain up to 10^7 times the mean-square threshold grows.
     """
     noise, delay = checked_curvature_noise(curvature_noise), as_delay(delay)
-    if isinstance(updates, bool) or not isinstance(updates, int) or updates < 1000:
-        raise ValueError(f"updates must be an integer >= 1000; got {updates!r}")
     random = np.random.default_rng(seed)
     delays = _drawn(delay, updates, random)
     curvatures = 1 + np.sqrt(noise) * random.standard_normal(updates)

@@ -1,4 +1,4 @@
-"""Measured staleness: its histogram, and the thresholds that four readings of it imply."""
+"""Measured staleness: its histogram, and the thresholds that readings of it imply."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from delaystability.arguments import checked_optimizer, nonnegative
+from delaystability.arguments import checked_optimizer, nonnegative, positive
 from delaystability.bounds import stability_threshold
 from delaystability.delays import Delay, MeasuredDelay, RandomDelay
+from delaystability.dynamics import replay_threshold
 from delaystability.optimizers import Optimizer
 from delaystability.plot.style import COLOURS, canvas, legend_below, tidy
 from delaystability.plot.words import described
@@ -21,10 +22,12 @@ __all__ = ["ImpliedThresholds", "implied_thresholds", "staleness_histogram"]
 
 @dataclass(frozen=True)
 class ImpliedThresholds:
-    """Four readings of the same delays, as largest stable learning rate times sharpness.
+    """Readings of the same delays, as largest stable learning rate times sharpness.
 
     Attributes
     ----------
+    replayed : float or None
+        For a log, in its order and without curvature noise: what a run with it does.
     mean, mean_square : float
         For independent delays with these frequencies: of the mean of a perturbation, and of its
         mean square.
@@ -32,6 +35,7 @@ class ImpliedThresholds:
         For the mean delay, rounded, and the longest one, as if they were fixed.
     """
 
+    replayed: float | None
     mean: float
     mean_square: float
     mean_delay: float
@@ -51,7 +55,10 @@ class ImpliedThresholds:
             stability_threshold(optimizer, int(lag), curvature_noise=noise)
             for lag in (round(float(delay.mean)), delay.maximum)
         ]
-        return ImpliedThresholds(random["mean"], random["mean-square"], fixed[0], fixed[1])
+        replayed = replay_threshold(optimizer, delay) if isinstance(delay, MeasuredDelay) else None
+        return ImpliedThresholds(
+            replayed, random["mean"], random["mean-square"], fixed[0], fixed[1]
+        )
 
 
 def _checked_delay(delay: Any) -> Delay:
@@ -119,7 +126,7 @@ def implied_thresholds(
     axes: Axes | None = None,
     size: str = "column",
 ) -> Axes:
-    """The largest stable learning rates that four readings of the same delays imply.
+    """The largest stable learning rates that readings of the same delays imply.
 
     Parameters
     ----------
@@ -134,7 +141,7 @@ def implied_thresholds(
     Returns
     -------
     Axes
-        One bar for each reading: see `ImpliedThresholds`.
+        One bar for each reading, that of a replayed log first: see `ImpliedThresholds`.
 
     Raises
     ------
@@ -145,13 +152,15 @@ def implied_thresholds(
     found = ImpliedThresholds.of(
         checked_optimizer(optimizer), chosen, curvature_noise=curvature_noise
     )
-    scale = 1.0 if sharpness is None else float(nonnegative("sharpness", sharpness))
-    rows = (
-        ("mean square", found.mean_square, COLOURS[1], ""),
-        ("mean", found.mean, COLOURS[6], ""),
+    scale = 1.0 if sharpness is None else float(positive("sharpness", sharpness))
+    rows = [
+        ("independent,\nmean square", found.mean_square, COLOURS[1], ""),
+        ("independent,\nmean", found.mean, COLOURS[6], ""),
         (f"mean delay {round(float(chosen.mean))}", found.mean_delay, "0.75", "////"),
         (f"longest delay {chosen.maximum:g}", found.longest_delay, "0.75", "\\\\\\\\"),
-    )
+    ]
+    if found.replayed is not None:
+        rows.insert(0, ("in its order", found.replayed, COLOURS[3], ""))
     with canvas(axes, size, height=0.75) as drawn:
         values = [value / scale for _, value, _, _ in rows]
         for place, (_, _, colour, hatch) in enumerate(rows):

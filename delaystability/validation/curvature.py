@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delaystability.validation.dataset import checked_count
+from delaystability.arguments import checked_count
 from delaystability.validation.problem import Problem
 
 __all__ = [

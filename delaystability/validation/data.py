@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from delaystability.arguments import checked_count
 from delaystability.validation.cifar import find_cifar
-from delaystability.validation.dataset import Dataset, checked_count
+from delaystability.validation.dataset import Dataset
 from delaystability.validation.idx import find_idx
 from delaystability.validation.images import LabelledImages, standardised
 from delaystability.validation.teacher import teacher

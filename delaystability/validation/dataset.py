@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Dataset", "checked_count"]
+__all__ = ["Dataset"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,21 +105,6 @@ class Dataset:
             digest.update(repr(array.shape).encode())
             digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()
-
-
-def checked_count(argument: str, value: Any, least: int, most: int | None = None) -> int:
-    """The value, if it is an integer in this range.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    good = isinstance(value, int) and not isinstance(value, bool)
-    if not good or value < least or (most is not None and value > most):
-        allowed = f">= {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{argument} must be an integer {allowed}; got {value!r}")
-    return int(value)
 
 
 def _check_array(argument: str, array: Any, dtype: type[np.generic]) -> None:

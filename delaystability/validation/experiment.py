@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from delaystability.arguments import checked_count
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.provenance import Provenance, provenance
 from delaystability.validation.sweeps.backends import checked_backend, checked_workers
@@ -240,8 +241,7 @@ def run_experiment(
     began = time.perf_counter()
     if size not in SIZES:
         raise ValueError(f"size must be one of {', '.join(SIZES)}; got {size!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be an integer >= 0; got {seed!r}")
+    seed = checked_count("seed", seed, 0)
     chosen, _ = checked_device(device), checked_dtype(dtype)
     if data is not None and not experiment.takes_data:
         raise ValueError(f"data must be None: the experiment {experiment.name!r} uses no data set")

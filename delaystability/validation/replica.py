@@ -10,6 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from delaystability.arguments import checked_count
 from delaystability.delays import Delay, FixedDelay, MeasuredDelay, as_delay
 from delaystability.optimizers import Coefficients, Optimizer, Term
 from delaystability.validation.schedule import longest_delay
@@ -47,8 +48,7 @@ class Replica:
         object.__setattr__(self, "delay", delay.delay if isinstance(delay, FixedDelay) else delay)
         if not (isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate must be a number > 0; got {self.learning_rate!r}")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ValueError(f"seed must be an integer >= 0; got {self.seed!r}")
+        object.__setattr__(self, "seed", checked_count("seed", self.seed, 0))
         if isinstance(delay, MeasuredDelay) and delay.sequence.ndim > 1:
             raise ValueError("delay must be a log of one worker per update to train networks")
         shortest = self.optimizer.coefficients(delay.minimum)

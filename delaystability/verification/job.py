@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from delaystability.arguments import checked_count
 from delaystability.theory.article import article
 from delaystability.theory.derivation import Derivation, Report
 from delaystability.theory.derive import all_derivations
 from delaystability.theory.registry import report_of
-from delaystability.validation.dataset import checked_count
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.experiment import (
     SIZES,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.arguments import checked_count
 from delaystability.bounds import stability_threshold
 from delaystability.optimizers import Optimizer
 from delaystability.validation.experiment import Experiment
@@ -356,9 +357,8 @@ def with_workers(count: int) -> Experiment:
     ValueError
         For fewer than two, which have no delay to speak of.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 2:
-        raise ValueError(f"workers must be an integer >= 2; got {count!r}")
-    return replace(EXPERIMENT, chunks=partial(chunks, workers=(count,)))
+    workers = (checked_count("workers", count, 2),)
+    return replace(EXPERIMENT, chunks=partial(chunks, workers=workers))
 
 
 EXPERIMENT = Experiment(

@@ -18,6 +18,7 @@ import torch
 import torch.multiprocessing as multiprocessing
 from torch import Tensor
 
+from delaystability.arguments import checked_count
 from delaystability.optimizer import Optimizer
 from delaystability.validation.parameter_server.messages import Kind, Message
 from delaystability.validation.parameter_server.run import (
@@ -89,8 +90,7 @@ class Crew:
         ValueError
             For no task or no worker.
         """
-        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-            raise ValueError(f"workers must be an integer >= 1; got {workers!r}")
+        workers = checked_count("workers", workers, 1)
         if not tasks:
             raise ValueError("tasks must hold at least one task; got none")
         folder = tempfile.TemporaryDirectory(prefix="delaystability-")
@@ -185,9 +185,8 @@ class Crew:
             After SIGINT, with checkpoint and log written.
         """
         began = time.perf_counter()
-        for argument, value in (("updates", updates), ("checkpoint_every", checkpoint_every)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{argument} must be an integer >= 1; got {value!r}")
+        updates = checked_count("updates", updates, 1)
+        checkpoint_every = checked_count("checkpoint_every", checkpoint_every, 1)
         server = ParameterServer(weights.to(self._dtype), optimizer, learning_rate)
         chosen, gone_before = self._chosen(workers), set(self.gone)
         waits = _checked_pauses(pauses or {}, self.workers)
@@ -275,9 +274,8 @@ class Crew:
         left = [worker for worker in range(self.workers) if worker not in self.gone]
         if not left:
             raise WorkersGoneError("no worker is left")
-        if workers is not None and not 1 <= workers <= len(left):
-            raise ValueError(f"workers must be an integer from 1 to {len(left)}; got {workers!r}")
-        return set(left[:workers])
+        count = len(left) if workers is None else checked_count("workers", workers, 1, len(left))
+        return set(left[:count])
 
     def _receive(self, timeout: float) -> Arrival | None:
         arrival = self._link.receive(timeout)

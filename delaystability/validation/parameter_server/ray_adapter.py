@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from delaystability.arguments import checked_count
 from delaystability.optimizer import Optimizer
 from delaystability.validation.parameter_server.ledger import Entry
 from delaystability.validation.parameter_server.run import Run
@@ -104,8 +105,7 @@ def train_with_ray(
 
     if find_spec("ray") is None:
         raise ValueError("train_with_ray needs a package that is not installed: pip install ray")
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers must be an integer >= 1; got {workers!r}")
+    workers = checked_count("workers", workers, 1)
     import ray
 
     began = time.perf_counter()

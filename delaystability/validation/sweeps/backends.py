@@ -16,6 +16,7 @@ from typing import Any
 import joblib
 from threadpoolctl import threadpool_limits
 
+from delaystability.arguments import checked_count
 from delaystability.validation.sweeps.trial import Chunk, canonical
 
 __all__ = ["BACKENDS", "Attempt", "Work", "attempts", "checked_backend", "checked_workers"]
@@ -62,9 +63,7 @@ def checked_workers(workers: int | None) -> int:
     """
     if workers is None:
         return int(joblib.cpu_count())
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers must be an integer >= 1, or None; got {workers!r}")
-    return workers
+    return checked_count("workers", workers, 1)
 
 
 def checked_backend(backend: str) -> str:
