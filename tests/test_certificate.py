@@ -218,6 +218,15 @@ def test_a_certificate_survives_json():
     assert not ds.Certificate.from_json(json.dumps(data)).verify()
 
 
+def test_rationals_of_thousands_of_digits_are_written_and_read():
+    # 0.9 as a float is a fraction over 2^53; its power 1024 has 16,000 digits.
+    certificate = ds.certify(ds.SpikeCompensation(0.9), 1024, digits=12)
+    text = certificate.to_json()
+    assert "0x" in text
+    assert ds.Certificate.from_json(text) == certificate
+    assert ds.Certificate.from_json(text).verify()
+
+
 def test_a_float_is_certified_as_the_binary_number_it_is():
     certificate = ds.certify(ds.HeavyBall(0.9), 1, 30)
     exact = 1 - Fraction(0.9)

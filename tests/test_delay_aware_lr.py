@@ -199,10 +199,10 @@ def _rates(
     if made == "first":
         # Every scheduler of torch leaves this, and CyclicLR starts from it.
         optimizer.param_groups[0]["initial_lr"] = 0.1
-        scheduler = DelayAwareLR(optimizer, rule) if aware else None
+        scheduler = DelayAwareLR(optimizer, rule, moment="mean") if aware else None
     other = schedule(optimizer)
     if aware and made == "last":
-        scheduler = DelayAwareLR(optimizer, rule)
+        scheduler = DelayAwareLR(optimizer, rule, moment="mean")
     rates, factors = [], []
     for t in range(30):
         if not skipped(t):
@@ -349,7 +349,7 @@ def _made() -> tuple[torch.optim.SGD, list[Any]]:
     optimizer = _sgd()
     return optimizer, [
         lr_scheduler.OneCycleLR(optimizer, 0.3, total_steps=60),
-        DelayAwareLR(optimizer, every=8),
+        DelayAwareLR(optimizer, every=24),
     ]
 
 
@@ -406,24 +406,6 @@ def test_torch_sgd_is_recognised(settings, optimizer):
     scheduler.step(delay=5)
     expected = ds.adjust_learning_rate(1.0, optimizer, 0, 5)
     assert scheduler.factors == pytest.approx([expected], rel=4 * EPS)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"window": 0}, ValueError, "window must be an integer >= 1"),
-        ({"every": 1.5}, ValueError, "every must be an integer >= 1"),
-        ({"moment": "median"}, ValueError, "moment must be"),
-        ({"source": [1, 2]}, TypeError, "source must have `delays`"),
-        ({"optimizer": 0.9}, TypeError, "optimizer must be an optimizer"),
-        ({"reference_optimizer": 0.9}, TypeError, "reference_optimizer must be"),
-        ({"reference_delay": -1}, ValueError, "delay must be"),
-        ({"optimizer": ds.ShiftedMomentum(M)}, ValueError, "same table for every delay"),
-    ],
-)
-def test_bad_arguments_are_refused_by_name(arguments, error, message):
-    with pytest.raises(error, match=message):
-        DelayAwareLR(_sgd(), **arguments)
 
 
 def test_unknown_optimizers_and_bad_delays_are_refused():

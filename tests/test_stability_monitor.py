@@ -74,7 +74,7 @@ def test_the_edge_cases_of_the_ratio():
     assert measured(1.0, 0.0, threshold=0.0).status is Status.BEYOND
     assert measured(2.0, 0.0, loss=-1.0).doubling_steps is None
     assert measured(2.0, 0.0, slope=0.0).doubling_steps is None
-    assert "tenfold" in measured(2.0, 0.0, slope=0.0).message
+    assert "growing tenfold in 24 steps along" in measured(2.0, 0.0, slope=0.0).message
     assert measured(2.0, 0.0, growth=lambda gain: None).tenfold_steps is None
 
 
@@ -92,7 +92,11 @@ def test_the_loss_of_a_synchronous_quadratic_doubles_in_exactly_the_stated_steps
         losses.append(loss().item())
     taken = len(losses) - 1
     assert taken == math.ceil(reading.doubling_steps)
-    assert f"double in {taken} steps" in reading.message
+    # Said of the model that it is true of, and in the words of old.
+    assert reading.message.startswith("beyond the edge: loss will oscillate and double in ")
+    assert f"double in {taken} steps along the sharpest direction (quadratic model);" in (
+        reading.message
+    )
     assert taken > 10
 
 
@@ -276,6 +280,7 @@ def test_readings_are_made_every_few_updates():
     assert [reading.step for reading in monitor.history] == [0, 3, 6, 9]
     assert monitor.step(loss, 10) is None
     assert monitor.step(loss, 12).step == 12
+    assert type(monitor.step(loss, np.int64(15)).step) is int
 
 
 def test_the_loss_is_not_evaluated_between_readings():

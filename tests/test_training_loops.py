@@ -13,7 +13,8 @@ from torch import nn
 
 import delaystability as ds
 from delaystability.training.delayed_optimizer import DelayedOptimizer
-from delaystability.training.group_loop import adam_preconditioner, group_loops
+from delaystability.training.group_loop import group_loops
+from delaystability.training.preconditioner import adam_preconditioner
 from delaystability.training.reading import Status
 from delaystability.training.stability_monitor import StabilityMonitor
 from delaystability.training.weight_decay import growth_rate, threshold_with_decay
@@ -92,6 +93,13 @@ def test_optimizers_with_moving_preconditioners_are_refused(name):
         ({"optimizer": ds.HeavyBall([0.1, 0.2])}, ValueError, "optimizer"),
         ({"delay": -1}, ValueError, "delay"),
         ({"moment": "third"}, ValueError, "moment"),
+        ({"near": "x"}, TypeError, "^near must be one number; got 'x'"),
+        ({"beyond": None}, TypeError, "^beyond must be one number"),
+        ({"tolerance": None}, TypeError, "^tolerance must be one number"),
+        ({"curvature_noise": [0.1, 0.2]}, TypeError, "^curvature_noise must be one number"),
+        ({"curvature_noise": True}, TypeError, "^curvature_noise must be one number"),
+        ({"curvature_noise": -1.0}, ValueError, "^curvature_noise must be"),
+        ({"delay": [1, 2]}, TypeError, "^delay must be one integer"),
         ({"preconditioner": "rmsprop"}, ValueError, "preconditioner"),
         ({"torch_optimizer": 3}, TypeError, "torch_optimizer"),
         ({"model": []}, ValueError, "model must hold"),
@@ -131,8 +139,29 @@ def test_closures_that_return_no_loss_are_refused():
     ]:
         with pytest.raises(error, match="losses must"):
             monitor.read(wrong)
+    for ask in (monitor.read, monitor.step):
+        with pytest.raises(TypeError, match=r"^loss must be a callable .* got Tensor"):
+            ask(loss())
     assert monitor.history == []
     assert weight.grad is None
+
+
+def test_numbers_of_numpy_are_numbers():
+    weight, loss = quadratic([1.0], [1.0])
+    monitor = StabilityMonitor(
+        [weight],
+        torch.optim.SGD([weight], lr=0.1),
+        delay=np.int8(2),
+        every=np.int64(5),
+        near=np.float32(0.5),
+        tolerance=np.array(0.01),
+        max_products=np.int32(20),
+        curvature_noise=np.float32(0.5),
+        seed=np.uint8(1),
+    )
+    expected = ds.stability_threshold(ds.SGD(), 2, curvature_noise=0.5)
+    assert monitor.read(loss).threshold == expected
+    assert [type(n) for n in (monitor.every, monitor.seed, monitor.max_products)] == [int] * 3
 
 
 # Weight decay

@@ -28,6 +28,7 @@ __all__ = ["Certificate", "certify", "exact_optimizer"]
 _LARGEST_EXACT_DEGREE = 256
 _LARGEST_EXACT_SIZE = 40_000
 _LARGEST_ROOT_FINDING_DEGREE = 24
+_LONG = 8192  # bits from which rationals are written in hexadecimal
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,12 @@ class Certificate:
         Returns
         -------
         str
-            Rationals are strings such as "1/3".
+            Rationals are strings such as "1/3", or "0x1/0x3" where they are very long.
         """
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         for table in ("a", "b"):
-            values[table] = [[lag, str(value)] for lag, value in values[table]]
-        values |= {"lower": str(self.lower), "upper": str(self.upper)}
+            values[table] = [[lag, _rational_text(value)] for lag, value in values[table]]
+        values |= {"lower": _rational_text(self.lower), "upper": _rational_text(self.upper)}
         return json.dumps(values, indent=2)
 
     @classmethod
@@ -122,8 +123,8 @@ class Certificate:
         """
         values = json.loads(text)
         for table in ("a", "b"):
-            values[table] = tuple((lag, Fraction(value)) for lag, value in values[table])
-        values |= {"lower": Fraction(values["lower"]), "upper": Fraction(values["upper"])}
+            values[table] = tuple((lag, _fraction(value)) for lag, value in values[table])
+        values |= {"lower": _fraction(values["lower"]), "upper": _fraction(values["upper"])}
         if values["root_moduli"] is not None:
             values["root_moduli"] = tuple(values["root_moduli"])
         return cls(**values)
@@ -185,6 +186,21 @@ def _converted(optimizer: Optimizer, convert: Callable[[str, Any], Any]) -> Opti
 
     values = {name: entry(name, value) for name, value in optimizer.parameters.items()}
     return replace(optimizer, **values)  # type: ignore[type-var]
+
+
+def _rational_text(value: Any) -> str:
+    """A rational as text: Python refuses to write decimal integers of thousands of digits."""
+    exact = Fraction(value)
+    if max(exact.numerator.bit_length(), exact.denominator.bit_length()) < _LONG:
+        return str(exact)
+    return f"{exact.numerator:#x}/{exact.denominator:#x}"
+
+
+def _fraction(text: str) -> Fraction:
+    if "0x" not in text:
+        return Fraction(text)
+    numerator, denominator = text.split("/")
+    return Fraction(int(numerator, 16), int(denominator, 16))
 
 
 def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:

@@ -8,15 +8,16 @@ from weakref import ref
 import torch
 from torch import Tensor
 
-from delaystability.arguments import checked_optimizer
+from delaystability.arguments import checked_count, checked_optimizer
 from delaystability.bounds import stability_threshold
 from delaystability.delays import Delay, FixedDelay, MeasuredDelay, as_delay, delay_array
 from delaystability.dynamics import replay_threshold
 from delaystability.optimizer import Optimizer
 from delaystability.training.delay_window import DelaySource, DelayWindow, new_delays
 from delaystability.training.delayed_optimizer import DelayedOptimizer
-from delaystability.training.group_loop import group_loops, unwrapped
+from delaystability.training.group_loop import group_optimizer, scalar_optimizer, unwrapped
 from delaystability.training.rate_factors import RateFactors
+from delaystability.training.scalars import one_delay
 
 __all__ = ["DelayAwareLR"]
 
@@ -55,11 +56,14 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         Any object whose ``delays`` (a sequence, or a function that returns one) grows by one for
         each applied gradient, such as a running parameter server.
     window : int, at least 1
-        How many of the last delays count.
+        How many of the last delays count. Where they vary, one above 700 counts as 700, as the
+        threshold hardly depends on how late rare gradients are; but if more than one in fifty
+        is longer, all count as the longest.
     every : int, at least 1
         After how many new delays the threshold is computed again; earlier in a young run, whenever
-        the number of delays has doubled. A replay takes about a second, the mean 5 to 70 ms, and
-        nothing is computed if all delays are the same.
+        the number of delays has doubled, or for a replay is four times as large. A replay takes
+        one to three seconds, the mean 5 to 70 ms, and hardly any time if all delays are the same. A
+        momentum that a schedule moves in between counts as it would at the fixed mean delay.
     initial_delay : int or delay object, optional
         What is assumed before any delay is known. By default the learning rate is left alone until
         then.
@@ -102,9 +106,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         moment: str | None = "replay",
         last_epoch: int = -1,
     ) -> None:
-        for name, value in (("window", window), ("every", every)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be an integer >= 1; got {value!r}")
+        window, every = checked_count("window", window, 1), checked_count("every", every, 1)
         if moment not in _MOMENTS:
             allowed = "'replay', 'mean', 'mean-square' or None"
             raise ValueError(f"moment must be {allowed}; got {moment!r}")
@@ -112,18 +114,21 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
             raise TypeError(f"source must have `delays`; got {source!r}")
         for name, rule in (("optimizer", optimizer), ("reference_optimizer", reference_optimizer)):
             if rule is not None:
-                checked_optimizer(rule, name)
+                scalar_optimizer(checked_optimizer(rule, name), name)
         self._inner = unwrapped(torch_optimizer)
         self._own = optimizer
-        self._reference = (reference_optimizer, as_delay(reference_delay))
+        self._reference = (reference_optimizer, one_delay("reference_delay", reference_delay))
         self._source, self._moment = source, moment
-        self._initial = None if initial_delay is None else as_delay(initial_delay)
+        self._initial = None
+        if initial_delay is not None:
+            self._initial = one_delay("initial_delay", initial_delay)
         self._knows = "source" if source is not None else ""
         if source is None and isinstance(self._inner, DelayedOptimizer):
             self._knows = "DelayedOptimizer"
-        self._windows = [DelayWindow(window, every)]
+        self._windows = [DelayWindow(window, every, growth=4 if moment == "replay" else 2)]
         self._thresholds: dict[Any, float] = {}
         self._factors: list[float] = []
+        self._looks: list[tuple[float, int, float] | None] = []
         self._rates = RateFactors(torch_optimizer)
         self._refuse_tables_that_depend_on_the_delay()
         self._hook()
@@ -152,10 +157,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         """
         self._note(delay)
         self._update_factors()
-        bases = self._rates.bases()
         super().step(epoch)
-        if not self._beginning:
-            self._rates.written(bases, self._factors)
 
     def get_lr(self) -> list[float | Tensor]:
         """The learning rates of the other schedulers times the factors.
@@ -167,6 +169,9 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         bases = self._rates.bases()
         if self._beginning:
             return bases
+        self._follow_new_groups()
+        # Here, as SequentialLR asks for the rates without a step.
+        self._rates.written(bases, self._factors)
         return [base * factor for base, factor in zip(bases, self._factors, strict=True)]
 
     def _initial_step(self) -> None:
@@ -218,6 +223,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         def put_on(*_: Any) -> None:
             alive = scheduler()
             if alive is not None:
+                alive._follow_new_groups()
                 alive._rates.put_on(alive._factors)
 
         def take_off(*_: Any) -> None:
@@ -237,34 +243,63 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         if self._source is not None:
             self._windows[0].add(new_delays(self._source, self._windows[0].count))
         elif isinstance(self._inner, DelayedOptimizer):
-            missing = len(self._inner.param_groups) - len(self._windows)
-            self._windows += [self._windows[0].empty() for _ in range(missing)]
+            self._add_windows()
             for k, window in enumerate(self._windows):
                 window.add(self._inner.applied_delays(k, window.count).tolist())
         elif delay is not None:
             self._windows[0].add(delay_array(delay).ravel().tolist())
 
+    def _add_windows(self) -> None:
+        """One for each group of a `DelayedOptimizer`; else there is just one."""
+        if self._source is None and isinstance(self._inner, DelayedOptimizer):
+            missing = len(self._inner.param_groups) - len(self._windows)
+            self._windows += [self._windows[0].empty() for _ in range(missing)]
+
+    def _follow_new_groups(self) -> None:
+        if len(self._factors) != len(self._inner.param_groups):
+            self._update_factors()
+
     def _update_factors(self) -> None:
-        self._factors = [self._factor(k) for k in range(len(self._inner.param_groups))]
+        self._add_windows()
+        groups = len(self._inner.param_groups)
+        self._looks += [None] * (groups - len(self._looks))
+        self._factors = [self._factor(k) for k in range(groups)]
         for window in self._windows:
             if window.due:
                 window.seen()
 
     def _factor(self, k: int) -> float:
-        """The factor of a group: that of before, unless its delays should be looked at again."""
-        delay: Delay | None = self._declared_delay(k)
-        label: Any = delay
+        """The factor of a group: that of the last look, unless its delays should be looked at.
+
+        Only a changed momentum is followed in between, by the factors for the fixed mean delay.
+        """
+        optimizer, declared = self._optimizer_of(k), self._declared_delay(k)
+        if declared is not None:
+            return self._ratio(optimizer, declared, "declared")
+        window, look = self._windows[min(k, len(self._windows) - 1)], self._looks[k]
+        if look is not None and not window.due:
+            factor, mean, fixed = look
+            now = self._fixed_factor(optimizer, mean)
+            return factor if now == fixed else factor * now / fixed
+        delay = window.delay
+        label: Any = window.sequence if self._moment == "replay" else window.histogram
         if delay is None:
-            window = self._windows[min(k, len(self._windows) - 1)]
-            if window.count and not window.due and k < len(self._factors):
-                return self._factors[k]
-            delay = window.delay
-            label = window.sequence if self._moment == "replay" else window.histogram
-            if delay is None:
-                delay, label = self._initial, "initial"
-        optimizer = self._optimizer_of(k)
-        if delay is None or optimizer is None:
-            return 1.0
+            if self._initial is None:
+                return 1.0
+            delay, label = self._initial, "initial"
+        factor, mean = self._ratio(optimizer, delay, label), round(delay.mean)
+        self._looks[k] = (factor, mean, self._fixed_factor(optimizer, mean))
+        return factor
+
+    def _fixed_factor(self, optimizer: Optimizer, mean: int) -> float:
+        """The factor if the delay, and that of the reference, were fixed at their means."""
+        reference, delay = self._reference
+        below = FixedDelay(round(delay.mean))
+        return self._threshold(optimizer, FixedDelay(mean), "fixed") / self._threshold(
+            reference or optimizer, below, "fixed"
+        )
+
+    def _ratio(self, optimizer: Optimizer, delay: Delay, label: Any) -> float:
         return self._threshold(optimizer, delay, label) / self._reference_threshold(optimizer)
 
     def _declared_delay(self, k: int) -> FixedDelay | None:
@@ -274,17 +309,12 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         declared = as_delay(self._inner.param_groups[k]["delay"])
         return declared if isinstance(declared, FixedDelay) else None
 
-    def _optimizer_of(self, k: int) -> Optimizer | None:
-        """What a group does with a gradient; None if it has nothing to train."""
-        group = self._inner.param_groups[k]
+    def _optimizer_of(self, k: int) -> Optimizer:
+        """What a group does with a gradient."""
         if self._own is not None:
             return self._own
-        if isinstance(self._inner, DelayedOptimizer):
-            return group["optimizer"]
-        for loop in group_loops(self._inner, delay=0, preconditioned=True):
-            if any(loop.parameters[0] is parameter for parameter in group["params"]):
-                return loop.optimizer
-        return None
+        group = self._inner.param_groups[k]
+        return scalar_optimizer(group_optimizer(self._inner, group, preconditioned=True))
 
     def _reference_threshold(self, optimizer: Optimizer) -> float:
         reference, delay = self._reference
@@ -292,7 +322,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
 
     def _threshold(self, optimizer: Optimizer, delay: Delay, label: Any) -> float:
         """a*(optimizer, delay), remembered by the optimizer and the label of the delay."""
-        key = (repr(optimizer), label)
+        key = (repr(optimizer), delay if isinstance(delay, FixedDelay) else label)
         if key not in self._thresholds:
             if len(self._thresholds) >= _REMEMBERED:
                 self._thresholds.clear()
@@ -312,8 +342,6 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
     def _refuse_tables_that_depend_on_the_delay(self) -> None:
         for k in range(len(self._inner.param_groups)):
             optimizer = self._optimizer_of(k)
-            if optimizer is None:
-                continue
             if self._declared_delay(k) is None and (
                 optimizer.coefficients(0) != optimizer.coefficients(1)
             ):

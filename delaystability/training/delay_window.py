@@ -10,7 +10,12 @@ import numpy as np
 
 from delaystability.delays import Delay, FixedDelay, MeasuredDelay
 
-__all__ = ["DelaySource", "DelayWindow", "new_delays"]
+__all__ = ["LONGEST_VARYING_DELAY", "DelaySource", "DelayWindow", "new_delays"]
+
+LONGEST_VARYING_DELAY = 700
+"""Thresholds of delays that vary are computed for loops of at most 800 lags, filter included."""
+
+_FEW = 0.02  # share of longer delays that may count as the longest that is computed
 
 
 class DelaySource(Protocol):
@@ -41,19 +46,19 @@ def new_delays(source: DelaySource, seen: int) -> list[int]:
 class DelayWindow:
     """The last ``size`` delays, and whether ``every`` new ones have come since the last look.
 
-    A young window is looked at whenever it has doubled.
+    A young window is looked at whenever its count has become ``growth`` times as large.
     """
 
-    def __init__(self, size: int, every: int) -> None:
+    def __init__(self, size: int, every: int, growth: int = 2) -> None:
         self.count = 0
-        self._every, self._next = every, 1
+        self._every, self._growth, self._next = every, growth, 1
         self._delays: deque[int] = deque(maxlen=size)
 
     def empty(self) -> DelayWindow:
         """A new one of the same size."""
         size = self._delays.maxlen
         assert size is not None
-        return DelayWindow(size, self._every)
+        return DelayWindow(size, self._every, self._growth)
 
     def add(self, delays: Iterable[int]) -> None:
         """Append delays in order."""
@@ -68,7 +73,7 @@ class DelayWindow:
 
     def seen(self) -> None:
         """It was looked at now."""
-        self._next = self.count + max(1, min(self.count, self._every))
+        self._next = self.count + max(1, min((self._growth - 1) * self.count, self._every))
 
     @property
     def sequence(self) -> tuple[int, ...]:
@@ -82,12 +87,18 @@ class DelayWindow:
 
     @property
     def delay(self) -> Delay | None:
-        """The delays as a distribution; None before there are any."""
+        """The delays as a distribution; None before there are any.
+
+        Where they vary, a delay above `LONGEST_VARYING_DELAY` counts as that one; but if more than
+        one in fifty is longer, all count as the longest of them: a burst of 5 % of such delays was
+        seen to be unstable at a threshold that was computed without them.
+        """
         if not self._delays:
             return None
-        if len(set(self._delays)) == 1:
-            return FixedDelay(self._delays[0])
-        return MeasuredDelay(np.array(self._delays))
+        delays = np.array(self._delays)
+        if np.all(delays == delays[0]) or np.mean(delays > LONGEST_VARYING_DELAY) > _FEW:
+            return FixedDelay(int(delays.max()))
+        return MeasuredDelay(np.minimum(delays, LONGEST_VARYING_DELAY))
 
     def state_dict(self) -> dict[str, Any]:
         """Plain data."""

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from delaystability.delays import Delay
+from delaystability.arguments import checked_count
+from delaystability.delays import Delay, as_delay
 from delaystability.optimizers import HeavyBall, Optimizer
 from delaystability.training.gradient_queue import queue_of, ring_row
 from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
@@ -25,6 +26,8 @@ from delaystability.training.tensor_lists import AllAtOnce, OneByOne
 from delaystability.validation.schedule import delay_sequence
 
 __all__ = ["DelayedOptimizer"]
+
+_OWN_ENTRIES = ("optimizer", "delay", "warmup", "seed", "first_update")  # of its groups alone
 
 
 class DelayedOptimizer(torch.optim.Optimizer):
@@ -198,7 +201,13 @@ class DelayedOptimizer(torch.optim.Optimizer):
         Returns
         -------
         integer array
+
+        Raises
+        ------
+        ValueError
+            If ``start`` is not an integer >= 0.
         """
+        start = checked_count("start", start, 0)
         settings = self._current(group)
         states = (self.state.get(p, {}) for p in self.param_groups[group]["params"])
         steps = max((state.get("step", 0) for state in states), default=0)
@@ -220,7 +229,7 @@ class DelayedOptimizer(torch.optim.Optimizer):
         state = super().state_dict()
         for group in state["param_groups"]:
             group["optimizer"] = plain_optimizer(group["optimizer"])
-            group["delay"] = plain_delay(group["delay"])
+            group["delay"] = plain_delay(as_delay(group["delay"]))
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -234,9 +243,17 @@ class DelayedOptimizer(torch.optim.Optimizer):
         Raises
         ------
         ValueError
-            If its groups are others.
+            If its groups are others, or it is not of a DelayedOptimizer.
         """
         groups = state_dict["param_groups"]
+        for index, saved in enumerate(groups):
+            missing = [name for name in _OWN_ENTRIES if name not in saved]
+            if missing:
+                raise ValueError(
+                    f"state_dict must come from a DelayedOptimizer; its param_groups[{index}] has "
+                    f"no {', '.join(missing)}. The state of another optimizer has no queue of late "
+                    "gradients: load the model alone and start with a new DelayedOptimizer"
+                )
         if len(groups) == len(self.param_groups):
             groups = [
                 saved

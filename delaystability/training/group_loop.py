@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
 
 from delaystability.arguments import checked_optimizer
-from delaystability.delays import Delay, as_delay
+from delaystability.delays import Delay, MeasuredDelay
 from delaystability.optimizer import LinearOptimizer, Optimizer
 from delaystability.optimizers import SGD, EMAMomentum, HeavyBall, Nesterov
+from delaystability.training.replays import replay_growth, replay_threshold_with_decay
+from delaystability.training.scalars import one_delay
 from delaystability.training.weight_decay import growth_rate, threshold_with_decay
 
-__all__ = ["GroupLoop", "adam_preconditioner", "group_loops"]
+__all__ = [
+    "ADAM",
+    "GroupLoop",
+    "group_loops",
+    "group_optimizer",
+    "scalar_optimizer",
+    "unwrapped",
+]
 
-_ADAM = (torch.optim.Adam, torch.optim.AdamW)
+ADAM = (torch.optim.Adam, torch.optim.AdamW)
+"""Recognised where their preconditioner is taken care of."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +57,26 @@ class GroupLoop:
         """``lr * weight_decay``."""
         return self.learning_rate * self.weight_decay
 
-    def threshold(self, curvature_noise: float = 0.0, moment: str | None = None) -> float:
-        """The largest stable ``lr * sharpness`` of this group alone."""
+    def threshold(
+        self,
+        curvature_noise: float = 0.0,
+        moment: str | None = None,
+        *,
+        replay: Callable[..., float] = replay_threshold_with_decay,
+    ) -> float:
+        """The largest stable ``lr * sharpness`` of this group alone.
+
+        A measured delay is replayed in its order unless a moment or curvature noise is given.
+
+        Parameters
+        ----------
+        curvature_noise, moment
+            See `delaystability.stability_threshold`.
+        replay : callable
+            `replay_threshold_with_decay`, or one that remembers its answers.
+        """
+        if _is_replayed(self.delay, curvature_noise, moment):
+            return replay(self.optimizer, self.delay, self.shrinkage, decoupled=self.decoupled)
         return threshold_with_decay(
             self.optimizer,
             self.delay,
@@ -57,8 +86,17 @@ class GroupLoop:
             moment=moment,
         )
 
-    def growth(self, gain: float) -> float | None:
-        """Growth of a perturbation at this gain, in nats an update, where it can be computed."""
+    def growth(
+        self, gain: float, curvature_noise: float = 0.0, moment: str | None = None
+    ) -> float | None:
+        """Growth of a perturbation at this gain, in nats an update, where it can be computed.
+
+        Of its mean, without curvature noise; under a measured delay that is replayed, of itself.
+        """
+        if _is_replayed(self.delay, curvature_noise, moment):
+            return replay_growth(
+                self.optimizer, self.delay, gain, self.shrinkage, decoupled=self.decoupled
+            )
         return growth_rate(
             self.optimizer, self.delay, gain, self.shrinkage, decoupled=self.decoupled
         )
@@ -102,15 +140,17 @@ def group_loops(
             raise ValueError(
                 "torch_optimizer must minimise; got maximize=True: minimise the negative"
             )
-        own = optimizer if optimizer is not None else _optimizer_of(inner, group, preconditioned)
+        own = optimizer
+        if own is None:
+            own = group_optimizer(inner, group, preconditioned=preconditioned)
         lag = delay if delay is not None else group.get("delay", 0)
         loops.append(
             GroupLoop(
                 parameters,
                 float(group["lr"]),
                 float(group.get("weight_decay", 0.0)),
-                _scalar(checked_optimizer(own)),
-                as_delay(lag),
+                scalar_optimizer(checked_optimizer(own)),
+                one_delay("delay", lag),
                 isinstance(inner, torch.optim.AdamW)
                 or bool(group.get("decoupled_weight_decay", False)),
             )
@@ -130,52 +170,38 @@ def unwrapped(torch_optimizer: Any) -> torch.optim.Optimizer:
     return inner
 
 
-def adam_preconditioner(torch_optimizer: Any) -> list[Tensor]:
-    """The present preconditioner of Adam or AdamW, ``sqrt(v / (1 - beta2^step)) + eps``.
+def scalar_optimizer(optimizer: Optimizer, argument: str = "optimizer") -> Optimizer:
+    """The optimizer, refused if one of its parameters is an array."""
+    for name, value in optimizer.parameters.items():
+        if getattr(value, "shape", ()):
+            raise ValueError(f"{argument} must have one number as {name} here; got {value!r}")
+    return optimizer
 
-    One tensor for each parameter that requires a gradient, in the order of the groups; infinite
-    where a parameter has never been updated. With it frozen, Adam is EMA momentum ``beta1`` on the
-    preconditioned Hessian ``P^-1/2 H P^-1/2`` (Cohen et al. 2022, arXiv:2207.14484). It moves
-    slowly where ``beta2`` is near one; the correction of the first moment is over after a few
-    times ``1/(1 - beta1)`` updates.
+
+def _is_replayed(
+    delay: Delay, curvature_noise: float, moment: str | None
+) -> TypeGuard[MeasuredDelay]:
+    return isinstance(delay, MeasuredDelay) and moment is None and not curvature_noise
+
+
+def group_optimizer(
+    inner: torch.optim.Optimizer, group: dict[str, Any], *, preconditioned: bool = False
+) -> Optimizer:
+    """What a torch optimizer does with the gradients of one of its groups.
+
+    Parameters
+    ----------
+    inner : torch.optim.Optimizer
+    group : dict
+        Of its ``param_groups``. Its present momentum counts.
+    preconditioned : bool
+        Whether the preconditioner of Adam and AdamW is taken care of elsewhere.
 
     Raises
     ------
     TypeError
-        For any other optimizer.
-    ValueError
-        Before the first update.
+        If it is not recognised.
     """
-    inner = unwrapped(torch_optimizer)
-    if not isinstance(inner, _ADAM):
-        raise TypeError(f"torch_optimizer must be Adam or AdamW; got {type(inner).__name__}")
-    if not any("step" in state for state in inner.state.values()):
-        raise ValueError("torch_optimizer must have made an update; its preconditioner is empty")
-    diagonals = []
-    for group in inner.param_groups:
-        for parameter in group["params"]:
-            if not (parameter.requires_grad and parameter.numel()):
-                continue
-            state = inner.state.get(parameter, {})
-            if "step" not in state:
-                diagonals.append(torch.full_like(parameter, torch.inf))
-                continue
-            squares = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"]
-            correction = 1 - float(group["betas"][1]) ** float(state["step"])
-            diagonals.append((squares / correction).sqrt().add_(group["eps"]).detach())
-    return diagonals
-
-
-def _scalar(optimizer: Optimizer) -> Optimizer:
-    for name, value in optimizer.parameters.items():
-        if getattr(value, "shape", ()):
-            raise ValueError(f"optimizer must have one number as {name} here; got {value!r}")
-    return optimizer
-
-
-def _optimizer_of(
-    inner: torch.optim.Optimizer, group: dict[str, Any], preconditioned: bool
-) -> Optimizer:
     own = group.get("optimizer")
     if isinstance(own, Optimizer):
         # A scheduler may have moved the group's momentum, which counts from the next update on.
@@ -192,7 +218,7 @@ def _optimizer_of(
         if dampening == momentum:
             return EMAMomentum(momentum)
         return LinearOptimizer({1: momentum}, {0: 1 - dampening})
-    if isinstance(inner, _ADAM):
+    if isinstance(inner, ADAM):
         if preconditioned:
             return EMAMomentum(float(group["betas"][0]))
         raise TypeError(

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from delaystability.arguments import checked_count
 from delaystability.delays import Delay, FixedDelay, MeasuredDelay, as_delay
 from delaystability.optimizers import Optimizer
 from delaystability.training.plain_data import plain_delay
+from delaystability.training.scalars import one_number
 from delaystability.training.update_rule import UpdateRule, with_float_parameters
 from delaystability.validation.schedule import delay_sequence, longest_delay
 
@@ -86,16 +88,23 @@ def with_momentum(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
     return {"optimizer": changed, "momentum": changed.parameters["momentum"]}
 
 
+def _rate(name: str, value: Any) -> float | Tensor:
+    """A float, or the tensor itself, which may be captured in a graph."""
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise ValueError(f"{name} must be a number or a tensor of one element; got {value!r}")
+        number = one_number(name, value.reshape(()))
+    else:
+        number = one_number(name, value)
+    if not (isfinite(number) and number >= 0):
+        raise ValueError(f"{name} must be a finite number >= 0; got {value!r}")
+    return value if isinstance(value, Tensor) else number
+
+
 def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a group, with the optimizer and the delay as objects."""
-    lr, decay, seed = settings["lr"], settings["weight_decay"], settings["seed"]
-    if isinstance(lr, Tensor) and lr.numel() != 1:
-        raise ValueError(f"lr must be a number or a tensor of one element; got {lr!r}")
-    for name, value in (("lr", lr), ("weight_decay", decay)):
-        if not (isfinite(value) and value >= 0):
-            raise ValueError(f"{name} must be a finite number >= 0; got {value!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be an integer >= 0; got {seed!r}")
+    rates = {name: _rate(name, settings[name]) for name in ("lr", "weight_decay")}
+    seed = checked_count("seed", settings["seed"], 0)
     for name, allowed in (("warmup", WARMUPS), ("first_update", FIRST_UPDATES)):
         if settings[name] not in allowed:
             raise ValueError(f"{name} must be one of {allowed}; got {settings[name]!r}")
@@ -110,7 +119,7 @@ def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
             "first_update must be 'filtered' for an optimizer that uses gradients at other lags "
             f"than 0; got 'undamped' with {optimizer!r}"
         )
-    checked = settings | {"optimizer": optimizer, "delay": delay}
+    checked = settings | rates | {"optimizer": optimizer, "delay": delay, "seed": seed}
     if "momentum" in optimizer.parameters:
         checked["momentum"] = optimizer.parameters["momentum"]
     return checked

@@ -54,9 +54,9 @@ class RateFactors:
         return rate if abs(moved) < abs(moved - log(factor)) else rate / factor
 
     def written(self, bases: list[float | Tensor], factors: Sequence[float]) -> None:
-        """Remember that the learning rates are now these bases times these factors."""
+        """Remember that the learning rates are these bases times these factors from now on."""
         self._bases, self._factors = bases, list(factors)
-        self._written = [_copy(group["lr"]) for group in self._optimizer.param_groups]
+        self._written = [base * factor for base, factor in zip(bases, factors, strict=True)]
         self._on = True
 
     def put_on(self, factors: Sequence[float]) -> None:

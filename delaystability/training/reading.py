@@ -10,6 +10,8 @@ from typing import Any
 
 __all__ = ["Reading", "Status", "judge"]
 
+_MODEL = "along the sharpest direction (quadratic model)"
+
 
 class Status(StrEnum):
     """The verdict; its text is the message's first words."""
@@ -199,9 +201,9 @@ def _message(
         return f"{status}: {share}; a smaller learning rate can reach sharper minima"
     when = ""
     if doubling is not None:
-        when = f" and double in {_steps(doubling)}"
+        when = f" and double in {_steps(doubling)} {_MODEL}"
     elif tenfold is not None:
-        when = f", its oscillation growing tenfold in {_steps(tenfold)}"
+        when = f", growing tenfold in {_steps(tenfold)} {_MODEL}"
     stable = f"; stable below a learning rate of {learning_rate / ratio:.3g}"
     return f"{status}: loss will oscillate{when}; {share}{stable}"
 

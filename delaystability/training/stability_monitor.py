@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from delaystability.arguments import checked_optimizer
-from delaystability.delays import as_delay
+from delaystability.arguments import checked_count, checked_optimizer
 from delaystability.optimizer import Optimizer
-from delaystability.training.group_loop import GroupLoop, adam_preconditioner, group_loops
+from delaystability.training.group_loop import GroupLoop, group_loops
 from delaystability.training.hessian import measure_curvature
+from delaystability.training.preconditioner import (
+    checked_preconditioner,
+    roots_of_scales,
+    with_preconditioned_decay,
+)
 from delaystability.training.reading import Reading, judge
+from delaystability.training.replays import RememberedReplays, same_delay
+from delaystability.training.scalars import one_delay, one_number
 from delaystability.training.undisturbed import undisturbed
-from delaystability.validation.dataset import checked_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +62,9 @@ class StabilityMonitor:
         Else what a `DelayedOptimizer` says, or what ``torch.optim.SGD`` is by its momentum,
         dampening and nesterov; anything else must be given.
     delay : int or delay object, optional
-        Else what a `DelayedOptimizer` says, or 0.
+        Else what a `DelayedOptimizer` says, or 0. A measured delay is replayed in its order, as a
+        `DelayedOptimizer` does, unless a moment or curvature noise is given. That takes a second or
+        two, and again where a schedule moves the momentum, or the learning rate with weight decay.
     every : int, at least 1
         Updates from one reading to the next.
     preconditioner : "adam" or callable, optional
@@ -96,7 +103,8 @@ class StabilityMonitor:
     least 16.
 
     *Weight decay* counts in the threshold, not in the sharpness: it acts on the current weights,
-    not on late ones (see `delaystability.training.weight_decay`).
+    not on late ones (see `delaystability.training.weight_decay`). That of Adam (not of AdamW) goes
+    through the preconditioner, and counts to first order, as it acts along the sharpest direction.
 
     *Groups with different learning rates* (or preconditioners) are measured together, exactly:
     ``lr H`` has the eigenvalues of ``S H S`` with ``S = sqrt(lr)``.
@@ -133,22 +141,23 @@ class StabilityMonitor:
         seed: int = 0,
     ) -> None:
         self.every = checked_count("every", every, 1)
-        if not (0 < near <= beyond < math.inf):
+        self.bands = low, high = one_number("near", near), one_number("beyond", beyond)
+        if not (0 < low <= high < math.inf):
             raise ValueError(
                 f"near and beyond must be numbers with 0 < near <= beyond; got {near!r}, {beyond!r}"
             )
-        if not 0 < tolerance < 1:
+        self.tolerance = one_number("tolerance", tolerance)
+        if not 0 < self.tolerance < 1:
             raise ValueError(f"tolerance must be a number between 0 and 1; got {tolerance!r}")
-        self.bands = (float(near), float(beyond))
-        self.tolerance = float(tolerance)
         self.max_products = checked_count("max_products", max_products, 2)
         self.smallest = bool(smallest)
         self.seed = checked_count("seed", seed, 0)
         self.history: list[Reading] = []
         self._optimizer = None if optimizer is None else checked_optimizer(optimizer)
-        self._delay = None if delay is None else as_delay(delay)
-        self._noise = {"curvature_noise": curvature_noise, "moment": moment}
-        self._preconditioner = _checked_preconditioner(preconditioner)
+        self._delay = None if delay is None else one_delay("delay", delay)
+        self._noise = (one_number("curvature_noise", curvature_noise), moment)
+        self._replays = RememberedReplays()
+        self._preconditioner = checked_preconditioner(preconditioner)
         self._module = model if isinstance(model, nn.Module) else None
         self._torch_optimizer = torch_optimizer
         self._calls = 0
@@ -183,6 +192,7 @@ class StabilityMonitor:
         TypeError, ValueError, RuntimeError
             As `read`.
         """
+        _checked_closure(loss)
         number = self._calls if step is None else checked_count("step", step, 0)
         self._calls = number + 1
         return None if number % self.every else self.read(loss, number)
@@ -201,35 +211,40 @@ class StabilityMonitor:
         Raises
         ------
         TypeError, ValueError
-            If the closure does not return a loss.
+            If ``loss`` is no closure, or does not return a loss.
         RuntimeError
             If the loss cannot be differentiated twice.
         """
+        _checked_closure(loss)
+        number = self._calls if step is None else checked_count("step", step, 0)
         loops = self._loops()
         parameters = [parameter for loop in loops for parameter in loop.parameters]
         largest = max(loop.learning_rate for loop in loops)
         with torch.inference_mode(False), undisturbed(self._module, parameters):
+            diagonals = self._diagonals(len(parameters))
             found = measure_curvature(
                 loss,
                 parameters,
-                scales=self._scales(loops, largest),
+                scales=roots_of_scales(loops, largest, diagonals),
                 start=self._direction,
                 smallest=self.smallest,
                 tolerance=self.tolerance,
                 max_products=self.max_products,
                 seed=self.seed + len(self.history),
             )
+        if diagonals is not None:
+            loops = with_preconditioned_decay(loops, diagonals, found.direction)
         threshold, worst = self._threshold(loops)
         self._direction = found.direction
         reading = judge(
-            step=self._calls if step is None else step,
+            step=number,
             loss=found.loss,
             sharpness=found.sharpness,
             error=found.error,
             slope=found.slope,
             learning_rate=largest,
             threshold=threshold,
-            growth=worst.growth,
+            growth=lambda gain: worst.growth(gain, *self._noise),
             bands=self.bands,
             remark=_remark(loops),
             smallest=found.smallest,
@@ -319,47 +334,39 @@ class StabilityMonitor:
             preconditioned=self._preconditioner is not None,
         )
 
-    def _scales(self, loops: list[GroupLoop], largest: float) -> list[Tensor | float] | None:
-        """Roots of each parameter's learning rate relative to the largest, over its preconditioner.
-
-        None where all are one.
-        """
-        rates = [
-            loop.learning_rate / largest if largest else 1.0
-            for loop in loops
-            for _ in loop.parameters
-        ]
+    def _diagonals(self, count: int) -> list[Tensor] | None:
+        """The preconditioner, one tensor for each parameter."""
         if self._preconditioner is None:
-            return None if min(rates) == 1 else [math.sqrt(rate) for rate in rates]
+            return None
         diagonals = list(self._preconditioner(self._torch_optimizer))
-        if len(diagonals) != len(rates):
+        if len(diagonals) != count:
             raise ValueError(
-                f"preconditioner must return {len(rates)} tensors, one for each parameter; "
+                f"preconditioner must return {count} tensors, one for each parameter; "
                 f"got {len(diagonals)}"
             )
-        return [(rate / p).sqrt() for rate, p in zip(rates, diagonals, strict=True)]
+        return diagonals
 
     def _threshold(self, loops: list[GroupLoop]) -> tuple[float, GroupLoop]:
         """The smallest threshold of the groups, and its loop."""
         setting = [(p.optimizer, p.delay, p.shrinkage, p.decoupled) for p in loops]
         if self._known is None or self._known[0] != setting:
-            each = [loop.threshold(**self._noise) for loop in loops]  # type: ignore[arg-type]
+            each = [loop.threshold(*self._noise, replay=self._replays) for loop in loops]
             self._known = (setting, each)
         values = self._known[1]
         place = min(range(len(values)), key=values.__getitem__)
         return values[place], loops[place]
 
 
-def _checked_preconditioner(given: Any) -> Callable[[Any], Iterable[Tensor]] | None:
-    if given is None or callable(given):
-        return given
-    if given == "adam":
-        return adam_preconditioner
-    raise ValueError(f"preconditioner must be None, 'adam' or a callable; got {given!r}")
+def _checked_closure(loss: Any) -> None:
+    if not callable(loss):
+        raise TypeError(
+            "loss must be a callable that returns the loss, such as lambda: criterion(model(x), y);"
+            f" got {type(loss).__name__}"
+        )
 
 
 def _remark(loops: list[GroupLoop]) -> str:
-    if any(loop.delay != loops[0].delay for loop in loops):
+    if not all(same_delay(loop.delay, loops[0].delay) for loop in loops):
         return "the groups' delays differ: the smallest threshold is taken"
     if any(loop.optimizer != loops[0].optimizer for loop in loops):
         return "the groups' optimizers differ: the smallest threshold is taken"

@@ -24,7 +24,7 @@ from delaystability.delays import Delay, FixedDelay, GeometricDelay, as_delay
 from delaystability.dynamics import escape_rate
 from delaystability.optimizer import Optimizer, Term
 
-__all__ = ["growth_rate", "threshold_with_decay"]
+__all__ = ["decay_factor", "growth_rate", "threshold_with_decay"]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -32,6 +32,7 @@ Complex = NDArray[np.complex128]
 _LONGEST = 500  # degree up to which roots are found by NumPy's companion matrix
 _POINTS = 32  # of the grid for each half turn of the fastest phase
 _BISECTIONS = 60
+_SOLVED = 1e-6  # residual of the characteristic equation, relative to its free part
 
 
 def threshold_with_decay(
@@ -58,8 +59,10 @@ def threshold_with_decay(
     decoupled : bool
         Whether the decay bypasses the optimizer's filter.
     curvature_noise, moment
-        See `delaystability.stability_threshold`. For the mean square, the decay is counted as
-        if it were delayed (right to first order in the shrinkage): it is subtracted.
+        See `delaystability.stability_threshold`. For the mean square, the threshold without decay
+        is changed by a factor that is right for a fixed delay as the noise tends to 0 (see
+        `decay_factor`), an estimate otherwise. It was not above the exact one in 135 sampled loops
+        with a fixed delay, and at most 2.6 % above it in 180 with a random one.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def threshold_with_decay(
     if not shrinkage:
         return float(plain)
     if moment == "mean-square" or (moment is None and curvature_noise):
-        return max(0.0, float(plain) - shrinkage)
+        return float(plain) * decay_factor(optimizer, delay, shrinkage, decoupled=decoupled)
     one = as_delay(delay)
     fixed = _free_part(optimizer, one, shrinkage, decoupled)
     if len(fixed) <= _LONGEST and np.abs(np.roots(fixed)).max(initial=0.0) >= 1:
@@ -101,7 +104,34 @@ def threshold_with_decay(
     free, late = parts(np.append((low + high) / 2, math.pi))
     with np.errstate(divide="ignore", invalid="ignore"):
         gains = -(free / late).real
-    return float(gains[gains > 0].min(initial=math.inf))
+        # A zero of the late part changes the sign, too, but no gain solves the equation there.
+        solved = abs(free + gains * late) <= _SOLVED * abs(free)
+    return float(gains[solved & (gains > 0)].min(initial=math.inf))
+
+
+def decay_factor(
+    optimizer: Optimizer, delay: Any, shrinkage: float, *, decoupled: bool = False
+) -> float:
+    """What weight decay is taken to multiply the threshold of the mean square by.
+
+    The factor of the mean's threshold, which is right for a fixed delay as curvature noise tends to
+    0. Where the delay varies, at most 1: there the decay raised the threshold of the mean by more.
+
+    Parameters
+    ----------
+    optimizer, delay, shrinkage, decoupled : see `threshold_with_decay`
+
+    Returns
+    -------
+    float
+        0 where the loop is unstable even without curvature.
+    """
+    still = float(stability_threshold(optimizer, delay, moment="mean"))
+    if not still > 0:
+        return 0.0
+    decayed = threshold_with_decay(optimizer, delay, shrinkage, decoupled=decoupled, moment="mean")
+    factor = decayed / still
+    return factor if isinstance(as_delay(delay), FixedDelay) else min(1.0, factor)
 
 
 def growth_rate(

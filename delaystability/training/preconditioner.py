@@ -1,0 +1,121 @@
+"""Preconditioners of Adam's kind: what they are, and how they scale curvature and weight decay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from delaystability.training.group_loop import ADAM, GroupLoop, unwrapped
+
+__all__ = [
+    "adam_preconditioner",
+    "checked_preconditioner",
+    "roots_of_scales",
+    "with_preconditioned_decay",
+]
+
+
+def adam_preconditioner(torch_optimizer: Any) -> list[Tensor]:
+    """The present preconditioner of Adam or AdamW, ``sqrt(v / (1 - beta2^step)) + eps``.
+
+    One tensor for each parameter that requires a gradient, in the order of the groups; infinite
+    where a parameter has never been updated. With it frozen, Adam is EMA momentum ``beta1`` on the
+    preconditioned Hessian ``P^-1/2 H P^-1/2`` (Cohen et al. 2022, arXiv:2207.14484). It moves
+    slowly where ``beta2`` is near one; the correction of the first moment is over after a few
+    times ``1/(1 - beta1)`` updates.
+
+    Raises
+    ------
+    TypeError
+        For any other optimizer.
+    ValueError
+        Before the first update.
+    """
+    inner = unwrapped(torch_optimizer)
+    if not isinstance(inner, ADAM):
+        raise TypeError(f"torch_optimizer must be Adam or AdamW; got {type(inner).__name__}")
+    if not any("step" in state for state in inner.state.values()):
+        raise ValueError("torch_optimizer must have made an update; its preconditioner is empty")
+    diagonals = []
+    for group in inner.param_groups:
+        for parameter in group["params"]:
+            if not (parameter.requires_grad and parameter.numel()):
+                continue
+            state = inner.state.get(parameter, {})
+            if "step" not in state:
+                diagonals.append(torch.full_like(parameter, torch.inf))
+                continue
+            squares = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"]
+            correction = 1 - float(group["betas"][1]) ** float(state["step"])
+            diagonals.append((squares / correction).sqrt().add_(group["eps"]).detach())
+    return diagonals
+
+
+def checked_preconditioner(given: Any) -> Callable[[Any], Iterable[Tensor]] | None:
+    """A callable or None; `adam_preconditioner` by its name.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if given is None or callable(given):
+        return given
+    if given == "adam":
+        return adam_preconditioner
+    raise ValueError(f"preconditioner must be None, 'adam' or a callable; got {given!r}")
+
+
+def roots_of_scales(
+    loops: Sequence[GroupLoop], largest: float, diagonals: list[Tensor] | None
+) -> list[Tensor | float] | None:
+    """Roots of each parameter's learning rate relative to the largest, over its preconditioner.
+
+    None where all are one.
+    """
+    rates = [
+        loop.learning_rate / largest if largest else 1.0 for loop in loops for _ in loop.parameters
+    ]
+    if diagonals is None:
+        return None if min(rates) == 1 else [math.sqrt(rate) for rate in rates]
+    return [(rate / p).sqrt() for rate, p in zip(rates, diagonals, strict=True)]
+
+
+def with_preconditioned_decay(
+    loops: list[GroupLoop], diagonals: Sequence[Tensor], direction: Tensor
+) -> list[GroupLoop]:
+    """The loops with their weight decay as the preconditioner P scales it along one direction.
+
+    Decay that is added to the gradient goes through the preconditioner: along a unit vector v of
+    the preconditioned coordinates it is ``weight_decay * sum_i v_i^2 / P_i``, to first order in the
+    decay. Decoupled decay is left as it is.
+
+    Parameters
+    ----------
+    loops : list of GroupLoop
+    diagonals : sequence of tensors
+        P, one for each of their parameters.
+    direction : tensor of shape (P,)
+        The sharpest direction; each group takes its own part, and no decay if that is zero.
+    """
+    scaled, first, count = [], 0, 0
+    for loop in loops:
+        inverse = torch.cat(
+            [
+                (1 / p).expand_as(parameter).flatten().to(direction)
+                for p, parameter in zip(diagonals[count:], loop.parameters, strict=False)
+            ]
+        )
+        squares = direction[first : first + len(inverse)].square()
+        first, count = first + len(inverse), count + len(loop.parameters)
+        if loop.weight_decay and not loop.decoupled:
+            weight = float(squares.sum())
+            share = float(squares @ inverse) / weight if weight > 0 else 0.0
+            loop = replace(loop, weight_decay=loop.weight_decay * share)
+        scaled.append(loop)
+    return scaled
