@@ -92,6 +92,7 @@ def test_numbers_of_numpy_are_numbers_and_saved_as_those_of_python():
         ({"first_update": "none"}, ValueError, "first_update must be one of"),
         ({"delay": -1}, ValueError, "delay must be"),
         ({"delay": 1.5}, ValueError, "delay must be"),
+        ({"delay": 10**12}, ValueError, "delay must be at most 100000"),
         ({"delay": [1, 2]}, TypeError, "delay must be"),
         ({"delay": ds.MeasuredDelay.from_log([[1, 2], [3, 4]])}, ValueError, "one worker"),
         ({"optimizer": 0.9}, TypeError, "optimizer must be an optimizer"),

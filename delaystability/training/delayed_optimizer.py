@@ -52,7 +52,7 @@ class DelayedOptimizer(torch.optim.Optimizer):
     optimizer : Optimizer with one number for each parameter
         Its momentum, if it has one, is also the group's entry ``"momentum"``, which schedulers such
         as ``OneCycleLR`` may change.
-    delay : int, at least 0, or FixedDelay, RandomDelay, GeometricDelay or MeasuredDelay
+    delay : int, 0 to 100,000, or FixedDelay, RandomDelay, GeometricDelay or MeasuredDelay
         In steps. A random delay is drawn for each step; a geometric one is cut where 1e-12 of it is
         left; a measured one is replayed in its order and repeated at its end.
     weight_decay : float, at least 0

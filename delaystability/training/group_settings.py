@@ -26,6 +26,7 @@ FIRST_UPDATES = ("filtered", "undamped")
 """The filter starts from zero; or the first update is the first gradient itself."""
 
 _BLOCK = 256  # delays that are drawn together
+_LONGEST_QUEUE = 100_000  # a slip of the pen must not fill the memory
 
 
 class GroupSettings:
@@ -33,7 +34,7 @@ class GroupSettings:
 
     def __init__(self, optimizer: Optimizer, delay: Delay, seed: int) -> None:
         self.optimizer, self.delay, self.seed = optimizer, delay, seed
-        self.longest = longest_delay(delay)
+        self.longest = _queue_length(delay)
         self.rule = UpdateRule.of(optimizer, delay)
         self._fixed = self.longest if isinstance(delay, FixedDelay) else None
         self._block, self._drawn = -1, np.zeros(0, dtype=np.int64)
@@ -80,6 +81,16 @@ class GroupSettings:
         return int(self._drawn[place])
 
 
+def _queue_length(delay: Delay) -> int:
+    longest = longest_delay(delay)
+    if longest > _LONGEST_QUEUE:
+        raise ValueError(
+            f"delay must be at most {_LONGEST_QUEUE}, as a gradient is kept for each step of it; "
+            f"got {delay!r}"
+        )
+    return longest
+
+
 def with_momentum(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
     """The two entries of a group whose optimizer gets this momentum."""
     if "momentum" not in optimizer.parameters:
@@ -111,6 +122,7 @@ def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
     optimizer = with_float_parameters(settings["optimizer"])
     delay = as_delay(settings["delay"])
     plain_delay(delay)
+    _queue_length(delay)
     if isinstance(delay, MeasuredDelay) and delay.sequence.ndim > 1:
         raise ValueError("delay must be a log of one worker per update to train with it")
     rule = UpdateRule.of(optimizer, delay)
