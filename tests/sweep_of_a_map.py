@@ -41,6 +41,17 @@ def describe(count: int) -> Description:
     return Description("map", "A map", 1, COMMON, 2 * count, columns, {"by": "me"})
 
 
+_KEPT: list[bytearray] = []
+
+
+def growing_work(chunk: Chunk) -> list[dict[str, Any]]:
+    """The same work, in a process that keeps 200 MB more after each chunk."""
+    _KEPT.append(bytearray(os.urandom(1) * 200_000_000))
+    # loky looks at the memory of a worker once a second.
+    time.sleep(1.1)
+    return work(chunk)
+
+
 def work(chunk: Chunk) -> list[dict[str, Any]]:
     results = []
     for trial in chunk.trials:

@@ -24,7 +24,17 @@ pytest.importorskip("threadpoolctl")
 from delaystability.validation.sweeps.run import SweepError, run_sweep
 from delaystability.validation.sweeps.store import Store, read_trials
 from delaystability.validation.sweeps.trial import Chunk, Trial, canonical, plain
-from tests.sweep_of_a_map import describe, gone, logged, plan, running, table, within, work
+from tests.sweep_of_a_map import (
+    describe,
+    gone,
+    growing_work,
+    logged,
+    plan,
+    running,
+    table,
+    within,
+    work,
+)
 
 # What a trial is ------------------------------------------------------------------------------
 
@@ -334,3 +344,10 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in errors and 20 <= len(table(path)) < 800
+
+
+def test_workers_whose_memory_grows_are_replaced_without_an_error(tmp_path: Path) -> None:
+    # Warnings are errors here: loky's own would end the thread that waits for the workers.
+    with Store.open(tmp_path / "map.sqlite", describe(8)) as store:
+        run_sweep(plan(8), growing_work, store, backend="loky", workers=2)
+        assert len(store.finished()) == 16

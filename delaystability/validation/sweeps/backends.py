@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -154,14 +155,20 @@ def _one_thread() -> Iterator[None]:
                 torch.set_num_threads(before)
 
 
-def _loky(workers: int) -> AbstractContextManager[Any]:
-    return joblib.parallel_config(
-        backend="loky",
-        # For a library that the work loads later, which reads its number of threads then.
-        inner_max_num_threads=1,
-        initializer=_end_with,
-        initargs=(os.getpid(),),
-    )
+@contextmanager
+def _loky(workers: int) -> Iterator[None]:
+    with warnings.catch_warnings():
+        # loky replaces a worker whose memory has grown, and goes on. As an error, its warning would
+        # end the thread that waits for all others.
+        warnings.filterwarnings("ignore", message="A worker stopped while", category=UserWarning)
+        with joblib.parallel_config(
+            backend="loky",
+            # For a library that the work loads later, which reads its number of threads then.
+            inner_max_num_threads=1,
+            initializer=_end_with,
+            initargs=(os.getpid(),),
+        ):
+            yield
 
 
 def _end_with(parent: int) -> None:
