@@ -43,4 +43,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $(INSTALLED)
 
 clean:
-	rm -rf .venv report build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv report build dist docs/_build docs/theory .mypy_cache .pytest_cache .ruff_cache
