@@ -74,10 +74,15 @@ def test_a_threshold_costs_a_few_sines(name, promised, grid):
 def test_the_cost_does_not_grow_with_the_delay(grid):
     delays, momenta = grid[0][:200] + 1, np.abs(grid[1][:200])
     for cls in (ds.HeavyBall, ds.ShiftedMomentum):
-        short, long = (
-            seconds(lambda d=d, cls=cls: ds.stability_threshold(cls(momenta), d), 7)
-            for d in (delays, delays + 10**9)
-        )
+        short = long = np.inf
+        # In turns, as above.
+        for _ in range(12):
+            short, long = (
+                min(least, seconds(lambda d=d, cls=cls: ds.stability_threshold(cls(momenta), d), 3))
+                for least, d in ((short, delays), (long, delays + 10**9))
+            )
+            if long <= 2 * short:
+                break
         print(f"{cls.name}: delays near 10^9 cost {long / short:.2f} times those near 1")
         assert long <= 2 * short
 
