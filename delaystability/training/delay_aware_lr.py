@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from weakref import ref
 
 import torch
@@ -123,7 +123,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         if initial_delay is not None:
             self._initial = one_delay("initial_delay", initial_delay)
         self._knows = "source" if source is not None else ""
-        if source is None and isinstance(self._inner, DelayedOptimizer):
+        if self._late_optimizer is not None:
             self._knows = "DelayedOptimizer"
         self._windows = [DelayWindow(window, every, growth=4 if moment == "replay" else 2)]
         self._thresholds: dict[Any, float] = {}
@@ -242,17 +242,23 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
             raise ValueError(f"delay must not be given: the {self._knows} knows it; got {delay!r}")
         if self._source is not None:
             self._windows[0].add(new_delays(self._source, self._windows[0].count))
-        elif isinstance(self._inner, DelayedOptimizer):
+        elif (late := self._late_optimizer) is not None:
             self._add_windows()
             for k, window in enumerate(self._windows):
-                window.add(self._inner.applied_delays(k, window.count).tolist())
+                window.add(late.applied_delays(k, window.count).tolist())
         elif delay is not None:
             self._windows[0].add(delay_array(delay).ravel().tolist())
 
+    @property
+    def _late_optimizer(self) -> DelayedOptimizer | None:
+        """The optimizer, if it is what knows the delays."""
+        known = self._source is None and isinstance(self._inner, DelayedOptimizer)
+        return cast(DelayedOptimizer, self._inner) if known else None
+
     def _add_windows(self) -> None:
         """One for each group of a `DelayedOptimizer`; else there is just one."""
-        if self._source is None and isinstance(self._inner, DelayedOptimizer):
-            missing = len(self._inner.param_groups) - len(self._windows)
+        if (late := self._late_optimizer) is not None:
+            missing = len(late.param_groups) - len(self._windows)
             self._windows += [self._windows[0].empty() for _ in range(missing)]
 
     def _follow_new_groups(self) -> None:
@@ -304,9 +310,9 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
 
     def _declared_delay(self, k: int) -> FixedDelay | None:
         """The delay of a group of a `DelayedOptimizer`, if it is fixed."""
-        if self._source is not None or not isinstance(self._inner, DelayedOptimizer):
+        if (late := self._late_optimizer) is None:
             return None
-        declared = as_delay(self._inner.param_groups[k]["delay"])
+        declared = as_delay(late.param_groups[k]["delay"])
         return declared if isinstance(declared, FixedDelay) else None
 
     def _optimizer_of(self, k: int) -> Optimizer:

@@ -25,6 +25,7 @@ from delaystability.training.reading import Reading, judge
 from delaystability.training.replays import RememberedReplays, same_delay
 from delaystability.training.scalars import one_delay, one_number
 from delaystability.training.undisturbed import undisturbed
+from delaystability.validation.sweeps.trial import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -297,13 +298,7 @@ class StabilityMonitor:
         -------
         str
         """
-        rows = [
-            {
-                name: None if isinstance(value, float) and not math.isfinite(value) else value
-                for name, value in reading.as_dict().items()
-            }
-            for reading in self.history
-        ]
+        rows = [plain(reading.as_dict()) for reading in self.history]
         text = json.dumps(rows, indent=1, allow_nan=False)
         if path is not None:
             with open(path, "w", encoding="utf-8") as file:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,10 +14,9 @@ import torch
 from delaystability.validation.parameter_server.messages import Kind
 from delaystability.validation.parameter_server.tasks import Task
 from delaystability.validation.parameter_server.transport import Layout, WorkerLink, join_file
+from delaystability.validation.parent import end_with
 
 __all__ = ["compute", "layout_of", "work_in_a_process"]
-
-_WATCH_EVERY = 0.5  # seconds between two looks at the parent process
 
 
 def layout_of(tasks: Sequence[Task], dtype: torch.dtype) -> Layout:
@@ -47,19 +45,8 @@ def work_in_a_process(
     """The main function of a worker process on the server's machine."""
     # An interrupt at the terminal reaches every process: the server alone decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with(parent)
+    end_with(parent)
     torch.set_num_threads(1)
     compute(WorkerLink(join_file(path, rank, size), layout_of(tasks, dtype)), tasks)
     # Gloo's threads would wait for a server that is gone.
     os._exit(0)
-
-
-def _end_with(parent: int) -> None:
-    """End this process when the one that started it is gone, even in the middle of a pause."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_WATCH_EVERY)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 import traceback
 import warnings
@@ -18,6 +17,7 @@ import joblib
 from threadpoolctl import threadpool_limits
 
 from delaystability.arguments import checked_count
+from delaystability.validation.parent import end_with
 from delaystability.validation.sweeps.trial import Chunk, canonical
 
 __all__ = ["BACKENDS", "Attempt", "Work", "attempts", "checked_backend", "checked_workers"]
@@ -27,7 +27,6 @@ BACKENDS = ("loky", "dask", "ray", "sequential")
 
 _RAY_PORTION = 4  # chunks for each worker between two writes to the store
 
-_WATCH_EVERY = 0.5  # seconds between two looks at the parent process
 
 Work = Callable[[Chunk], Sequence[Mapping[str, Any]]]
 """A function at the top level of a module: the result of each trial of the chunk, in order."""
@@ -165,21 +164,10 @@ def _loky(workers: int) -> Iterator[None]:
             backend="loky",
             # For a library that the work loads later, which reads its number of threads then.
             inner_max_num_threads=1,
-            initializer=_end_with,
+            initializer=end_with,
             initargs=(os.getpid(),),
         ):
             yield
-
-
-def _end_with(parent: int) -> None:
-    """End this process when the one that started it is gone, which a kill does not tell it."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_WATCH_EVERY)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
