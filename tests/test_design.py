@@ -21,17 +21,24 @@ ALLOWED = {
     "optimizers": {"optimizer"},
     "delay_log": set(),
     "delays": {"delay_log"},
+    "delay_schedule": {"delays"},
+    "json_data": set(),
     "numerics": GROUND,
     "theory": GROUND,
     "arguments": GROUND,
+    "lanczos": {"arguments"},
     "bounds": GROUND | {"arguments", "numerics"},
     "dynamics": GROUND | {"arguments", "numerics"},
     "pipelines": set(),
     "stages": GROUND | {"arguments", "bounds", "numerics", "pipelines"},
     "plot": GROUND | {"arguments", "bounds", "dynamics", "numerics"},
     "doctor": GROUND | {"bounds", "numerics", "theory"},
-    "validation": GROUND | {"arguments", "bounds", "dynamics", "plot", "pipelines", "stages"},
-    "training": GROUND | {"arguments", "bounds", "dynamics", "validation", "plot"},
+    "validation": GROUND
+    | {"delay_schedule", "json_data", "lanczos"}
+    | {"arguments", "bounds", "dynamics", "plot", "pipelines", "stages"},
+    "training": GROUND
+    | {"delay_schedule", "json_data", "lanczos"}
+    | {"arguments", "bounds", "dynamics", "plot"},
     "verification": GROUND | {"arguments", "numerics", "theory", "bounds", "validation", "plot"},
     "translation": GROUND | {"numerics", "theory"},
     "terminal": set(),
@@ -68,6 +75,12 @@ def test_imports_go_downwards(path):
         return
     surplus = _imported_parts(path) - ALLOWED[part] - {part}
     assert not surplus, f"{path} imports {surplus}"
+
+
+def test_the_direction_test_sees_validation_in_training(tmp_path):
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("def f():\n    from delaystability.validation.schedule import Batches\n")
+    assert _imported_parts(wrong) - ALLOWED["training"] - {"training"} == {"validation"}
 
 
 def test_the_direction_test_sees_a_forbidden_import(tmp_path):

@@ -13,6 +13,7 @@ pytest.importorskip("joblib")
 pytest.importorskip("matplotlib")
 
 import delaystability as ds
+from delaystability.delay_schedule import delay_sequence
 from delaystability.validation.experiments import load_experiment, random_delay
 from delaystability.validation.experiments.near_minimum import log_distances, trained_minimum
 from delaystability.validation.experiments.random_delay import (
@@ -24,7 +25,6 @@ from delaystability.validation.experiments.random_delay import (
     parameter_server_log,
 )
 from delaystability.validation.experiments.random_delay_verdict import LATE, ensembles, judge
-from delaystability.validation.schedule import delay_sequence
 from delaystability.validation.sweeps.trial import FinishedTrial, canonical
 from delaystability.validation.training import Replica
 

@@ -21,9 +21,10 @@ import pytest
 pytest.importorskip("joblib")
 pytest.importorskip("threadpoolctl")
 
+from delaystability.json_data import plain
 from delaystability.validation.sweeps.run import SweepError, run_sweep
 from delaystability.validation.sweeps.store import Store, read_trials
-from delaystability.validation.sweeps.trial import Chunk, Trial, canonical, plain
+from delaystability.validation.sweeps.trial import Chunk, Trial, canonical
 from tests.sweep_of_a_map import (
     describe,
     gone,

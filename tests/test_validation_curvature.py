@@ -12,12 +12,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from delaystability.validation.curvature import (
-    extreme_eigenvalues,
-    hessian_extremes,
-    largest_eigenvalues,
-    mixed_start,
-)
+from delaystability.lanczos import extreme_eigenvalues, largest_eigenvalues, mixed_start
+from delaystability.validation.curvature import hessian_extremes
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.network import Network
 

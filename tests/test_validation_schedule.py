@@ -12,15 +12,11 @@ pytest.importorskip("torch")
 import torch
 
 import delaystability as ds
+from delaystability.delay_schedule import delay_sequence, longest_delay
 from delaystability.delays import as_delay
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.network import Network
-from delaystability.validation.schedule import (
-    Batches,
-    batch_rows,
-    delay_sequence,
-    longest_delay,
-)
+from delaystability.validation.schedule import Batches, batch_rows
 from delaystability.validation.training import Replica, Rules, advance, initial_state
 
 EPS = torch.finfo(torch.float64).eps

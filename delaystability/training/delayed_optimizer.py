@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from delaystability.arguments import checked_count
+from delaystability.delay_schedule import delay_sequence
 from delaystability.delays import Delay, as_delay
 from delaystability.optimizers import HeavyBall, Optimizer
 from delaystability.training.gradient_queue import queue_of, ring_row
@@ -23,7 +24,6 @@ from delaystability.training.plain_data import (
     read_optimizer,
 )
 from delaystability.training.tensor_lists import AllAtOnce, OneByOne
-from delaystability.validation.schedule import delay_sequence
 
 __all__ = ["DelayedOptimizer"]
 

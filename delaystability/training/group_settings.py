@@ -10,12 +10,12 @@ import numpy as np
 from torch import Tensor
 
 from delaystability.arguments import checked_count
+from delaystability.delay_schedule import delay_sequence, longest_delay
 from delaystability.delays import Delay, FixedDelay, MeasuredDelay, as_delay
 from delaystability.optimizers import Optimizer
 from delaystability.training.plain_data import plain_delay
 from delaystability.training.scalars import one_number
 from delaystability.training.update_rule import UpdateRule, with_float_parameters
-from delaystability.validation.schedule import delay_sequence, longest_delay
 
 __all__ = ["FIRST_UPDATES", "WARMUPS", "GroupSettings", "checked_settings", "with_momentum"]
 

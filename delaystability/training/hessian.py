@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from delaystability.lanczos import extreme_eigenvalues, mixed_start
 from delaystability.training.undisturbed import same_random_numbers
-from delaystability.validation.curvature import extreme_eigenvalues, mixed_start
 
 __all__ = ["Curvature", "measure_curvature"]
 

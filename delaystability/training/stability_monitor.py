@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from delaystability.arguments import checked_count, checked_optimizer
+from delaystability.json_data import plain
 from delaystability.optimizer import Optimizer
 from delaystability.training.group_loop import GroupLoop, group_loops
 from delaystability.training.hessian import measure_curvature
@@ -25,7 +26,6 @@ from delaystability.training.reading import Reading, judge
 from delaystability.training.replays import RememberedReplays, same_delay
 from delaystability.training.scalars import one_delay, one_number
 from delaystability.training.undisturbed import undisturbed
-from delaystability.validation.sweeps.trial import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

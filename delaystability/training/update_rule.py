@@ -18,10 +18,10 @@ from typing import Any
 from torch import Tensor
 
 from delaystability.arguments import checked_optimizer
+from delaystability.delay_schedule import longest_delay
 from delaystability.delays import Delay
 from delaystability.optimizers import Optimizer
 from delaystability.training.tensor_lists import TensorLists
-from delaystability.validation.schedule import longest_delay
 
 __all__ = ["UpdateRule", "with_float_parameters"]
 

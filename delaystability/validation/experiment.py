@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delaystability.arguments import checked_count
+from delaystability.json_data import plain
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.provenance import Provenance, provenance
 from delaystability.validation.sweeps.backends import checked_backend, checked_workers
 from delaystability.validation.sweeps.run import Progress, SweepReport, run_sweep
 from delaystability.validation.sweeps.store import Description, Store
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, plain
+from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

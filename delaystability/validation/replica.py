@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from delaystability.arguments import checked_count
+from delaystability.delay_schedule import longest_delay
 from delaystability.delays import Delay, FixedDelay, MeasuredDelay, as_delay
 from delaystability.optimizers import Coefficients, Optimizer, Term
-from delaystability.validation.schedule import longest_delay
 
 __all__ = ["Replica", "Rows", "Rules"]
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from delaystability.bounds import stability_threshold
+from delaystability.lanczos import mixed_start
 from delaystability.optimizer import steady_gain
-from delaystability.validation.curvature import hessian_extremes, mixed_start
+from delaystability.validation.curvature import hessian_extremes
 from delaystability.validation.data import digits
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.device import checked_device, checked_dtype
