@@ -46,6 +46,30 @@ class Regression:
         return float(((inputs @ weights.numpy() - targets) ** 2).mean() / 2)
 
 
+@dataclass(frozen=True, eq=False)
+class Faulty(Regression):
+    """A regression of which one worker sends something else with every ``period``-th gradient."""
+
+    worker: int = 1
+    period: int = 3
+    kind: str = "nan"
+
+    def gradient(self, weights: torch.Tensor, worker: int, sequence: int) -> torch.Tensor:
+        good = super().gradient(weights, worker, sequence)
+        # By the sum of the weights, so that the same sequence is not refused for ever.
+        if worker != self.worker or int(abs(float(weights.sum())) * 1e9) % self.period:
+            return good
+        return {
+            "nan": good * float("nan"),
+            "infinite": good + torch.tensor([0.0] * (SIZE - 1) + [float("inf")]),
+            "short": good[:-1],
+            "long": torch.cat([good] * 1000),
+            "matrix": good[None],
+            "scalar": good.sum(),
+            "empty": good[:0],
+        }[self.kind]
+
+
 def delivered(
     optimizer: ds.Optimizer, entries: Sequence[Entry], task: Regression, lr: float
 ) -> torch.Tensor:

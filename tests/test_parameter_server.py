@@ -22,18 +22,11 @@ from delaystability.validation.parameter_server.ledger import (
     DELAYS,
     LEDGER,
     Entry,
+    Extent,
     Ledger,
     faults,
     read_ledger,
     worker_time_left,
-)
-from delaystability.validation.parameter_server.messages import (
-    HEADER_BYTES,
-    Kind,
-    Message,
-    buffer,
-    decode,
-    encode,
 )
 from delaystability.validation.parameter_server.server import ParameterServer
 from delaystability.validation.parameter_server.tasks import ProblemTask, sample_rows
@@ -64,31 +57,6 @@ def served(
 def random_order(workers: int, updates: int, seed: int = 0) -> list[int]:
     random = np.random.default_rng(seed)
     return [*range(workers), *random.integers(workers, size=updates - workers).tolist()]
-
-
-# Messages
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_a_message_comes_out_as_it_went_in(dtype):
-    room = buffer(7, dtype)
-    values = torch.linspace(-1, 1, 5, dtype=dtype)
-    sent = Message(Kind.GRADIENT, 3, 2, 41, 2**40, 1, 10**10, values)
-    got = decode(encode(sent, room).clone(), (7, 5), dtype)
-    assert vars(got) | {"values": None} == vars(sent) | {"values": None}
-    assert torch.equal(got.values, values) and got.values.dtype == dtype
-    assert len(room) == HEADER_BYTES + 7 * dtype.itemsize
-
-
-def test_what_is_no_message_is_refused():
-    room = buffer(3, torch.float64)
-    with pytest.raises(
-        ValueError, match="must hold a message of this protocol; it begins with 0x0"
-    ):
-        decode(room, (3,), torch.float64)
-    message = Message(Kind.WEIGHTS, 0, 0, 0, 0, 0, 0, torch.zeros(4, dtype=torch.float64))
-    with pytest.raises(ValueError, match="at most 24 bytes of numbers; got 32"):
-        encode(message, room)
 
 
 # Updates
@@ -179,6 +147,57 @@ def test_a_gradient_is_applied_once():
     assert server.push(0, again.sequence, again.version, again.weights) == 0
 
 
+def test_a_gradient_of_another_version_is_not_applied():
+    server = ParameterServer(START, ds.SGD(), 0.1)
+    given = server.pull(0)
+    other = server.pull(1)
+    server.push(1, other.sequence, other.version, other.weights)
+    before = server.weights.clone()
+    for sequence, version, message in (
+        (0, 1, r"\(0, 0\); got \(0, 1\)$"),  # there is such a version, but not in its hands
+        (0, 2, r"got \(0, 2\): there are 1 updates so far"),
+        (1, 0, r"got \(1, 0\)$"),
+        (0, -1, "version must be an integer >= 0; got -1"),
+        (0, 0.0, "version must be an integer >= 0; got 0.0"),
+        (False, 0, "sequence must be an integer >= 0; got False"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            server.push(0, sequence, version, given.weights)
+    with pytest.raises(ValueError, match=r"got \(0, 0\): that gradient was applied before"):
+        server.push(1, other.sequence, other.version, other.weights)
+    # Whoever pulls again has only the later weights.
+    server.pull(0)
+    with pytest.raises(ValueError, match=r"\(0, 1\); got \(0, 0\)"):
+        server.push(0, given.sequence, given.version, given.weights)
+    assert torch.equal(server.weights, before) and server.version == 1
+    assert server.push(0, 0, 1, given.weights) == 0
+
+
+@pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.9)], ids=lambda o: o.name)
+def test_numbers_that_are_no_gradient_leave_no_trace(optimizer):
+    server, twin = (ParameterServer(START, optimizer, 0.1) for _ in range(2))
+    given = server.pull(0)
+    for wrong, message in (
+        (torch.tensor([1.0, float("nan"), 0, 0, float("inf")]).double(), "finite; got 2 of 5"),
+        (torch.full((5,), -float("inf"), dtype=torch.float64), "finite; got 5 of 5"),
+        (START.float(), "gradient must be of torch.float64; got torch.float32"),
+        (START.to(torch.int64), "got torch.int64"),
+        (START.to(torch.complex128), "got torch.complex128"),
+        (START[None], r"shape \(5,\); got \(1, 5\)"),
+        (START[:0], r"shape \(5,\); got \(0,\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            server.push(0, given.sequence, given.version, wrong)
+    with pytest.raises(TypeError, match="gradient must be a tensor; got a list"):
+        server.push(0, given.sequence, given.version, START.tolist())
+    twin.pull(0)
+    for each in (server, twin):
+        each.push(0, 0, 0, START)
+        each.pull(0)
+        each.push(0, 1, 1, START)
+    assert torch.equal(server.weights, twin.weights) and server.entries == twin.entries
+
+
 def test_what_was_handed_out_does_not_change_later():
     server = ParameterServer(START, ds.SGD(), 0.1)
     first, second = server.pull(0), server.pull(1)
@@ -191,6 +210,7 @@ def test_what_was_handed_out_does_not_change_later():
     [
         ({"weights": torch.zeros(2, 2)}, r"weights must be a vector.*\(2, 2\)"),
         ({"weights": torch.zeros(2, dtype=torch.int64)}, "weights must be a vector of floats"),
+        ({"weights": torch.tensor([1.0, float("nan")])}, "weights must be finite"),
         ({"learning_rate": 0.0}, "learning_rate must be a number > 0; got 0.0"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number > 0; got nan"),
     ],
@@ -204,9 +224,46 @@ def test_bad_servers_are_refused(change, message):
 # The ledger
 
 
+def test_entries_are_a_sequence_that_only_grows():
+    entries = served(ds.SGD(), random_order(3, 40)).entries
+    plain = [Entry(*entry) for entry in entries]
+    assert entries == plain and plain == entries and len(entries) == 40
+    assert entries != plain[:-1] and entries != [*plain[:-1], plain[0]] and entries != 3
+    assert entries[7] == plain[7] and entries[-1] == plain[-1] and entries[5:9] == plain[5:9]
+    assert entries.delays == [entry.staleness for entry in plain]
+    assert entries.delays[-8:] == [entry.staleness for entry in plain[-8:]]
+    assert list(entries.delays) == entries.delays[:] and entries.delays[3] == plain[3].staleness
+    assert repr(entries).endswith("and 35 more)") and repr(entries.delays).endswith("35 more)")
+    for wrong in (plain[0], plain[-1], Entry(40, 0, 0, 40, 1), Entry(40, 2**40, 0, 40, 0)):
+        with pytest.raises((ValueError, OverflowError)):
+            entries.append(wrong)
+    with pytest.raises(IndexError):
+        entries[40]
+    assert entries == plain
+    entries.append(Entry(40, 0, 9, 38, 2))
+    assert entries[-1] == Entry(40, 0, 9, 38, 2) and entries.delays[-1] == 2
+
+
+@pytest.mark.slow
+def test_updates_take_little_memory(tmp_path):
+    import psutil
+
+    updates = 100_000
+    memory = psutil.Process().memory_info
+    server, ledger = ParameterServer(START, ds.SGD(), 1e-9), Ledger(tmp_path)
+    before = memory().rss
+    for _ in range(updates):
+        given = server.pull(0)
+        server.push(0, given.sequence, given.version, given.weights)
+        ledger.add(server.entries[-1])
+    ledger.close()
+    # 50 bytes an update at most; lists of entries and delays took 210.
+    assert len(server.delays) == updates and memory().rss - before < 50 * updates
+
+
 @pytest.mark.parametrize("workers", [1, 2, 7])
 def test_delays_add_up_to_one_gradient_in_flight_for_each_other_worker(workers):
-    entries = served(ds.SGD(), random_order(workers, 200)).entries
+    entries = list(served(ds.SGD(), random_order(workers, 200)).entries)
     held = sum(entry.staleness for entry in entries) + worker_time_left(entries, workers)
     assert held == (workers - 1) * 200
     # A staleness that is wrong by one is seen.
@@ -216,7 +273,7 @@ def test_delays_add_up_to_one_gradient_in_flight_for_each_other_worker(workers):
 
 
 def test_a_sound_ledger_has_no_faults_and_every_fault_is_named():
-    entries = served(ds.SGD(), random_order(3, 30)).entries
+    entries = list(served(ds.SGD(), random_order(3, 30)).entries)
     assert faults(entries) == []
     assert "missing" in faults([*entries[:7], *entries[8:]])[0]
     twice = [*entries[:8], entries[7]._replace(update=8, staleness=8 - entries[7].version)]
@@ -225,6 +282,15 @@ def test_a_sound_ledger_has_no_faults_and_every_fault_is_named():
     assert any("lost before it" in text for text in faults(lost))
     early = [*entries[:10], entries[10]._replace(version=11, staleness=-1)]
     assert any("cannot have read version 11" in text for text in faults(early))
+    # Each worker has read after its last gradient was applied: what it held before is void.
+    first, later = entries[0], next(e for e in entries[1:] if e.worker == entries[0].worker)
+    old = later._replace(version=first.update, staleness=later.update - first.update)
+    held = [old if entry is later else entry for entry in entries]
+    assert faults(held) == [
+        f"update {old.update}: worker {old.worker} cannot have read version {first.update}"
+    ]
+    fits = later._replace(version=first.update + 1, staleness=later.update - first.update - 1)
+    assert faults([fits if entry is later else entry for entry in entries]) == []
     wrong = [*entries[:10], entries[10]._replace(staleness=99)]
     assert any("staleness is not 99" in text for text in faults(wrong))
 
@@ -269,11 +335,12 @@ def test_unreadable_ledgers_are_refused(tmp_path):
 def test_a_server_goes_on_from_its_checkpoint_bit_for_bit(optimizer, tmp_path):
     first, second = random_order(3, 40), random_order(3, 30, seed=1)
     whole = served(optimizer, first)
-    save_checkpoint(tmp_path, whole.state(), {DELAYS: 1, LEDGER: 2})
+    extents = {DELAYS: Extent(1, 64 * "a"), LEDGER: Extent(2, 64 * "b")}
+    save_checkpoint(tmp_path, whole.state(), extents)
     entries = list(whole.entries)
     served(optimizer, second, server=whole)
     found = load_checkpoint(tmp_path)
-    assert found is not None and found[1] == {DELAYS: 1, LEDGER: 2}
+    assert found is not None and found[1] == extents
     other = ParameterServer(0 * START, optimizer, 0.05)
     other.load(found[0], entries)
     served(optimizer, second, server=other)

@@ -91,6 +91,12 @@ def wait_for(condition, what: str, seconds: float = 120.0) -> None:
         time.sleep(0.05)
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether one was written after the first, of no updates."""
+    found = load_checkpoint(folder)
+    return found is not None and found[0]["version"] > 0
+
+
 def workers_of(server: subprocess.Popen[str]) -> list[psutil.Process]:
     found = psutil.Process(server.pid).children(recursive=True)
     return [process for process in found if "resource_tracker" not in " ".join(process.cmdline())]
@@ -100,7 +106,7 @@ def test_a_killed_server_leaves_no_orphans_and_goes_on_from_its_checkpoint(tmp_p
     options = ("--optimizer", "shifted-momentum", "--lr", "0.002", "--checkpoint-every", "50")
     # Slow enough to be killed in the middle, and in the middle of a pause.
     server = started(tmp_path, *options, "--updates", "4000", "--slow", "0:0.02", "--slow", "1:2")
-    wait_for(lambda: load_checkpoint(tmp_path) is not None, "a checkpoint")
+    wait_for(lambda: has_checkpoint(tmp_path), "a checkpoint")
     workers = workers_of(server)
     assert len(workers) == 2
     server.kill()
@@ -110,10 +116,11 @@ def test_a_killed_server_leaves_no_orphans_and_goes_on_from_its_checkpoint(tmp_p
     found = load_checkpoint(tmp_path)
     assert found is not None
     kept = found[0]["version"]
-    before = read_ledger(tmp_path / LEDGER)[:kept] if kept else []
+    before = read_ledger(tmp_path / LEDGER)[:kept]
     # What a killed server had not brought to the disk is cut off.
     with open(tmp_path / LEDGER, "a") as file:
         file.write("999,0,9")
+    assert kept > 0
     again = started(tmp_path, *options, "--updates", str(kept + 200))
     out, err = again.communicate(timeout=240)
     assert again.returncode == 0, err
@@ -126,7 +133,7 @@ def test_a_killed_server_leaves_no_orphans_and_goes_on_from_its_checkpoint(tmp_p
 
 def test_an_interrupt_ends_cleanly_with_all_files(tmp_path):
     server = started(tmp_path, "--updates", "1000000", "--checkpoint-every", "100")
-    wait_for(lambda: load_checkpoint(tmp_path) is not None, "a checkpoint")
+    wait_for(lambda: has_checkpoint(tmp_path), "a checkpoint")
     workers = workers_of(server)
     # As a terminal does: to all processes of the group.
     os.killpg(server.pid, signal.SIGINT)

@@ -12,7 +12,7 @@ their processes and are one chunk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,19 +24,17 @@ from delaystability.arguments import checked_count
 from delaystability.bounds import stability_threshold
 from delaystability.optimizers import Optimizer
 from delaystability.validation.experiment import Experiment
-from delaystability.validation.experiments.near_minimum import checked_double, growth
+from delaystability.validation.experiments.near_minimum import checked_double
 from delaystability.validation.experiments.parameter_server_prediction import (
     predict,
-    replayed_logs,
-    replayed_mean_squares,
 )
 from delaystability.validation.experiments.parameter_server_problems import PROBLEMS, Place, place
+from delaystability.validation.experiments.parameter_server_runs import Series
 from delaystability.validation.experiments.parameter_server_verdict import judge
 from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.parameter_server.crew import Crew
 from delaystability.validation.parameter_server.ledger import faults, worker_time_left
-from delaystability.validation.parameter_server.run import Run
-from delaystability.validation.parameter_server.server import ParameterServer
+from delaystability.validation.parameter_server.run import Run, WorkersGoneError
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 
 if TYPE_CHECKING:
@@ -47,6 +45,7 @@ __all__ = ["EXPERIMENT", "SIZES", "Plan", "critical_gain", "with_workers"]
 _VERSION = 1
 _ROUNDS, _STEP = 5, 1.4  # more learning rates, lower or higher, until growth begins among them
 _SLOWED = 0  # the worker that waits
+_ATTEMPTS = 3  # at a trial that loses workers
 
 Array = NDArray[np.float64]
 
@@ -141,7 +140,8 @@ COLUMNS = {
     "faults": "gradients lost, counted twice or out of order in the ledgers (result)",
     "unaccounted": "largest difference in a run between the sum of its delays and what W busy "
     "workers must have (result)",
-    "lost_workers": "workers that died (result)",
+    "lost_workers": "workers that died, did not answer in time, or sent what had to be refused, at "
+    "the last attempt; the trial is invalid unless it is 0 (result)",
     "seconds": "of all runs of the trial (result)",
 }
 
@@ -174,18 +174,53 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
     settings = [trial.settings for trial in chunk.trials]
     problems = list(dict.fromkeys(entry["problem"] for entry in settings))
     places = [place(problem, common["seed"]) for problem in problems]
-    with Crew.launch([each.task for each in places], settings[0]["workers"]) as crew:
-        return [
-            _trial(
-                common,
-                partial(crew.run, task=problems.index(entry["problem"])),
-                places[problems.index(entry["problem"])],
-                rule_of(entry["optimizer"], common["momentum"]),
-                entry["workers"],
-                {_SLOWED: common["pause"]} if entry["slowed"] else {},
-            )
-            for entry in settings
-        ]
+    workers = settings[0]["workers"]
+    start = partial(Crew.launch, [each.task for each in places], workers)
+
+    def measured(crew: Crew, entry: dict[str, Any]) -> dict[str, Any]:
+        number = problems.index(entry["problem"])
+        return _trial(
+            common,
+            partial(crew.run, task=number),
+            places[number],
+            rule_of(entry["optimizer"], common["momentum"]),
+            workers,
+            {_SLOWED: common["pause"]} if entry["slowed"] else {},
+        )
+
+    return _with_whole_crews(start, measured, settings)
+
+
+def _with_whole_crews(
+    start: Callable[[], Crew],
+    measured: Callable[[Crew, dict[str, Any]], dict[str, Any]],
+    settings: Sequence[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """The trials, each with all of its workers.
+
+    A trial in which workers were lost says nothing about so many workers: it is measured again with
+    a new crew, a few times, and says at last how many it lost.
+    """
+    found = []
+    crew = start()
+    try:
+        for entry in settings:
+            for left in reversed(range(_ATTEMPTS)):
+                try:
+                    result = measured(crew, entry)
+                    whole = not result["lost_workers"]
+                except WorkersGoneError:
+                    if not left:
+                        raise
+                    whole = False
+                if whole:
+                    break
+                crew.close()
+                crew = start()
+            found.append(result)
+    finally:
+        crew.close()
+    return found
 
 
 def _trial(
@@ -205,9 +240,9 @@ def _trial(
     centre = found.replayed_mean_square or found.replayed
     factors = np.array(common["factors"])
     random = np.random.default_rng(common["seed"])
-    series: list[_Series] = []
+    series: list[Series] = []
     for _ in range(_ROUNDS):
-        series += [_Series(gain) for gain in centre * factors]
+        series += [Series(gain) for gain in centre * factors]
         # In turns and in a mixed order, so that a machine that gets busier does not look like a
         # learning rate.
         while unfinished := [each for each in series if each.updates < common["updates"]]:
@@ -241,70 +276,6 @@ def _trial(
         "lost_workers": sum(len(each.lost) for each in everything),
         "seconds": sum(each.seconds for each in everything),
     }
-
-
-class _Distances:
-    """Measures the distance after each update, and ends the run where it has changed enough."""
-
-    def __init__(self, site: Place) -> None:
-        self._site, self.logs = site, list[float]()
-        self._start = site.log_distance(site.start)
-        self._near = 0
-
-    def __call__(self, server: ParameterServer) -> bool:
-        value = self._site.log_distance(server.weights)
-        self.logs.append(value)
-        change = value - self._start
-        # An oscillating distance is small for one update now and then.
-        self._near = self._near + 1 if change < -self._site.reach else 0
-        return change > self._site.reach or self._near > 4 * max(server.delays[-8:]) + 4
-
-
-class _Series:
-    """Runs with one learning rate, one after the other, until there are updates enough."""
-
-    def __init__(self, gain: float) -> None:
-        self.gain, self.runs = float(gain), list[Run]()
-        self._rates: list[float] = []
-
-    @property
-    def updates(self) -> int:
-        """Of all runs so far."""
-        return sum(len(each.entries) for each in self.runs)
-
-    @property
-    def rate(self) -> float:
-        """Growth in nats an update."""
-        return self._mean(self._rates)
-
-    def add(
-        self, train: Any, site: Place, optimizer: Optimizer, pauses: Mapping[int, float]
-    ) -> None:
-        """One more run."""
-        seen = _Distances(site)
-        rate = self.gain / site.sharpness
-        self.runs.append(
-            train(site.start, optimizer, rate, site.updates, pauses=pauses, observe=seen)
-        )
-        self._rates.append(growth(seen.logs)[0])
-
-    def replayed_rate(self, optimizer: Optimizer, noise: float) -> float:
-        """The rate of the scalar loop with the delays of these runs."""
-        found = []
-        for each in self.runs:
-            logs = (
-                replayed_mean_squares(optimizer, noise, each.delays, [self.gain])
-                if noise
-                else replayed_logs(optimizer, each.delays, [self.gain])
-            )
-            found.append(growth(logs[:, 0])[0])
-        return self._mean(found)
-
-    def _mean(self, rates: Sequence[float]) -> float:
-        """Weighted by length: a run that happens to leave fast is a short one."""
-        lengths = np.array([len(each.entries) for each in self.runs], dtype=np.float64)
-        known = np.isfinite(rates)
-        return float(np.average(np.array(rates)[known], weights=lengths[known]))
 
 
 def critical_gain(gains: Array, rates: Array) -> float:

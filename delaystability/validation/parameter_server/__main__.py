@@ -3,8 +3,9 @@ r"""Train with real worker processes from the command line.
 On one machine, ``python -m delaystability.validation.parameter_server FOLDER --workers 4``. On
 several, the same under torchrun: rank 0 is the server, every other rank a worker::
 
+    export DELAYSTABILITY_SECRET=...   # the same random text on both
     torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint HOST:PORT \
-        -m delaystability.validation.parameter_server FOLDER
+        -m delaystability.validation.parameter_server FOLDER --address HOST:ANOTHER_PORT
 
 FOLDER gets delays.txt, ledger.csv and checkpoint.pt. The same command goes on from the checkpoint.
 """
@@ -21,6 +22,7 @@ from delaystability.optimizers import CATALOGUE
 from delaystability.validation.experiments.parameter_server_problems import PROBLEMS, place
 from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.parameter_server.crew import Crew
+from delaystability.validation.parameter_server.joining import SECRET_VARIABLE
 from delaystability.validation.parameter_server.run import WorkersGoneError
 
 
@@ -45,6 +47,19 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="WORKER:SECONDS",
         help="the worker waits so long before each gradient; may be repeated",
     )
+    parser.add_argument(
+        "--deadline",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="a worker that takes longer for a gradient is lost",
+    )
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="where the server listens, under torchrun on several machines; on a trusted network "
+        f"only, with the same {SECRET_VARIABLE} in the environment of all of them",
+    )
     return parser.parse_args(argv)
 
 
@@ -64,7 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         optimizer = rule_of(given.optimizer, given.momentum)
         site = place(given.problem, given.seed)
         if "TORCHELASTIC_RUN_ID" in os.environ:
-            crew = Crew.from_environment([site.task])
+            crew = Crew.from_environment([site.task], address=given.address)
+        elif given.address is not None:
+            raise ValueError(f"address is for torchrun; got {given.address!r} without it")
         else:
             crew = Crew.launch([site.task], given.workers)
         if crew is None:
@@ -78,8 +95,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 pauses=pauses,
                 folder=given.folder,
                 checkpoint_every=given.checkpoint_every,
+                deadline=given.deadline,
             )
-    except (ValueError, WorkersGoneError) as error:
+    except (ValueError, OSError, WorkersGoneError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -90,6 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "mean_delay": sum(run.delays) / len(run.delays),
         "longest_delay": max(run.delays),
         "lost_workers": list(run.lost),
+        "refused": run.refused,
         "log_distance": site.log_distance(run.weights),
         "seconds": run.seconds,
     }

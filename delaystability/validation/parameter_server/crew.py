@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import isfinite
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,14 @@ from torch import Tensor
 
 from delaystability.arguments import checked_count
 from delaystability.optimizer import Optimizer
-from delaystability.validation.parameter_server.messages import Kind, Message
+from delaystability.validation.parameter_server.channel import GONE, Channel, Pipe
+from delaystability.validation.parameter_server.joining import meeting_of
+from delaystability.validation.parameter_server.private_folder import (
+    PrivateFolder,
+    remove_dead_folders,
+)
+from delaystability.validation.parameter_server.refusals import Refusals
+from delaystability.validation.parameter_server.roster import Roster
 from delaystability.validation.parameter_server.run import (
     Observer,
     Record,
@@ -28,15 +36,11 @@ from delaystability.validation.parameter_server.run import (
     WorkersGoneError,
 )
 from delaystability.validation.parameter_server.server import ParameterServer
+from delaystability.validation.parameter_server.session import Session, interrupts
 from delaystability.validation.parameter_server.tasks import Task
-from delaystability.validation.parameter_server.transport import (
-    Arrival,
-    ServerLink,
-    WorkerLink,
-    join_environment,
-    join_file,
-)
+from delaystability.validation.parameter_server.transport import ServerLink, WorkerLink
 from delaystability.validation.parameter_server.worker import (
+    READY,
     compute,
     layout_of,
     work_in_a_process,
@@ -44,8 +48,8 @@ from delaystability.validation.parameter_server.worker import (
 
 __all__ = ["Crew"]
 
-_POLL = 0.2  # seconds between two looks for an interrupt
 _CLOSING = 5.0  # seconds that workers have to end by themselves
+_JOINING = 300.0  # seconds that processes have to start and to find each other
 
 
 class Crew:
@@ -58,24 +62,33 @@ class Crew:
 
     def __init__(
         self,
-        link: ServerLink,
-        workers: int,
+        channels: Sequence[Channel],
+        tasks: Sequence[Task],
         dtype: torch.dtype,
+        refusals: Refusals,
         processes: Sequence[BaseProcess] = (),
-        folder: tempfile.TemporaryDirectory[str] | None = None,
+        folder: PrivateFolder | None = None,
     ) -> None:
-        self.workers = workers
+        self.workers = len(channels)
         self.processes = tuple(processes)
-        self.gone: set[int] = set()
-        self._link, self._dtype, self._folder = link, dtype, folder
-        self._busy: set[int] = set()
+        self._refusals, self._dtype, self._folder = refusals, dtype, folder
+        self._link = ServerLink(channels, layout_of(tasks, dtype), refusals)
+        self._roster = Roster(self._link, self.workers)
         self._generation = 0
+
+    @property
+    def gone(self) -> set[int]:
+        """Workers that died, or did not answer in time."""
+        return set(self._roster.gone)
 
     @classmethod
     def launch(
         cls, tasks: Sequence[Task], workers: int, *, dtype: torch.dtype = torch.float64
     ) -> Self:
-        """Start worker processes on this machine, and wait until all have joined.
+        """Start worker processes on this machine, and wait until all are ready.
+
+        Each inherits a pipe to this process: there is no address at which anybody else could reach
+        the server or a worker.
 
         Parameters
         ----------
@@ -89,55 +102,84 @@ class Crew:
         ------
         ValueError
             For no task or no worker.
+        WorkersGoneError
+            If a worker ends before it is ready, since it cannot load its task, for example.
         """
         workers = checked_count("workers", workers, 1)
         if not tasks:
             raise ValueError("tasks must hold at least one task; got none")
-        folder = tempfile.TemporaryDirectory(prefix="delaystability-")
-        meeting = Path(folder.name) / "store"
+        remove_dead_folders()
         context = multiprocessing.get_context("spawn")
         if multiprocessing.get_start_method() not in multiprocessing.get_all_start_methods():
             # In a worker of joblib, whose own method a new process would look for in vain.
             multiprocessing.set_start_method("spawn", force=True)
-        processes = [
-            context.Process(
-                target=work_in_a_process,
-                args=(worker + 1, workers + 1, meeting, list(tasks), dtype, os.getpid()),
-                daemon=True,
-            )
-            for worker in range(workers)
-        ]
+        pipes: list[Connection] = []
+        processes: list[BaseProcess] = []
         try:
-            for process in processes:
-                process.start()
-            link = ServerLink(join_file(meeting, 0, workers + 1), workers, layout_of(tasks, dtype))
+            for _ in range(workers):
+                own, theirs = context.Pipe()
+                pipes.append(own)
+                arguments = (theirs, list(tasks), dtype, os.getpid())
+                process = context.Process(target=work_in_a_process, args=arguments, daemon=True)
+                # Closed here after the start: a worker that dies must end its pipe.
+                with theirs, _interrupts_blocked():
+                    process.start()
+                processes.append(process)
+            for worker, pipe in enumerate(pipes):
+                _wait_until_ready(worker, pipe)
         except BaseException:
             _end(processes, 0.0)
-            folder.cleanup()
+            for pipe in pipes:
+                pipe.close()
             raise
-        return cls(link, workers, dtype, processes, folder)
+        channels = [Pipe(pipe) for pipe in pipes]
+        return cls(channels, tasks, dtype, Refusals(), processes)
 
     @classmethod
     def from_environment(
-        cls, tasks: Sequence[Task], *, dtype: torch.dtype = torch.float64
+        cls,
+        tasks: Sequence[Task],
+        *,
+        dtype: torch.dtype = torch.float64,
+        address: str | None = None,
     ) -> Self | None:
         """Join the processes that torchrun started, on any number of machines.
+
+        On one machine they meet in a folder that only this user can enter. On several, all of them
+        need the address of the server, and the environment variable ``DELAYSTABILITY_SECRET`` with
+        the same random text on each: every message bears a tag that is made with it. The numbers
+        themselves are not encrypted: it is meant for a trusted network only.
+
+        Parameters
+        ----------
+        tasks, dtype : see `launch`
+        address : str, optional
+            ``HOST:PORT``, an address of the machine of rank 0: the server listens there only.
 
         Returns
         -------
         Crew or None
             The crew on rank 0. On every other rank, a worker: None, once it was told to stop.
+
+        Raises
+        ------
+        ValueError
+            If address or secret are missing or of no use, or the processes do not find each other.
         """
         torch.set_num_threads(1)
-        group, rank, size = join_environment()
-        if size < 2:
-            raise ValueError(
-                f"torchrun must start a server and a worker or more; it started {size}"
-            )
-        if rank:
-            compute(WorkerLink(group, layout_of(tasks, dtype)), tasks)
+        meeting = meeting_of(os.environ, address)
+        if meeting.rank:
+            compute(WorkerLink(meeting.connect(_JOINING), layout_of(tasks, dtype)), tasks)
             return None
-        return cls(ServerLink(group, size - 1, layout_of(tasks, dtype)), size - 1, dtype)
+        refusals = Refusals()
+        folder = None if meeting.address else meeting.folder
+        try:
+            channels = meeting.accept(_JOINING, refusals.add)
+        except BaseException:
+            if folder is not None:
+                folder.remove()
+            raise
+        return cls(channels, tasks, dtype, refusals, folder=folder)
 
     def run(
         self,
@@ -153,6 +195,7 @@ class Crew:
         checkpoint_every: int = 1000,
         observe: Observer | None = None,
         patience: float = 60.0,
+        deadline: float = 60.0,
     ) -> Run:
         """Train until so many updates are applied.
 
@@ -174,90 +217,73 @@ class Crew:
         patience : float, seconds
             How long no worker at all may answer; and how long workers that have not answered yet
             are waited for at the end.
+        deadline : float, seconds
+            How long a worker may take for a gradient, beyond its pause. One that takes longer
+            (it was stopped, or hangs) is lost: it gets nothing more, and what it sends is dropped.
 
         Raises
         ------
         ValueError
-            For arguments that are not what is described here, or a checkpoint of another run.
+            For arguments that are not what is described here, or files of another run.
         WorkersGoneError
             If no worker is left, or none answers.
         KeyboardInterrupt
-            After SIGINT, with checkpoint and log written.
+            After SIGINT, SIGTERM or SIGHUP, with checkpoint and log written.
         """
         began = time.perf_counter()
         updates = checked_count("updates", updates, 1)
         checkpoint_every = checked_count("checkpoint_every", checkpoint_every, 1)
+        for name, value in (("patience", patience), ("deadline", deadline)):
+            if not (isfinite(value) and value > 0):
+                raise ValueError(f"{name} must be a number of seconds > 0; got {value!r}")
         server = ParameterServer(weights.to(self._dtype), optimizer, learning_rate)
-        chosen, gone_before = self._chosen(workers), set(self.gone)
+        chosen, gone_before = self._chosen(workers), self.gone
         waits = _checked_pauses(pauses or {}, self.workers)
-        self._generation += 1
         record = Record.opened(server, folder, checkpoint_every)
-
-        def give(worker: int) -> None:
-            reading = server.pull(worker)
-            header = (self._generation, worker, reading.sequence, reading.version, task)
-            pause = waits.get(worker, 0)
-            self._link.send(Message(Kind.WEIGHTS, *header, pause, reading.weights))
-            self._busy.add(worker)
-
-        def take(message: Message) -> bool:
-            """Apply a gradient; whether the observer ends the run."""
-            server.push(message.worker, message.sequence, message.version, message.values)
-            record.updated()
-            return observe is not None and bool(observe(server))
-
-        with _interrupts() as interrupted:
+        self._generation += 1
+        self._refusals.start()
+        refused_before = self._refusals.total
+        session = Session(
+            server,
+            record,
+            self._roster,
+            self._refusals,
+            self._generation,
+            task,
+            waits,
+            observe,
+            patience,
+            deadline,
+        )
+        with interrupts() as interrupted:
             try:
-                if server.version < updates:
-                    for worker in chosen - self._busy:
-                        give(worker)
-                    for message in self._answers(chosen, patience, interrupted):
-                        # What an earlier run has left behind is dropped; its worker joins this one.
-                        current = message.generation == self._generation
-                        if current and (take(message) or server.version >= updates):
-                            break
-                        give(message.worker)
-            except WorkersGoneError as error:
-                done = f"after {server.version} of {updates} updates"
-                raise WorkersGoneError(f"{error} {done}") from None
+                aside = session.train(chosen, updates, interrupted)
             finally:
                 record.close()
         if interrupted.is_set():
             raise KeyboardInterrupt
-        self._settle(patience)
-        lost = tuple(sorted(self.gone - gone_before))
-        seconds = time.perf_counter() - began
-        return Run(server.weights.clone(), tuple(server.entries), lost, seconds)
-
-    def _answers(
-        self, chosen: set[int], patience: float, interrupted: threading.Event
-    ) -> Iterator[Message]:
-        """Messages of these workers as they arrive, until interrupted."""
-        heard = time.monotonic()
-        while not interrupted.is_set():
-            arrival = self._receive(_POLL)
-            if not chosen - self.gone:
-                raise WorkersGoneError("no worker is left")
-            if arrival is None:
-                if time.monotonic() - heard > patience:
-                    raise WorkersGoneError(f"no worker has answered for {patience:g} s,")
-                continue
-            heard = time.monotonic()
-            if arrival.message is not None and arrival.worker in chosen:
-                yield arrival.message
+        self._roster.settle(patience)
+        return Run(
+            server.weights.clone(),
+            server.entries,
+            tuple(sorted((self.gone - gone_before) | aside)),
+            time.perf_counter() - began,
+            self._refusals.total - refused_before,
+        )
 
     def close(self) -> None:
         """Stop the workers; those that do not end by themselves are killed."""
-        for worker in set(range(self.workers)) - self.gone - self._busy:
-            self._link.send(_stop(worker))
-        if self._busy:
-            self._settle(_CLOSING)
-            for worker in set(range(self.workers)) - self.gone - self._busy:
-                self._link.send(_stop(worker))
+        # Nothing ends by itself that was given up.
+        _end([self.processes[worker] for worker in self.gone if self.processes], 0.0)
+        everyone = range(self.workers)
+        idle = set(everyone) - self._roster.busy
+        self._roster.stop(idle)
+        self._roster.settle(_CLOSING)
+        self._roster.stop(set(everyone) - idle)
         _end(self.processes, _CLOSING)
-        self._link.close(range(self.workers), _CLOSING)
+        self._link.close(_CLOSING)
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.remove()
 
     def __enter__(self) -> Self:
         return self
@@ -271,39 +297,35 @@ class Crew:
         self.close()
 
     def _chosen(self, workers: int | None) -> set[int]:
-        left = [worker for worker in range(self.workers) if worker not in self.gone]
+        left = self._roster.left
         if not left:
             raise WorkersGoneError("no worker is left")
         count = len(left) if workers is None else checked_count("workers", workers, 1, len(left))
         return set(left[:count])
 
-    def _receive(self, timeout: float) -> Arrival | None:
-        arrival = self._link.receive(timeout)
-        if arrival is not None:
-            self._busy.discard(arrival.worker)
-            if arrival.message is None:
-                self.gone.add(arrival.worker)
-        return arrival
-
-    def _settle(self, patience: float) -> None:
-        """Take in, and drop, the gradients that are still being computed."""
-        end = time.monotonic() + patience
-        while self._busy and (left := end - time.monotonic()) > 0:
-            self._receive(min(left, _POLL))
-
 
 @contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """An event that SIGINT sets, so that it never falls into the middle of an update."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
+def _interrupts_blocked() -> Iterator[None]:
+    """A process that is started in here never sees an interrupt, not even while it imports."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
         return
-    before = signal.signal(signal.SIGINT, lambda *_: event.set())
+    # The first process starts the tracker, too, and that unblocks what is blocked here.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
-        yield event
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _wait_until_ready(worker: int, pipe: Connection) -> None:
+    try:
+        if pipe.poll(_JOINING) and pipe.recv_bytes(len(READY)) == READY:
+            return
+    except GONE:
+        pass
+    raise WorkersGoneError(f"worker {worker} has ended, or hangs, before its first gradient")
 
 
 def _checked_pauses(pauses: Mapping[int, float], workers: int) -> dict[int, int]:
@@ -315,10 +337,6 @@ def _checked_pauses(pauses: Mapping[int, float], workers: int) -> dict[int, int]
                 f"got {worker!r}: {seconds!r}"
             )
     return {worker: round(1e9 * seconds) for worker, seconds in pauses.items()}
-
-
-def _stop(worker: int) -> Message:
-    return Message(Kind.STOP, 0, worker, 0, 0, 0, 0, torch.empty(0))
 
 
 def _end(processes: Sequence[BaseProcess], patience: float) -> None:

@@ -1,21 +1,26 @@
-"""One message is one buffer of bytes: a header of eight integers, then the numbers.
+"""One message is one frame of bytes: a header of eleven integers, then the numbers.
 
-A buffer arrives whole or not at all, so that a sender that is killed cannot leave half a gradient.
+Nothing that arrives is unpickled. A frame is taken for what it says only after its header was read,
+its numbers only where they are as many, and of the kind, as they must be.
 """
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
-__all__ = ["HEADER_BYTES", "Kind", "Message", "buffer", "decode", "encode"]
+__all__ = ["HEADER_BYTES", "Header", "Kind", "Message", "encode", "read_values"]
 
-_MARK = 0x64656C61792E3031  # "delay.01"
-_FIELDS = 8
-HEADER_BYTES = 8 * _FIELDS
+_MARK = 0x64656C61792E3032  # "delay.02"
+_FORMAT = struct.Struct("<11q")
+HEADER_BYTES = _FORMAT.size
+
+_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 class Kind(IntEnum):
@@ -28,7 +33,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Message:
-    """A header and its numbers.
+    """Which gradient it is about, and its numbers.
 
     Attributes
     ----------
@@ -56,55 +61,119 @@ class Message:
     pause: int
     values: Tensor
 
-
-def buffer(parameter_count: int, dtype: torch.dtype) -> Tensor:
-    """An empty buffer for a message with up to this many numbers."""
-    return torch.zeros(HEADER_BYTES + parameter_count * dtype.itemsize, dtype=torch.uint8)
-
-
-def encode(message: Message, room: Tensor) -> Tensor:
-    """Write a message into a buffer, and return the buffer.
-
-    Raises
-    ------
-    ValueError
-        If the numbers do not fit.
-    """
-    values = message.values.detach().cpu().contiguous().view(torch.uint8).flatten()
-    if len(values) > len(room) - HEADER_BYTES:
-        raise ValueError(
-            f"message must have at most {len(room) - HEADER_BYTES} bytes of numbers; "
-            f"got {len(values)}"
-        )
-    fields = (message.kind, message.generation, message.worker, message.sequence, message.version)
-    room[:HEADER_BYTES].view(torch.int64)[:] = torch.tensor(
-        (_MARK, *fields, message.task, message.pause)
-    )
-    room[HEADER_BYTES : HEADER_BYTES + len(values)] = values
-    return room
+    @property
+    def about(self) -> tuple[int, ...]:
+        """Which gradient: generation, worker, sequence, version and task."""
+        return (self.generation, self.worker, self.sequence, self.version, self.task)
 
 
-def decode(received: Tensor, parameter_counts: tuple[int, ...], dtype: torch.dtype) -> Message:
-    """The message in a buffer; its numbers are a copy.
+class Header(NamedTuple):
+    """What the first bytes of a frame say, numbers unread."""
+
+    kind: Kind
+    generation: int
+    worker: int
+    sequence: int
+    version: int
+    task: int
+    pause: int
+    dtype: torch.dtype
+    dimensions: int
+    length: int
+
+    @classmethod
+    def read(cls, frame: bytes) -> Self:
+        """The header of a frame.
+
+        Raises
+        ------
+        ValueError
+            If the frame is no message of this protocol.
+        """
+        if len(frame) < HEADER_BYTES:
+            raise ValueError(f"message must have {HEADER_BYTES} bytes or more; got {len(frame)}")
+        (
+            mark,
+            kind,
+            generation,
+            worker,
+            sequence,
+            version,
+            task,
+            pause,
+            dtype,
+            dimensions,
+            length,
+        ) = _FORMAT.unpack_from(frame)
+        if mark != _MARK:
+            raise ValueError(f"message must be one of this protocol; it begins with {mark:#x}")
+        if kind not in tuple(Kind) or dtype not in range(len(_DTYPES)):
+            raise ValueError(f"message must be of a known kind and dtype; got {kind} and {dtype}")
+        about = (generation, worker, sequence, version, task)
+        if min(*about, pause, dimensions, length) < 0:
+            raise ValueError("message must have numbers >= 0 in its header; got one below")
+        return cls(Kind(kind), *about, pause, _DTYPES[dtype], dimensions, length)
+
+    @property
+    def about(self) -> tuple[int, ...]:
+        """See `Message`."""
+        return tuple(self[1:6])
+
+
+def encode(message: Message, room: int) -> bytes:
+    """The frame of a message.
 
     Parameters
     ----------
-    received : tensor of bytes
-    parameter_counts : tuple of int
-        Of each task.
-    dtype : of the numbers
+    message : Message
+    room : int
+        The most bytes of numbers that the other end takes. More are announced, not sent: it shall
+        see what is wrong, and not a connection that ends.
 
     Raises
     ------
     ValueError
-        If the buffer holds no message of this protocol.
+        For numbers of a kind that no server has.
     """
-    mark, kind, generation, worker, sequence, version, task, pause = (
-        received[:HEADER_BYTES].view(torch.int64).tolist()
+    values = message.values.detach().cpu()
+    if values.dtype not in _DTYPES:
+        raise ValueError(f"message must hold floats; got {values.dtype}")
+    head = _FORMAT.pack(
+        _MARK,
+        message.kind,
+        message.generation,
+        message.worker,
+        message.sequence,
+        message.version,
+        message.task,
+        message.pause,
+        _DTYPES.index(values.dtype),
+        values.dim(),
+        values.numel(),
     )
-    if mark != _MARK:
-        raise ValueError(f"buffer must hold a message of this protocol; it begins with {mark:#x}")
-    count = 0 if kind == Kind.STOP else parameter_counts[task]
-    end = HEADER_BYTES + count * dtype.itemsize
-    values = received[HEADER_BYTES:end].clone().view(dtype)
-    return Message(Kind(kind), generation, worker, sequence, version, task, pause, values)
+    if values.nbytes > room or not values.numel():
+        return head
+    return head + values.contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def read_values(frame: bytes, header: Header, count: int, dtype: torch.dtype) -> Tensor:
+    """The numbers of a frame, a tensor of shape (count,) of its own.
+
+    Raises
+    ------
+    ValueError
+        If they are of another shape or dtype, or not as many as the header says.
+    """
+    if header.dimensions != 1 or header.length != count:
+        raise ValueError(
+            f"message must have {count} numbers in one dimension; got {header.length} in "
+            f"{header.dimensions}"
+        )
+    if header.dtype != dtype:
+        raise ValueError(f"message must have numbers of {dtype}; got {header.dtype}")
+    body = bytearray(memoryview(frame)[HEADER_BYTES:])
+    if len(body) != count * dtype.itemsize:
+        raise ValueError(
+            f"message must have {count * dtype.itemsize} bytes of numbers; got {len(body)}"
+        )
+    return torch.frombuffer(body, dtype=dtype)

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from delaystability.arguments import checked_count
 from delaystability.optimizer import Optimizer
-from delaystability.validation.parameter_server.ledger import Entry
+from delaystability.validation.parameter_server.entries import Entries, Entry
+from delaystability.validation.parameter_server.refusals import Refusals
 from delaystability.validation.parameter_server.run import Run
 from delaystability.validation.parameter_server.server import ParameterServer
 from delaystability.validation.parameter_server.tasks import Task
@@ -44,10 +45,11 @@ class ServerActor:
     ) -> None:
         self._server = ParameterServer(torch.tensor(weights), optimizer, learning_rate)
         self._updates = updates
+        self._refusals, self._aside = Refusals(), set[int]()
 
     def pull(self, worker: int) -> tuple[int, int, NDArray[np.floating]] | None:
-        """Sequence, version and weights for a worker, or None once the run is over."""
-        if self._server.version >= self._updates:
+        """Sequence, version and weights for a worker, or None once the run is over for it."""
+        if self._server.version >= self._updates or worker in self._aside:
             return None
         reading = self._server.pull(worker)
         return reading.sequence, reading.version, reading.weights.numpy()
@@ -55,14 +57,23 @@ class ServerActor:
     def push(
         self, worker: int, sequence: int, version: int, gradient: NDArray[np.floating]
     ) -> int | None:
-        """Apply a gradient; its staleness, or None once the run is over."""
+        """Apply a gradient; its staleness, or None if it was refused or the run is over."""
         if self._server.version >= self._updates:
             return None
-        return self._server.push(worker, sequence, version, torch.tensor(gradient))
+        try:
+            staleness = self._server.push(worker, sequence, version, torch.tensor(gradient))
+        except ValueError as error:
+            if self._refusals.add_gradient(worker, str(error)):
+                self._aside.add(worker)
+            return None
+        self._refusals.applied(worker)
+        return staleness
 
-    def result(self) -> tuple[NDArray[np.floating], list[tuple[int, ...]]]:
-        """Weights and ledger so far."""
-        return self._server.weights.numpy(), [tuple(entry) for entry in self._server.entries]
+    def result(self) -> tuple[NDArray[np.floating], list[tuple[int, ...]], list[int], int]:
+        """Weights and ledger so far, workers that get no more weights, what was refused."""
+        entries = [tuple(entry) for entry in self._server.entries]
+        aside = sorted(self._aside)
+        return self._server.weights.numpy(), entries, aside, self._refusals.total
 
 
 def _work(actor: Any, task: Task, worker: int) -> None:
@@ -72,8 +83,9 @@ def _work(actor: Any, task: Task, worker: int) -> None:
     torch.set_num_threads(1)
     while (given := ray.get(actor.pull.remote(worker))) is not None:
         sequence, version, weights = given
-        gradient = task.gradient(torch.tensor(weights), worker, sequence)
-        ray.get(actor.push.remote(worker, sequence, version, gradient.cpu().numpy()))
+        read = torch.tensor(weights)
+        gradient = task.gradient(read, worker, sequence).to("cpu", read.dtype)
+        ray.get(actor.push.remote(worker, sequence, version, gradient.numpy()))
 
 
 def train_with_ray(
@@ -120,6 +132,7 @@ def train_with_ray(
             ray.get(handle)
         except ray.exceptions.WorkerCrashedError:
             lost.append(worker)
-    final, rows = ray.get(actor.result.remote())
-    entries = tuple(Entry(*row) for row in rows)
-    return Run(torch.tensor(final), entries, tuple(lost), time.perf_counter() - began)
+    final, rows, aside, refused = ray.get(actor.result.remote())
+    entries = Entries(Entry(*row) for row in rows)
+    seconds = time.perf_counter() - began
+    return Run(torch.tensor(final), entries, tuple(sorted({*lost, *aside})), seconds, refused)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -10,7 +10,13 @@ from typing import Self
 from torch import Tensor
 
 from delaystability.validation.parameter_server.checkpoint import load_checkpoint, save_checkpoint
-from delaystability.validation.parameter_server.ledger import LEDGER, Entry, Ledger, read_ledger
+from delaystability.validation.parameter_server.entries import Entry
+from delaystability.validation.parameter_server.ledger import (
+    LEDGER,
+    Ledger,
+    check_extents,
+    ledger_lines,
+)
 from delaystability.validation.parameter_server.server import ParameterServer
 
 __all__ = ["Observer", "Record", "Run", "WorkersGoneError"]
@@ -30,17 +36,22 @@ class Run:
     Attributes
     ----------
     weights : tensor of shape (P,)
-    entries : tuple of Entry
+    entries : sequence of Entry
         One for each update.
     lost : tuple of int
-        Workers that died in the run.
+        Workers that died in the run, did not answer within the deadline, or sent nothing but what
+        had to be refused. A run that lost one is not a run of so many workers: its delays are those
+        of fewer.
     seconds : float, wall time
+    refused : int
+        Messages and gradients that were refused.
     """
 
     weights: Tensor
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     lost: tuple[int, ...]
     seconds: float
+    refused: int = 0
 
     @property
     def delays(self) -> list[int]:
@@ -58,17 +69,28 @@ class Record:
 
     @classmethod
     def opened(cls, server: ParameterServer, folder: str | Path | None, every: int) -> Self:
-        """New files, or those of the run in the folder from its checkpoint on."""
+        """New files, or those of the run in the folder from its checkpoint on.
+
+        Raises
+        ------
+        ValueError
+            If checkpoint and log files do not belong together, or to this server.
+        """
         if folder is None:
             return cls(server, None, None, every)
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         found = load_checkpoint(path)
         if found is None:
-            return cls(server, path, Ledger(path), every)
-        state, sizes = found
-        server.load(state, read_ledger(path / LEDGER, sizes[LEDGER]))
-        return cls(server, path, Ledger(path, sizes), every)
+            record = cls(server, path, Ledger(path), every)
+            # From here on the same command goes on, whenever the server is killed.
+            record._save()
+            return record
+        state, extents = found
+        # All of it is checked before anything is cut off.
+        check_extents(path, extents)
+        server.load(state, ledger_lines(path / LEDGER, extents[LEDGER].size))
+        return cls(server, path, Ledger(path, extents), every)
 
     def updated(self) -> None:
         """Record the server's last update."""

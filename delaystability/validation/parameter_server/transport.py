@@ -1,48 +1,30 @@
-"""Bytes between the server and its workers, by torch.distributed's Gloo point-to-point.
-
-Rank 0 is the server, rank r + 1 is worker r. The server receives from any worker: one receive for
-each worker is outstanding, and whichever is complete first is served first. Gloo's own receive from
-any source is not used: once a worker has died between announcing a large message and sending it,
-every further call picks that worker again and fails.
-"""
+"""The two ends of the protocol: the server's link to all workers, and a worker's to the server."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Protocol, cast
 
 import torch
-import torch.distributed as dist
-from torch import Tensor
-from torch.distributed.rendezvous import rendezvous
 
+from delaystability.validation.parameter_server.channel import GONE, Channel
 from delaystability.validation.parameter_server.messages import (
+    HEADER_BYTES,
+    Header,
     Kind,
     Message,
-    buffer,
-    decode,
     encode,
+    read_values,
 )
+from delaystability.validation.parameter_server.refusals import Refusals
 
-__all__ = [
-    "Arrival",
-    "Group",
-    "Layout",
-    "ServerLink",
-    "WorkerLink",
-    "join_environment",
-    "join_file",
-]
+__all__ = ["Arrival", "Layout", "ServerGoneError", "ServerLink", "WorkerLink"]
 
-# Gloo closes connections when a wait takes longer, so that no wait may end by itself.
-_NO_TIMEOUT = timedelta(days=30)
 
-_JOINING = timedelta(minutes=5)
+class ServerGoneError(RuntimeError):
+    """The server has ended, or given this worker up."""
 
 
 @dataclass(frozen=True)
@@ -58,56 +40,46 @@ class Layout:
     parameter_counts: tuple[int, ...]
     dtype: torch.dtype
 
-    def buffer(self) -> Tensor:
-        """Room for the longest message."""
-        return buffer(max(self.parameter_counts), self.dtype)
+    @property
+    def room(self) -> int:
+        """Bytes of the numbers of the longest message."""
+        return max(self.parameter_counts) * self.dtype.itemsize
 
+    def decode(self, frame: bytes, header: Header) -> Message:
+        """The message in a frame.
 
-class Group(Protocol):
-    """What is used of a process group: it has no state of its own outside this object."""
-
-    def send(self, tensors: list[Tensor], rank: int, tag: int) -> dist.Work:
-        """Begin to send."""
-        ...
-
-    def recv(self, tensors: list[Tensor], rank: int, tag: int) -> dist.Work:
-        """Begin to receive."""
-        ...
-
-
-def join_file(path: Path, rank: int, size: int) -> Group:
-    """Join the processes of one machine that meet in a file."""
-    store = dist.FileStore(str(path), size)  # type: ignore[attr-defined]
-    store.set_timeout(_JOINING)
-    return cast(Group, dist.ProcessGroupGloo(store, rank, size, _NO_TIMEOUT))
-
-
-def join_environment() -> tuple[Group, int, int]:
-    """Join the processes that torchrun started, on one machine or on several.
-
-    Returns
-    -------
-    group, rank, size
-    """
-    store, rank, size = next(iter(rendezvous("env://", timeout=_JOINING)))
-    own = dist.PrefixStore("delaystability", store)  # type: ignore[attr-defined]
-    return cast(Group, dist.ProcessGroupGloo(own, rank, size, _NO_TIMEOUT)), rank, size
+        Raises
+        ------
+        ValueError
+            If its task is unknown, or its numbers are not those of the task.
+        """
+        if header.kind is Kind.STOP:
+            return Message(*header[:7], torch.empty(0))
+        if header.task >= len(self.parameter_counts):
+            raise ValueError(
+                f"message must name a task below {len(self.parameter_counts)}; got {header.task}"
+            )
+        values = read_values(frame, header, self.parameter_counts[header.task], self.dtype)
+        return Message(*header[:7], values)
 
 
 @dataclass(frozen=True, eq=False)
 class Arrival:
-    """What came from a worker: a message, or the news that it is gone.
+    """What came from a worker: a gradient, one that is refused, or the news that it is gone.
 
     Attributes
     ----------
     worker : int
     message : Message or None
     error : str, empty with a message
+    gone : bool
+        Whether the worker is; with a refused gradient it waits for new weights.
     """
 
     worker: int
     message: Message | None
     error: str = ""
+    gone: bool = False
 
 
 class WorkerLink:
@@ -115,34 +87,40 @@ class WorkerLink:
 
     Parameters
     ----------
-    group : Group
+    channel : Channel
     layout : Layout
     """
 
-    def __init__(self, group: Group, layout: Layout) -> None:
-        self._group, self._layout = group, layout
-        self._room = layout.buffer()
+    def __init__(self, channel: Channel, layout: Layout) -> None:
+        self._channel, self._layout = channel, layout
 
     def pull(self) -> Message:
         """The next weights, or STOP; waits for them.
 
         Raises
         ------
-        RuntimeError
+        ServerGoneError
             If the server is gone.
         """
-        self._group.recv([self._room], 0, 0).wait()
-        return decode(self._room, self._layout.parameter_counts, self._layout.dtype)
+        try:
+            frame = self._channel.receive(HEADER_BYTES + self._layout.room)
+        except GONE as error:
+            raise ServerGoneError(str(error)) from error
+        return self._layout.decode(frame, Header.read(frame))
 
     def push(self, gradient: Message) -> None:
         """Send a gradient.
 
         Raises
         ------
-        RuntimeError
+        ServerGoneError
             If the server is gone.
         """
-        self._group.send([encode(gradient, self._room)], 0, 0).wait()
+        frame = encode(gradient, self._layout.room)
+        try:
+            self._channel.send(frame)
+        except GONE as error:
+            raise ServerGoneError(str(error)) from error
 
 
 class ServerLink:
@@ -152,18 +130,19 @@ class ServerLink:
 
     Parameters
     ----------
-    group : Group
-    workers : int
+    channels : sequence of Channel, one for each worker
     layout : Layout
+    refusals : Refusals
+        Told of every message that does not answer what its worker was given: it is dropped.
     """
 
-    def __init__(self, group: Group, workers: int, layout: Layout) -> None:
-        self._group, self._layout = group, layout
+    def __init__(self, channels: Sequence[Channel], layout: Layout, refusals: Refusals) -> None:
+        self._channels, self._layout, self._refusals = tuple(channels), layout, refusals
         self._inbox: SimpleQueue[Arrival] = SimpleQueue()
-        self._outboxes: list[SimpleQueue[Message | None]] = [SimpleQueue() for _ in range(workers)]
+        self._outboxes: list[SimpleQueue[Message | None]] = [SimpleQueue() for _ in channels]
         self._threads = [
             threading.Thread(target=self._talk, args=(worker,), daemon=True)
-            for worker in range(workers)
+            for worker in range(len(channels))
         ]
         for thread in self._threads:
             thread.start()
@@ -179,24 +158,56 @@ class ServerLink:
         except Empty:
             return None
 
-    def close(self, workers: Sequence[int], timeout: float) -> bool:
-        """End the threads of these workers; whether they ended within this many seconds."""
-        for worker in workers:
-            self._outboxes[worker].put(None)
-        for worker in workers:
-            self._threads[worker].join(timeout)
-        return not any(self._threads[worker].is_alive() for worker in workers)
+    def give_up(self, worker: int) -> None:
+        """End the connection to a worker, whatever its thread waits for."""
+        self._outboxes[worker].put(None)
+        if self._threads[worker].is_alive():
+            try:
+                self._channels[worker].shut()
+            except OSError:
+                return  # it has ended by itself
+
+    def close(self, timeout: float) -> bool:
+        """End all threads; whether they ended within this many seconds."""
+        for outbox in self._outboxes:
+            outbox.put(None)
+        for worker, thread in enumerate(self._threads):
+            thread.join(timeout)
+            if thread.is_alive():
+                self.give_up(worker)
+                thread.join(timeout)
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _talk(self, worker: int) -> None:
         """Send, receive the answer, and again, until told to end or the worker is gone."""
-        outgoing, incoming = self._layout.buffer(), self._layout.buffer()
+        channel = self._channels[worker]
         try:
             while (message := self._outboxes[worker].get()) is not None:
-                self._group.send([encode(message, outgoing)], worker + 1, 0).wait()
+                channel.send(encode(message, self._layout.room))
                 if message.kind is Kind.STOP:
                     return
-                self._group.recv([incoming], worker + 1, 0).wait()
-                counts = self._layout.parameter_counts
-                self._inbox.put(Arrival(worker, decode(incoming, counts, self._layout.dtype)))
-        except (RuntimeError, ValueError) as error:
-            self._inbox.put(Arrival(worker, None, str(error).strip().splitlines()[0]))
+                self._inbox.put(self._answer(channel, message))
+        except GONE as error:
+            why = str(error) or "its connection has ended"
+            self._inbox.put(Arrival(worker, None, why, gone=True))
+        finally:
+            channel.close()
+
+    def _answer(self, channel: Channel, given: Message) -> Arrival:
+        """The answer to these weights; what comes before it is dropped."""
+        while True:
+            frame = channel.receive(HEADER_BYTES + self._layout.room)
+            try:
+                header = Header.read(frame)
+                if header.kind is not Kind.GRADIENT or header.about != given.about:
+                    raise ValueError(
+                        "message must be the gradient of generation, worker, sequence, version, "
+                        f"task {given.about}; got {header.kind.name} {header.about}"
+                    )
+            except ValueError as error:
+                self._refusals.add(given.worker, str(error))
+                continue
+            try:
+                return Arrival(given.worker, self._layout.decode(frame, header))
+            except ValueError as error:
+                return Arrival(given.worker, None, str(error))

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from delaystability.arguments import checked_count
 from delaystability.optimizer import Optimizer
 from delaystability.optimizers import ShiftedMomentum
 
-__all__ = ["UpdateRule", "checked_rule"]
+__all__ = ["UpdateRule", "checked_numbers", "checked_rule"]
 
 
 def checked_rule(optimizer: Optimizer) -> Optimizer:
@@ -29,6 +30,23 @@ def checked_rule(optimizer: Optimizer) -> Optimizer:
             f"got {optimizer.name}"
         )
     return optimizer
+
+
+def checked_numbers(name: str, found: Any, like: Tensor) -> Tensor:
+    """What a file has under this name, refused unless finite, and of this shape and dtype.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    good = isinstance(found, Tensor) and found.shape == like.shape and found.dtype == like.dtype
+    if not good or not bool(torch.isfinite(found).all()):
+        raise ValueError(
+            f"checkpoint must have finite {name} of shape {tuple(like.shape)} and {like.dtype}; "
+            f"got {found!r:.80}"
+        )
+    return found.cpu()
 
 
 class UpdateRule:
@@ -85,6 +103,25 @@ class UpdateRule:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
-        self._updates = {int(worker): list(past) for worker, past in state["updates"].items()}
-        self._gradients = list(state["gradients"])
+        """Go on from a `state`.
+
+        Raises
+        ------
+        ValueError
+            If it is not one of this rule. Nothing is changed then.
+        """
+        try:
+            gradients = self._checked("gradients", state["gradients"], self._reach + 1)
+            updates = {
+                checked_count("worker", key, 0): self._checked("updates", past, self._depth)
+                for key, past in state["updates"].items()
+            }
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"checkpoint must have the state of an optimizer; {error!r}") from None
+        self._updates, self._gradients = updates, gradients
+
+    def _checked(self, name: str, found: list[Any], most: int) -> list[Tensor]:
+        if len(found) > most:
+            raise ValueError(f"checkpoint must have at most {most} {name}; got {len(found)}")
+        like = torch.zeros(self._shape, dtype=self._dtype)
+        return [checked_numbers(name, each, like) for each in found]

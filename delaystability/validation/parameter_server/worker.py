@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from multiprocessing.connection import Connection
 
 import torch
 
+from delaystability.validation.parameter_server.channel import GONE, Pipe
 from delaystability.validation.parameter_server.messages import Kind
 from delaystability.validation.parameter_server.tasks import Task
-from delaystability.validation.parameter_server.transport import Layout, WorkerLink, join_file
+from delaystability.validation.parameter_server.transport import (
+    Layout,
+    ServerGoneError,
+    WorkerLink,
+)
 from delaystability.validation.parent import end_with
 
-__all__ = ["compute", "layout_of", "work_in_a_process"]
+__all__ = ["READY", "compute", "layout_of", "work_in_a_process"]
+
+READY = b"ready"
+"""The first frame of a worker that inherited a pipe."""
 
 
 def layout_of(tasks: Sequence[Task], dtype: torch.dtype) -> Layout:
@@ -26,27 +34,26 @@ def layout_of(tasks: Sequence[Task], dtype: torch.dtype) -> Layout:
 
 def compute(link: WorkerLink, tasks: Sequence[Task]) -> None:
     """Pull, compute, push. Returns when told to stop, or when the server is gone."""
-    try:
+    with suppress(ServerGoneError):
         while (given := link.pull()).kind is not Kind.STOP:
             if given.pause:
                 time.sleep(given.pause / 1e9)
             gradient = tasks[given.task].gradient(given.values, given.worker, given.sequence)
             values = gradient.to("cpu", given.values.dtype)
             link.push(replace(given, kind=Kind.GRADIENT, values=values))
-    except RuntimeError as error:
-        # Gloo's errors are about the connection; anything else is the task's own.
-        if "gloo" not in str(error):
-            raise
 
 
 def work_in_a_process(
-    rank: int, size: int, path: Path, tasks: Sequence[Task], dtype: torch.dtype, parent: int
+    connection: Connection, tasks: Sequence[Task], dtype: torch.dtype, parent: int
 ) -> None:
     """The main function of a worker process on the server's machine."""
     # An interrupt at the terminal reaches every process: the server alone decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
     torch.set_num_threads(1)
-    compute(WorkerLink(join_file(path, rank, size), layout_of(tasks, dtype)), tasks)
-    # Gloo's threads would wait for a server that is gone.
-    os._exit(0)
+    channel = Pipe(connection)
+    try:
+        channel.send(READY)
+    except GONE:
+        return
+    compute(WorkerLink(channel, layout_of(tasks, dtype)), tasks)

@@ -1,0 +1,128 @@
+"""Workers that misbehave: what they send is refused and counted; who is silent is lost."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("psutil")
+
+import psutil
+
+import delaystability as ds
+from delaystability.validation.parameter_server.crew import Crew
+from delaystability.validation.parameter_server.ledger import faults
+from delaystability.validation.parameter_server.run import WorkersGoneError
+from tests.parameter_server_tasks import SIZE, START, Faulty, Regression, delivered
+
+GOOD = Regression(None)
+KINDS = ("nan", "infinite", "short", "long", "matrix", "scalar", "empty")
+TASKS = [GOOD, *(Faulty(None, kind=kind) for kind in KINDS), Faulty(None, period=1)]
+
+
+@pytest.fixture(scope="module")
+def crew() -> Iterator[Crew]:
+    with Crew.launch(TASKS, 3) as made:
+        yield made
+        assert made.gone == set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_gradient_is_refused_and_the_run_goes_on(crew, kind, caplog):
+    with caplog.at_level(logging.WARNING):
+        run = crew.run(START, ds.HeavyBall(0.5), 0.01, 300, task=1 + KINDS.index(kind))
+    assert len(run.entries) == 300 and faults(run.entries) == [] and run.lost == ()
+    assert {entry.worker for entry in run.entries} == {0, 1, 2}
+    # A third of a third, give or take; nothing of it was applied.
+    assert 5 < run.refused < 150
+    found = delivered(ds.HeavyBall(0.5), run.entries, GOOD, 0.01)
+    assert (found - run.weights).norm() <= 1e-12
+    said = [record.getMessage() for record in caplog.records]
+    assert said and all(text.startswith("worker 1: refused: ") for text in said)
+    assert crew.run(START, ds.SGD(), 0.01, 50).refused == 0
+
+
+def test_a_worker_that_sends_nothing_else_is_set_aside_for_the_run(crew):
+    run = crew.run(START, ds.SGD(), 0.01, 300, task=len(TASKS) - 1)
+    assert run.lost == (1,) and run.refused == 10
+    assert {entry.worker for entry in run.entries} == {0, 2} and len(run.entries) == 300
+    again = crew.run(START, ds.SGD(), 0.01, 100)
+    assert again.lost == () and {entry.worker for entry in again.entries} == {0, 1, 2}
+
+
+def test_a_run_that_has_diverged_ends_with_the_reason(crew):
+    reason = r"\(worker 0: 10 refused in a row: gradient must be finite; got 6 of 6 numbers"
+    with pytest.raises(WorkersGoneError, match=rf"left after \d+ of 100000 updates {reason}"):
+        crew.run(START, ds.SGD(), 1e200, 100_000)
+    assert crew.run(START, ds.SGD(), 0.01, 100).lost == ()
+
+
+def test_a_stopped_worker_is_lost_after_the_deadline():
+    with Crew.launch([GOOD], 3) as crew:
+        stopped = crew.processes[1].pid
+
+        def stop(server):
+            if server.version == 50:
+                os.kill(stopped, signal.SIGSTOP)
+
+        began = time.monotonic()
+        run = crew.run(START, ds.SGD(), 0.01, 400, observe=stop, deadline=1.5, pauses={0: 0.01})
+        # It was waited for at the end, as long as it still could have answered.
+        assert run.lost == (1,) and crew.gone == {1} and 1.5 < time.monotonic() - began < 15
+        assert len(run.entries) == 400 and faults(run.entries) == []
+        # What it sends when it is let go comes too late for ever, and it ends.
+        os.kill(stopped, signal.SIGCONT)
+        later = crew.run(START, ds.SGD(), 0.01, 100)
+        assert later.lost == () and {entry.worker for entry in later.entries} == {0, 2}
+        crew.processes[1].join(10)
+        assert not crew.processes[1].is_alive()
+
+
+def test_a_slow_worker_is_not_lost_and_a_stopped_one_is_killed_at_the_end():
+    with Crew.launch([GOOD], 2) as crew:
+        run = crew.run(START, ds.SGD(), 0.01, 20, deadline=1.0, pauses={0: 1.2, 1: 0.1})
+        assert run.lost == () and {entry.worker for entry in run.entries} == {0, 1}
+        os.kill(crew.processes[0].pid, signal.SIGSTOP)
+        os.kill(crew.processes[1].pid, signal.SIGSTOP)
+        with pytest.raises(
+            WorkersGoneError, match=r"left after 0 of 9 .*worker 0: no answer withi"
+        ):
+            crew.run(START, ds.SGD(), 0.01, 9, deadline=0.5)
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    assert not any(process.is_alive() for process in crew.processes)
+
+
+class Unloadable:
+    """It comes out of its pickle as an error."""
+
+    parameter_count = SIZE
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def test_workers_that_cannot_start_are_reported():
+    with pytest.raises(WorkersGoneError, match="worker 0 has ended, or hangs, before its first"):
+        Crew.launch([Unloadable()], 2)
+
+
+@pytest.mark.parametrize("name", ["deadline", "patience"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_deadlines_are_checked(crew, name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a number of seconds > 0; got {value}"):
+        crew.run(START, ds.SGD(), 0.01, 10, **{name: value})
+
+
+def test_weights_and_gradients_go_through_no_file_and_no_address(crew):
+    crew.run(START, ds.SGD(), 0.01, 20)
+    for process in (psutil.Process(), *map(psutil.Process, (p.pid for p in crew.processes))):
+        listening = [each for each in process.net_connections("all") if each.status == "LISTEN"]
+        assert not listening
+        assert not [each.laddr for each in process.net_connections("unix") if each.laddr]
