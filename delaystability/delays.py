@@ -310,15 +310,18 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
     if isinstance(delay, FixedDelay):
         return np.asarray(delay.delay, dtype=np.int64)
     try:
-        values = np.asarray(delay)
+        values = np.asarray(unmasked(argument, delay))
+        if values.dtype.kind == "O":
+            values = _integers(values)
+    except ValueError:
+        if isinstance(delay, np.ma.MaskedArray):
+            raise
+        raise TypeError(f"{argument} must be {allowed}; got {delay!r}") from None
     except Exception as error:
         raise TypeError(f"{argument} must be {allowed}; got {delay!r}") from error
-    if (
-        values.dtype.kind == "O"
-        and values.size
-        and all(type(entry) is int for entry in values.flat)
-    ):
-        raise ValueError(f"{argument} must be {allowed}, at most 2**53; got {delay!r}")
+    if values.dtype.kind == "f":
+        # The shortest floats cannot hold the bounds that follow.
+        values = values.astype(np.promote_types(values.dtype, np.float64))
     if values.dtype.kind not in "iuf":
         raise TypeError(f"{argument} must be {allowed}; got {delay!r}")
     wrong = ~np.isfinite(values) | (values < 0) | (values != np.floor(values))
@@ -327,6 +330,35 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
     if np.any(values > LARGEST_DELAY):
         raise ValueError(f"{argument} must be {allowed}, at most 2**53; got {values.max()}")
     return values.astype(np.int64)
+
+
+def unmasked(argument: str, values: Any) -> Any:
+    """The values as they are; a masked array without a masked entry as a plain one.
+
+    Raises
+    ------
+    ValueError
+        If an entry is masked.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            raise ValueError(
+                f"{argument} must have no masked entry: fill it, or leave it out with "
+                f"compressed(); got {np.count_nonzero(np.ma.getmaskarray(values))} of them"
+            )
+        return values.data
+    return values
+
+
+def _integers(values: NDArray[Any]) -> NDArray[Any]:
+    """An array of Python's or NumPy's integers as floats where they are too long for int64."""
+    for entry in values.flat:
+        if not hasattr(entry, "__index__") or isinstance(entry, (bool, np.bool_)):
+            raise TypeError(f"{entry!r} is no integer")
+    whole = [int(entry.__index__()) for entry in values.flat]
+    fits = all(abs(entry) <= LARGEST_DELAY for entry in whole)
+    converted = whole if fits else [min(float(entry), 1e300) for entry in whole]
+    return np.array(converted, dtype=np.int64 if fits else np.float64).reshape(values.shape)
 
 
 def _is_real(value: Any) -> bool:

@@ -109,13 +109,14 @@ def stable_gains(optimizer: Optimizer, delay: Any) -> list[tuple[float, float]]:
     Returns
     -------
     list of (low, high)
-        Not always one interval; empty if no gain is stable, and ``high`` may be infinite.
+        Not always one interval; empty if no gain is stable, and ``high`` may be infinite. Intervals
+        narrower than 1e-13 of their ends are left out.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what is described here, or a pole of the optimizer lies on the unit
-        circle.
+        If an argument is not what is described here, a law of delays or a table spans more than
+        65,536 updates, or an end is no float.
 
     References
     ----------
@@ -124,7 +125,7 @@ def stable_gains(optimizer: Optimizer, delay: Any) -> list[tuple[float, float]]:
     from delaystability.numerics.crossings import stable_intervals
     from delaystability.numerics.loop_filter import loop_filter
 
-    return stable_intervals(*loop_filter(checked_optimizer(optimizer), delay))
+    return stable_intervals(*loop_filter(checked_optimizer(optimizer), delay, exact=True))
 
 
 def crossings(optimizer: Optimizer, delay: Any) -> Crossings:
@@ -139,13 +140,13 @@ def crossings(optimizer: Optimizer, delay: Any) -> Crossings:
     Crossings
         ``gains`` in increasing order, ``angles`` in (0, pi], and ``leaving``, the number of roots
         that leave the unit disc there as the gain grows: 2 for a pair, 1 at z = -1, negative where
-        they enter.
+        they enter, 0 where they touch the circle.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is not what is described here, no gain moves any root (a feedforward table
-        of zeros), or a direction is not decided.
+        of zeros), or there are more than 2**20 crossings.
 
     References
     ----------
@@ -155,7 +156,7 @@ def crossings(optimizer: Optimizer, delay: Any) -> Crossings:
     from delaystability.numerics.filter_phase import FilterPhase
     from delaystability.numerics.loop_filter import loop_filter
 
-    a, b, lag = loop_filter(checked_optimizer(optimizer), delay)
+    a, b, lag = loop_filter(checked_optimizer(optimizer), delay, exact=True)
     if not np.any(b):
         raise ValueError(f"optimizer must use the gradient; got {optimizer!r}")
     return all_crossings(FilterPhase.from_tables(a, b, lag))

@@ -1,25 +1,55 @@
 """All crossings of the unit circle, their directions, and the gains between them that are stable.
 
-Where the phase of the filter is monotone, the crossings are its successive multiples of 2 pi: they
-are counted before they are computed, so that none can be missed.
+Filters of up to 64 lags are cut into cells of monotone phase and gain in exact arithmetic
+(`circle_cells`): the crossings in a cell are counted before they are computed, none can be missed,
+and rounding decides nothing. Longer ones are scanned in floats, and what the scan says is counted
+(`long_filter`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from flint import arb, ctx
 from numpy.typing import NDArray
 
-from delaystability.numerics.filter_phase import FilterPhase
+from delaystability.numerics.circle_cells import CircleCells
+from delaystability.numerics.exact_crossings import (
+    Cell,
+    cells_of,
+    crossings_at_edges,
+    gain_of_cell,
+    roots_outside_at_small_gain,
+    smallest_crossing,
+    working_precision,
+)
+from delaystability.numerics.exact_filter import ExactFilter, Rational, ball
+from delaystability.numerics.exact_tables import exact_number
+from delaystability.numerics.factored_phase import FactoredPhase, float_parts
+from delaystability.numerics.filter_phase import FilterPhase, Table
 
-__all__ = ["Crossings", "all_crossings", "filter_threshold", "stable_intervals"]
+__all__ = [
+    "LARGEST_EXACT_SPAN",
+    "Crossings",
+    "all_crossings",
+    "exact_cells",
+    "filter_threshold",
+    "stable_intervals",
+]
 
 Array = NDArray[np.float64]
 _TURN = 2 * np.pi
-_NEAR_THE_CIRCLE = 1e-9
-_JUST_INSIDE = 1e-12
+LARGEST_EXACT_SPAN = 64
+"""The lags of A and B in all, up to which exact arithmetic takes below a second."""
+_SHORT = 12
+"""Up to here it is faster than a scan."""
+_MOST_CROSSINGS = 2**20
+_FEW = 8
+_ACCURATE = 1e-12
+_ROUNDED = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +61,44 @@ class Crossings:
     gains, angles : arrays of shape (n,)
         An angle below pi stands for a complex-conjugate pair of roots.
     leaving : integer array of shape (n,)
-        The number of roots that leave the unit disc as the gain grows; negative if they enter.
+        The number of roots that leave the unit disc as the gain grows; negative if they enter, 0
+        if they touch the circle.
     """
 
     gains: Array
     angles: Array
     leaving: NDArray[np.int64]
+
+
+def _rational(table: Table) -> Rational:
+    pairs = zip(table.lags.tolist(), table.exact, strict=True)
+    return tuple((int(lag), exact_number(value)) for lag, value in pairs)
+
+
+def _span(filter_: FilterPhase) -> int:
+    return int(filter_.a.lags[-1] + filter_.b.lags[-1] - filter_.b.lags[0])
+
+
+def exact_cells(filter_: FilterPhase) -> CircleCells:
+    """The exact filter, for the precision of the surrounding context."""
+    return CircleCells(ExactFilter.from_tables(_rational(filter_.a), _rational(filter_.b)))
+
+
+def positive_float(gain: arb) -> float:
+    """The float nearest to a positive number.
+
+    Raises
+    ------
+    ValueError
+        If it is beyond the floats, or so small that they lose its digits.
+    """
+    fraction, exponent = float_parts(gain)
+    if not -1021 < exponent <= 1024:
+        raise ValueError(
+            "optimizer must have a feedforward table whose stability threshold is a float from "
+            f"2.3e-308 to 1.7e308; got one near 2**{exponent}"
+        )
+    return float(np.ldexp(fraction, exponent))
 
 
 def all_crossings(filter_: FilterPhase) -> Crossings:
@@ -45,118 +107,114 @@ def all_crossings(filter_: FilterPhase) -> Crossings:
     Raises
     ------
     ValueError
-        If two crossings at z = -1 coincide, so that the direction of the root is not decided.
+        If there are more than 2**20 crossings.
     """
-    angles, leaving = [], []
-    for low, high in pairwise(filter_.edges(of_gain=False)):
-        found, rises = _crossings_in(filter_, low, high)
-        angles.append(found)
-        leaving.append(np.full(found.size, 2 if rises else -2))
-    gain = filter_.gain_at_minus_one()
-    if 0 < gain < np.inf:
-        angles.append(np.array([np.pi]))
-        leaving.append(np.array([_direction_at_minus_one(filter_)]))
-    all_angles, directions = np.concatenate(angles), np.concatenate(leaving)
-    gains = np.where(all_angles == np.pi, gain, filter_.gain(all_angles))
+    if _span(filter_) > LARGEST_EXACT_SPAN:
+        from delaystability.numerics.long_filter import LongFilter
+
+        return Crossings(*LongFilter.of(filter_).crossings())
+    with ctx.workprec(working_precision(filter_.delay)):
+        cells = exact_cells(filter_)
+        return _all_crossings(cells, filter_.delay, cells_of(cells, filter_.delay))
+
+
+def _all_crossings(cells: CircleCells, delay: int, arcs: list[Cell]) -> Crossings:
+    total = sum(len(arc.crossings()) for arc in arcs)
+    if total > _MOST_CROSSINGS:
+        raise ValueError(
+            f"delay must leave at most {_MOST_CROSSINGS} crossings to list; got {total}"
+        )
+    found: list[tuple[float, float, int]] = [
+        (positive_float(cells.gain(edge.angle)), float(edge.angle), leaving)
+        for edge, leaving in crossings_at_edges(arcs)
+    ]
+    at_minus_one = cells.at_minus_one(delay)
+    if at_minus_one is not None and at_minus_one > 0:
+        gain = positive_float(arb(ball(at_minus_one)))
+        found.append((gain, np.pi, arcs[-1].direction))
+    columns = [np.array(found, dtype=np.float64).reshape(len(found), 3)]
+    columns += [_crossings_in(cells, arc, delay) for arc in arcs if arc.crossings()]
+    gains, angles, leaving = np.concatenate(columns).T
     order = np.argsort(gains, kind="stable")
-    return Crossings(gains[order], all_angles[order], directions[order])
+    return Crossings(gains[order], angles[order], leaving[order].astype(np.int64))
 
 
-def _crossings_in(filter_: FilterPhase, low: float, high: float) -> tuple[Array, bool]:
-    """The crossings in a cell of monotone phase, and whether the phase rises."""
-    # Just inside the cell: at its ends the phase may jump, where A or B vanishes.
-    margin = (high - low) * _JUST_INSIDE
-    first, last = low + margin, high - margin
-    start, stop = filter_.phase(np.array([first, last]))
-    smallest, largest = min(start, stop), max(start, stop)
-    targets = _TURN * np.arange(np.ceil(smallest / _TURN), np.floor(largest / _TURN) + 1)
-    if high == np.pi:
-        # At z = -1 the phase is a multiple of pi; that root is counted apart.
-        end = np.pi * np.round(stop / np.pi)
-        targets = targets[np.abs(targets - end) > 1e-6]
-    return _bisect(filter_, targets, first, last, bool(stop > start)), bool(stop > start)
+def _crossings_in(cells: CircleCells, arc: Cell, delay: int) -> Array:
+    """Rows of gain, angle and direction, in floats where they are accurate enough."""
+    turns = np.array(arc.crossings(), dtype=np.float64)
+    rows = np.full((turns.size, 3), 2.0 * arc.direction)
+    rest = np.arange(turns.size)
+    if turns.size > _FEW:
+        phase = FactoredPhase.from_cells(cells)
+        ends = float(arc.low.angle), float(arc.high.angle)
+        goals = _TURN * turns - np.pi * arc.jumps
+        theta, gain, error = phase.solve(
+            np.full(turns.size, float(delay)), goals, ends, arc.direction
+        )
+        rows[:, 0], rows[:, 1] = gain, theta
+        rest = np.flatnonzero(~(error < _ACCURATE))
+    for index in rest:
+        exact, angle = gain_of_cell(cells, arc, delay, int(turns[index]))
+        rows[index, :2] = positive_float(exact), min(float(angle), np.nextafter(np.pi, 0))
+    return rows
 
 
-def _bisect(filter_: FilterPhase, targets: Array, low: float, high: float, rises: bool) -> Array:
-    lows, highs = np.full(targets.size, low), np.full(targets.size, high)
-    if not targets.size:
-        return lows
-    for _ in range(200):
-        middles = (lows + highs) / 2
-        if np.all((middles == lows) | (middles == highs)):
-            break
-        beyond = (filter_.phase(middles) > targets) == rises
-        lows, highs = np.where(beyond, lows, middles), np.where(beyond, middles, highs)
-    return (lows + highs) / 2
-
-
-def _direction_at_minus_one(filter_: FilterPhase) -> int:
-    """1 if the real root at z = -1 moves outward, -1 if inward: the sign of F' at pi."""
-    step = 1e-4 / (1 + filter_.delay + filter_.a.lags[-1] + filter_.b.lags[-1])
-    near, nearer = filter_.phase(np.array([np.pi - 2 * step, np.pi - step]))
-    if near == nearer:
-        raise ValueError("two crossings coincide at z = -1: the direction is not decided")
-    return 1 if nearer > near else -1
-
-
-def _roots_outside_at_small_gain(filter_: FilterPhase) -> int:
-    """Roots outside the unit circle for small positive gains.
-
-    Raises
-    ------
-    ValueError
-        If a pole of the filter lies on the unit circle.
-    """
-    poles = filter_.a.roots
-    moduli = np.abs(poles) if poles is not None else np.zeros(0)
-    if np.any(np.abs(moduli - 1) < _NEAR_THE_CIRCLE):
-        raise ValueError("optimizer must have no pole on the unit circle; one has modulus 1")
-    starts_outward = filter_.b.values.sum() / filter_.a.values.sum() < 0
-    return int(np.count_nonzero(moduli > 1)) + int(starts_outward)
-
-
-def stable_intervals(a: Array, b: Array, delay: int) -> list[tuple[float, float]]:
+def stable_intervals(a: NDArray[Any], b: NDArray[Any], delay: int) -> list[tuple[float, float]]:
     """The whole set of stable positive gains, as open intervals in increasing order.
 
     Parameters
     ----------
     a, b : arrays of shape (number of lags,)
-        Coefficients of A (with ``a[0] = 1``) and B over the lags 0, 1, 2, ...
+        Coefficients of A (with ``a[0] = 1``) and B over the lags 0, 1, 2, ...: floats, or fractions
+        as objects.
     delay : int
 
     Returns
     -------
     list of (low, high)
-        Empty if no gain is stable; ``high`` is infinite if all large gains are stable.
+        Empty if no gain is stable; ``high`` is infinite if all large gains are stable. Intervals
+        that are narrower than 1e-13 of their ends are left out.
 
     Raises
     ------
     ValueError
-        If a pole of the filter lies on the unit circle, or a direction is not decided.
+        If there are more than 2**20 crossings and some of them inward, or an end is no float.
     """
-    # A root at z = 1 for every gain is never stable.
-    if not np.any(b) or abs(b.sum()) <= 1e-14 * np.abs(b).sum():
+    if not np.any(b):
         return []
     filter_ = FilterPhase.from_tables(a, b, delay)
-    crossings = all_crossings(filter_)
-    outside = _roots_outside_at_small_gain(filter_) + np.concatenate(
-        [[0], np.cumsum(crossings.leaving)]
-    )
-    ends = np.concatenate([[0.0], crossings.gains, [np.inf]])
-    intervals = [
+    if _span(filter_) > LARGEST_EXACT_SPAN:
+        from delaystability.numerics.long_filter import LongFilter
+
+        return LongFilter.of(filter_).stable_intervals()
+    with ctx.workprec(working_precision(delay)):
+        cells = exact_cells(filter_)
+        if cells.filter_.fixed_root:
+            return []
+        arcs = cells_of(cells, delay)
+        at_start = roots_outside_at_small_gain(cells, arcs)
+        if at_start is None:
+            return []
+        if all(arc.direction > 0 for arc in arcs):
+            # No root ever enters.
+            first = smallest_crossing(cells, delay, arcs)
+            return [] if at_start else [(0.0, positive_float(first[0]) if first else np.inf)]
+        found = _all_crossings(cells, delay, arcs)
+    return _intervals(found, at_start)
+
+
+def _intervals(found: Crossings, at_start: int) -> list[tuple[float, float]]:
+    outside = at_start + np.concatenate([[0], np.cumsum(found.leaving)])
+    ends = np.concatenate([[0.0], found.gains, [np.inf]])
+    return [
         (float(low), float(high))
         for (low, high), count in zip(pairwise(ends), outside, strict=True)
-        if count == 0 and high > low
+        # Two angles may share a gain, computed twice.
+        if count == 0 and (high - low > _ROUNDED * high or (low == 0 and high > 0))
     ]
-    return _merged(intervals)
 
 
-def _merged(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Drop intervals no wider than the rounding of their ends."""
-    return [(low, high) for low, high in intervals if high - low > 1e-13 * high or low == 0]
-
-
-def filter_threshold(a: Array, b: Array, delay: int) -> tuple[float, float]:
+def filter_threshold(a: NDArray[Any], b: NDArray[Any], delay: int) -> tuple[float, float]:
     """Largest gain below which every gain is stable, at a cost that is flat in the delay.
 
     Between two neighbouring extrema of phase and gain, only the crossing nearest to the end of
@@ -169,34 +227,46 @@ def filter_threshold(a: Array, b: Array, delay: int) -> tuple[float, float]:
     Returns
     -------
     threshold : float
-        0 if even small gains are unstable: a pole of the filter on or outside the unit circle,
-        or B(1)/A(1) <= 0. Infinite if no gain is unstable.
+        0 if even small gains are unstable. Infinite if no gain is unstable.
     angle : float
         The angle theta in [0, pi] of the root that reaches the unit circle at the threshold.
+
+    Raises
+    ------
+    ValueError
+        If the threshold is no float.
     """
-    if not np.any(b) or b.sum() <= 0:
+    if not np.any(b):
         return 0.0, 0.0
     filter_ = FilterPhase.from_tables(a, b, delay)
-    if filter_.a.roots is not None and np.any(np.abs(filter_.a.roots) >= 1):
+    span = _span(filter_)
+    if span > _SHORT:
+        from delaystability.numerics.long_filter import LongFilter
+
+        try:
+            return LongFilter.of(filter_).threshold()
+        except (ArithmeticError, ValueError):
+            # What floats do not decide is left to exact arithmetic where that takes below a second.
+            if span > LARGEST_EXACT_SPAN:
+                raise
+    with ctx.workprec(working_precision(delay)):
+        return exact_threshold(exact_cells(filter_), delay)
+
+
+def exact_threshold(cells: CircleCells, delay: int) -> tuple[float, float]:
+    """The same from the exact cells; inside a context of `working_precision`."""
+    if cells.filter_.fixed_root or starts_outward(cells):
         return 0.0, 0.0
-    gain = filter_.gain_at_minus_one()
-    smallest = (gain if gain > 0 else np.inf, np.pi)
-    for low, high in pairwise(filter_.edges(of_gain=True)):
-        smallest = min(smallest, _smallest_in(filter_, low, high))
-    return smallest
+    arcs = cells_of(cells, delay)
+    if roots_outside_at_small_gain(cells, arcs) != 0:
+        return 0.0, 0.0
+    first = smallest_crossing(cells, delay, arcs)
+    if first is None:
+        return float(np.inf), float(np.pi)
+    gain, angle = first
+    return positive_float(gain), float(angle)
 
 
-def _smallest_in(filter_: FilterPhase, low: float, high: float) -> tuple[float, float]:
-    """Gain and angle of the crossing of smallest gain in a cell; an infinite gain if none is."""
-    near_low, near_high = filter_.gain(np.array([low, high]))
-    margin = (high - low) * _JUST_INSIDE
-    first, last = low + margin, high - margin
-    start, stop = filter_.phase(np.array([first, last]))
-    rises = bool(stop > start)
-    if near_low > near_high:
-        start, stop = stop, start
-    target = _TURN * (np.ceil(start / _TURN) if stop > start else np.floor(start / _TURN))
-    if not min(start, stop) <= target <= max(start, stop):
-        return np.inf, np.pi
-    angle = _bisect(filter_, np.array([target]), first, last, rises)
-    return float(filter_.gain(angle)[0]), float(angle[0])
+def starts_outward(cells: CircleCells) -> bool:
+    """Whether a pole outside settles it, without a look at any cell."""
+    return any(root.side > 0 for root in cells.filter_.poles)

@@ -10,27 +10,34 @@ and every routine for a filter with a fixed delay answers for random delays too.
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import inf
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from delaystability.delays import Delay, as_delay
+from delaystability.delays import Delay, GeometricDelay, as_delay
+from delaystability.numerics.exact_tables import exact_number, exact_tables, plain_optimizer
+from delaystability.numerics.long_table import LARGEST_SPAN
 from delaystability.optimizers import Optimizer
 
 __all__ = ["loop_filter", "optimizer_tables"]
 
-Array = NDArray[np.float64]
 Tables = tuple[dict[int, float], dict[int, float]]
+_LONGEST_DENSE = 2**22
+_LONGEST_EXACT = 64
+"""See `crossings.LARGEST_EXACT_SPAN`; longer tables are scanned in floats anyway."""
 
 
-def loop_filter(optimizer: Optimizer, delay: Any) -> tuple[Array, Array, int]:
+def loop_filter(optimizer: Optimizer, delay: Any, *, exact: bool = False) -> tuple[Any, Any, int]:
     """Tables A and B and the fixed delay of the mean loop.
 
     Parameters
     ----------
     optimizer : Optimizer with scalar coefficients
     delay : int or Delay
+    exact : bool
+        Whether short tables are to be fractions, in arrays of objects: nothing is rounded then.
 
     Returns
     -------
@@ -42,17 +49,66 @@ def loop_filter(optimizer: Optimizer, delay: Any) -> tuple[Array, Array, int]:
     Raises
     ------
     ValueError
-        If the optimizer's tables depend on the delay and the delay is random.
+        If the optimizer's tables depend on the delay and the delay is random, or if the possible
+        delays, or the lags of the optimizer at a random delay, span more than 65,536 updates.
     """
     delay = as_delay(delay)
-    feedback, feedforward = optimizer_tables(optimizer, delay)
-    a = _dense({0: 1.0} | {lag: -value for lag, value in feedback.items()})
-    b = _dense(feedforward)
     minimum = delay.minimum
-    if minimum == delay.maximum:
+    fixed = minimum == delay.maximum
+    if not fixed:
+        _check_span(delay)
+    feedback, feedforward = optimizer_tables(optimizer, delay)
+    lags = [*feedback, *feedforward, 0]
+    short = max(lags) + (0 if fixed or delay.maximum == inf else delay.maximum - minimum)
+    if exact and short <= _LONGEST_EXACT:
+        own: Any = exact_tables(optimizer, minimum)
+    else:
+        own, exact = (feedback, feedforward), False
+    _check_lags(optimizer, (feedback, feedforward))
+    a = _dense({0: 1} | {lag: -value for lag, value in own[0].items()}, exact)
+    b = _dense(own[1], exact)
+    if fixed:
         return a, b, minimum
-    numerator, denominator = (table.astype(np.float64) for table in delay.generating_function())
-    return np.convolve(a, denominator), np.convolve(b, numerator[minimum:]), minimum
+    numerator, denominator = (_dense(table, exact) for table in _law(delay, exact))
+    return np.convolve(a, denominator), np.convolve(b, numerator), minimum
+
+
+def _law(delay: Delay, exact: bool) -> tuple[dict[int, Any], dict[int, Any]]:
+    """E[z^-(delay - minimum)] as a fraction of sparse tables in z^-1."""
+    number: Any = exact_number if exact else float
+    if delay.maximum < inf:
+        minimum = delay.minimum
+        masses = {lag - minimum: number(value) for lag, value in delay.pmf.items()}
+        return masses, {0: 1}
+    tables = [dict(enumerate(table.tolist())) for table in delay.generating_function()]
+    if exact and isinstance(delay, GeometricDelay):
+        ratio = exact_number(delay.ratio)
+        tables = [{0: 1 - ratio}, {0: Fraction(1), 1: -ratio}]
+    first, second = ({lag: number(value) for lag, value in table.items()} for table in tables)
+    return {lag - delay.minimum: value for lag, value in first.items() if value}, second
+
+
+def _check_span(delay: Delay) -> None:
+    if delay.maximum < inf and delay.maximum - delay.minimum > LARGEST_SPAN:
+        raise ValueError(
+            f"delay must span at most {LARGEST_SPAN} updates from the least to the largest; got "
+            f"{delay.minimum} to {delay.maximum:.0f}"
+        )
+
+
+def _check_lags(optimizer: Optimizer, tables: Any) -> None:
+    """Refuse tables that would be long, but for one pole at the lag of the loop."""
+    last = max((lag for table in tables for lag in table), default=0)
+    spans = [max(table) - min(table) for table in tables if table]
+    if last <= _LONGEST_DENSE and max(spans, default=0) <= LARGEST_SPAN:
+        return
+    at_zero = max((int(lag) for terms in optimizer.coefficients(0) for lag, _ in terms), default=0)
+    if at_zero < last:
+        raise ValueError(
+            f"delay must keep the lags of {optimizer.name} up to {_LONGEST_DENSE} here; got lag "
+            f"{last}"
+        )
+    raise ValueError(f"optimizer must have lags of at most {LARGEST_SPAN}; got {last}")
 
 
 def optimizer_tables(optimizer: Optimizer, delay: Delay) -> Tables:
@@ -80,7 +136,7 @@ def optimizer_tables(optimizer: Optimizer, delay: Delay) -> Tables:
 
 def _tables(optimizer: Optimizer, delay: int) -> Tables:
     found: list[dict[int, float]] = []
-    for terms in optimizer.coefficients(delay):
+    for terms in plain_optimizer(optimizer)[0].coefficients(delay):
         table: dict[int, float] = {}
         for lag, value in terms:
             if np.ndim(value) or np.ndim(lag):
@@ -90,8 +146,8 @@ def _tables(optimizer: Optimizer, delay: int) -> Tables:
     return found[0], found[1]
 
 
-def _dense(table: dict[int, float]) -> Array:
-    dense = np.zeros(1 + max(table, default=0))
+def _dense(table: dict[int, Any], exact: bool) -> Any:
+    dense = np.zeros(1 + max(table, default=0), dtype=object if exact else np.float64)
     for lag, value in table.items():
         dense[lag] = value
     return dense

@@ -73,7 +73,7 @@ def mean_threshold(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
         return float(threshold), float(angle)
     from delaystability.numerics.crossings import filter_threshold
 
-    return filter_threshold(*loop_filter(optimizer, delay))
+    return filter_threshold(*loop_filter(optimizer, delay, exact=True))
 
 
 def noise_amplification(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.delays import delay_array
-from delaystability.numerics.characteristic import dense_tables
+from delaystability.delays import delay_array, unmasked
 from delaystability.numerics.delayed_pole import delayed_pole_threshold
 from delaystability.numerics.double_double import DoubleDouble
+from delaystability.numerics.exact_tables import plain_optimizer, with_parameters
 from delaystability.numerics.lone_pole import lone_pole_threshold, no_pole_threshold
 from delaystability.numerics.one_pole import one_pole_threshold
 from delaystability.numerics.replaced import everywhere
@@ -44,13 +43,16 @@ def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
         The angle theta in [0, pi] of the root that reaches the unit circle there.
     """
     # The check of whole arrays would take longer than a single threshold.
+    optimizer, exact = plain_optimizer(given := optimizer)
     single = type(delay) is int and 0 <= delay <= 2**53
     delays = np.asarray(delay) if single else delay_array(delay)
     arrays = {
-        name: np.asarray(value, dtype=np.float64)
+        name: np.asarray(unmasked(name, value), dtype=np.float64)
         for name, value in optimizer.parameters.items()
         if getattr(value, "ndim", 0)
     }
+    if not (exact or arrays):
+        return _exact_thresholds(given, delays)
     if not delays.ndim and not arrays:
         threshold, angle = _thresholds(optimizer, np.float64(delays))
         return np.asarray(threshold), np.asarray(angle)
@@ -67,17 +69,16 @@ def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
     with iterator:
         for block in iterator:
             delays_here, *values, threshold, angle = block
-            here = _with_parameters(optimizer, dict(zip(arrays, values, strict=True)))
+            here = with_parameters(optimizer, dict(zip(arrays, values, strict=True)))
             threshold[...], angle[...] = _thresholds(here, delays_here)
         return iterator.operands[-2], iterator.operands[-1]
 
 
-def _with_parameters(optimizer: Optimizer, values: dict[str, Any]) -> Optimizer:
-    """The optimizer with other values of parameters that have been checked already."""
-    other = copy(optimizer)
-    for name, value in values.items():
-        object.__setattr__(other, name, value)
-    return other
+def _exact_thresholds(optimizer: Optimizer, delays: Any) -> tuple[Array, Array]:
+    """For parameters that are no floats, such as Fraction(1, 3): from their exact tables."""
+    threshold, angle = _filter_thresholds(optimizer, delays.astype(np.float64).ravel())
+    shape = delays.shape
+    return np.reshape(threshold, shape), np.reshape(angle, shape)
 
 
 def _thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
@@ -150,7 +151,7 @@ def _zero_table(coefficients: Coefficients, nothing: Any) -> tuple[Any, Any]:
 def _entries(optimizer: Optimizer, index: Any) -> Optimizer:
     """The optimizer with these entries of its array parameters."""
     arrays = {name: v for name, v in optimizer.parameters.items() if getattr(v, "ndim", 0)}
-    return _with_parameters(optimizer, {name: v[index] for name, v in arrays.items()})
+    return with_parameters(optimizer, {name: v[index] for name, v in arrays.items()})
 
 
 def _doubled(optimizer: Optimizer, delay: Any) -> Coefficients:
@@ -163,20 +164,39 @@ def _doubled(optimizer: Optimizer, delay: Any) -> Coefficients:
     # Beside the longest delays, 1 is rounded away.
     whole = DoubleDouble.of(delay) if np.all(delay >= _LONGEST) else delay
     try:
-        return _with_parameters(optimizer, exact).coefficients(whole)
+        return with_parameters(optimizer, exact).coefficients(whole)
     except TypeError:
         # Tables that need more than sums, products, quotients and whole powers stay rounded.
         return optimizer.coefficients(delay)
 
 
 def _filter_thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
-    """One entry of the block after the other, by the phase of the whole filter."""
-    from delaystability.numerics.crossings import filter_threshold
+    """By the phase of the whole filter: all delays of one table at once, other tables in turn."""
+    from delaystability.numerics.crossings import LARGEST_EXACT_SPAN, filter_threshold
+    from delaystability.numerics.delay_scan import thresholds_of_delays
+    from delaystability.numerics.filter_phase import FilterPhase
+    from delaystability.numerics.loop_filter import loop_filter
 
-    found = []
-    for index, one_delay in np.ndenumerate(delay):
-        one = _entries(optimizer, index)
-        a, b = (np.asarray(t, dtype=np.float64) for t in dense_tables(one, int(one_delay)))
-        found.append(filter_threshold(a, b, int(one_delay)))
+    several = isinstance(delay, np.ndarray) and delay.size > 1
+    if several and _one_table(optimizer, delay):
+        a, b, _ = loop_filter(optimizer, int(delay[0]), exact=True)
+        if not np.any(b):
+            return np.zeros(delay.shape), np.zeros(delay.shape)
+        if a.size + b.size <= LARGEST_EXACT_SPAN:
+            return thresholds_of_delays(FilterPhase.from_tables(a, b, 0), delay)
+    found = [
+        filter_threshold(*loop_filter(_entries(optimizer, index), int(one), exact=True))
+        for index, one in np.ndenumerate(delay)
+    ]
     threshold, angle = (np.reshape(column, np.shape(delay))[()] for column in np.transpose(found))
     return threshold, angle
+
+
+def _one_table(optimizer: Optimizer, delay: Array) -> bool:
+    """Whether neither a parameter nor the tables change within the block."""
+    if any(getattr(value, "ndim", 0) for value in optimizer.parameters.values()):
+        return False
+    numbers = [
+        number for table in optimizer.coefficients(delay) for term in table for number in term
+    ]
+    return not any(isinstance(number, np.ndarray) for number in numbers)

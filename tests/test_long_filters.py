@@ -1,0 +1,130 @@
+"""Long tables: closed forms, proofs that fail when they should, and refusals at once."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+import delaystability as ds
+from delaystability.numerics.circle_count import no_crossing_up_to, roots_outside
+from delaystability.numerics.crossings import filter_threshold, stable_intervals
+from delaystability.numerics.long_filter import LongFilter
+from delaystability.numerics.long_table import LongTable
+from tests.helpers import EPS
+
+
+def _mean(optimizer, law):
+    return ds.stability_threshold(optimizer, law, moment="mean")
+
+
+@pytest.mark.parametrize("lags", [40, 100, 256, 1001, 4096])
+def test_uniform_delays_have_their_closed_form(lags):
+    # (z - 1) + a (1 - z^-n)/(n (1 - z^-1)): with u = theta/2 the boundary is at n u = pi/2 and
+    # the gain 2 n sin(u)^2.
+    found = _mean(ds.SGD(), ds.RandomDelay(np.full(lags, 1 / lags)))
+    assert found == pytest.approx(2 * lags * np.sin(np.pi / (2 * lags)) ** 2, rel=64 * EPS)
+
+
+def test_both_ways_agree_where_they_meet():
+    random = np.random.default_rng(2)
+    for lags in (30, 50, 61):
+        for momentum in (0.0, 0.6, 0.99):
+            pmf = random.dirichlet(np.full(lags, 0.3))
+            a, b = np.array([1.0, -momentum]), pmf
+            exact, exact_angle = filter_threshold(a, b, 2)
+            filter_ = LongFilter(
+                LongTable.of(np.array([0.0, 1.0]), a), LongTable.of(np.arange(float(lags)), b), 2, 0
+            )
+            found, angle = filter_.threshold()
+            assert found == pytest.approx(exact, rel=1e-12)
+            assert angle == pytest.approx(exact_angle, rel=1e-9)
+            ends = np.array(filter_.stable_intervals())
+            assert ends == pytest.approx(np.array(stable_intervals(a, b, 2)), rel=1e-11)
+
+
+def test_long_random_tables_cross_the_circle_at_their_threshold():
+    random = np.random.default_rng(3)
+    for lags in (90, 200):
+        b = random.normal(size=lags) / lags
+        b[0] += 1.0
+        a = np.array([1.0, -1.2, 0.7])
+        found, _ = filter_threshold(a, b, 3)
+        for factor, outside in ((1 - 1e-6, 0), (1 + 1e-6, 2)):
+            polynomial = np.zeros(lags + 4)
+            polynomial[:3] += a
+            polynomial[1:4] -= a
+            polynomial[4:] += found * factor * b
+            assert np.count_nonzero(np.abs(np.roots(polynomial)) > 1) in (outside, outside / 2)
+
+
+def test_the_proof_fails_just_above_a_threshold():
+    b = np.full(100, 0.01)
+    threshold, _ = filter_threshold(np.ones(1), b, 0)
+    tables = LongTable.of(np.zeros(1), np.ones(1)), LongTable.of(np.arange(100.0), b)
+    assert no_crossing_up_to(*tables, 0, threshold * 0.999)
+    assert not no_crossing_up_to(*tables, 0, threshold * 1.001)
+    # A window of stable gains above does not hide the crossings below it.
+    a = LongTable.of(np.arange(3.0), np.array([1, -0.94, 0.55]))
+    b = LongTable.of(np.arange(3.0), np.array([0.74, -0.27, 0.29]))
+    assert no_crossing_up_to(a, b, 0, 1.30)
+    assert not no_crossing_up_to(a, b, 0, 2.0)
+
+
+def test_a_scan_that_misses_a_crossing_is_refused(monkeypatch):
+    first = LongFilter._first_crossing
+
+    def later(self, scan):
+        gain, angle = first(self, scan)
+        return 1.01 * gain, angle
+
+    monkeypatch.setattr(LongFilter, "_first_crossing", later)
+    with pytest.raises(ArithmeticError, match="could not be counted"):
+        filter_threshold(np.ones(1), np.full(100, 0.01), 0)
+
+
+def test_roots_outside_the_circle_are_counted():
+    random = np.random.default_rng(4)
+    for size in (2, 5, 30, 120):
+        for _ in range(10):
+            polynomial = random.normal(size=size)
+            expected = np.count_nonzero(np.abs(np.roots(polynomial)) > 1)
+            assert roots_outside(polynomial) == expected
+    with pytest.raises(ArithmeticError, match="too near"):
+        roots_outside(np.array([1.0, 0.0, 1.0]))
+
+
+@pytest.mark.parametrize("delay", [10, 1001, 50_000])
+def test_crossings_of_shifted_momentum_start_with_its_threshold(delay):
+    optimizer = ds.ShiftedMomentum(0.9)
+    threshold = ds.stability_threshold(optimizer, delay)
+    assert ds.crossings(optimizer, delay).gains[0] == pytest.approx(threshold, rel=1e-12)
+    ((low, high),) = ds.stable_gains(optimizer, delay)
+    assert (low, high) == (0, pytest.approx(threshold, rel=1e-12))
+
+
+REFUSED = [
+    (lambda: _mean(ds.SGD(), ds.MeasuredDelay([1] * 1000 + [10**9])), "^delay must span at most"),
+    (lambda: _mean(ds.SGD(), ds.MeasuredDelay([0, 10**7])), "^delay must span at most"),
+    (lambda: ds.stable_gains(ds.SGD(), ds.RandomDelay({0: 0.5, 10**15: 0.5})), "^delay must span"),
+    (lambda: ds.stable_gains(ds.ShiftedMomentum(0.5), 10**12), "^delay must keep the lags"),
+    (
+        lambda: ds.stability_threshold(ds.LinearOptimizer({1: 0.5, 10**9: 0.1}, {0: 1}), 1),
+        "^optimizer must have lags of at most 65536",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED)
+def test_what_is_too_long_is_refused_at_once_and_by_its_own_name(call, message):
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match=message):
+        call()
+    assert time.perf_counter() - start < 1
+
+
+def test_a_long_certain_part_of_a_law_costs_nothing():
+    law = ds.MeasuredDelay([10**9, 10**9 + 3])
+    between = [ds.stability_threshold(ds.SGD(), 10**9 + late) for late in (3, 0)]
+    assert between[0] < _mean(ds.SGD(), law) < between[1]
