@@ -93,10 +93,11 @@ def scalar_optimizers(
         The common shape of the parameters and the arrays.
     entries : iterator of (index, optimizer, entries of the arrays at that index)
     """
+    # Fractions and numbers of other libraries stay as they are: next to 1 a float would spoil them.
     parameters = {
         name: np.asarray(value, dtype=np.float64)
         for name, value in optimizer.parameters.items()
-        if value is not None and not isinstance(value, Mapping)
+        if isinstance(value, (int, float, np.generic, np.ndarray))
     }
     full = np.broadcast_arrays(*arrays, *parameters.values())
     shape = full[0].shape

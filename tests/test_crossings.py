@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import delaystability as ds
+from delaystability.numerics import batch_scan
+from delaystability.numerics.batch_scan import batch_thresholds
+from delaystability.optimizer import Coefficients, Term
 from tests.adversarial_tables import KINDS, adversarial_tables, tables_with_poles_on_the_circle
 from tests.exact_oracle import crossing_gains, exact_stable_set, parts, stable
 from tests.helpers import EPS
@@ -183,3 +188,63 @@ def test_a_double_pole_at_one_is_stable_where_a_zero_pulls_it_in():
     assert ds.stability_threshold(nesterov, 0) == pytest.approx(4 / 3, rel=4 * EPS)
     assert ds.stability_threshold(ds.LinearOptimizer({1: 1.0}, {0: 1.0}), 0) == 0
     assert ds.stable_gains(ds.LinearOptimizer({1: 1.0}, {0: 1.0}), 0) == []
+
+
+@dataclass(frozen=True)
+class TwoLags(ds.Optimizer):
+    """Two poles and two zeros, with arrays as parameters."""
+
+    first: Any
+    second: Any
+    name: ClassVar[str] = "two-lags"
+    title: ClassVar[str] = "Two lags"
+
+    def coefficients(self, delay):
+        return Coefficients(
+            (Term(1, self.first), Term(2, self.second)), (Term(0, 0.74), Term(1, -0.27))
+        )
+
+
+def test_arrays_of_parameters_equal_single_answers():
+    random = np.random.default_rng(7)
+    modulus, angle = random.uniform(0.2, 1.02, 60), random.uniform(0.05, 3.1, 60)
+    first, second = 2 * modulus * np.cos(angle), -(modulus**2)
+    delays = random.integers(0, 50, 60)
+    found = ds.stability_threshold(TwoLags(first, second), delays)
+    single = [
+        ds.stability_threshold(TwoLags(*map(float, entry)), int(delay))
+        for *entry, delay in zip(first, second, delays, strict=True)
+    ]
+    assert found == pytest.approx(single, rel=1e-11)
+    assert 0 in found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_is_right_wherever_it_claims_to_be(kind):
+    tables = list(adversarial_tables(kind, 40, seed=8))
+    a = np.array(
+        [[1.0, *(-feedback[lag] for lag in sorted(feedback))] for feedback, _, _ in tables]
+    )
+    b = np.array([[forward[lag] for lag in sorted(forward)] for _, forward, _ in tables])
+    delays = np.array([delay for *_, delay in tables], dtype=float)
+    found, _, clear = batch_thresholds(a, b, delays)
+    for row in np.flatnonzero(clear):
+        exact = exact_stable_set(*parts(*tables[row]))
+        first = exact[0][1] if exact and exact[0][0] == 0 else Fraction(0)
+        assert _same(found[row], first), tables[row]
+    if kind == "scaled":
+        assert clear.mean() > 0.9
+
+
+def test_a_batch_whose_crossing_is_missed_is_not_clear(monkeypatch):
+    first = batch_scan._first_crossings
+
+    def later(a, b, delay):
+        gain, angle = first(a, b, delay)
+        return 1.01 * gain, angle
+
+    a, b = np.array([[1, -0.94, 0.55]] * 3), np.array([[0.74, -0.27, 0.29]] * 3)
+    delays = np.array([0.0, 1.0, 30.0])
+    assert np.all(batch_thresholds(a, b, delays)[2])
+    monkeypatch.setattr(batch_scan, "_first_crossings", later)
+    assert not np.any(batch_thresholds(a, b, delays)[2])

@@ -2,8 +2,9 @@
 
 The extrema of the gain do not depend on the delay, and from some delay on the phase rises along the
 whole circle: the cells of `circle_cells` are then the same for all delays, and one vectorised
-Newton iteration finds the crossing of smallest gain in each. Where a float decision is close, or an
-answer is not accurate to 1e-12, the exact cells of that delay answer.
+Newton iteration finds the crossing of smallest gain in each. The other delays are a batch of loops
+(`batch_scan`). Where a float decision is close, or an answer is not accurate to 1e-12, the exact
+cells of that delay answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from flint import arb, ctx
 from numpy.typing import NDArray
 
+from delaystability.numerics.batch_scan import batch_thresholds
 from delaystability.numerics.circle_cells import CircleCells, Edge
 from delaystability.numerics.crossings import (
     exact_cells,
@@ -75,6 +77,12 @@ def thresholds_of_delays(filter_: FilterPhase, delays: Array) -> tuple[Array, Ar
             if rising.size > _FEWEST:
                 here = _thresholds(cells, distinct[rising])
                 threshold[rising], angle[rising], unclear[rising] = here
+            steep = np.flatnonzero(unclear)
+            if steep.size > _FEWEST:
+                rows = np.ones((steep.size, 1))
+                a, b = filter_.a.dense() * rows, filter_.b.dense() * rows
+                threshold[steep], angle[steep], clear = batch_thresholds(a, b, distinct[steep])
+                unclear[steep] = ~clear
             for index in np.flatnonzero(unclear):
                 threshold[index], angle[index] = exact_threshold(cells, int(distinct[index]))
     return threshold[places], angle[places]

@@ -56,7 +56,10 @@ def plain_optimizer(optimizer: Optimizer) -> tuple[Optimizer, bool]:
     changed: dict[str, Any] = {}
     exact = True
     for name, value in optimizer.parameters.items():
-        if type(value) is float or value is None or isinstance(value, np.ndarray):
+        if type(value) is float or value is None:
+            continue
+        if isinstance(value, np.ndarray):
+            exact &= value.dtype != object or all(_plain(entry)[1] for entry in value.flat)
             continue
         if isinstance(value, Mapping):
             entries = {lag: _plain(entry) for lag, entry in value.items()}
@@ -73,12 +76,16 @@ def plain_optimizer(optimizer: Optimizer) -> tuple[Optimizer, bool]:
 
 
 def _plain(value: Any) -> tuple[Any, bool]:
-    if type(value) in (float, int) or isinstance(value, (str, np.ndarray)) or value is None:
+    if type(value) is float or isinstance(value, (str, np.ndarray)) or value is None:
         return value, True
     try:
         rounded, exact = float(value), exact_number(value)
         return rounded, abs(exact - Fraction(rounded)) <= _NEGLIGIBLE * abs(1 - abs(exact))
-    except (TypeError, ValueError, OverflowError):
+    except OverflowError as error:
+        raise ValueError(
+            f"optimizer must have numbers that floats can hold; got {value!r}"
+        ) from error
+    except (TypeError, ValueError):
         return value, True
 
 

@@ -25,6 +25,7 @@ _BLOCK = 16384
 """Entries worked on at a time: a dozen arrays of them fit the cache of one core."""
 _LONGEST = 2**52
 """From this delay on, floats round 2 delay + 1."""
+_LONGEST_BATCH = 16
 
 
 def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
@@ -51,7 +52,7 @@ def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
         for name, value in optimizer.parameters.items()
         if getattr(value, "ndim", 0)
     }
-    if not (exact or arrays):
+    if not exact:
         return _exact_thresholds(given, delays)
     if not delays.ndim and not arrays:
         threshold, angle = _thresholds(optimizer, np.float64(delays))
@@ -76,9 +77,16 @@ def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
 
 def _exact_thresholds(optimizer: Optimizer, delays: Any) -> tuple[Array, Array]:
     """For parameters that are no floats, such as Fraction(1, 3): from their exact tables."""
-    threshold, angle = _filter_thresholds(optimizer, delays.astype(np.float64).ravel())
-    shape = delays.shape
-    return np.reshape(threshold, shape), np.reshape(angle, shape)
+    arrays = {name: v for name, v in optimizer.parameters.items() if getattr(v, "ndim", 0)}
+    if not arrays:
+        threshold, angle = _filter_thresholds(optimizer, delays.astype(np.float64).ravel())
+        return np.reshape(threshold, delays.shape), np.reshape(angle, delays.shape)
+    lags, *values = np.broadcast_arrays(delays, *arrays.values())
+    found = np.empty((2, *lags.shape))
+    for index in np.ndindex(lags.shape):
+        entries = {name: value[index] for name, value in zip(arrays, values, strict=True)}
+        found[:, *index] = threshold_array(with_parameters(optimizer, entries), int(lags[index]))
+    return found[0], found[1]
 
 
 def _thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
@@ -172,6 +180,7 @@ def _doubled(optimizer: Optimizer, delay: Any) -> Coefficients:
 
 def _filter_thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
     """By the phase of the whole filter: all delays of one table at once, other tables in turn."""
+    from delaystability.numerics.batch_scan import batch_thresholds
     from delaystability.numerics.crossings import LARGEST_EXACT_SPAN, filter_threshold
     from delaystability.numerics.delay_scan import thresholds_of_delays
     from delaystability.numerics.filter_phase import FilterPhase
@@ -184,12 +193,33 @@ def _filter_thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
             return np.zeros(delay.shape), np.zeros(delay.shape)
         if a.size + b.size <= LARGEST_EXACT_SPAN:
             return thresholds_of_delays(FilterPhase.from_tables(a, b, 0), delay)
-    found = [
-        filter_threshold(*loop_filter(_entries(optimizer, index), int(one), exact=True))
-        for index, one in np.ndenumerate(delay)
-    ]
-    threshold, angle = (np.reshape(column, np.shape(delay))[()] for column in np.transpose(found))
-    return threshold, angle
+    threshold, angle = np.empty(np.shape(delay)), np.empty(np.shape(delay))
+    unclear = np.ones(np.shape(delay), dtype=bool)
+    tables = _batch_tables(optimizer.coefficients(delay), delay) if several else None
+    if tables is not None:
+        threshold, angle, clear = batch_thresholds(*tables, delay)
+        unclear = ~clear
+    for index in map(tuple, np.argwhere(unclear)):
+        one = int(delay[index]) if np.ndim(delay) else int(delay)
+        threshold[index], angle[index] = filter_threshold(
+            *loop_filter(_entries(optimizer, index), one, exact=True)
+        )
+    return threshold[()], angle[()]
+
+
+def _batch_tables(coefficients: Coefficients, delay: Array) -> tuple[Array, Array] | None:
+    """Dense A and B with one row for each entry; None where lags change, or are long."""
+    lags = [lag for table in coefficients for lag, _ in table]
+    if any(np.ndim(lag) for lag in lags) or max(lags, default=0) > _LONGEST_BATCH:
+        return None
+    found = []
+    for table, first in zip(coefficients, (1.0, 0.0), strict=True):
+        dense = np.zeros((delay.size, 1 + max((int(lag) for lag, _ in table), default=0)))
+        dense[:, 0] = first
+        for lag, value in table:
+            dense[:, int(lag)] += -np.asarray(value, np.float64) if first else value
+        found.append(dense)
+    return (found[0], found[1]) if np.all(np.any(found[1], axis=1)) else None
 
 
 def _one_table(optimizer: Optimizer, delay: Array) -> bool:
