@@ -11,7 +11,7 @@ import torch
 
 import delaystability as ds
 from delaystability.validation.parameter_server.ledger import Entry
-from delaystability.validation.parameter_server.tasks import sample_rows
+from delaystability.validation.parameter_server.tasks import Task, sample_rows
 
 SIZE, SAMPLES = 6, 40
 START = torch.linspace(1.0, 2.0, SIZE, dtype=torch.float64)
@@ -71,15 +71,19 @@ class Faulty(Regression):
 
 
 def delivered(
-    optimizer: ds.Optimizer, entries: Sequence[Entry], task: Regression, lr: float
+    optimizer: ds.Optimizer,
+    entries: Sequence[Entry],
+    task: Task,
+    lr: float,
+    start: torch.Tensor = START,
 ) -> torch.Tensor:
     """The ledger, word for word: each gradient computed anew on the weights that were read."""
     own = isinstance(optimizer, ds.ShiftedMomentum)
     momentum = getattr(optimizer, "momentum", 0.0)
-    weights, buffers = [START], {}
+    weights, buffers = [start], {}
     for entry in entries:
         key = entry.worker if own else 0
         gradient = task.gradient(weights[entry.version], entry.worker, entry.sequence)
-        buffers[key] = momentum * buffers.get(key, 0 * START) + gradient
+        buffers[key] = momentum * buffers.get(key, 0 * start) + gradient
         weights.append(weights[-1] - lr * buffers[key])
     return weights[-1]

@@ -21,6 +21,7 @@ from delaystability.validation.experiments import load_experiment, parameter_ser
 from delaystability.validation.experiments.parameter_server import (
     EXPERIMENT,
     SIZES,
+    _with_whole_crews,
     chunks,
     critical_gain,
     with_workers,
@@ -38,6 +39,7 @@ from delaystability.validation.experiments.parameter_server_problems import (
 )
 from delaystability.validation.experiments.parameter_server_verdict import judge
 from delaystability.validation.experiments.random_delay import parameter_server_log
+from delaystability.validation.parameter_server.run import WorkersGoneError
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, canonical
 from tests.helpers import EPS
 
@@ -271,3 +273,47 @@ def test_the_verdict_holds_where_everything_agrees() -> None:
 def test_each_statement_fails_where_it_should(changes, failing) -> None:
     verdict = judge(invented(**changes))
     assert any(failing in line.statement and not line.holds for line in verdict.lines)
+
+
+class Invented:
+    """A crew whose runs end as told: how many workers each trial lost, or None for all of them."""
+
+    ends: list[int | None]
+    started = closed = 0
+
+    def __init__(self) -> None:
+        type(self).started += 1
+
+    def close(self) -> None:
+        type(self).closed += 1
+
+    @classmethod
+    def measured(cls, crew: Invented, entry: dict[str, Any]) -> dict[str, Any]:
+        lost = cls.ends.pop(0)
+        if lost is None:
+            raise WorkersGoneError("no worker is left")
+        return entry | {"lost_workers": lost}
+
+
+@pytest.mark.parametrize(
+    ("ends", "lost", "crews"),
+    [
+        ([0, 0], [0, 0], 1),
+        ([1, 0, 0], [0, 0], 2),
+        ([None, 2, 0, 0], [0, 0], 3),
+        # At last the trial says so, and the next one has a whole crew again.
+        ([1, 2, 3, 0], [3, 0], 4),
+    ],
+)
+def test_a_trial_that_loses_workers_is_measured_again_with_a_whole_crew(ends, lost, crews) -> None:
+    Invented.ends, Invented.started, Invented.closed = list(ends), 0, 0
+    found = _with_whole_crews(Invented, Invented.measured, [{"trial": 0}, {"trial": 1}])
+    assert found == [{"trial": k, "lost_workers": count} for k, count in enumerate(lost)]
+    assert Invented.started == Invented.closed == crews and Invented.ends == []
+
+
+def test_a_trial_without_any_worker_at_last_is_an_error() -> None:
+    Invented.ends, Invented.started, Invented.closed = [None] * 3, 0, 0
+    with pytest.raises(WorkersGoneError):
+        _with_whole_crews(Invented, Invented.measured, [{}])
+    assert Invented.started == Invented.closed == 3
