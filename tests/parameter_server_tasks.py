@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing import Pipe as Ends
+from multiprocessing.connection import Connection
 
 import numpy as np
 import torch
 
 import delaystability as ds
+from delaystability.validation.parameter_server.channel import Pipe
+from delaystability.validation.parameter_server.crew import Crew
 from delaystability.validation.parameter_server.ledger import Entry
+from delaystability.validation.parameter_server.refusals import Refusals
 from delaystability.validation.parameter_server.tasks import Task, sample_rows
+from delaystability.validation.parameter_server.transport import WorkerLink
+from delaystability.validation.parameter_server.worker import compute, layout_of
 
 SIZE, SAMPLES = 6, 40
 START = torch.linspace(1.0, 2.0, SIZE, dtype=torch.float64)
@@ -39,7 +48,10 @@ class Regression:
         if self.batch is not None:
             rows = sample_rows(self.seed, worker, sequence, SAMPLES, self.batch)
             inputs, targets = inputs[rows], targets[rows]
-        return torch.from_numpy(inputs.T @ (inputs @ weights.numpy() - targets) / len(targets))
+        # A run that diverges shall reach infinity in silence.
+        with np.errstate(all="ignore"):
+            residuals = inputs @ weights.numpy() - targets
+            return torch.from_numpy(inputs.T @ residuals / len(targets))
 
     def loss(self, weights: torch.Tensor) -> float:
         inputs, targets = self.data
@@ -68,6 +80,26 @@ class Faulty(Regression):
             "scalar": good.sum(),
             "empty": good[:0],
         }[self.kind]
+
+
+@contextmanager
+def crew_of_threads(tasks: Sequence[Task], workers: int) -> Iterator[Crew]:
+    """A crew whose workers are threads of this process, each behind a pipe of its own."""
+    pairs = [Ends() for _ in range(workers)]
+    layout = layout_of(tasks, torch.float64)
+
+    def work(connection: Connection) -> None:
+        with connection:
+            compute(WorkerLink(Pipe(connection), layout), tasks)
+
+    threads = [threading.Thread(target=work, args=(theirs,)) for _, theirs in pairs]
+    for thread in threads:
+        thread.start()
+    with Crew([Pipe(own) for own, _ in pairs], tasks, torch.float64, Refusals()) as crew:
+        yield crew
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def delivered(

@@ -175,6 +175,7 @@ TINY = replace(
 )
 
 
+@pytest.mark.slow
 def test_real_processes_have_the_predicted_critical_rate(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(SIZES, "quick", TINY)
     (chunk,) = with_workers(3).chunks("quick", 0, "cpu", "float64")

@@ -30,6 +30,8 @@ from delaystability.validation.parameter_server.ledger import (
 from delaystability.validation.parameter_server.run import WorkersGoneError
 from tests.parameter_server_tasks import START, Regression, delivered
 
+pytestmark = pytest.mark.slow
+
 FULL = Regression(None)
 MODULE = "delaystability.validation.parameter_server"
 

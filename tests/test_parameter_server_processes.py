@@ -28,6 +28,8 @@ from tests.parameter_server_tasks import START, Regression, delivered
 CROWD = 11
 
 
+pytestmark = pytest.mark.slow
+
 FULL = Regression(None)
 NOISY = [Regression(2, seed) for seed in range(9)]
 

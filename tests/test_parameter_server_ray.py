@@ -22,6 +22,7 @@ def cluster():
     ray.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own, about its resources
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.ShiftedMomentum(0.6)], ids=lambda o: o.name)
 def test_a_ray_actor_is_the_same_server(cluster, optimizer):

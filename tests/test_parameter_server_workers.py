@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 
@@ -14,12 +15,21 @@ pytest.importorskip("torch")
 pytest.importorskip("psutil")
 
 import psutil
+import torch
 
 import delaystability as ds
+from delaystability.validation.parameter_server.checkpoint import load_checkpoint
 from delaystability.validation.parameter_server.crew import Crew
-from delaystability.validation.parameter_server.ledger import faults
+from delaystability.validation.parameter_server.ledger import LEDGER, faults, read_ledger
 from delaystability.validation.parameter_server.run import WorkersGoneError
-from tests.parameter_server_tasks import SIZE, START, Faulty, Regression, delivered
+from tests.parameter_server_tasks import (
+    SIZE,
+    START,
+    Faulty,
+    Regression,
+    crew_of_threads,
+    delivered,
+)
 
 GOOD = Regression(None)
 KINDS = ("nan", "infinite", "short", "long", "matrix", "scalar", "empty")
@@ -28,7 +38,7 @@ TASKS = [GOOD, *(Faulty(None, kind=kind) for kind in KINDS), Faulty(None, period
 
 @pytest.fixture(scope="module")
 def crew() -> Iterator[Crew]:
-    with Crew.launch(TASKS, 3) as made:
+    with crew_of_threads(TASKS, 3) as made:
         yield made
         assert made.gone == set()
 
@@ -63,6 +73,82 @@ def test_a_run_that_has_diverged_ends_with_the_reason(crew):
     assert crew.run(START, ds.SGD(), 0.01, 100).lost == ()
 
 
+class Waiting(Regression):
+    """A regression of which worker 1 waits for an event before its gradient number 20."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        object.__setattr__(self, "event", threading.Event())
+
+    def gradient(self, weights: torch.Tensor, worker: int, sequence: int) -> torch.Tensor:
+        if worker == 1 and sequence == 20:
+            assert self.event.wait(30)
+        return super().gradient(weights, worker, sequence)
+
+
+def test_a_silent_worker_is_lost_after_the_deadline_and_not_before():
+    task = Waiting()
+    with crew_of_threads([task, GOOD], 3) as crew:
+        early = crew.run(START, ds.SGD(), 0.01, 500, deadline=30, patience=0.05)
+        assert early.lost == () and crew.gone == set() and len(early.entries) == 500
+        assert len([entry for entry in early.entries if entry.worker == 1]) == 20
+        task.event.set()
+        again = crew.run(START, ds.SGD(), 0.01, 100, task=1)
+        assert again.lost == () and faults(again.entries) == []
+        task.event.clear()
+        began = time.monotonic()
+        run = crew.run(START, ds.SGD(), 0.01, 500, deadline=0.3)
+        # It was waited for at the end, as long as it still could have answered.
+        assert run.lost == (1,) and crew.gone == {1} and 0.3 <= time.monotonic() - began < 3
+        task.event.set()
+        later = crew.run(START, ds.SGD(), 0.01, 100, task=1)
+        assert later.lost == () and {entry.worker for entry in later.entries} == {0, 2}
+
+
+def test_the_wait_that_was_asked_for_does_not_count(crew):
+    run = crew.run(START, ds.SGD(), 0.01, 12, deadline=0.2, pauses={0: 0.3, 1: 0.05, 2: 0.05})
+    assert run.lost == () and crew.gone == set()
+
+
+def test_a_run_goes_on_from_its_folder(crew, tmp_path):
+    first = crew.run(START, ds.HeavyBall(0.5), 0.01, 120, folder=tmp_path, checkpoint_every=50)
+    assert read_ledger(tmp_path / LEDGER) == first.entries
+    seen = []
+
+    def end(server):
+        seen.append(server.version)
+        return server.version == 200
+
+    second = crew.run(START, ds.HeavyBall(0.5), 0.01, 300, folder=tmp_path, observe=end)
+    assert seen == list(range(121, 201)) and second.entries[:120] == list(first.entries)
+    assert faults(second.entries) == []
+    found = delivered(ds.HeavyBall(0.5), second.entries, GOOD, 0.01)
+    assert (found - second.weights).norm() <= 1e-12
+    # Done already: nothing more happens.
+    assert crew.run(START, ds.HeavyBall(0.5), 0.01, 200, folder=tmp_path).entries == second.entries
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_to_end_leave_a_checkpoint_of_everything(crew, name, tmp_path):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+
+    def send(server):
+        if server.version == 33:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(KeyboardInterrupt):
+        crew.run(START, ds.SGD(), 0.01, 10**6, folder=tmp_path, observe=send)
+    assert signal.getsignal(number) == before
+    found = load_checkpoint(tmp_path)
+    entries = read_ledger(tmp_path / LEDGER)
+    assert found is not None and found[0]["version"] == len(entries) >= 33
+
+
+# Processes
+
+
+@pytest.mark.slow
 def test_a_stopped_worker_is_lost_after_the_deadline():
     with Crew.launch([GOOD], 3) as crew:
         stopped = crew.processes[1].pid
@@ -84,6 +170,7 @@ def test_a_stopped_worker_is_lost_after_the_deadline():
         assert not crew.processes[1].is_alive()
 
 
+@pytest.mark.slow
 def test_a_slow_worker_is_not_lost_and_a_stopped_one_is_killed_at_the_end():
     with Crew.launch([GOOD], 2) as crew:
         run = crew.run(START, ds.SGD(), 0.01, 20, deadline=1.0, pauses={0: 1.2, 1: 0.1})
@@ -108,6 +195,7 @@ class Unloadable:
         return int, ("no number",)
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_start_are_reported():
     with pytest.raises(WorkersGoneError, match="worker 0 has ended, or hangs, before its first"):
         Crew.launch([Unloadable()], 2)
@@ -120,9 +208,14 @@ def test_deadlines_are_checked(crew, name, value):
         crew.run(START, ds.SGD(), 0.01, 10, **{name: value})
 
 
-def test_weights_and_gradients_go_through_no_file_and_no_address(crew):
-    crew.run(START, ds.SGD(), 0.01, 20)
-    for process in (psutil.Process(), *map(psutil.Process, (p.pid for p in crew.processes))):
-        listening = [each for each in process.net_connections("all") if each.status == "LISTEN"]
-        assert not listening
-        assert not [each.laddr for each in process.net_connections("unix") if each.laddr]
+@pytest.mark.slow
+def test_weights_and_gradients_go_through_no_file_and_no_address(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with Crew.launch([GOOD], 2) as crew:
+        crew.run(START, ds.SGD(), 0.01, 20)
+        for pid in (os.getpid(), *(process.pid for process in crew.processes)):
+            sockets = psutil.Process(pid).net_connections("all")
+            assert not [each for each in sockets if each.status == psutil.CONN_LISTEN]
+            assert not [each for each in psutil.Process(pid).net_connections("unix") if each.laddr]
+        assert list(tmp_path.iterdir()) == []

@@ -157,10 +157,11 @@ def test_ray_gets_its_chunks_in_portions(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(table(tmp_path / "ray.sqlite")) == 40 and len(shares) == 21
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("ray") is not None, reason="tells what is missing without ray"
-)
-def test_a_backend_that_is_not_installed_is_named(tmp_path: Path) -> None:
+def test_a_backend_that_is_not_installed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whether or not it is installed here.
+    monkeypatch.setattr("delaystability.validation.sweeps.backends.find_spec", lambda name: None)
     with (
         Store.open(tmp_path / "a.sqlite", describe(1)) as store,
         pytest.raises(ValueError, match="'ray'.*pip install"),
