@@ -96,10 +96,11 @@ def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
     For delayed SGD the gain is tau^tau/(tau+1)^(tau+1) and the radius tau/(tau+1).
 
     Gains at which two real roots meet are tried first. The answer is then checked, not assumed to
-    be the only minimum: at a radius smaller by 1e-7/(delay + 1) in its logarithm, the gains that
-    put a root on the circle are listed, and the number of roots outside is counted between every
-    two of them, up to the threshold. Where none is outside, the search goes on from there. The list
-    follows the argument along the circle with at least 128 samples a cell.
+    be the only minimum: at a radius whose logarithm is smaller by 1e-7/(delay + 1), or by 1e-6 of
+    itself where that is less, the gains that put a root on the circle are listed, and the number of
+    roots outside is counted between every two of them, up to the threshold. Where none is outside,
+    the search goes on from there. The list follows the argument along the circle with at least 128
+    samples a cell.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
     -------
     gain, radius : float
         Neither has a unit. Where a whole range of gains is equally fast (heavy ball at delay 0),
-        the gain is one of them.
+        its lower end.
 
     Raises
     ------

@@ -144,6 +144,7 @@ def test_the_fastest_gain_next_to_momentum_one():
     assert radius == pytest.approx(1 - 5e-7, abs=1e-12)
     gain, _ = ds.fastest_gain(ds.HeavyBall(1 - 1e-9), 0)
     assert gain == pytest.approx(2.5e-19, rel=1e-6)
+    assert ds.fastest_gain(ds.HeavyBall(0.9), 0)[0] == pytest.approx((1 - 0.9**0.5) ** 2, rel=1e-12)
 
 
 def test_no_fastest_gain_without_a_stable_one():

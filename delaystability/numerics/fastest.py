@@ -25,7 +25,7 @@ __all__ = ["fastest_gain"]
 
 Array = NDArray[np.float64]
 _LEVEL = 1e-7
-"""The level of the last check is below the answer by this share of 1/(delay + 1), in log |z|."""
+"""A share of the distance between neighbouring roots, and a tenth of that of the rate."""
 _MOST_LEVELS = 100
 _SAMPLES = 128
 _MOST_SAMPLES = 200_000
@@ -60,13 +60,13 @@ def fastest_gain(optimizer: Optimizer, delay: int) -> tuple[float, float]:
     candidates = np.append(meeting, largest / 2)
     rates = dominant_roots(optimizer, delay, candidates).real
     # The smallest of those that are equally fast to within what is checked.
-    equal = rates <= rates.min() + _LEVEL / (delay + 1)
+    equal = rates <= rates.min() + _resolved(rates.min(), delay)
     best = float(candidates[equal].min())
     rate = float(rates[candidates == best][0])
     for _ in range(_MOST_LEVELS):
         if rate == -np.inf:
             break
-        low, high = _faster_gains(optimizer, loop, rate - _LEVEL / (delay + 1), largest)
+        low, high = _faster_gains(optimizer, loop, rate - _resolved(rate, delay), largest)
         if not low.size:
             break
         best, faster = _least(optimizer, delay, low, high)
@@ -76,6 +76,11 @@ def fastest_gain(optimizer: Optimizer, delay: int) -> tuple[float, float]:
     else:
         raise ArithmeticError(f"the fastest gain near {best} is not settled")
     return best, float(np.exp(rate))
+
+
+def _resolved(rate: float, delay: int) -> float:
+    """How far below a rate the check is made: beyond the rounding of a double root."""
+    return float(_LEVEL * min(1 / (delay + 1), 10 * np.abs(rate)))
 
 
 def _least(optimizer: Optimizer, delay: int, low: Array, high: Array) -> tuple[float, float]:
