@@ -183,7 +183,7 @@ def _eigenvalues(loop: SplitLoop) -> Complex:
     companion[:, np.arange(1, degree), np.arange(degree - 1)] = 1
     companion[:, 0, :] = -rows[:, 1:]
     companion[~np.all(np.isfinite(companion), axis=(1, 2))] = 0
-    roots = np.linalg.eigvals(companion)
+    roots: Any = np.linalg.eigvals(companion)
     roots = np.take_along_axis(roots, np.argsort(-np.abs(roots), axis=1)[:, :6], axis=1)
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(roots.real + 1j * np.abs(roots.imag)))
