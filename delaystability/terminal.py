@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import typer
@@ -19,20 +23,77 @@ class RefusedError(Exception):
     """A wrong argument, with the message that the user sees."""
 
 
+class _StoppedError(KeyboardInterrupt):
+    """A signal that ends the program; handled like Ctrl-C, which nothing takes for a failure."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _nothing_lost() -> str:
+    return "no file is half written: run the same command again"
+
+
 @contextmanager
-def clear_errors() -> Iterator[None]:
-    """Turn errors about arguments and files into one line and exit status 2."""
-    console = Console(stderr=True, highlight=False)
+def clear_errors(kept: Callable[[], str] = _nothing_lost) -> Iterator[None]:
+    """Turn errors about arguments and files into one line and exit status 2.
+
+    Ctrl-C, SIGTERM and SIGHUP become one line, too, and exit status 128 plus their number.
+
+    Parameters
+    ----------
+    kept : callable
+        Says, after an interruption or an error of the disk, what is kept and how to go on.
+    """
     try:
-        yield
+        with _signals():
+            yield
     except typer.Exit:
         raise
-    except (ValueError, TypeError, ArithmeticError, OSError, RuntimeError, RefusedError) as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+        _complain(f"{error}; {kept()}" if full else str(error))
         raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        console.print("interrupted: a training continues where it stopped when run again")
-        raise typer.Exit(130) from None
+    except (
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        RuntimeError,
+        sqlite3.Error,
+        RefusedError,
+    ) as error:
+        _complain(str(error))
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt as error:
+        number = error.number if isinstance(error, _StoppedError) else signal.SIGINT
+        _complain(f"interrupted by {signal.Signals(number).name}; {kept()}")
+        raise typer.Exit(128 + number) from None
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):  # the terminal may be gone
+        console = Console(stderr=True, highlight=False)
+        console.print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """While the block runs, signals that end the program are raised; ignored ones stay ignored."""
+
+    def stop(number: int, frame: object) -> None:
+        raise _StoppedError(number)
+
+    names = ("SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    changed = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def print_values(values: dict[str, Any], as_json: bool, title: str) -> None:

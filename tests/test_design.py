@@ -20,11 +20,12 @@ ALLOWED = {
     "optimizer": set(),
     "optimizers": {"optimizer"},
     "delay_log": set(),
+    "output_files": set(),
     "delays": {"delay_log"},
     "delay_schedule": {"delays"},
     "json_data": set(),
     "numerics": GROUND,
-    "theory": GROUND,
+    "theory": GROUND | {"output_files"},
     "arguments": GROUND,
     "lanczos": {"arguments"},
     "bounds": GROUND | {"arguments", "numerics"},
@@ -32,21 +33,23 @@ ALLOWED = {
     "dynamics": GROUND | {"arguments", "numerics", "spectra"},
     "pipelines": set(),
     "stages": GROUND | {"arguments", "bounds", "numerics", "pipelines"},
-    "plot": GROUND | {"arguments", "bounds", "dynamics", "numerics"},
+    "plot": GROUND | {"arguments", "bounds", "dynamics", "numerics", "output_files"},
     "doctor": GROUND | {"bounds", "numerics", "theory"},
     "validation": GROUND
-    | {"delay_schedule", "json_data", "lanczos"}
+    | {"delay_schedule", "json_data", "lanczos", "output_files"}
     | {"arguments", "bounds", "dynamics", "plot", "pipelines", "stages"},
     "training": GROUND
     | {"delay_schedule", "json_data", "lanczos"}
     | {"arguments", "bounds", "dynamics", "plot"},
-    "verification": GROUND | {"arguments", "numerics", "theory", "bounds", "validation", "plot"},
-    "translation": GROUND | {"numerics", "theory"},
+    "verification": GROUND
+    | {"arguments", "numerics", "theory", "bounds", "validation", "plot", "output_files"},
+    "translation": GROUND | {"numerics", "theory", "output_files"},
     "terminal": set(),
     "cli": GROUND
     | {"dynamics"}
     | {"arguments", "bounds", "numerics", "theory", "translation"}
-    | {"validation", "verification", "terminal", "plot", "doctor", "pipelines", "stages"},
+    | {"validation", "verification", "terminal", "plot", "doctor", "pipelines", "stages"}
+    | {"output_files"},
 }
 
 

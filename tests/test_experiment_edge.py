@@ -20,6 +20,7 @@ import torch
 
 import delaystability as ds
 from delaystability.optimizer import steady_gain
+from delaystability.output_files import MANIFEST
 from delaystability.validation.data import digits
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.experiment import run_experiment
@@ -208,7 +209,7 @@ def test_delayed_networks_stay_at_their_predicted_edge(quick: list[FinishedTrial
         assert BAND[0] <= found.interval.low <= found.interval.high <= BAND[1]
         assert found.at_edge
     verdict = judge(quick)
-    assert verdict.holds, verdict
+    assert not any(line.fails for line in verdict.lines), verdict
     assert verdict.summary["cells_at_edge"] == 4
 
 
@@ -223,7 +224,7 @@ def test_judged_by_the_threshold_of_a_wrong_delay_the_verdict_is_no(
             return result | ({"threshold": wrong} if sgd else {})
 
         verdict = judge(changed(quick, change))
-        assert not verdict.lines[0].holds and verdict.lines[1].holds
+        assert verdict.lines[0].fails and not verdict.lines[1].fails
         assert "1 of 2 delays" in verdict.lines[0].measured
         assert "SGD, delay 4" in verdict.lines[0].measured
 
@@ -245,9 +246,9 @@ def test_runs_at_the_edge_of_another_delay_are_told_by_the_control(
         return result | {"sharpness": [factor * value for value in result["sharpness"]]}
 
     sgd, heavy_ball, another, *others = judge(changed(quick, change)).lines
-    assert not sgd.holds and heavy_ball.holds
-    assert not another.holds and "SGD, delay 4, by delay 3" in another.measured
-    assert all(line.holds for line in others)
+    assert sgd.fails and not heavy_ball.fails
+    assert another.fails and "SGD, delay 4, by delay 3" in another.measured
+    assert all(not line.fails for line in others)
 
 
 def test_one_diverged_run_is_a_miss_but_the_others_are_told(quick: list[FinishedTrial]) -> None:
@@ -265,7 +266,7 @@ def test_one_diverged_run_is_a_miss_but_the_others_are_told(quick: list[Finished
     expected = 9 * ds.escape_rate(ds.HeavyBall(0.9), 0, gain)  # the mean age of what is added up
     assert found.departure == pytest.approx(expected)
     verdict = judge(trials)
-    assert [line.holds for line in verdict.lines] == [True, False, True, True, True, True]
+    assert [not line.fails for line in verdict.lines] == [True, False, True, True, True, True]
     assert "1 of 2 runs diverged" in verdict.lines[1].measured
     assert verdict.summary["smallest_departure_with_divergence"] == pytest.approx(expected)
     assert verdict.summary["largest_departure_without_divergence"] < 0.1
@@ -278,7 +279,7 @@ def other(trial: Trial, **settings: Any) -> Trial:
 
 
 def test_a_free_run_that_stays_fails(quick: list[FinishedTrial]) -> None:
-    assert judge(quick).lines[-1].holds
+    assert not judge(quick).lines[-1].fails
     target = SIZES["quick"].target_sharpness
     flat = changed(
         quick,
@@ -286,8 +287,9 @@ def test_a_free_run_that_stays_fails(quick: list[FinishedTrial]) -> None:
             r | {"sharpness": np.minimum(r["sharpness"], target).tolist()} if s["free"] else r
         ),
     )
-    assert [line.holds for line in judge(flat).lines] == [True] * 5 + [False]
-    assert not judge([t for t in quick if not t.settings["free"]]).lines[-1].holds
+    assert [not line.fails for line in judge(flat).lines] == [True] * 5 + [False]
+    without = judge([t for t in quick if not t.settings["free"]]).lines[-1]
+    assert (without.outcome, without.decision.count) == ("undecided", 0)
 
 
 def test_the_wrong_thresholds_are_those_that_can_be_told_apart() -> None:
@@ -323,6 +325,7 @@ def test_the_experiment_writes_its_files_and_reads_them_again(tmp_path: Path) ->
         first = run_experiment(EXPERIMENT, tmp_path, size="quick", backend="sequential")
         again = run_experiment(EXPERIMENT, tmp_path, size="quick", backend="sequential")
     assert {path.name for path in tmp_path.iterdir()} == {
+        MANIFEST,
         "edge.sqlite",
         "edge.json",
         "edge-thresholds.png",

@@ -155,7 +155,7 @@ def test_the_plan_is_the_same_for_the_same_arguments() -> None:
 
 def test_a_network_confirms_every_line(trials: list[FinishedTrial]) -> None:
     verdict = judge(trials)
-    assert verdict.holds, [line for line in verdict.lines if not line.holds]
+    assert not any(line.fails for line in verdict.lines), verdict.lines
     assert verdict.summary["cells"] == 6
     found = Escapes.of(trials)
     assert (found.low < found.critical).all() and (found.critical < found.high).all()
@@ -181,23 +181,23 @@ def _with(trials: list[FinishedTrial], **factors: float) -> Verdict:
 
 def test_wrong_predictions_fail(trials: list[FinishedTrial]) -> None:
     high = _with(trials, threshold=1.06)
-    assert [line.holds for line in high.lines[:2]] == [False, False]
+    assert [not line.fails for line in high.lines[:2]] == [False, False]
     rates = _with(trials, predicted_rates=1.03)
-    assert [line.holds for line in rates.lines] == [True, True, True, False, True]
+    assert [not line.fails for line in rates.lines] == [True, True, True, False, True]
     # Had the control's threshold been right, the control would have failed.
     results = [trial.result for trial in trials]
     same = [
         FinishedTrial(t.trial, canonical({**r, "wrong_threshold": r["threshold"]}))
         for t, r in zip(trials, results, strict=True)
     ]
-    assert [line.holds for line in judge(same).lines] == [True, True, True, True, False]
+    assert [not line.fails for line in judge(same).lines] == [True, True, True, True, False]
 
 
 def test_runs_that_never_cross_count_as_misses(trials: list[FinishedTrial]) -> None:
     results = [{**trial.result, "critical": None, "bracket": [None, None]} for trial in trials]
     lost = [FinishedTrial(t.trial, canonical(r)) for t, r in zip(trials, results, strict=True)]
     verdict = judge(lost)
-    assert not verdict.holds and not verdict.lines[0].holds
+    assert not verdict.holds and verdict.lines[0].fails
     assert verdict.lines[0].statistics["value"] == 0
 
 

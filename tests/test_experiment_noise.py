@@ -238,11 +238,11 @@ def _made_up(measured: Callable[[dict[str, float]], float]) -> list[FinishedTria
 
 def test_the_verdict_holds_for_what_is_predicted() -> None:
     verdict = judge(_made_up(lambda cell: cell["all_directions"]))
-    assert verdict.holds, [line for line in verdict.lines if not line.holds]
+    assert not any(line.fails for line in verdict.lines), verdict.lines
 
 
 @pytest.mark.parametrize("wrong", ["one_direction", "mean_threshold"])
 def test_the_verdict_sees_wrong_models(wrong: str) -> None:
     verdict = judge(_made_up(lambda cell: cell[wrong]))
-    assert not verdict.lines[0].holds
-    assert any("Control" in line.statement and not line.holds for line in verdict.lines)
+    assert verdict.lines[0].fails
+    assert any("Control" in line.statement and line.fails for line in verdict.lines)

@@ -197,7 +197,7 @@ def test_a_wrong_threshold_is_found_out(factor: float, monkeypatch: pytest.Monke
         lambda optimizer, delay: factor * ds.stability_threshold(optimizer, delay),
     )
     verdict = judge(_finished(chunks("quick", 0, "cpu", "float64")))
-    assert [line.holds for line in verdict.lines[:2]] == [False, False]
+    assert [not line.fails for line in verdict.lines[:2]] == [False, False]
 
 
 def test_the_threshold_of_another_delay_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +217,7 @@ def test_a_control_that_does_not_fail_fails_the_verdict(finished: list[FinishedT
         return replace(trial, result_json=canonical({**trial.result, "rates": rates}))
 
     verdict = judge([moved(trial) for trial in finished])
-    assert not verdict.holds
+    assert verdict.outcome == "fails"
     assert [line.holds for line in verdict.lines] == [False, False, False, False, True]
 
 
@@ -252,7 +252,7 @@ def test_the_file_explains_every_setting_and_result(finished: list[FinishedTrial
 def test_the_experiment_runs_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "quick", replace(TINY, loops=2, delays=(1,)))
     result = run_experiment(EXPERIMENT, tmp_path, size="quick", backend="sequential")
-    assert result.verdict.lines[0].holds and result.verdict.lines[1].holds
+    assert not result.verdict.lines[0].fails and not result.verdict.lines[1].fails
     assert [path.name for path in result.figures] == [
         "quadratic-decisions.png",
         "quadratic-rates.png",

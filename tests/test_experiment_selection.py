@@ -170,7 +170,7 @@ def test_the_verdict_holds_for_what_is_predicted() -> None:
     trials = _made_up(lambda entry, limit: limit * (1 + 1e-3 * (entry["seed"] % 6)), _usable)
     verdict = judge(trials)
     # The grid of one rate an octave is too coarse for the slope alone.
-    failed = [line.statement for line in verdict.lines if not line.holds]
+    failed = [line.statement for line in verdict.lines if line.fails]
     assert all("trains from the start" in statement for statement in failed)
     figures = EXPERIMENT.figures(trials)
     assert set(figures) == {"sharpness", "learning-rate"}
@@ -178,7 +178,7 @@ def test_the_verdict_holds_for_what_is_predicted() -> None:
 
 def _failed(sharpness: Any) -> str:
     lines = judge(_made_up(sharpness, _usable)).lines
-    return " ".join(line.statement for line in lines if not line.holds)
+    return " ".join(line.statement for line in lines if line.fails)
 
 
 def test_the_verdict_sees_a_sharpness_that_does_not_follow_the_edge() -> None:

@@ -175,5 +175,5 @@ def test_the_notation_is_changed_in_one_place():
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="folder must be writable"):
+    with pytest.raises(ValueError, match="folder must be a writable folder"):
         write_kit(tmp_path / "file", [ds.derive("sgd")], [report_of("sgd")])

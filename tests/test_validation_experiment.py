@@ -21,12 +21,14 @@ pytest.importorskip("matplotlib")
 import torch
 from matplotlib.figure import Figure
 
+from delaystability.output_files import MANIFEST
 from delaystability.validation.experiment import Experiment, Finding, Verdict, run_experiment
 from delaystability.validation.experiments import EXPERIMENTS, load_experiment
 from delaystability.validation.statistics import median_interval, share_interval
 from delaystability.validation.sweeps.run import SweepError
 from delaystability.validation.sweeps.store import read_trials
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
+from delaystability.validation.verdict import all_of
 
 # Statistics -----------------------------------------------------------------------------------
 
@@ -100,7 +102,8 @@ def _parity_run(chunk: Chunk) -> list[dict[str, Any]]:
 def _parity_judge(trials: Sequence[FinishedTrial]) -> Verdict:
     even = [trial.result["even"] for trial in trials]
     share = share_interval(sum(even), len(even))
-    line = Finding("Half are even", share.text(), "0.5", share.value == 0.5, share.to_dict())
+    decision = all_of(int(share.value != 0.5), len(even))
+    line = Finding("Half are even", share.text(), "0.5", decision, share.to_dict())
     return Verdict((line,), {"first": trials[0].settings["n"], "missing": float("nan")})
 
 
@@ -133,6 +136,7 @@ def test_an_experiment_leaves_its_trials_figures_and_verdict(tmp_path: Path) -> 
     )
     assert result.verdict.holds and told[-1] == 1
     assert sorted(path.name for path in folder.iterdir()) == [
+        MANIFEST,
         "parity-nothing.png",
         "parity.json",
         "parity.sqlite",
@@ -162,7 +166,7 @@ def test_trials_are_judged_in_the_order_of_the_plan(tmp_path: Path) -> None:
 
 
 def test_a_verdict_holds_when_all_its_lines_do() -> None:
-    good, bad = (Finding("it is so", "1", "1", holds) for holds in (True, False))
+    good, bad = (Finding("it is so", "1", "1", all_of(wrong, 9)) for wrong in (0, 1))
     assert Verdict((good, good)).holds and not Verdict((good, bad)).holds
     with pytest.raises(ValueError, match="at least one Finding"):
         Verdict(())

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from delaystability.validation.results_page import results_page
+from delaystability.validation.committed import Committed, committed_results, committed_text
+from delaystability.validation.results_page import results_page, results_summary
 
 FOLDER = Path(__file__).parent.parent / "docs" / "validation"
 
@@ -32,10 +33,31 @@ def test_a_changed_result_changes_the_page(tmp_path):
     source = FOLDER / "escape" / "escape.json"
     found = json.loads(source.read_text(encoding="utf-8"))
     (tmp_path / "escape").mkdir()
-    for holds in (True, False):
-        found["verdict"]["lines"][0]["holds"] = holds
+    for outcome in ("holds", "fails", "undecided"):
+        found["verdict"]["lines"][0]["outcome"] = outcome
         (tmp_path / "escape" / "escape.json").write_text(json.dumps(found))
-        assert ("**fails**" in results_page(tmp_path)) != holds
+        page = results_page(tmp_path)
+        assert ("**fails**" in page) == (outcome == "fails")
+        assert ("**undecided**" in page) == (outcome == "undecided")
+        entry = Committed(**results_summary(tmp_path)[0])
+        assert entry.holds == 5 - (outcome != "holds")
+    for line in found["verdict"]["lines"]:  # a file of an earlier version
+        del line["outcome"]
+    found["verdict"]["lines"][0]["holds"] = False
+    (tmp_path / "escape" / "escape.json").write_text(json.dumps(found))
+    assert results_page(tmp_path).count("**fails**") == 1
+
+
+def test_the_published_results_that_are_packaged_are_those_of_the_page():
+    packaged = [vars(entry) for entry in committed_results()]
+    there = [
+        {**entry, "fails": tuple(entry["fails"]), "undecided": tuple(entry["undecided"])}
+        for entry in results_summary(FOLDER)
+    ]
+    assert packaged == there, "python -m delaystability.validation.results_page FOLDER summary"
+    text = committed_text()
+    # Failures are named, with the experiment.
+    assert "edge 5 of 11 hold, 5 fail" in text and "noise 3 of 5 hold, 2 fail" in text
 
 
 def test_an_empty_folder_is_refused(tmp_path):

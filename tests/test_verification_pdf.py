@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import delaystability as ds
 from delaystability.cli import app
+from delaystability.output_files import MANIFEST, write_files
 from delaystability.verification import job, pdf
 from delaystability.verification.latex_results import latex_text
 from delaystability.verification.pdf import PdfError, report_tex, write_pdf
@@ -36,6 +37,7 @@ def test_the_pdf_is_written_and_the_page_links_to_it(found, tmp_path):
         *job.FILES,
         *job.PRINTED,
         job.FOLDER,
+        MANIFEST,
     }
 
 
@@ -69,7 +71,7 @@ def test_the_latex_says_what_failed(found):
     for said in ("Some checks failed: 2.", r"\failed{disagrees}", r"\failed{not seen}"):
         assert said in wrong
         assert said not in good
-    assert "Every check holds." in good
+    assert "No check failed, but some are undecided." in good
     for row in result.thresholds:
         assert f"{row.relative_error * 2**52:.2f} & " in good
 
@@ -113,7 +115,7 @@ def test_what_latex_refuses_is_an_error_with_its_message(found, tmp_path, monkey
 @pytest.fixture
 def smallest_job(monkeypatch):
     monkeypatch.setattr(job, "all_derivations", lambda: (ds.derive("sgd"),))
-    monkeypatch.setattr(job, "EXPERIMENTS", ["quadratic"])
+    monkeypatch.setattr(job, "_REPEATABLE", ("quadratic",))
 
 
 def test_without_latex_the_page_is_written_and_the_command_says_so(
@@ -121,13 +123,13 @@ def test_without_latex_the_page_is_written_and_the_command_says_so(
 ):
     monkeypatch.setattr(pdf.shutil, "which", lambda program: None)
     # What an earlier job has printed would contradict the page.
-    (tmp_path / "report.pdf").write_text("old", encoding="utf-8")
+    write_files(tmp_path, {"report.pdf": "old"})
     result = CliRunner().invoke(app, ["verify", "--quick", "--pdf", "-o", str(tmp_path)])
     assert result.exit_code == 2, result.output
     said = result.stderr.replace("\n", " ")
     assert "there will be no report.pdf: pdflatex is missing" in said
     assert "report.pdf was not written: pdflatex is missing: install" in said
-    assert "every check holds" in result.stdout
+    assert "Every check holds" in result.stdout
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "Every check holds." in page
     assert "report.pdf" not in page

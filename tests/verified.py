@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 import delaystability as ds
+from delaystability.validation.verdict import Outcome
 from delaystability.verification import job
 from delaystability.verification.thresholds import Grid
 
@@ -23,10 +24,15 @@ def small_job(folder, **arguments):
         return job.verify(folder, quick=True, experiments=EXPERIMENTS, **arguments)
 
 
+def with_outcome(line, outcome):
+    """The same statement with another outcome."""
+    return replace(line, decision=replace(line.decision, outcome=outcome))
+
+
 def failing(result):
     """The same result with one statement and one threshold that do not hold."""
     edge, quadratic = result.experiments
-    line = replace(edge.verdict.lines[0], holds=False)
+    line = with_outcome(edge.verdict.lines[0], Outcome.FAILS)
     verdict = replace(edge.verdict, lines=(line, *edge.verdict.lines[1:]))
     row = replace(result.thresholds[0], computed=result.thresholds[0].computed * 1.0001)
     return replace(

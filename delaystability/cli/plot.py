@@ -19,6 +19,8 @@ from delaystability.cli.options import (
 )
 from delaystability.delays import MeasuredDelay
 from delaystability.optimizers import CATALOGUE, Optimizer
+from delaystability.output_files import checked_file as writable
+from delaystability.output_files import write_files
 from delaystability.terminal import RefusedError, clear_errors
 
 __all__ = ["plot"]
@@ -49,7 +51,15 @@ def _drawing(output: Path) -> Any:
     except ImportError as error:
         raise RefusedError(str(error)) from None
     checked_file(output)
+    writable("output", output)
     return drawing
+
+
+def _write(picture: Any, output: Path) -> None:
+    from delaystability.plot.style import picture_bytes
+
+    write_files(output.parent, {output.name: picture_bytes(picture, output)})
+    print(output)
 
 
 def _optimizer(name: str, momentum: str | None) -> Optimizer:
@@ -108,7 +118,7 @@ def map_(
             axes = drawing.stability_map(chosen, delays, **style)
         else:
             raise RefusedError(f"over must be delay or momentum; got {over!r}")
-        print(drawing.save(axes, output))
+        _write(axes, output)
 
 
 @plot.command()
@@ -131,7 +141,7 @@ def roots(
             largest_gain=_optional("largest-gain", largest_gain),
             size=size,
         )
-        print(drawing.save(axes, output))
+        _write(axes, output)
 
 
 @plot.command()
@@ -164,7 +174,7 @@ def rule(
                 )
             panels[1].set_title("")
             panels[0].get_legend().remove()
-        print(drawing.save(panels[0], output))
+        _write(panels[0], output)
 
 
 @plot.command()
@@ -189,7 +199,7 @@ def escape(
         lags = lags or (list(runs)[:7] if runs else [0, 1, 4, 16])
         shown = {lag: values for lag, values in (runs or {}).items() if lag in lags}
         axes = drawing.escape(chosen, lags, measured=shown or None, size=size)
-        print(drawing.save(axes, output))
+        _write(axes, output)
 
 
 @plot.command()
@@ -215,7 +225,7 @@ def histogram(
                 curvature_noise=number("curvature-noise", curvature_noise),
                 axes=panels[1],
             )
-        print(drawing.save(panels[0], output))
+        _write(panels[0], output)
 
 
 @plot.command()
@@ -235,4 +245,4 @@ def measured(
     """What an experiment measured against what was predicted."""
     with clear_errors():
         drawing = _drawing(output)
-        print(drawing.save(drawing.measured(results, ratio=ratio, size=size), output))
+        _write(drawing.measured(results, ratio=ratio, size=size), output)

@@ -23,6 +23,7 @@ from delaystability.cli.options import (
     integer,
     optimizer_of,
 )
+from delaystability.output_files import checked_file, checked_folder, write_files
 from delaystability.terminal import RefusedError, clear_errors, print_values, progress_bars
 
 if TYPE_CHECKING:
@@ -63,11 +64,13 @@ def derive(
     with clear_errors():
         if format_ not in ("latex", "markdown", "text"):
             raise RefusedError(f"format must be latex, markdown or text; got {format_!r}")
+        if output is not None:
+            checked_file("output", output)
         from delaystability.theory import latex
         from delaystability.theory.article import article
         from delaystability.theory.derive import all_derivations
         from delaystability.theory.derive import derive as derivation_of
-        from delaystability.theory.kit import write_kit
+        from delaystability.theory.kit import checked_kit, write_kit
         from delaystability.theory.markdown import markdown
         from delaystability.theory.plain import plain
         from delaystability.theory.registry import report_of
@@ -76,11 +79,15 @@ def derive(
         if delay is not None:
             chosen = optimizer_of(name, momentum, exact=True)
             derivations = (derivation_of(chosen, integer("delay", delay)),)
+            if kit is not None:
+                checked_kit(kit, derivations)
             reports = [derivations[0].check()]
         elif momentum is not None:
             raise RefusedError("momentum needs a delay; without both, every theorem is symbolic")
         else:
             derivations = all_derivations() if name == "all" else (derivation_of(name),)
+            if kit is not None:
+                checked_kit(kit, derivations)
             reports = [report_of(derivation) for derivation in derivations]
         if kit is not None:
             written = write_kit(kit, derivations, reports)
@@ -95,7 +102,7 @@ def derive(
         if output is None:
             sys.stdout.write(text)
         else:
-            output.write_text(text, encoding="utf-8")
+            write_files(output.parent, {output.name: text})
         failed = [report.name for report in reports if not report.ok]
     if failed:
         Console(stderr=True).print(f"[bold red]failed:[/] {', '.join(failed)}")
@@ -160,16 +167,21 @@ def export(
     Several languages get a folder each.
     """
     with clear_errors():
+        from delaystability.translation.export import checked_export
         from delaystability.translation.export import export as exported
         from delaystability.translation.languages import LANGUAGES
 
         wanted = list(LANGUAGES) if "all" in language else list(dict.fromkeys(language))
         count = integer("samples", samples)
+        folders = {name: output / name if len(wanted) > 1 else output for name in wanted}
+        if len(wanted) > 1:
+            checked_folder("output", output)
+        for name, folder in folders.items():
+            checked_export(name, folder, optimizer)
         written: list[Path] = []
         with progress_bars() as progress:
-            for done, name in enumerate(wanted):
+            for done, (name, folder) in enumerate(folders.items()):
                 progress("export", done / len(wanted), name)
-                folder = output / name if len(wanted) > 1 else output
                 written += exported(name, folder, optimizer, samples=count)
             progress("export", 1, wanted[-1])
     for path in written:

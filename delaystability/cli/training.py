@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,14 +75,16 @@ def validate(
     ] = "loky",
     workers: Workers = None,
 ) -> None:
-    """Train networks and compare them with the theory. Exit status 1 if a statement fails.
+    """Train networks and compare them with the theory.
 
-    Interrupted, it goes on with the trials that are finished when run again.
+    Exit status 1 if a statement fails, 3 if the environment broke (run it again), and 0 if all hold
+    or some are undecided. Interrupted, it goes on with the trials that are finished when run again.
     """
-    with clear_errors():
+    with clear_errors(lambda: _kept(output)):
         _needs_validation_extra()
         from delaystability.validation.experiment import run_experiment
         from delaystability.validation.experiments import EXPERIMENTS, load_experiment
+        from delaystability.validation.verdict import Outcome
 
         if experiment == "list":
             for name in EXPERIMENTS:
@@ -114,16 +117,46 @@ def validate(
     console.print(_findings(result))
     for path in (result.report, result.database, *result.figures):
         print(path)
-    raise typer.Exit(0 if result.verdict.holds else 1)
+    counts, outcome = result.verdict.outcomes, result.verdict.outcome
+    console.print(f"{outcome_line(counts)} ({result.settings['size']} size)")
+    if outcome is Outcome.INVALID:
+        broken = escape(result.verdict.broken)
+        console.print(f"[bold red]invalid, repeat it:[/] {broken}", soft_wrap=True)
+    raise typer.Exit({Outcome.FAILS: 1, Outcome.INVALID: 3}.get(outcome, 0))
+
+
+def _kept(output: Path) -> str:
+    """What an interrupted training has left in this folder or the folders in it."""
+    from delaystability.validation.sweeps.refusals import count_trials
+
+    files = [*output.glob("*.sqlite"), *output.glob("unfinished/*.sqlite")]
+    trials = sum(map(count_trials, files))
+    kept = f"{trials} finished trials are kept in {output}" if trials else "nothing was lost"
+    return f"{kept}: run the same command again to go on"
+
+
+def outcome_line(counts: Mapping[str, int]) -> str:
+    """How many statements hold, fail, are undecided and invalid; what is not there is left out."""
+    styles = {"fails": "bold red", "invalid": "bold red", "undecided": "bold yellow"}
+    words = {"holds": "hold", "fails": "fail", "undecided": "undecided", "invalid": "invalid"}
+    parts = [
+        f"[{styles.get(name, 'green')}]{count} {words[name]}[/]"
+        for name, count in counts.items()
+        if count
+    ]
+    return f"{sum(counts.values())} statements: {', '.join(parts)}"
 
 
 def _findings(result: ExperimentResult) -> Table:
+    from delaystability.validation.verdict import Outcome
+
     title = f"{result.experiment.title} ({result.sweep.trials} trials)"
     table = Table(title=title, title_justify="left")
     for heading in ("statement", "measured", "required", ""):
         table.add_column(heading, overflow="fold")
     for line in result.verdict.lines:
-        verdict = "holds" if line.holds else "[bold red]fails[/]"
+        style = {Outcome.HOLDS: "green", Outcome.UNDECIDED: "yellow"}.get(line.outcome, "bold red")
+        verdict = f"[{style}]{line.outcome.value}[/] ({line.evidence})"
         table.add_row(escape(line.statement), escape(line.measured), escape(line.required), verdict)
     return table
 
@@ -142,11 +175,15 @@ def verify(
 ) -> None:
     """Derive and check every theorem, certify thresholds, train networks, write a report.
 
-    Exit status 1 if any check fails, 2 if all hold but report.pdf could not be written.
-    Interrupted, it continues its training when run again.
+    Exit status 1 if any check fails, 2 if none does but report.pdf could not be written, 3 if an
+    experiment is invalid and to be repeated. Statements that small trials leave undecided are
+    counted, and do not change it. Interrupted, it continues its training when run again.
     """
-    with clear_errors():
+    with clear_errors(lambda: _kept(output)):
         _needs_validation_extra()
+        from delaystability.validation.committed import committed_text
+        from delaystability.validation.verdict import Outcome
+        from delaystability.verification.contents import BANNER
         from delaystability.verification.job import FILES
         from delaystability.verification.job import verify as verified
         from delaystability.verification.pdf import missing_for_pdf
@@ -173,12 +210,24 @@ def verify(
         console.print(_findings(result))
     for failure in found.failures:
         console.print(f"[bold red]failed:[/] {escape(failure)}", soft_wrap=True)
+    if found.undecided:
+        console.print(
+            f"[bold yellow]undecided:[/] {len(found.undecided)} statements have too few cases or "
+            "too wide an interval at this size; the report names them",
+            soft_wrap=True,
+        )
+    for broken in found.invalid:
+        console.print(f"[bold red]invalid:[/] {escape(broken)}", soft_wrap=True)
     printed = pdf and _print_report(found, output)
     files = (*FILES, "report.pdf") if printed else FILES
     console.print(f"report: {output} ({', '.join(files)})", soft_wrap=True)
-    verdict = "[bold green]every check holds[/]" if found.ok else "[bold red]some checks failed[/]"
-    console.print(f"{verdict} ({found.seconds:.0f} s)")
-    raise typer.Exit(1 if not found.ok else 2 if pdf and not printed else 0)
+    size = found.experiments[0].settings["size"]
+    console.print(f"experiments of {size} size, {outcome_line(found.outcomes)}")
+    console.print(escape(committed_text()), soft_wrap=True)
+    style = {Outcome.HOLDS: "green", Outcome.UNDECIDED: "yellow"}.get(found.outcome, "red")
+    console.print(f"[bold {style}]{BANNER[found.outcome]}[/] ({found.seconds:.0f} s)")
+    failed = {Outcome.FAILS: 1, Outcome.INVALID: 3}.get(found.outcome, 0)
+    raise typer.Exit(failed or (2 if pdf and not printed else 0))
 
 
 def _print_report(found: Verification, output: Path) -> bool:

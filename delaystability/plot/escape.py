@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -16,7 +17,7 @@ from delaystability.bounds import stability_threshold
 from delaystability.delays import delay_array
 from delaystability.dynamics import escape_rate
 from delaystability.optimizers import SGD, Optimizer, optimizer_from_name
-from delaystability.plot.results import stored_trials
+from delaystability.plot.results import Trials, readable, stored_trials
 from delaystability.plot.style import COLOURS, DASHES, MARKERS, canvas, legend_below, tidy
 from delaystability.plot.words import described
 
@@ -126,6 +127,13 @@ def read_rates(path: str | Path, optimizer: Optimizer) -> dict[int, tuple[Array,
     experiment, common, trials = stored_trials(path)
     if experiment != "escape":
         raise ValueError(f"path must hold the experiment escape; {str(path)!r} holds {experiment}")
+    with readable(path):
+        return _rates(path, optimizer, common, trials)
+
+
+def _rates(
+    path: str | Path, optimizer: Optimizer, common: dict[str, Any], trials: Trials
+) -> dict[int, tuple[Array, Array]]:
     found: dict[int, list[tuple[float, float]]] = {}
     for settings, result in trials:
         name = settings["optimizer"]

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from delaystability.optimizers import CATALOGUE
-from delaystability.plot.results import stored_trials, summary
+from delaystability.plot.results import readable, stored_trials, summary
 from delaystability.plot.style import COLOURS, MARKERS, canvas, legend_below, tidy
 from delaystability.plot.words import plain_number
 
@@ -90,21 +90,23 @@ class Measurements:
         ValueError
             For any other file.
         """
-        if Path(path).suffix.lower() == ".json":
-            experiment, lines = summary(path)
-            reader: Any = {"edge": _edge_lines, "momentum": _momentum_lines}.get(experiment)
-            rows = list(reader(lines)) if reader else []
-        else:
-            experiment, common, trials = stored_trials(path)
-            reader = {"escape": _escape, "momentum": _momentum, "noise": _noise}.get(experiment)
-            rows = [reader(common, *trial) for trial in trials] if reader else []
+        with readable(path):
+            if Path(path).suffix.lower() == ".json":
+                experiment, lines = summary(path)
+                reader: Any = {"edge": _edge_lines, "momentum": _momentum_lines}.get(experiment)
+                rows = list(reader(lines)) if reader else []
+            else:
+                experiment, common, trials = stored_trials(path)
+                reader = {"escape": _escape, "momentum": _momentum, "noise": _noise}.get(experiment)
+                rows = [reader(common, *trial) for trial in trials] if reader else []
         if not rows:
             raise ValueError(
                 "path must be the .json of the experiment edge or momentum, or the .sqlite of "
                 f"escape, momentum or noise, with trials in it; got {str(path)!r}"
             )
         names, *columns = zip(*rows, strict=True)
-        numbers = [np.array(column, dtype=np.float64) for column in columns]
+        with readable(path):
+            numbers = [np.array(column, dtype=np.float64) for column in columns]
         return Measurements(_QUANTITY[experiment], names, *numbers)
 
 
@@ -125,7 +127,9 @@ def _edge_lines(lines: list[dict[str, Any]]) -> Iterator[Row]:
     for line in lines:
         for cell in line["statistics"].get("cells", []):
             ratio, scale = cell["ratio"], cell["threshold"]
-            values = (scale * ratio[name] for name in ("value", "low", "high"))
+            # Where a sample is too small, there is no interval.
+            ends = (ratio[name] for name in ("value", "low", "high"))
+            values = (np.nan if end is None else scale * end for end in ends)
             name = _titled(cell["optimizer"], cell["momentum"])
             yield (name, scale, *values)
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["stored_trials", "summary"]
+__all__ = ["Trials", "readable", "stored_trials", "summary"]
 
 Trials = list[tuple[dict[str, Any], dict[str, Any]]]
+
+
+@contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Refuse the file of an experiment in whose content something is missing or of another kind."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ValueError(
+            f"path must be the file of an experiment; got {str(path)!r}, in which something is "
+            f"missing or wrong: {error!r}"
+        ) from error
 
 
 def stored_trials(path: str | Path) -> tuple[str, dict[str, Any], Trials]:
@@ -28,11 +42,22 @@ def stored_trials(path: str | Path) -> tuple[str, dict[str, Any], Trials]:
         # Read only: a sweep may be writing to it.
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             about = dict(connection.execute("SELECT name, value FROM experiment"))
-            rows = connection.execute("SELECT settings, result FROM trials").fetchall()
-        trials = [(json.loads(settings), json.loads(result)) for settings, result in rows]
+            names = {row[1] for row in connection.execute("PRAGMA table_info(trials)")}
+            # Files of earlier versions have no hashes.
+            digest = "sha256" if "sha256" in names else "NULL"
+            rows = connection.execute(f"SELECT settings, result, {digest} FROM trials").fetchall()
+        damaged = sum(
+            row[2] is not None and hashlib.sha256(row[1].encode()).hexdigest() != row[2]
+            for row in rows
+        )
+        if damaged:
+            raise ValueError(f"{damaged} of its {len(rows)} trials are not what was written")
+        trials = [(json.loads(settings), json.loads(result)) for settings, result, _ in rows]
         return json.loads(about["experiment"]), json.loads(about["common"]), trials
-    except (sqlite3.DatabaseError, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"path must be the SQLite file of an experiment; got {file}") from error
+    except (sqlite3.Error, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"path must be the SQLite file of an experiment; got {file}: {error}"
+        ) from error
 
 
 def summary(path: str | Path) -> tuple[str, list[dict[str, Any]]]:
@@ -47,5 +72,5 @@ def summary(path: str | Path) -> tuple[str, list[dict[str, Any]]]:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         return data["experiment"], data["verdict"]["lines"]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"path must be the JSON file of an experiment; got {file}") from error

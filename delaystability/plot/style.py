@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
+
+from delaystability.output_files import replace_file
 
 __all__ = [
     "COLOURS",
@@ -23,6 +26,7 @@ __all__ = [
     "canvas",
     "checked_file",
     "legend_below",
+    "picture_bytes",
     "save",
     "sheet",
     "tidy",
@@ -172,6 +176,8 @@ def checked_file(path: str | Path) -> Path:
 def save(picture: Axes | Figure, path: str | Path, *, dpi: int = 300) -> Path:
     """Write a figure, or the figure of some axes; the same picture gives the same bytes.
 
+    A file of this name is replaced, as by matplotlib, but whole or not at all; a link is refused.
+
     Parameters
     ----------
     picture : Axes or Figure
@@ -182,10 +188,17 @@ def save(picture: Axes | Figure, path: str | Path, *, dpi: int = 300) -> Path:
     Raises
     ------
     ValueError
-        For another ending.
+        For another ending, or a link.
     OSError
         If the file cannot be written.
     """
+    file = checked_file(path)
+    replace_file(file, picture_bytes(picture, file, dpi=dpi))
+    return file
+
+
+def picture_bytes(picture: Axes | Figure, path: str | Path, *, dpi: int = 300) -> bytes:
+    """What `save` writes to a file of this name."""
     file = checked_file(path)
     figure: Any = picture.figure if isinstance(picture, Axes) else picture
     kind = file.suffix.lower()[1:]
@@ -194,5 +207,6 @@ def save(picture: Axes | Figure, path: str | Path, *, dpi: int = 300) -> Path:
     # TrueType fonts, as journals ask for.
     settings: Any = {"pdf.fonttype": 42, "svg.hashsalt": "delaystability"}
     with matplotlib.rc_context(settings):
-        figure.savefig(file, format=kind, dpi=dpi, metadata=metadata)
-    return file
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=kind, dpi=dpi, metadata=metadata)
+    return drawn.getvalue()

@@ -11,7 +11,7 @@ from delaystability.theory.derivation import Derivation, Report
 from delaystability.theory.prose import mentioned
 from delaystability.theory.registry import named, names, parts, report_of
 
-__all__ = ["Chapter", "Entry", "collected", "counted", "entries", "needs"]
+__all__ = ["Chapter", "Entry", "collected", "counted", "entries", "needs", "with_needs"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,18 @@ def needs(derivation: Derivation) -> set[str]:
     return found - {derivation.name}
 
 
+def with_needs(derivations: Iterable[Derivation]) -> dict[str, Derivation]:
+    """The derivations and all that they need, directly or not, by name."""
+    chosen = {derivation.name: derivation for derivation in derivations}
+    waiting = list(chosen.values())
+    while waiting:
+        for name in sorted(needs(waiting.pop())):
+            if name not in chosen:
+                chosen[name] = named(name)
+                waiting.append(chosen[name])
+    return chosen
+
+
 def collected(
     derivations: Iterable[Derivation], reports: Sequence[Report] = ()
 ) -> tuple[Chapter, ...]:
@@ -60,13 +72,7 @@ def collected(
     A derivation is checked, unless its report is given. One that is not in the registry has a
     chapter of its own at the end.
     """
-    chosen = {derivation.name: derivation for derivation in derivations}
-    waiting = list(chosen.values())
-    while waiting:
-        for name in sorted(needs(waiting.pop())):
-            if name not in chosen:
-                chosen[name] = named(name)
-                waiting.append(chosen[name])
+    chosen = with_needs(derivations)
     known = {report.name: report for report in reports}
     told = {
         name: Entry(derivation, known.get(name) or report_of(derivation))

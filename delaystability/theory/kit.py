@@ -6,13 +6,14 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from delaystability.output_files import checked_folder, write_files
 from delaystability.theory.article import cited_keys, document, tex_source
-from delaystability.theory.collection import Entry, collected, entries, needs
+from delaystability.theory.collection import Entry, collected, entries, needs, with_needs
 from delaystability.theory.derivation import Derivation, Report
 from delaystability.theory.latex import fragment
 from delaystability.theory.references import LITERATURE
 
-__all__ = ["write_kit"]
+__all__ = ["checked_kit", "write_kit"]
 
 _SETTING_HEAD = r"""% The setting: what a delayed optimizer, its gain and its threshold are.
 % Preamble: \usepackage{amsmath,amsthm}, \usepackage{cleveref}, \input{macros}.
@@ -41,8 +42,10 @@ def write_kit(
     Raises
     ------
     ValueError
-        If the folder cannot be made or written to.
+        If the folder cannot be made or written to, or holds files of these names that this package
+        did not write or that were changed since.
     """
+    checked_kit(folder, derivations)
     chapters = collected(derivations, reports)
     told = entries(chapters)
     setting = _SETTING_HEAD + tex_source("setting")
@@ -63,14 +66,20 @@ def write_kit(
         **theorems,
         "references.bib": "\n\n".join(LITERATURE[key].bibtex(key) for key in keys) + "\n",
     }
-    root = Path(folder)
-    try:
-        (root / "theorems").mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (root / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"folder must be writable; got {str(root)!r}: {error}") from error
-    return tuple(root / name for name in files)
+    return write_files(folder, files)
+
+
+def checked_kit(folder: str | Path, derivations: Sequence[Derivation]) -> Path:
+    """The folder, in which the kit of these derivations may be written; refused before any work.
+
+    Raises
+    ------
+    ValueError
+        As by `write_kit`.
+    """
+    names = ["article.tex", "macros.tex", "setting.tex", "references.bib"]
+    names += [f"theorems/{name}.tex" for name in with_needs(derivations)]
+    return checked_folder("folder", folder, names)
 
 
 def _with_head(entry: Entry) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from delaystability import __version__
 from delaystability.optimizers import CATALOGUE
+from delaystability.output_files import checked_folder, write_files
 from delaystability.theory.bounds_json import bounds_data
 from delaystability.theory.registry import checked, named
 from delaystability.theory.registry import names as theorem_names
@@ -21,7 +22,7 @@ from delaystability.translation.samples import (
     threshold_function,
 )
 
-__all__ = ["export", "source_code"]
+__all__ = ["checked_export", "export", "source_code"]
 
 _RULES = ("max_learning_rate", "max_sharpness", "adjust_learning_rate")
 _MOST_SAMPLES = 1000
@@ -61,7 +62,8 @@ def export(
     language : str
         One of c, cpp, fortran, jax, javascript, julia, python, rust and torch.
     folder : path
-        Where the files go; made if it does not exist. Files of the same names are replaced.
+        Where the files go; made if it does not exist. Files of an earlier export are replaced;
+        others of the same names, and what was changed since, are refused.
     optimizers : name or names of the catalogue, optional
         All by default.
     samples : int, 1 to 1000
@@ -88,9 +90,9 @@ def export(
     if not 1 <= samples <= _MOST_SAMPLES:
         raise ValueError(f"samples must be an integer from 1 to {_MOST_SAMPLES}; got {samples}")
     names = _checked_optimizers(optimizers)
-    place = _checked_folder(folder)
     writer = _writer(language, names, _SUBJECT)
     tester = _writer(language, names, _TEST)
+    place = _checked_folder(folder, writer)
     values = [sample for name in names for sample in certified_samples(name, samples)]
     refused = [
         refusal
@@ -102,10 +104,7 @@ def export(
         "README.md": _readme(writer, names),
         "bounds.json": _bounds(names),
     }
-    place.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (place / name).write_text(text, encoding="utf-8", newline="\n")
-    return tuple(place / name for name in files)
+    return write_files(place, files)
 
 
 def source_code(language: str, optimizers: str | Iterable[str] | None = None) -> dict[str, str]:
@@ -175,13 +174,30 @@ def _checked_optimizers(optimizers: str | Iterable[str] | None) -> list[str]:
     return [name for name in CATALOGUE if name in wanted]
 
 
-def _checked_folder(folder: str | os.PathLike[str]) -> Path:
+def checked_export(
+    language: str,
+    folder: str | os.PathLike[str],
+    optimizers: str | Iterable[str] | None = None,
+) -> Path:
+    """The folder, in which `export` may write; refused before any work.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As by `export`.
+    """
+    _check_language(language)
+    return _checked_folder(folder, _writer(language, _checked_optimizers(optimizers), _SUBJECT))
+
+
+def _checked_folder(folder: str | os.PathLike[str], writer: Language) -> Path:
     if not isinstance(folder, (str, os.PathLike)):
         raise TypeError(f"folder must be a path; got {folder!r}")
     place = Path(folder)
     if place.exists() and not place.is_dir():
         raise ValueError(f"folder must be a directory or not exist yet; got the file {place}")
-    return place
+    names = [*writer.sources(), writer.test_file, "README.md", "bounds.json"]
+    return checked_folder("folder", place, names)
 
 
 def _readme(writer: Language, names: list[str]) -> str:

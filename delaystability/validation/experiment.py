@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delaystability.arguments import checked_count
 from delaystability.json_data import plain
+from delaystability.output_files import checked_folder, write_files
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.provenance import Provenance, provenance
 from delaystability.validation.sweeps.backends import checked_backend, checked_workers
 from delaystability.validation.sweeps.run import Progress, SweepReport, run_sweep
 from delaystability.validation.sweeps.store import Description, Store
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
+from delaystability.validation.verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +30,6 @@ __all__ = [
     "ExperimentResult",
     "Finding",
     "Verdict",
-    "checked_folder",
     "run_experiment",
 ]
 
@@ -37,68 +37,6 @@ SIZES = ("quick", "default", "full")
 """Seconds, minutes, and as long as it takes."""
 
 _RESOLUTION = 150  # dots per inch of the figures
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One statement that the experiment decides.
-
-    Attributes
-    ----------
-    statement : str
-        What is claimed.
-    measured : str
-        What was found, with its statistics: number of trials, confidence interval.
-    required : str
-        What it must be for the statement to hold.
-    holds : bool
-    statistics : mapping of plain data
-        The numbers in ``measured``, for programs.
-    """
-
-    statement: str
-    measured: str
-    required: str
-    holds: bool
-    statistics: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What an experiment found.
-
-    Attributes
-    ----------
-    lines : tuple of Finding, at least one
-        Negative controls among them: what must fail, and does.
-    summary : mapping of plain data
-        Further numbers worth reporting, which decide nothing.
-
-    Raises
-    ------
-    ValueError
-        If there is no line.
-    """
-
-    lines: tuple[Finding, ...]
-    summary: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.lines:
-            raise ValueError("lines must hold at least one Finding; got none")
-
-    @property
-    def holds(self) -> bool:
-        """Whether every statement holds."""
-        return all(line.holds for line in self.lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {
-            "holds": self.holds,
-            "lines": [plain(vars(line)) for line in self.lines],
-            "summary": plain(self.summary),
-        }
 
 
 @dataclass(frozen=True)
@@ -135,6 +73,7 @@ class Experiment:
     judge: Callable[[Sequence[FinishedTrial]], Verdict]
     figures: Callable[[Sequence[FinishedTrial]], Mapping[str, Figure]]
     takes_data: bool = False
+    broken: Callable[[FinishedTrial], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -181,24 +120,6 @@ class ExperimentResult:
         }
 
 
-def checked_folder(folder: str | Path) -> Path:
-    """The folder, made if it is missing, and tried for writing before any work is done.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be made or written to.
-    """
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise ValueError(f"folder must be a writable folder; got {str(path)!r}: {error}") from error
-    return path
-
-
 def run_experiment(
     experiment: Experiment,
     folder: str | Path,
@@ -215,7 +136,8 @@ def run_experiment(
     """Run what is missing of an experiment, judge it, and write its files.
 
     FOLDER/NAME.sqlite holds the trials, NAME.json the verdict, NAME-*.png are the figures.
-    Interrupted at any moment, the same call goes on with the trials that are finished.
+    Interrupted at any moment, the same call goes on with the trials that are finished. Trials whose
+    environment broke are run again, and make the verdict invalid until they are whole.
 
     Parameters
     ----------
@@ -235,7 +157,8 @@ def run_experiment(
     Raises
     ------
     ValueError
-        For an argument that is not what is described here, or a file of another sweep.
+        For an argument that is not what is described here, a file of another sweep, or files of
+        these names that this package did not write.
     SweepError
         If a chunk of trials failed; run it again to go on.
     """
@@ -248,7 +171,7 @@ def run_experiment(
         raise ValueError(f"data must be None: the experiment {experiment.name!r} uses no data set")
     backend = checked_backend(backend)
     workers = 1 if workers is None and chosen.type == "cuda" else checked_workers(workers)
-    path = checked_folder(folder)
+    path = _checked_folder(folder, experiment.name)
 
     settings = {"size": size, "seed": seed, "device": str(chosen), "dtype": dtype}
     extra = {"data": data} if experiment.takes_data else {}
@@ -265,18 +188,17 @@ def run_experiment(
     )
     database = path / f"{experiment.name}.sqlite"
     with Store.open(database, description) as store:
+        store.forget(_broken(experiment, _finished(chunks, store.finished())))
         sweep = run_sweep(
             chunks, experiment.run, store, backend=backend, workers=workers, progress=progress
         )
         results = store.finished()
-    trials = [
-        FinishedTrial(trial, results[trial.key]) for chunk in chunks for trial in chunk.trials
-    ]
+    trials = _finished(chunks, results)
     verdict = experiment.judge(trials)
-    figures = tuple(
-        _save(figure, path / f"{experiment.name}-{name}.png")
+    drawn = {
+        f"{experiment.name}-{name}.png": _png(figure)
         for name, figure in experiment.figures(trials).items()
-    )
+    }
     result = ExperimentResult(
         experiment=experiment,
         settings=settings | ({"data": None if data is None else str(data)} if extra else {}),
@@ -284,18 +206,38 @@ def run_experiment(
         sweep=sweep,
         database=database,
         report=path / f"{experiment.name}.json",
-        figures=figures,
+        figures=tuple(path / name for name in drawn),
         provenance=origin,
         seconds=time.perf_counter() - began,
     )
-    unfinished = result.report.with_suffix(".json.part")
-    unfinished.write_text(json.dumps(result.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
-    os.replace(unfinished, result.report)
+    told = json.dumps(result.to_dict(), indent=2, allow_nan=False)
+    write_files(path, drawn | {result.report.name: told})
     return result
 
 
-def _save(figure: Figure, path: Path) -> Path:
-    unfinished = path.with_suffix(".png.part")
-    figure.savefig(unfinished, dpi=_RESOLUTION, format="png")
-    os.replace(unfinished, path)
-    return path
+def _checked_folder(folder: str | Path, name: str) -> Path:
+    """The folder, in which the experiment of this name may write; its database checks itself."""
+    there = [path.name for path in Path(folder).glob(f"{name}-*.png")]
+    return checked_folder("folder", folder, [f"{name}.json", *there])
+
+
+def _finished(chunks: Sequence[Chunk], results: Mapping[str, str]) -> list[FinishedTrial]:
+    """The trials that have a result, in the order of the plan."""
+    return [
+        FinishedTrial(trial, results[trial.key])
+        for chunk in chunks
+        for trial in chunk.trials
+        if trial.key in results
+    ]
+
+
+def _broken(experiment: Experiment, trials: Sequence[FinishedTrial]) -> list[str]:
+    """The keys of the trials whose environment broke."""
+    broken = experiment.broken
+    return [] if broken is None else [trial.trial.key for trial in trials if broken(trial)]
+
+
+def _png(figure: Figure) -> bytes:
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=_RESOLUTION, format="png")
+    return drawn.getvalue()

@@ -1,6 +1,7 @@
 """One page of Markdown about experiments that were run, from the files that they wrote.
 
 Run with ``python -m delaystability.validation.results_page FOLDER``: reads FOLDER/NAME/NAME.json.
+With ``summary`` after it: what `delaystability.validation.committed` reads, as JSON.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["results_page"]
+__all__ = ["results_page", "results_summary"]
 
 _HEAD = """<!-- Written by delaystability.validation.results_page; a test compares it. -->
 
 # Experiments
 
 What trained networks and simulated loops did, against what the theory says. A statement that does
-not hold stands here as it came out. Every experiment is one command,
-`delaystability validate NAME`; with `--quick` it takes seconds, with `--full` hours.
+not hold stands here as it came out; *undecided* is one whose interval is wider than what is
+required, or which has fewer cases than it takes to tell it from chance (six, if all of them have to
+agree). Every experiment is one command, `delaystability validate NAME`; with `--quick` it takes
+seconds, with `--full` hours.
 """
 
 
@@ -35,10 +38,7 @@ def results_page(folder: Path) -> str:
     ValueError
         If there is no such file.
     """
-    files = sorted(folder.glob("*/*.json"))
-    if not files:
-        raise ValueError(f"folder must hold NAME/NAME.json of experiments; none are in {folder}")
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    results = _results(folder)
     rows = [
         f"| [{found['experiment']}](#{found['experiment']}) | {found['title']} | {found['trials']} "
         f"| {_outcome(found)} |"
@@ -48,9 +48,50 @@ def results_page(folder: Path) -> str:
     return "\n".join([_HEAD, *index, "", *map(_section, results)])
 
 
+def results_summary(folder: Path) -> list[dict[str, Any]]:
+    """What the experiments in a folder found, in short: plain data for the report.
+
+    Raises
+    ------
+    ValueError
+        As by `results_page`.
+    """
+    return [
+        {
+            "experiment": found["experiment"],
+            "size": found["settings"]["size"],
+            "date": found["provenance"]["date"][:10],
+            "trials": found["trials"],
+            "statements": len(found["verdict"]["lines"]),
+            **{
+                word: [line["statement"] for line in found["verdict"]["lines"] if named(line)]
+                for word, named in (
+                    ("fails", lambda line: line["outcome"] == "fails"),
+                    ("undecided", lambda line: line["outcome"] == "undecided"),
+                )
+            },
+        }
+        for found in _results(folder)
+    ]
+
+
+def _results(folder: Path) -> list[dict[str, Any]]:
+    files = sorted(folder.glob("*/*.json"))
+    if not files:
+        raise ValueError(f"folder must hold NAME/NAME.json of experiments; none are in {folder}")
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    for found in results:
+        for line in found["verdict"]["lines"]:
+            # Files of earlier versions say only this.
+            line.setdefault("outcome", "holds" if line["holds"] else "fails")
+    return results
+
+
 def _outcome(found: dict[str, Any]) -> str:
     lines = found["verdict"]["lines"]
-    return f"{sum(line['holds'] for line in lines)} of {len(lines)}"
+    undecided = sum(line["outcome"] == "undecided" for line in lines)
+    told = f", {undecided} undecided" if undecided else ""
+    return f"{sum(line['outcome'] == 'holds' for line in lines)} of {len(lines)}{told}"
 
 
 def _section(found: dict[str, Any]) -> str:
@@ -80,8 +121,16 @@ def _row(line: dict[str, Any]) -> str:
     cells = [line["statement"], line["measured"], line["required"]]
     # A bar would end the cell.
     safe = (cell.replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(safe)} | {'holds' if line['holds'] else '**fails**'} |"
+    outcome = line["outcome"]
+    told = outcome if outcome == "holds" else f"**{outcome}**"
+    if outcome == "undecided" and line["count"] < line["needed"]:
+        told += f" (n = {line['count']}, needs {line['needed']})"
+    return f"| {' | '.join(safe)} | {told} |"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(results_page(Path(sys.argv[1])))
+    place = Path(sys.argv[1])
+    if sys.argv[2:] == ["summary"]:
+        print(json.dumps(results_summary(place), indent=1))
+    else:
+        sys.stdout.write(results_page(place))

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 from delaystability.numerics.certificate import Certificate, certify
 from delaystability.optimizers import CATALOGUE
 from delaystability.theory.collection import Chapter, collected, entries
+from delaystability.validation.committed import Committed, committed_results, committed_text
 from delaystability.validation.experiment import ExperimentResult, Finding
+from delaystability.validation.verdict import Outcome
 
 if TYPE_CHECKING:
     from delaystability.verification.job import Verification
 
 __all__ = [
+    "BANNER",
     "Contents",
     "ExperimentPart",
     "Picture",
@@ -29,9 +32,18 @@ __all__ = [
     "certificate_key",
     "contents",
     "enclosure",
+    "known",
     "slug",
     "trained_rows",
 ]
+
+BANNER = {
+    Outcome.HOLDS: "Every check holds",
+    Outcome.UNDECIDED: "No check failed, but some are undecided",
+    Outcome.FAILS: "Some checks failed",
+    Outcome.INVALID: "Some experiments are invalid: repeat them",
+}
+"""The first words of the report."""
 
 _TRAINED_DIGITS = 10
 _STEPS = ("proved", "deduced", "cited", "tested", "failed")
@@ -47,8 +59,8 @@ class StatementRow:
 
     @property
     def status(self) -> str:
-        """Data never prove: "seen" if the statement holds in the trials, or "not seen"."""
-        return "seen" if self.finding.holds else "not seen"
+        """Data never prove: "seen" if the statement holds, "not seen" if the trials refute it."""
+        return known(self.finding.outcome)
 
 
 @dataclass(frozen=True)
@@ -114,9 +126,9 @@ class ExperimentPart:
         return self.result.experiment.name
 
     @property
-    def holds(self) -> bool:
-        """Whether every statement holds."""
-        return self.result.verdict.holds
+    def status(self) -> str:
+        """That of all its statements together."""
+        return known(self.result.verdict.outcome)
 
     @property
     def command(self) -> str:
@@ -197,9 +209,33 @@ class Contents:
         return tuple(row for part in self.experiments for row in part.statements)
 
     @property
-    def seen(self) -> int:
-        """How many statements hold."""
-        return sum(row.finding.holds for row in self.statements)
+    def counted(self) -> str:
+        """How many statements hold, fail and are undecided, in words."""
+        counts = self.found.outcomes
+        told = (
+            f"{counts['holds']} hold, {counts['fails']} fail, {counts['undecided']} are undecided"
+        )
+        return told + (f", {counts['invalid']} are invalid" if counts["invalid"] else "")
+
+    @property
+    def banner(self) -> str:
+        """The verdict in a sentence: counts, and the size at which they were made."""
+        size = self.settings["size"]
+        return (
+            f"Of {len(self.statements)} statements on trained networks and simulated loops, at "
+            f"{size} size, {self.counted}."
+        )
+
+    @property
+    def published(self) -> tuple[Committed, ...]:
+        """The results that come with the package."""
+        return committed_results()
+
+    @property
+    def committed(self) -> str:
+        """What the published results say, failures included."""
+        text = committed_text()
+        return f"{text[0].upper()}{text[1:]}."
 
     @property
     def trials(self) -> int:
@@ -281,6 +317,11 @@ def _trained_row(cell: dict[str, Any], anchor: str) -> TrainedRow:
         at_edge=cell["at_edge"],
         statement=anchor,
     )
+
+
+def known(outcome: Outcome) -> str:
+    """How a statement is known from trials, which never prove it."""
+    return {Outcome.HOLDS: "seen", Outcome.FAILS: "not seen"}.get(outcome, outcome.value)
 
 
 def certificate_key(name: str, momentum: float | None, delay: int) -> str:

@@ -6,12 +6,15 @@ import re
 import unicodedata
 
 from delaystability.theory.bibliography import latex_escaped
+from delaystability.validation.verdict import Outcome
 from delaystability.verification.contents import (
+    BANNER,
     Contents,
     ExperimentPart,
     Picture,
     TrainedRow,
     enclosure,
+    known,
 )
 from delaystability.verification.thresholds import ThresholdRow
 
@@ -20,6 +23,8 @@ __all__ = ["PACKAGES", "latex_text", "results", "verdict"]
 PACKAGES = r"""\usepackage{graphicx,xcolor}
 \definecolor{good}{HTML}{00694F}
 \definecolor{bad}{HTML}{A12000}
+\definecolor{open}{HTML}{8A5A00}
+\newcommand{\undecided}[1]{\leavevmode{\small\sffamily\color{open}#1}}
 \newcommand{\known}[1]{\leavevmode{\small\sffamily\color{good}#1}}
 \makeatletter
 % A figure that stays where it is: floats and tables over several pages do not go together.
@@ -83,8 +88,13 @@ def _code(text: str) -> str:
     return rf"\texttt{{{latex_text(text).replace('--', '-{}-')}}}"
 
 
-def _known(holds: bool, good: str = "seen", bad: str = "not seen") -> str:
+def _known(holds: bool, good: str, bad: str) -> str:
     return rf"\known{{{good}}}" if holds else rf"\failed{{{bad}}}"
+
+
+def _outcome(outcome: Outcome) -> str:
+    macro = {Outcome.HOLDS: "known", Outcome.UNDECIDED: "undecided"}.get(outcome, "failed")
+    return rf"\{macro}{{{known(outcome)}}}"
 
 
 def verdict(shown: Contents) -> str:
@@ -109,7 +119,7 @@ def verdict(shown: Contents) -> str:
         ),
         (
             "Trained",
-            rf"{shown.seen} of {len(shown.statements)} statements hold, seen in {shown.trials} "
+            rf"{len(shown.statements)} statements: {shown.counted}, in {shown.trials} "
             r"trained networks and simulated loops.",
             r"\cref{sec:measured}",
         ),
@@ -144,12 +154,16 @@ def verdict(shown: Contents) -> str:
 
 
 def _banner(shown: Contents) -> str:
+    said = latex_text(f" {shown.banner} {shown.committed}")
     if shown.found.ok:
-        return r"\noindent\textbf{\color{good}Every check holds.}"
-    items = "\n".join(rf"\item {_breakable(latex_text(f))}" for f in shown.found.failures)
+        colour = "good" if shown.found.outcome is Outcome.HOLDS else "open"
+        banner = BANNER[shown.found.outcome]
+        return rf"\noindent\textbf{{\color{{{colour}}}{banner}.}}{said}"
+    failures = (*shown.found.failures, *shown.found.invalid)
+    items = "\n".join(rf"\item {_breakable(latex_text(f))}" for f in failures)
     return (
-        rf"\noindent{{\Large\bfseries\color{{bad}}Some checks failed: "
-        rf"{len(shown.found.failures)}.}}"
+        rf"\noindent{{\Large\bfseries\color{{bad}}{BANNER[shown.found.outcome]}: "
+        rf"{len(failures)}.}}{said}"
         "\n{\\small\\color{bad}\\begin{itemize}\n" + items + "\n\\end{itemize}}"
     )
 
@@ -178,7 +192,8 @@ def _experiment(part: ExperimentPart, shown: Contents) -> str:
     rows = [
         rf"{row.number} & {_cell(row.finding.statement)} & {_cell(row.finding.measured)} & "
         rf"{_cell(row.finding.required)} & "
-        rf"{_known(row.finding.holds)} \\ \noalign{{\vskip 3pt}}"
+        rf"\raggedright\arraybackslash {_outcome(row.finding.outcome)} "
+        rf"{row.finding.evidence} \\ \noalign{{\vskip 3pt}}"
         for row in part.statements
     ]
     size, trials = part.result.settings["size"], part.result.sweep.trials
@@ -186,13 +201,13 @@ def _experiment(part: ExperimentPart, shown: Contents) -> str:
         [
             rf"\subsection{{{latex_text(part.result.experiment.title)}}}"
             rf"\label{{sec:experiment-{part.name}}}",
-            rf"{_known(part.holds)} in {trials} trials of {size} size, "
+            rf"{_outcome(part.result.verdict.outcome)} in {trials} trials of {size} size, "
             rf"{part.result.seconds:.3g} s. Trials: {_code(part.result.database.name)}; "
             rf"statistics and provenance: {_code(part.result.report.name)}; again: "
             rf"{_code(part.command)}.",
             _trained(part.trained, shown) if part.trained else "",
             r"{\footnotesize\setlength{\tabcolsep}{4pt}",
-            r"\begin{longtable}{@{}rp{54mm}p{43mm}p{33mm}l@{}}",
+            r"\begin{longtable}{@{}rp{50mm}p{40mm}p{31mm}p{20mm}@{}}",
             r"& Statement & found & required & \\[2pt] \hline \noalign{\vskip 3pt} \endhead",
             *rows,
             r"\end{longtable}}",

@@ -13,6 +13,7 @@ from delaystability.theory.collection import entries
 from delaystability.theory.html import proof_html, reference_html, statement_html
 from delaystability.theory.references import REFERENCES
 from delaystability.verification.contents import (
+    BANNER,
     Picture,
     certificate_key,
     contents,
@@ -56,6 +57,7 @@ def page(found: Verification, beside: Sequence[str] = ()) -> str:
         it=shown,
         found=found,
         beside=list(beside),
+        banner=BANNER[found.outcome],
         entries=entries(shown.chapters),
         certificate_key=certificate_key,
         certified=svg(certified_figure(found.thresholds)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from delaystability.output_files import write_files
 from delaystability.theory.article import cited_keys, document, tex_source
 from delaystability.theory.collection import Entry, entries
 from delaystability.theory.latex import fragment
@@ -59,19 +61,23 @@ def write_pdf(found: Verification, folder: str | Path) -> Path:
     ------
     PdfError
         If LaTeX is missing or refuses the text; report.tex stays.
+    ValueError
+        If files of these names are there that this package did not write.
     """
     root = Path(folder).absolute()
-    certified_figure(found.thresholds).savefig(
-        root / "certified-thresholds.pdf", metadata={"CreationDate": None}
+    drawn = io.BytesIO()
+    certified_figure(found.thresholds).savefig(drawn, format="pdf", metadata={"CreationDate": None})
+    write_files(
+        root, {"certified-thresholds.pdf": drawn.getvalue(), "report.tex": report_tex(found)}
     )
-    (root / "report.tex").write_text(report_tex(found), encoding="utf-8")
     missing = missing_for_pdf()
     if missing is not None:
         raise PdfError(missing)
     with tempfile.TemporaryDirectory() as scratch:
         for _ in range(_RUNS):
             _pdflatex(root, scratch)
-        return Path(shutil.copy(Path(scratch) / "report.pdf", root / "report.pdf"))
+        printed = (Path(scratch) / "report.pdf").read_bytes()
+    return write_files(root, {"report.pdf": printed})[0]
 
 
 def _pdflatex(root: Path, scratch: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.validation.experiment import Finding, Verdict
 from delaystability.validation.experiments.edge_runs import (
     ABOVE,
     BAND,
@@ -18,13 +17,12 @@ from delaystability.validation.experiments.edge_runs import (
 )
 from delaystability.validation.statistics import median_interval, share_interval
 from delaystability.validation.sweeps.trial import FinishedTrial
+from delaystability.validation.verdict import FEWEST, Decision, Finding, Outcome, Verdict, all_of
 
 __all__ = ["FREE_SHARPNESS", "judge"]
 
 FREE_SHARPNESS = 1.25
 """What a free run's sharpness must reach, as a multiple of the predicted edge of the others."""
-
-_FEWEST = 6  # values that have a 95 % interval of their median
 
 
 def judge(trials: Sequence[FinishedTrial]) -> Verdict:
@@ -70,7 +68,7 @@ def _optimizer_line(cells: Sequence[Cell]) -> Finding:
     parts = [f"{good} of {len(cells)} delays"]
     if not np.isnan(values).any():
         parts.append(f"medians {values.min():.3f} to {values.max():.3f}")
-    if len(medians) >= _FEWEST:
+    if len(medians) >= FEWEST:
         parts.append(f"median of the runs {median_interval(medians).text('.3f')}")
     parts += [_told(cell) for cell in cells if not cell.at_edge]
     return Finding(
@@ -79,7 +77,7 @@ def _optimizer_line(cells: Sequence[Cell]) -> Finding:
         "; ".join(parts),
         f"for each delay a median of lr × sharpness / threshold from {BAND[0]} to {BAND[1]} over "
         "the last third of the runs, which start below",
-        good == len(cells),
+        all_of(len(cells) - good, sum(len(cell.runs) for cell in cells)),
         {"cells": [cell.to_dict() for cell in cells]},
     )
 
@@ -104,9 +102,10 @@ def _told(cell: Cell) -> str:
 
 
 def _control_line(kind: str, cells: Sequence[Cell]) -> Finding:
+    judged = [cell for cell in cells if cell.controls[kind]]
     values = {
         f"{cell.title}, by {title}": value
-        for cell in cells
+        for cell in judged
         for title, value in cell.controls[kind].items()
     }
     explained = [name for name, value in values.items() if _in_band(value)]
@@ -118,8 +117,10 @@ def _control_line(kind: str, cells: Sequence[Cell]) -> Finding:
     return Finding(
         f"Control: judged by the threshold for {kind}, no run is at its edge",
         "; ".join([told, *explained, *([f"{unknown} unknown"] if unknown else [])]),
-        f"no median from {BAND[0]} to {BAND[1]}, of at least one",
-        bool(values) and not explained and not unknown,
+        f"no median from {BAND[0]} to {BAND[1]}",
+        all_of(len(explained), len(judged))
+        if explained or not unknown
+        else Decision(Outcome.UNDECIDED, len(judged), FEWEST),
         {"share": share.to_dict() if share is not None else None, "ratios": values},
     )
 
@@ -132,8 +133,8 @@ def _free_line(free: Sequence[EdgeRun], cells: Sequence[Cell]) -> Finding:
         "Control: with a learning rate that leaves it free, the sharpness passes the edge at which "
         "the others stay",
         f"{shown} times the edge (one number a run)" if reached else "no free run",
-        f"every free run at {FREE_SHARPNESS} times the edge or more, of at least one",
-        bool(reached) and min(reached) >= FREE_SHARPNESS,
+        f"every free run at {FREE_SHARPNESS} times the edge or more",
+        all_of(sum(not value >= FREE_SHARPNESS for value in reached), len(reached)),
         {"reached": reached},
     )
 

@@ -8,9 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.validation.experiment import Finding, Verdict
 from delaystability.validation.statistics import median_interval, share_interval
 from delaystability.validation.sweeps.trial import FinishedTrial
+from delaystability.validation.verdict import (
+    FEWEST,
+    Decision,
+    Finding,
+    Outcome,
+    Verdict,
+    at_least,
+    every,
+    inside,
+)
 
 __all__ = ["FAR", "NEAR", "RESOLVED", "Escapes", "judge"]
 
@@ -113,8 +122,8 @@ def judge(trials: Sequence[FinishedTrial]) -> Verdict:
             f"The critical learning rate is within {100 * NEAR:g} % of a*/S",
             f"in {int(near.sum())} of {cells} cells at {minima} minima: "
             f"{share.text('.3g', 100, ' %')}",
-            f"at least {100 * _SHARE:g} % of the cells",
-            share.value >= _SHARE,
+            f"at least {100 * _SHARE:g} % of the cells, with the whole interval",
+            at_least(int(near.sum()), cells, _SHARE),
             share.to_dict(),
         )
     ]
@@ -125,7 +134,7 @@ def judge(trials: Sequence[FinishedTrial]) -> Verdict:
                 "The critical learning rate has no bias",
                 f"median of measured / predicted {ratio.text('.5f')}",
                 "the whole interval within 0.99 to 1.01",
-                ratio.low >= 0.99 and ratio.high <= 1.01,
+                inside(ratio, 0.99, 1.01),
                 ratio.to_dict(),
             )
         )
@@ -136,8 +145,8 @@ def judge(trials: Sequence[FinishedTrial]) -> Verdict:
         Finding(
             "Runs return to the minimum below a*/S and leave it above",
             f"{int(sided.sum())} of {sided.size} runs: {sides.text('.4g', 100, ' %')}",
-            f"at least {100 * _SHARE:g} % of the runs",
-            sides.value >= _SHARE,
+            f"at least {100 * _SHARE:g} % of the runs, with the whole interval",
+            at_least(int(sided.sum()), sided.size, _SHARE),
             sides.to_dict(),
         )
     )
@@ -151,8 +160,8 @@ def judge(trials: Sequence[FinishedTrial]) -> Verdict:
             f"{100 * FAR:g} %",
             f"in {int(far.sum())} of {cells} cells: {control.text('.3g', 100, ' %')}; the nearest "
             f"is {100 * nearest:.3g} % off",
-            f"at least {100 * _SHARE:g} % of the cells",
-            control.value >= _SHARE,
+            f"at least {100 * _SHARE:g} % of the cells, with the whole interval",
+            at_least(int(far.sum()), cells, _SHARE),
             control.to_dict(),
         )
     )
@@ -162,18 +171,20 @@ def judge(trials: Sequence[FinishedTrial]) -> Verdict:
 def _rates_line(found: Escapes) -> Finding:
     chosen = found.growing & found.resolved
     statement = "Above a*/S the distance grows at the rate ln|z_max| of the characteristic roots"
-    required = "the whole interval within 0.99 to 1.01, at least 95 % of the runs within 5 %"
+    required = "both whole intervals: within 0.99 to 1.01, and at least 95 % of the runs within 5 %"
     if not chosen.any():
-        return Finding(statement, "no growth rate is resolved", required, False)
+        nothing = Decision(Outcome.UNDECIDED, 0, FEWEST)
+        return Finding(statement, "no growth rate is resolved", required, nothing)
     ratios = (found.rates / found.predicted)[chosen]
     ratio = median_interval(ratios)
-    close = share_interval(int((np.abs(ratios - 1) <= 0.05).sum()), ratios.size)
+    hits = int((np.abs(ratios - 1) <= 0.05).sum())
+    close = share_interval(hits, ratios.size)
     return Finding(
         statement,
         f"median of measured / predicted {ratio.text('.5f')} over the well resolved runs of "
         f"{int(found.growing.sum())}; within 5 %: {close.text('.3g', 100, ' %')}",
         required,
-        ratio.low >= 0.99 and ratio.high <= 1.01 and close.value >= _SHARE,
+        every([inside(ratio, 0.99, 1.01), at_least(hits, ratios.size, _SHARE)]),
         {"ratio": ratio.to_dict(), "within_5_percent": close.to_dict()},
     )
 

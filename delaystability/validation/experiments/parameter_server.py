@@ -30,7 +30,7 @@ from delaystability.validation.experiments.parameter_server_prediction import (
 )
 from delaystability.validation.experiments.parameter_server_problems import PROBLEMS, Place, place
 from delaystability.validation.experiments.parameter_server_runs import Series
-from delaystability.validation.experiments.parameter_server_verdict import judge
+from delaystability.validation.experiments.parameter_server_verdict import broken, judge
 from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.parameter_server.crew import Crew
 from delaystability.validation.parameter_server.ledger import faults, worker_time_left
@@ -341,4 +341,5 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    broken=broken,
 )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.validation.experiment import Finding, Verdict
 from delaystability.validation.statistics import median_interval, share_interval
 from delaystability.validation.sweeps.trial import FinishedTrial
+from delaystability.validation.verdict import Finding, Verdict, all_of, at_least, inside
 
 __all__ = ["WRONG", "Decisions", "judge"]
 
@@ -90,7 +90,7 @@ def judge(trials: Sequence[FinishedTrial]) -> Verdict:
             "characteristic roots",
             f"median of measured / predicted {ratio.text('.5f')}",
             "the whole interval within 0.99 to 1.01",
-            ratio.low >= 0.99 and ratio.high <= 1.01,
+            inside(ratio, 0.99, 1.01),
             ratio.to_dict(),
         )
     )
@@ -101,13 +101,13 @@ def judge(trials: Sequence[FinishedTrial]) -> Verdict:
             Finding(
                 f"Control: thresholds {100 * WRONG:g} % too {word} misclassify",
                 f"{share.text('.3g', 100, ' %')} misclassified",
-                "more than 10 %, with the whole interval",
-                share.low > 0.1,
+                "at least 10 %, with the whole interval",
+                at_least(int(wrong.sum()), wrong.size, 0.1),
                 share.to_dict(),
             )
         )
-    inside = ~found.wrong()[~outside]
-    right = share_interval(int(inside.sum()), inside.size)
+    within = ~found.wrong()[~outside]
+    right = share_interval(int(within.sum()), within.size)
     summary = {
         "recursions": int(outside.size),
         "loops": len(trials),
@@ -127,6 +127,6 @@ def _none_wrong(kind: str, band: str, wrong: NDArray[np.bool_]) -> Finding:
         f"one {band} or more above it grows",
         f"{int(wrong.sum())} of {wrong.size} misclassified: {share.text('.2g', 100, ' %')}",
         "none",
-        not wrong.any(),
+        all_of(int(wrong.sum()), wrong.size),
         share.to_dict(),
     )

@@ -10,9 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.optimizers import CATALOGUE
-from delaystability.validation.experiment import Finding, Verdict
 from delaystability.validation.statistics import Interval, median_interval, share_interval
 from delaystability.validation.sweeps.trial import FinishedTrial
+from delaystability.validation.verdict import (
+    FEWEST,
+    Decision,
+    Finding,
+    Outcome,
+    Verdict,
+    all_of,
+    every,
+    inside,
+    outside,
+)
 
 __all__ = ["BAND", "Run", "Runs", "judge"]
 
@@ -170,7 +180,8 @@ def _same_sharpness(runs: Runs, series: tuple[str, float | None, int | None]) ->
     reference = adjusted.reference
     delays = [delay for delay in adjusted.values("delay") if delay > reference]
     intervals = {delay: median_interval(adjusted.ratios(delay)) for delay in delays}
-    lost = sum(run.diverged for run in adjusted.rows if run.delay >= reference)
+    judged = [run for run in adjusted.rows if run.delay >= reference]
+    lost = sum(run.diverged for run in judged)
     worst = max(intervals, key=lambda delay: abs(np.log(intervals[delay].value)))
     compared = "the synchronous one" if not reference else f"that of delay {reference}"
     early = [run for run in adjusted.rows if run.delay < reference]
@@ -186,9 +197,9 @@ def _same_sharpness(runs: Runs, series: tuple[str, float | None, int | None]) ->
         f"With the adjusted learning rate the final sharpness is {compared} "
         f"({series_title(series)})",
         f"ratio farthest from 1, at delay {worst}: {intervals[worst].text()}; "
-        f"{lost} of {sum(run.delay >= reference for run in adjusted.rows)} runs diverged{aside}",
-        f"the median ratio within {1 - BAND:g} to {1 + BAND:g} at every delay, no run diverged",
-        not lost and all(abs(found.value - 1) <= BAND for found in intervals.values()),
+        f"{lost} of {len(judged)} runs diverged{aside}",
+        f"the whole interval within {1 - BAND:g} to {1 + BAND:g} at every delay, no run diverged",
+        every([all_of(lost, len(judged)), *(_equal(found) for found in intervals.values())]),
         {str(delay): found.to_dict() for delay, found in intervals.items()},
     )
 
@@ -211,7 +222,7 @@ def _reachable(runs: Runs) -> Finding:
         f"median {late.text('.4f')}; of the synchronous runs {synchronous.text('.4f')}; strictly "
         f"below 1 in {strictly.text('.3g', 100, ' %')}",
         f"both whole intervals within {1 - BAND:g} to {1 + BAND:g}",
-        all(found.low >= 1 - BAND and found.high <= 1 + BAND for found in (late, synchronous)),
+        every([_equal(late), _equal(synchronous)]),
         {
             "delayed": late.to_dict(),
             "synchronous": synchronous.to_dict(),
@@ -237,7 +248,7 @@ def _falls(runs: Runs) -> Finding:
     )
     required = f"the whole interval of sharpness / edge within {1 - BAND:g} to {1 + BAND:g}"
     if not crossed:
-        return Finding(statement, "no such run", required, False)
+        return Finding(statement, "no such run", required, every([]))
     found = median_interval([run.sharpness / run.limit for run in crossed if run.sharpness])
     delays = ", ".join(str(delay) for delay in sorted({run.delay for run in crossed}))
     return Finding(
@@ -245,7 +256,7 @@ def _falls(runs: Runs) -> Finding:
         f"median {found.text()} at delays {delays}; free sharpness {free:.3g}; "
         f"{len(lost)} such runs diverged",
         required,
-        not lost and found.low >= 1 - BAND and found.high <= 1 + BAND,
+        every([all_of(len(lost), len(lost) + len(crossed)), _equal(found)]),
         found.to_dict(),
     )
 
@@ -253,9 +264,9 @@ def _falls(runs: Runs) -> Finding:
 def _diverges(runs: Runs) -> Finding:
     """Divergence with the learning rate kept, by where the start lies."""
     kept = runs.where(kind="selection", rule="kept", optimizer="sgd").rows
-    inside = [run.diverged for run in kept if run.initial_sharpness < run.limit]
+    below = [run.diverged for run in kept if run.initial_sharpness < run.limit]
     beyond = [run.diverged for run in kept if run.initial_sharpness > 2 * run.limit]
-    stays = share_interval(sum(inside), len(inside))
+    stays = share_interval(sum(below), len(below))
     leaves = share_interval(sum(beyond), len(beyond)) if beyond else _nothing()
     return Finding(
         "With the learning rate kept, SGD diverges where the start is far beyond the edge, and "
@@ -263,7 +274,7 @@ def _diverges(runs: Runs) -> Finding:
         f"{stays.text('.3g', 100, ' %')} diverged whose initial sharpness is below the edge, "
         f"{leaves.text('.3g', 100, ' %')} whose initial sharpness is above twice the edge",
         "0 % and 100 %",
-        stays.value == 0 and leaves.value == 1,
+        every([all_of(sum(below), len(below)), all_of(beyond.count(False), len(beyond))]),
         {"below": stays.to_dict(), "beyond": leaves.to_dict()},
     )
 
@@ -290,15 +301,17 @@ def _usable(runs: Runs) -> list[Finding]:
         Finding(
             f"{claim} a*(delay)",
             f"slope on log-log axes {right.text()}; {unknown} searches left the grid",
-            "the slope within 0.9 to 1.1, no search left the grid",
-            not unknown and abs(right.value - 1) <= 0.1,
+            "the whole interval within 0.9 to 1.1, no search left the grid",
+            Decision(Outcome.UNDECIDED, right.count, FEWEST)
+            if unknown
+            else inside(right, 0.9, 1.1),
             right.to_dict(),
         ),
         Finding(
             f"Control: {claim[0].lower()}{claim[1:]} 1/sqrt(delay + 1)",
             f"slope on log-log axes {wrong.text()}",
             "the whole interval outside 0.9 to 1.1",
-            wrong.low > 1.1 or wrong.high < 0.9,
+            outside(wrong, 0.9, 1.1),
             wrong.to_dict(),
         ),
     ]
@@ -316,9 +329,14 @@ def _other_sharpness(runs: Runs, rule: str) -> Finding:
         f"ratio to the synchronous one {ratio.text()}, 0 for each that diverged; "
         f"{lost} of {len(late)} did not train",
         f"the whole interval outside {1 - BAND:g} to {1 + BAND:g}",
-        ratio.high < 1 - BAND or ratio.low > 1 + BAND,
+        outside(ratio, 1 - BAND, 1 + BAND),
         ratio.to_dict(),
     )
+
+
+def _equal(found: Interval) -> Decision:
+    """Decide whether a ratio is 1 within the band."""
+    return inside(found, 1 - BAND, 1 + BAND)
 
 
 def _nothing() -> Interval:

@@ -20,7 +20,7 @@ from delaystability.validation.sweeps.backends import (
     checked_backend,
     checked_workers,
 )
-from delaystability.validation.sweeps.store import Store
+from delaystability.validation.sweeps.store import Store, count_trials
 from delaystability.validation.sweeps.trial import Chunk
 
 __all__ = ["Failure", "Progress", "SweepError", "SweepReport", "run_sweep"]
@@ -163,10 +163,15 @@ def _unless_broken(ended: Iterator[Attempt], backend: str, store: Store) -> Iter
     try:
         yield from ended
     except Exception as error:
-        raise SweepError(
-            f"the backend {backend!r} broke down, what was finished is kept in {store.path}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SweepError(f"the backend {backend!r} broke down ({told}); {_kept(store)}") from error
+
+
+def _kept(store: Store) -> str:
+    return (
+        f"{count_trials(store.path)} finished trials are kept in {store.path}: run the same "
+        "command again to go on"
+    )
 
 
 def _check_unique(chunks: Sequence[Chunk]) -> None:
@@ -185,7 +190,7 @@ def _told(failures: Sequence[Failure], chunks: int, store: Store) -> str:
     if len(failures) > _NAMED:
         lines.append(f"- and {len(failures) - _NAMED} more")
     return "\n".join(
-        [f"{len(failures)} of {chunks} chunks failed, the others are in {store.path}:", *lines]
+        [f"{len(failures)} of {chunks} chunks failed; {_kept(store)}. What failed:", *lines]
     )
 
 

@@ -7,21 +7,32 @@ opening.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from delaystability.validation.sweeps.refusals import (
+    StoreError,
+    count_trials,
+    damaged,
+    of_another_kind,
+    refusal,
+    refuse_foreign,
+    unwritten,
+)
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, Trial, canonical
 
-__all__ = ["Description", "Store", "read_trials"]
+__all__ = ["Description", "Store", "StoreError", "count_trials", "read_trials"]
 
 _APPLICATION = 0x64656C61  # "dela", in the file's header
-_LAYOUT = 1
+_LAYOUT = 2
 _COMMIT_WAIT = 60_000  # milliseconds for which a commit and a reader wait for each other
 
 _SCHEMA = """
@@ -34,7 +45,7 @@ CREATE TABLE chunks (
     session INTEGER NOT NULL REFERENCES provenance (session));
 CREATE TABLE trials (
     key TEXT PRIMARY KEY, chunk INTEGER NOT NULL REFERENCES chunks (number),
-    settings TEXT NOT NULL, result TEXT NOT NULL);
+    settings TEXT NOT NULL, result TEXT NOT NULL, sha256 TEXT NOT NULL);
 """
 
 _README = {
@@ -49,7 +60,8 @@ _README = {
     "UTC, ISO 8601. session: the row of provenance.",
     "trials": "One row for each finished trial. key: SHA-256 of experiment, version, common "
     "settings and the trial's settings, one to a line. chunk: the number in chunks. settings, "
-    "result: JSON with sorted names; null stands for a number that is not finite.",
+    "result: JSON with sorted names; null stands for a number that is not finite. sha256: of the "
+    "result, so that a damaged one is noticed.",
 }
 
 
@@ -98,21 +110,25 @@ class Store:
         Raises
         ------
         ValueError
-            If the folder is missing, another process writes to the file, or it is not the file of
-            a sweep with this experiment, version and settings.
+            If the folder is missing, another process writes to the file, it is damaged or a link,
+            or it is not the file of a sweep with this experiment, version and settings.
+        StoreError
+            If it cannot be written, such as on a full disk.
         """
         file = Path(path)
         if not file.parent.is_dir():
             raise ValueError(f"path must be in an existing folder; got {file}")
+        refuse_foreign(file)
         connection = None
         try:
             # No waiting: the sweep that holds the file may take days.
             connection = sqlite3.connect(file, timeout=0, isolation_level=None)
             connection.execute("PRAGMA synchronous=EXTRA")
             connection.execute("BEGIN IMMEDIATE")
-            if _is_empty(connection):
+            if _is_empty(connection, file):
                 _make(connection, description)
             _check(connection, file, description)
+            _sound_trials(connection, file)
             session = connection.execute(
                 "INSERT INTO provenance (value) VALUES (?)", [canonical(description.provenance)]
             ).lastrowid
@@ -121,13 +137,29 @@ class Store:
             if connection is not None:
                 connection.close()
             if isinstance(error, sqlite3.Error):
-                raise _refusal(file, error) from error
+                raise refusal(file, error) from error
             raise
         return Store(connection, file, session or 0)
 
     def finished(self) -> dict[str, str]:
-        """The result, as canonical JSON, of each finished trial by its key."""
-        return dict(self._connection.execute("SELECT key, result FROM trials ORDER BY key"))
+        """The result, as canonical JSON, of each finished trial by its key.
+
+        Raises
+        ------
+        ValueError
+            If a trial is damaged.
+        """
+        found = _sound_trials(self._connection, self.path)
+        return {trial.trial.key: trial.result_json for trial in found}
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Remove trials, so that they are run again."""
+        with self._writing():
+            for key in keys:
+                self._connection.execute("DELETE FROM trials WHERE key = ?", [key])
+                self._connection.execute(
+                    "DELETE FROM chunks WHERE number NOT IN (SELECT chunk FROM trials)"
+                )
 
     def seconds(self) -> list[float]:
         """Wall time of each finished chunk, in the order in which they were finished."""
@@ -147,6 +179,8 @@ class Store:
         ------
         ValueError
             If there is not one result for each trial, or a trial is recorded already.
+        StoreError
+            If the file cannot be written; the chunk is then not in it.
         """
         if len(results) != len(chunk.trials):
             raise ValueError(
@@ -154,28 +188,38 @@ class Store:
             )
         now = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            number = self._connection.execute(
-                "INSERT INTO chunks (key, trials, seconds, finished, session) "
-                "VALUES (?, ?, ?, ?, ?)",
-                [chunk.key, len(chunk.trials), seconds, now, self._session],
-            ).lastrowid
-            self._connection.executemany(
-                "INSERT INTO trials VALUES (?, ?, ?, ?)",
-                [
-                    (trial.key, number, trial.settings_json, result)
-                    for trial, result in zip(chunk.trials, results, strict=True)
-                ],
-            )
+            with self._writing():
+                number = self._connection.execute(
+                    "INSERT INTO chunks (key, trials, seconds, finished, session) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    [chunk.key, len(chunk.trials), seconds, now, self._session],
+                ).lastrowid
+                self._connection.executemany(
+                    "INSERT INTO trials VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (trial.key, number, trial.settings_json, result, _sha256(result))
+                        for trial, result in zip(chunk.trials, results, strict=True)
+                    ],
+                )
+        except sqlite3.IntegrityError as error:
+            raise ValueError(
+                f"chunk must hold trials that are not in {self.path} yet; "
+                f"got one with {chunk.trials[0].settings_json}"
+            ) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction, in the file as a whole or not at all."""
+        try:
+            yield
             _commit(self._connection)
         except BaseException as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            self._connection.execute("BEGIN IMMEDIATE")
-            if isinstance(error, sqlite3.IntegrityError):
-                raise ValueError(
-                    f"chunk must hold trials that are not in {self.path} yet; "
-                    f"got one with {chunk.trials[0].settings_json}"
-                ) from error
+            with suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                self._connection.execute("BEGIN IMMEDIATE")
+            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+                raise StoreError(unwritten(self.path, error)) from error
             raise
 
     def close(self) -> None:
@@ -206,21 +250,36 @@ def read_trials(path: str | Path) -> tuple[FinishedTrial, ...]:
     if not file.is_file():
         raise ValueError(f"path must be an existing file; got {file}")
     try:
-        connection = sqlite3.connect(file, timeout=_COMMIT_WAIT / 1000, isolation_level=None)
-        try:
-            found = _header(connection, file)
-            rows = connection.execute("SELECT settings, result FROM trials ORDER BY key")
-            common = canonical(found["common"])
-            return tuple(
-                FinishedTrial(
-                    Trial(found["experiment"], found["version"], common, *row[:1]), row[1]
-                )
-                for row in rows
-            )
-        finally:
-            connection.close()
+        with closing(
+            sqlite3.connect(file, timeout=_COMMIT_WAIT / 1000, isolation_level=None)
+        ) as connection:
+            return _sound_trials(connection, file)
     except sqlite3.Error as error:
-        raise _refusal(file, error) from error
+        raise refusal(file, error) from error
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sound_trials(connection: sqlite3.Connection, file: Path) -> tuple[FinishedTrial, ...]:
+    """All trials, ordered by their keys; refused unless everything is as it was written."""
+    found = _header(connection, file)
+    try:
+        (sound,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if sound != "ok":
+            raise ValueError(" ".join(str(sound).split()))
+        common = canonical(found["common"])
+        trials = []
+        rows = connection.execute("SELECT key, settings, result, sha256 FROM trials ORDER BY key")
+        for key, settings, result, digest in rows:
+            trial = Trial(found["experiment"], found["version"], common, settings)
+            if trial.key != key or _sha256(result) != digest:
+                raise ValueError(f"the trial {str(key)[:12]!r} is not what was written")
+            trials.append(FinishedTrial(trial, result))
+    except (ValueError, TypeError, KeyError, AttributeError, sqlite3.Error) as error:
+        raise damaged(file, error) from error
+    return tuple(trials)
 
 
 def _commit(connection: sqlite3.Connection) -> None:
@@ -230,8 +289,11 @@ def _commit(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
 
 
-def _is_empty(connection: sqlite3.Connection) -> bool:
+def _is_empty(connection: sqlite3.Connection, file: Path) -> bool:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if not tables and application:
+        raise of_another_kind(file)
     return not tables
 
 
@@ -259,15 +321,19 @@ def _header(connection: sqlite3.Connection, file: Path) -> dict[str, Any]:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (layout,) = connection.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION:
-        raise ValueError(
-            f"path must be the file of a sweep; got {file}, a database of another kind"
-        )
+        raise of_another_kind(file)
     if layout != _LAYOUT:
         raise ValueError(
             f"path must be a file of layout {_LAYOUT}; got {file}, which has layout {layout}"
         )
-    rows = connection.execute("SELECT name, value FROM experiment")
-    return {name: json.loads(value) for name, value in rows}
+    try:
+        rows = connection.execute("SELECT name, value FROM experiment")
+        found = {name: json.loads(value) for name, value in rows}
+        if not isinstance(found["common"], dict) or not isinstance(found["experiment"], str):
+            raise TypeError("its table 'experiment' is not what was written")
+    except (ValueError, TypeError, KeyError, sqlite3.Error) as error:
+        raise damaged(file, error) from error
+    return found
 
 
 def _check(connection: sqlite3.Connection, file: Path, description: Description) -> None:
@@ -289,12 +355,3 @@ def _check(connection: sqlite3.Connection, file: Path, description: Description)
             f"path must be the file of the same sweep: choose another folder or remove {file}, "
             f"where {told}"
         )
-
-
-def _refusal(file: Path, error: sqlite3.Error) -> ValueError:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return ValueError(f"path must not be in use: another process writes to {file}")
-    if code == sqlite3.SQLITE_NOTADB:
-        return ValueError(f"path must be the file of a sweep; got {file}, which is no database")
-    return ValueError(f"path must be a file that can be written; got {file}: {error}")
