@@ -324,7 +324,8 @@ def _replace(folder: Path, files: Mapping[str, bytes]) -> None:
         _write_manifest(folder, both)
         for name in files:
             # A link that came there meanwhile is replaced itself, and not followed.
-            os.replace(unfinished.pop(name), folder / name)
+            os.replace(unfinished[name], folder / name)
+            del unfinished[name]
         _write_manifest(folder, known | {name: {digests[name]} for name in files})
     finally:
         for path in unfinished.values():

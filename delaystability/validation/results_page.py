@@ -64,11 +64,12 @@ def results_summary(folder: Path) -> list[dict[str, Any]]:
             "trials": found["trials"],
             "statements": len(found["verdict"]["lines"]),
             **{
-                word: [line["statement"] for line in found["verdict"]["lines"] if named(line)]
-                for word, named in (
-                    ("fails", lambda line: line["outcome"] == "fails"),
-                    ("undecided", lambda line: line["outcome"] == "undecided"),
-                )
+                word: [
+                    line["statement"]
+                    for line in found["verdict"]["lines"]
+                    if line["outcome"] == word
+                ]
+                for word in ("fails", "undecided")
             },
         }
         for found in _results(folder)

@@ -28,6 +28,7 @@ from delaystability.validation.experiment import (
     run_experiment,
 )
 from delaystability.validation.experiments import EXPERIMENTS, load_experiment
+from delaystability.validation.sweeps.refusals import refuse_foreign
 from delaystability.validation.verdict import Outcome
 from delaystability.verification.bounds_file import certified_bounds_data
 from delaystability.verification.certificates_file import certificates_data
@@ -257,6 +258,8 @@ def _checked_folders(output: str | Path, names: Sequence[str]) -> Path:
     experiments = Path(output) / FOLDER
     figures = [path.name for name in names for path in experiments.glob(f"{name}-*.png")]
     written = [f"{name}{suffix}" for name in names for suffix in (".sqlite", ".json")] + figures
+    for name in names:
+        refuse_foreign(Path(output) / _UNFINISHED / f"{name}.sqlite")
     unfinished = [f"{_UNFINISHED}/{name}.json" for name in names]
     shown = [f"{FOLDER}/{name}" for name in written]
     return checked_folder("folder", output, [*FILES, *PRINTED, *unfinished, *shown])

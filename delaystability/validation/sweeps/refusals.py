@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 __all__ = [
+    "APPLICATION",
     "StoreError",
     "count_trials",
     "damaged",
@@ -16,6 +17,9 @@ __all__ = [
     "refuse_foreign",
     "unwritten",
 ]
+
+APPLICATION = 0x64656C61
+"""``dela``, in the file's header."""
 
 _JOURNAL = bytes.fromhex("d9d505f920a163d7")  # how a rollback journal of SQLite begins
 
@@ -42,13 +46,27 @@ def damaged(file: Path, error: Exception) -> ValueError:
 
 
 def refuse_foreign(file: Path) -> None:
-    """Refuse links, and what SQLite would take for its own beside the file and delete."""
+    """Refuse what is no file of a sweep, and what SQLite would take for its own and delete.
+
+    Nothing is opened by SQLite for it, which would write a little already.
+    """
     if file.is_symlink():
         raise ValueError(
             f"path must not be a link; got {file}, which leads to {os.readlink(file)}: move it away"
         )
     if file.exists() and not file.is_file():
         raise ValueError(f"path must be a file; got {file}, which is none: move it away")
+    _refuse_neighbours(file)
+    if file.exists() and not file.with_name(f"{file.name}-journal").exists():
+        with open(file, "rb") as opened:
+            header = opened.read(100)
+        if header and not header.startswith(b"SQLite format 3\0"):
+            raise no_database(file)
+        if header and int.from_bytes(header[68:72], "big") != APPLICATION:
+            raise of_another_kind(file)
+
+
+def _refuse_neighbours(file: Path) -> None:
     for ending in ("-journal", "-wal", "-shm"):
         beside = file.with_name(file.name + ending)
         if not os.path.lexists(beside):
@@ -67,7 +85,16 @@ def refuse_foreign(file: Path) -> None:
 
 def of_another_kind(file: Path) -> ValueError:
     """The refusal of another program's database."""
-    return ValueError(f"path must be the file of a sweep; got {file}, a database of another kind")
+    return ValueError(
+        f"path must be the file of a sweep; got {file}, a database of another kind: move it away"
+    )
+
+
+def no_database(file: Path) -> ValueError:
+    """The refusal of a file that is no database."""
+    return ValueError(
+        f"path must be the file of a sweep; got {file}, which is no database: move it away"
+    )
 
 
 def refusal(file: Path, error: sqlite3.Error) -> ValueError | StoreError:
@@ -77,7 +104,7 @@ def refusal(file: Path, error: sqlite3.Error) -> ValueError | StoreError:
     if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return ValueError(f"path must not be in use: another process writes to {file}")
     if kind == sqlite3.SQLITE_NOTADB:
-        return ValueError(f"path must be the file of a sweep; got {file}, which is no database")
+        return no_database(file)
     if kind == sqlite3.SQLITE_CORRUPT:
         return damaged(file, error)
     if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from delaystability.validation.sweeps.refusals import (
+    APPLICATION,
     StoreError,
     count_trials,
     damaged,
@@ -31,7 +32,6 @@ from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, Trial, 
 
 __all__ = ["Description", "Store", "StoreError", "count_trials", "read_trials"]
 
-_APPLICATION = 0x64656C61  # "dela", in the file's header
 _LAYOUT = 2
 _COMMIT_WAIT = 60_000  # milliseconds for which a commit and a reader wait for each other
 
@@ -301,7 +301,7 @@ def _make(connection: sqlite3.Connection, description: Description) -> None:
     """The tables, with everything but trials; one transaction with what the caller adds."""
     for statement in _SCHEMA.split(";"):
         connection.execute(statement)
-    connection.execute(f"PRAGMA application_id={_APPLICATION}")
+    connection.execute(f"PRAGMA application_id={APPLICATION}")
     connection.execute(f"PRAGMA user_version={_LAYOUT}")
     columns = {f"trials: {name}": text for name, text in description.columns.items()}
     connection.executemany("INSERT INTO readme VALUES (?, ?)", [*(_README | columns).items()])
@@ -320,7 +320,7 @@ def _header(connection: sqlite3.Connection, file: Path) -> dict[str, Any]:
     """The table ``experiment`` of a file of this layout."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (layout,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != _APPLICATION:
+    if application != APPLICATION:
         raise of_another_kind(file)
     if layout != _LAYOUT:
         raise ValueError(
