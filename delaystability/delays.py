@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.delay_log import LARGEST_DELAY, checked_log, read_log
+from delaystability.delay_log import LARGEST_DELAY, checked_log, log_array, read_log
+from delaystability.delay_log.entries import counted, shown, whole_number
+from delaystability.delay_log.tables import requested
 
 __all__ = [
     "Delay",
@@ -253,19 +255,26 @@ class MeasuredDelay(Delay):
         sequence = checked_log(self.sequence, "sequence")
         sequence.flags.writeable = False
         object.__setattr__(self, "sequence", sequence)
-        pairs = zip(*(a.tolist() for a in np.unique(sequence, return_counts=True)), strict=True)
+        pairs = zip(*(a.tolist() for a in counted(sequence)), strict=True)
         pmf = {delay: Fraction(count, sequence.size) for delay, count in pairs}
         object.__setattr__(self, "_pmf", pmf)
 
     @classmethod
-    def from_log(cls, log: Any) -> MeasuredDelay:
-        """A measured delay from a text file or an array.
+    def from_log(cls, log: Any, *, column: Any = None, columns: Any = None) -> MeasuredDelay:
+        """A measured delay from a text file, an array, or a series or data frame.
 
         Parameters
         ----------
-        log : path, or array of shape (updates,) or (updates, workers)
-            A text file has one line for each update, one column for each worker, separated by
-            commas or white space, and no header. Lines that start with ``#`` are skipped.
+        log : path, array of shape (updates,) or (updates, workers), series or data frame
+            A text file has one line for each update. Columns may be separated by ``;``, tabs,
+            commas or white space, and may have a header; lines that start with ``#`` and empty ones
+            are skipped; a file that is compressed by gzip is unpacked. It is read as a stream.
+            A masked or missing entry is refused, as leaving it out would shift all later ones.
+        column : str or int, optional
+            The column that holds the delays: its name, or its number counted from 1. Needed where
+            a file or data frame has several columns.
+        columns : sequence of str or int, or "all", optional
+            Several workers' columns, one for each worker whose gradients an update averages.
 
         Returns
         -------
@@ -274,10 +283,20 @@ class MeasuredDelay(Delay):
         Raises
         ------
         ValueError, TypeError
-            If the file cannot be read, or the log is empty, ragged, or has an entry that is not
-            an integer >= 0: the message names the row (counted from 1) and the value.
+            If the file cannot be read, it is not clear which column holds the delays, or the log
+            is empty, ragged, or has an entry that is not an integer from 0 to 2**53: the message
+            names the row (counted from 1) and the value. Also for a column that numbers the rows.
+
+        Examples
+        --------
+        >>> import delaystability as ds
+        >>> ds.MeasuredDelay.from_log([[0, 3], [1, 2]], column=2).sequence.tolist()
+        [3, 2]
         """
-        return cls(checked_log(read_log(log) if isinstance(log, (str, PathLike)) else log, "log"))
+        request = requested(column, columns)
+        if isinstance(log, (str, PathLike)):
+            return cls(read_log(log, request))
+        return cls(checked_log(log_array(log, request), "log"))
 
     @property
     def pmf(self) -> dict[int, Any]:

@@ -78,10 +78,13 @@ def test_threshold_reads_a_log_of_delays(tmp_path):
     data = printed_json("threshold", "heavy-ball", "--momentum", "0.5", "--delay-log", str(log))
     delay = ds.MeasuredDelay.from_log(log)
     optimizer = ds.HeavyBall(0.5)
-    assert data["threshold"] == ds.stability_threshold(optimizer, delay, moment="mean")
+    # One key for each reading of the log, and none that could be taken for another.
+    assert "threshold" not in data
+    mean = data["mean_threshold_of_independent_delays"]
+    assert mean == ds.stability_threshold(optimizer, delay, moment="mean")
     assert data["replayed_threshold"] == ds.replay_threshold(optimizer, delay)
-    assert data["mean_square_threshold"] < data["threshold"]
-    assert data["threshold_of_the_longest_delay"] < data["threshold"]
+    assert data["mean_square_threshold_of_independent_delays"] < mean
+    assert data["threshold_of_the_longest_delay"] < mean
     assert data["mean_delay"] == pytest.approx(15 / 7)
     rate = printed_json(
         "threshold", "sgd", "--delay-log", str(log), "--sharpness", "20", "--lr", "0.01"
@@ -89,6 +92,23 @@ def test_threshold_reads_a_log_of_delays(tmp_path):
     # Of these, the replay alone knows the order: what is said of the run rests on it.
     assert rate["max_learning_rate"] == pytest.approx(rate["replayed_threshold"] / 20)
     assert rate["max_sharpness"] == pytest.approx(rate["replayed_threshold"] / 0.01)
+
+
+def test_the_column_of_a_log_is_named_on_the_command_line(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("step,delay,worker\n0,1,0\n1,3,1\n2,2,0\n", encoding="utf-8")
+
+    def mean_delay(*columns: str) -> float:
+        options = [word for column in columns for word in ("--column", column)]
+        return printed_json("threshold", "sgd", "--delay-log", str(log), *options)["mean_delay"]
+
+    assert mean_delay("delay") == mean_delay("2") == 2
+    assert mean_delay("delay", "3") == pytest.approx(7 / 6)
+    assert mean_delay("all") == pytest.approx(10 / 9)
+    refused = run("threshold", "sgd", "--delay-log", str(log))
+    assert refused.exit_code == 2
+    assert "--column" in refused.output
+    assert "delay-log" in run("threshold", "sgd", "--column", "delay").output
 
 
 def test_negative_momentum_is_a_value_not_an_option():

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from delaystability.cli.completion import optimizer_names
+from delaystability.delays import MeasuredDelay
 from delaystability.optimizers import CATALOGUE, Optimizer, optimizer_from_name
 from delaystability.terminal import RefusedError
 
 __all__ = [
     "CATALOGUE_NAMES",
+    "Columns",
     "Device",
     "Json",
     "Momentum",
@@ -22,6 +25,7 @@ __all__ = [
     "Seed",
     "described",
     "integer",
+    "measured_delay",
     "number",
     "optimizer_of",
 ]
@@ -35,6 +39,15 @@ OptimizerName = Annotated[
     ),
 ]
 Momentum = Annotated[str | None, typer.Option(help="Momentum, between -1 and 1.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        help="The column of the log that holds the delays, by name or number from 1; several "
+        "times for several workers' columns, or all.",
+        show_default=False,
+    ),
+]
 Noise = Annotated[
     str, typer.Option(help="Variance of the mini-batch curvature over its squared mean.")
 ]
@@ -58,6 +71,16 @@ def integer(argument: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise RefusedError(f"{argument} must be an integer >= 0; got {text!r}") from None
+
+
+def measured_delay(log: Path, columns: list[str] | None) -> MeasuredDelay:
+    """The delays in a file: in its only column, or in those that are chosen."""
+    chosen: list[Any] = [int(c) if c.isascii() and c.isdigit() else c for c in columns or []]
+    if chosen == ["all"]:
+        return MeasuredDelay.from_log(log, columns="all")
+    if len(chosen) > 1:
+        return MeasuredDelay.from_log(log, columns=chosen)
+    return MeasuredDelay.from_log(log, column=chosen[0] if chosen else None)
 
 
 def optimizer_of(name: str, momentum: str | None, *, exact: bool = False) -> Optimizer:

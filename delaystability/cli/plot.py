@@ -11,13 +11,14 @@ import typer
 from delaystability.arguments import positive
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
+    Columns,
     Momentum,
     Noise,
     integer,
+    measured_delay,
     number,
     optimizer_of,
 )
-from delaystability.delays import MeasuredDelay
 from delaystability.optimizers import CATALOGUE, Optimizer
 from delaystability.output_files import checked_file as writable
 from delaystability.output_files import write_files
@@ -204,7 +205,10 @@ def escape(
 
 @plot.command()
 def histogram(
-    log: Annotated[Path, typer.Argument(help="Measured delays (CSV).", show_default=False)],
+    log: Annotated[
+        Path, typer.Argument(help="A file of measured delays (CSV, also .gz).", show_default=False)
+    ],
+    column: Columns = None,
     optimizer: OptimizerOption = "sgd",
     momentum: Momentum = None,
     sharpness: Sharpness = None,
@@ -215,7 +219,7 @@ def histogram(
     """Measured delays, and the largest stable learning rates that readings of them imply."""
     with clear_errors():
         drawing = _drawing(output)
-        delay = MeasuredDelay.from_log(log)
+        delay = measured_delay(log, column)
         with _two_panels(drawing, size) as panels:
             drawing.staleness_histogram(delay, axes=panels[0])
             drawing.implied_thresholds(

@@ -12,12 +12,14 @@ from delaystability.arguments import positive
 from delaystability.cli.completion import optimizer_names
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
+    Columns,
     Json,
     Momentum,
     Noise,
     OptimizerName,
     described,
     integer,
+    measured_delay,
     number,
     optimizer_of,
 )
@@ -26,10 +28,6 @@ from delaystability.optimizers import CATALOGUE, Optimizer
 from delaystability.terminal import RefusedError, clear_errors, print_values
 
 __all__ = ["adjust", "threshold"]
-
-
-def _measured(path: Path) -> MeasuredDelay:
-    return MeasuredDelay.from_log(path)
 
 
 def _delay_described(delay: Any) -> dict[str, Any]:
@@ -45,8 +43,10 @@ def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) ->
     threshold = bounds.stability_threshold
     return {
         "replayed_threshold": replay_threshold(optimizer, delay),
-        "threshold": threshold(optimizer, delay, moment="mean", curvature_noise=noise),
-        "mean_square_threshold": threshold(
+        "mean_threshold_of_independent_delays": threshold(
+            optimizer, delay, moment="mean", curvature_noise=noise
+        ),
+        "mean_square_threshold_of_independent_delays": threshold(
             optimizer, delay, moment="mean-square", curvature_noise=noise
         ),
         "threshold_of_the_rounded_mean_delay": threshold(optimizer, round(float(delay.mean))),
@@ -66,8 +66,10 @@ def threshold(
     ] = None,
     curvature_noise: Noise = "0",
     delay_log: Annotated[
-        Path | None, typer.Option(help="Measured delays (CSV) instead of --delay.")
+        Path | None,
+        typer.Option(help="A file of measured delays (CSV, also .gz) instead of --delay."),
     ] = None,
+    column: Columns = None,
     as_json: Json = False,
 ) -> None:
     """Largest stable gain: learning rate times sharpness.
@@ -78,9 +80,15 @@ def threshold(
     with clear_errors():
         if delay is not None and delay_log is not None:
             raise RefusedError("delay must not be given beside delay-log; got both")
+        if column and delay_log is None:
+            raise RefusedError("column must be given beside delay-log only")
         chosen = optimizer_of(optimizer, momentum)
         noise = number("curvature-noise", curvature_noise)
-        lag: Any = integer("delay", delay or "0") if delay_log is None else _measured(delay_log)
+        lag: Any = (
+            integer("delay", delay or "0")
+            if delay_log is None
+            else measured_delay(delay_log, column)
+        )
         values = {**described(chosen), **_delay_described(lag)}
         if noise:
             values["curvature_noise"] = noise
@@ -91,7 +99,7 @@ def threshold(
             values |= _log_thresholds(chosen, lag, noise)
             edge = values["replayed_threshold"]
             if noise:
-                edge = min(edge, values["mean_square_threshold"])
+                edge = min(edge, values["mean_square_threshold_of_independent_delays"])
         if lr is not None:
             values["lr"] = number("lr", lr)
             values["max_sharpness"] = edge / float(positive("lr", values["lr"]))
