@@ -72,7 +72,7 @@ def read_log(path: Any, request: Request = None) -> NDArray[np.int64]:
     return reader.delays()
 
 
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+def _chunks(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     """The file in pieces of whole lines, all of which end with one line feed."""
     rest, first = b"", True
     while data := file.read(_CHUNK):
@@ -169,7 +169,7 @@ class _Reader:
         """The layout, from the first line of numbers and the header before it."""
         self.separator = _separator(line)
         self.width = len(words)
-        names = list(range(self.width))
+        names: list[Any] = list(range(self.width))
         if self.header is not None:
             separator = _separator(self.header)
             names = [self.header.strip()] if self.width == 1 else _split(self.header, separator)
