@@ -22,6 +22,7 @@ from delaystability.delay_log.entries import counted, shown, whole_number
 from delaystability.delay_log.tables import requested
 
 __all__ = [
+    "LARGEST_DELAY",
     "Delay",
     "FixedDelay",
     "GeometricDelay",
@@ -29,6 +30,7 @@ __all__ = [
     "RandomDelay",
     "as_delay",
     "delay_array",
+    "shown",
 ]
 
 

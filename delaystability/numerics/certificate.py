@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -13,10 +13,18 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from delaystability.delays import Delay, delay_array
+from delaystability.delays import Delay
+from delaystability.numerics.certificate_data import (
+    METHODS,
+    MOST_DIGITS,
+    data_from_json,
+    data_from_values,
+    values_from_data,
+)
 from delaystability.numerics.characteristic import table_polynomial
 from delaystability.numerics.circle_proof import CircleProof, Table
 from delaystability.numerics.crossings import filter_threshold
+from delaystability.numerics.named_loop import converted, exact_optimizer, loop_from_words, named_loop
 from delaystability.numerics.loop_filter import loop_filter
 from delaystability.numerics.precise_threshold import largest_root_modulus, precise_threshold
 from delaystability.numerics.schur_cohn import is_schur_stable
@@ -25,10 +33,11 @@ from delaystability.optimizers import Optimizer
 
 __all__ = ["Certificate", "certify", "exact_optimizer"]
 
+_SCHUR_COHN, _WINDING = METHODS
 _LARGEST_EXACT_DEGREE = 256
-_LARGEST_EXACT_SIZE = 40_000
+_LARGEST_EXACT_SIZE = 40_000  # degree times bits, for which integers take a second or two
+_CHOSEN_EXACT_SIZE = 10_000  # beyond, the winding number is far cheaper
 _LARGEST_ROOT_FINDING_DEGREE = 24
-_LONG = 8192  # bits from which rationals are written in hexadecimal
 
 
 @dataclass(frozen=True)
@@ -41,14 +50,15 @@ class Certificate:
 
     Attributes
     ----------
-    optimizer, parameters : what was certified, in words
+    optimizer, parameters : what was certified, in words from which `verify` builds the tables; an
+        optimizer that is not in the catalogue is called "linear", with its tables as parameters
     a, b : the exact tables A(z) = sum a_j z^-j and B(z) = sum b_k z^-k, as pairs (lag, value)
     delay : int
     digits : the relative width is at most 10**-digits
     lower, upper : Fraction, learning rate times curvature
     method : "integer Schur-Cohn test" or "winding number in ball arithmetic"
-    root_moduli : largest root modulus at lower and upper by 50-digit root finding, for degrees up
-        to 24; a check by another route, not part of the proof
+    root_moduli : largest root modulus at lower and upper by root finding with at least 50 digits,
+        for degrees up to 24; a check by another route, not part of the proof
     """
 
     optimizer: str
@@ -68,27 +78,79 @@ class Certificate:
         return 1 + max(max(lag for lag, _ in self.a), self.delay + max(lag for lag, _ in self.b))
 
     def verify(self) -> bool:
-        """Prove both ends again from the stored rationals alone.
+        """Prove again all that the certificate says.
+
+        The tables are built anew from the optimizer's name, its parameters and the delay; both ends
+        are proved from these tables; root moduli are computed again.
 
         Returns
         -------
         bool
-            False if a claim is refuted.
+            False if a claim is refuted, a field is malformed, or the polynomial is far too long for
+            the method.
 
         Raises
         ------
         UndecidedError
-            If an end lies too close to the threshold for the working precision.
+            If an end lies too close to the threshold for the working precision, or a gain below
+            ``lower`` has a root on the circle.
         """
-        narrow = self.upper - self.lower <= self.lower * Fraction(1, 10**self.digits)
-        if not (0 < self.lower < self.upper and narrow):
+        try:
+            read = Certificate.from_dict(self.to_dict())
+            loop = loop_from_words(read.optimizer, read.parameters, read.delay)
+        except (AttributeError, TypeError, ValueError):
             return False
+        same = dict(read.a) == dict(loop.a) and dict(read.b) == dict(loop.b)
+        return same and read._is_narrow() and read._ends_hold() and read._moduli_hold()
+
+    def _is_narrow(self) -> bool:
+        width = self.upper - self.lower
+        return 0 < width <= self.lower * Fraction(1, 10**self.digits)
+
+    def _ends_hold(self) -> bool:
         proof = CircleProof(self.a, self.b, self.delay, self._precision())
-        if self.method == "integer Schur-Cohn test":
+        if self.method == _SCHUR_COHN:
+            if not self._fits_schur_cohn(_LARGEST_EXACT_SIZE):
+                return False
             ends = [is_schur_stable(self._polynomial(gain)) for gain in (self.lower, self.upper)]
         else:
             ends = [proof.roots_outside(gain) == 0 for gain in (self.lower, self.upper)]
         return ends == [True, False] and proof.no_crossing_up_to(self.lower)
+
+    def _moduli_hold(self) -> bool:
+        if self.root_moduli is None:
+            return True
+        if self.degree > _LARGEST_ROOT_FINDING_DEGREE:
+            return False
+        # Two units in the last place: versions of this package may round it differently.
+        unit = Fraction(1, 10 ** (self._modulus_digits() - 1)) / 5
+        return all(
+            abs(Fraction(said) - Fraction(found)) <= unit
+            for said, found in zip(self.root_moduli, self._moduli(), strict=True)
+        )
+
+    def _moduli(self) -> tuple[str, str]:
+        digits = self._modulus_digits()
+        lower, upper = (
+            largest_root_modulus(self._polynomial(gain), digits)
+            for gain in (self.lower, self.upper)
+        )
+        if not lower < 1 < upper:
+            raise ArithmeticError(f"root finding contradicts the proof: moduli {lower} and {upper}")
+        return mpmath.nstr(lower, digits), mpmath.nstr(upper, digits)
+
+    def _modulus_digits(self) -> int:
+        return max(50, 2 * self.digits)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The certificate as plain data, such as JSON holds.
+
+        Returns
+        -------
+        dict
+            Rationals are text such as "1/3", or "0x1/0x3" where they are very long.
+        """
+        return data_from_values({entry.name: getattr(self, entry.name) for entry in fields(self)})
 
     def to_json(self) -> str:
         """The certificate as JSON text.
@@ -98,11 +160,28 @@ class Certificate:
         str
             Rationals are strings such as "1/3", or "0x1/0x3" where they are very long.
         """
-        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        for table in ("a", "b"):
-            values[table] = [[lag, _rational_text(value)] for lag, value in values[table]]
-        values |= {"lower": _rational_text(self.lower), "upper": _rational_text(self.upper)}
-        return json.dumps(values, indent=2)
+        return json.dumps(self.to_dict(), indent=2)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Certificate:
+        """The certificate written by `to_dict`; nothing is proved before `verify`.
+
+        Parameters
+        ----------
+        data : mapping
+            At most 1,000 digits, a delay up to 2**53, tables of at most 16,384 lags, and
+            rationals of at most 2**18 bits.
+
+        Returns
+        -------
+        Certificate
+
+        Raises
+        ------
+        ValueError
+            If a field is missing, unknown or malformed: the message names it.
+        """
+        return cls(**values_from_data(data))
 
     @classmethod
     def from_json(cls, text: str) -> Certificate:
@@ -118,16 +197,10 @@ class Certificate:
 
         Raises
         ------
-        TypeError, ValueError, KeyError
-            If the text is not JSON, or an entry is missing.
+        ValueError
+            If the text is not JSON, or a field is missing, unknown or malformed.
         """
-        values = json.loads(text)
-        for table in ("a", "b"):
-            values[table] = tuple((lag, _fraction(value)) for lag, value in values[table])
-        values |= {"lower": _fraction(values["lower"]), "upper": _fraction(values["upper"])}
-        if values["root_moduli"] is not None:
-            values["root_moduli"] = tuple(values["root_moduli"])
-        return cls(**values)
+        return cls.from_dict(data_from_json(text))
 
     def decimal(self, end: Fraction) -> str:
         """An end as a decimal number, with as many digits as both ends need; nothing is rounded.
@@ -152,55 +225,16 @@ class Certificate:
     def _polynomial(self, gain: Fraction) -> list[Fraction]:
         return table_polynomial(self.a, self.b, self.delay, gain)
 
+    def _fits_schur_cohn(self, size: int) -> bool:
+        """Whether integers of this size at most decide the ends."""
+        values = [value for _, value in (*self.a, *self.b)]
+        bits = max(value.denominator.bit_length() for value in (*values, self.lower, self.upper))
+        degree = self.degree
+        return degree <= _LARGEST_EXACT_DEGREE and degree * bits <= size
+
     def _precision(self) -> int:
         # Twice the digits of the width, and room for roots that reach the circle slowly.
         return 128 + int(2 * (self.digits * log2(10) + log2(2 + self.delay)))
-
-
-def exact_optimizer(optimizer: Optimizer) -> Optimizer:
-    """The same optimizer with rational parameters; a float is taken as the binary number it is.
-
-    Raises
-    ------
-    TypeError
-        If a parameter is an array or a symbol.
-    """
-
-    def rational(name: str, value: Any) -> Fraction:
-        if isinstance(value, np.generic):
-            value = value.item()
-        if not isinstance(value, (int, float, Fraction)):
-            raise TypeError(f"{name} must be one rational number or float; got {value!r}")
-        return Fraction(value)
-
-    return _converted(optimizer, rational)
-
-
-def _converted(optimizer: Optimizer, convert: Callable[[str, Any], Any]) -> Optimizer:
-    """The optimizer with ``convert(name, number)`` for each number among its parameters."""
-
-    def entry(name: str, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {lag: entry(name, number) for lag, number in value.items()}
-        return None if value is None else convert(name, value)
-
-    values = {name: entry(name, value) for name, value in optimizer.parameters.items()}
-    return replace(optimizer, **values)  # type: ignore[type-var]
-
-
-def _rational_text(value: Any) -> str:
-    """A rational as text: Python refuses to write decimal integers of thousands of digits."""
-    exact = Fraction(value)
-    if max(exact.numerator.bit_length(), exact.denominator.bit_length()) < _LONG:
-        return str(exact)
-    return f"{exact.numerator:#x}/{exact.denominator:#x}"
-
-
-def _fraction(text: str) -> Fraction:
-    if "0x" not in text:
-        return Fraction(text)
-    numerator, denominator = text.split("/")
-    return Fraction(int(numerator, 16), int(denominator, 16))
 
 
 def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
@@ -244,94 +278,43 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
     """
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as ds.SGD(); got {optimizer!r}")
-    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 1000:
-        raise ValueError(f"digits must be an integer from 1 to 1000; got {digits!r}")
+    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= MOST_DIGITS:
+        raise ValueError(f"digits must be an integer from 1 to {MOST_DIGITS}; got {digits!r}")
     exact = exact_optimizer(optimizer)
-    a, b, lag, (threshold, angle) = _mean_loop(exact, delay)
+    threshold, angle = _float_threshold(exact, delay)
     if not 0 < threshold < np.inf:
         raise ValueError(f"optimizer has no threshold to certify at delay {delay}; got {threshold}")
-    centre = precise_threshold(a, b, lag, angle, digits + 5)
+    loop = named_loop(exact, delay)
+    centre = precise_threshold(loop.a, loop.b, loop.delay, angle, digits + 5)
     # Three units in the last place of the enclosure make its relative width.
     unit = Fraction(10) ** (np.floor(np.log10(threshold)).astype(int).item() - digits - 1)
     nearest = round(centre / unit)
     certificate = Certificate(
-        optimizer=exact.name,
-        parameters=_described(exact, delay),
-        a=a,
-        b=b,
-        delay=lag,
+        optimizer=loop.optimizer,
+        parameters=loop.parameters,
+        a=loop.a,
+        b=loop.b,
+        delay=loop.delay,
         digits=digits,
         lower=(nearest - 1) * unit,
         upper=(nearest + 1) * unit,
-        method="integer Schur-Cohn test",
+        method=_SCHUR_COHN,
     )
-    degree = certificate.degree
-    bits = max(value.denominator.bit_length() for _, value in (*a, *b))
-    if degree > _LARGEST_EXACT_DEGREE or degree * bits > _LARGEST_EXACT_SIZE:
-        certificate = replace(certificate, method="winding number in ball arithmetic")
+    if not certificate._fits_schur_cohn(_CHOSEN_EXACT_SIZE):
+        certificate = replace(certificate, method=_WINDING)
     if not certificate.verify():
         raise ArithmeticError(f"the computed ends of the threshold near {threshold} are refuted")
-    if degree <= _LARGEST_ROOT_FINDING_DEGREE:
-        certificate = replace(certificate, root_moduli=_root_moduli(certificate))
+    if certificate.degree <= _LARGEST_ROOT_FINDING_DEGREE:
+        certificate = replace(certificate, root_moduli=certificate._moduli())
     return certificate
 
 
-def _root_moduli(certificate: Certificate) -> tuple[str, str]:
-    digits = max(50, 2 * certificate.digits)
-    lower, upper = (
-        largest_root_modulus(certificate._polynomial(gain), digits)
-        for gain in (certificate.lower, certificate.upper)
-    )
-    if not lower < 1 < upper:
-        raise ArithmeticError(f"root finding contradicts the proof: moduli {lower} and {upper}")
-    return mpmath.nstr(lower, digits), mpmath.nstr(upper, digits)
-
-
-def _described(optimizer: Optimizer, delay: Any) -> dict[str, str]:
-    own = {name: _text(value) for name, value in optimizer.parameters.items() if value is not None}
-    random = isinstance(delay, Delay) and delay.minimum != delay.maximum
-    return own | ({"delay distribution": repr(delay)} if random else {})
-
-
-def _mean_loop(optimizer: Optimizer, delay: Any) -> tuple[Table, Table, int, tuple[float, float]]:
-    """The exact tables and fixed delay of the mean loop, with its float threshold and angle."""
-    floats = _converted(optimizer, lambda _, number: float(number))
+def _float_threshold(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
+    """The threshold of the mean loop in floating point, with the angle of its crossing."""
+    floats = converted(optimizer, lambda _, number: float(number))
     if isinstance(delay, Delay) and delay.minimum != delay.maximum:
-        approximate = filter_threshold(*loop_filter(floats, delay))
-        a, b = _sparse_tables(optimizer, 0)
-        numerator, denominator = (
-            tuple((lag, Fraction(value)) for lag, value in enumerate(table.tolist()) if value)
-            for table in delay.generating_function()
-        )
-        # Float probabilities sum to 1 within rounding only; exactly so after this division.
-        masses = [sum((v for _, v in table), Fraction(0)) for table in (numerator, denominator)]
-        total = masses[0] / masses[1]
-        shifted = tuple((lag - delay.minimum, value / total) for lag, value in numerator)
-        return _product(a, denominator), _product(b, shifted), delay.minimum, approximate
-    delays = delay_array(delay.minimum if isinstance(delay, Delay) else delay)
-    if delays.ndim:
+        return filter_threshold(*loop_filter(floats, delay))
+    threshold, angle = threshold_array(floats, delay.minimum if isinstance(delay, Delay) else delay)
+    if np.ndim(threshold):
         raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
-    lag = int(delays)
-    threshold, angle = threshold_array(floats, lag)
-    return *_sparse_tables(optimizer, lag), lag, (float(threshold), float(angle))
-
-
-def _product(left: Table, right: Table) -> Table:
-    product: dict[int, Fraction] = {}
-    for j, u in left:
-        for k, v in right:
-            product[j + k] = product.get(j + k, Fraction(0)) + u * v
-    return tuple(sorted((lag, value) for lag, value in product.items() if value))
-
-
-def _sparse_tables(optimizer: Optimizer, delay: int) -> tuple[Table, Table]:
-    feedback, feedforward = optimizer.coefficients(delay)
-    a = ((0, Fraction(1)), *((int(lag), -Fraction(value)) for lag, value in feedback if value))
-    b = tuple((int(lag), Fraction(value)) for lag, value in feedforward if value)
-    return a, b
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{lag}: {entry}" for lag, entry in value.items())
-    return str(value)
+    return float(threshold), float(angle)

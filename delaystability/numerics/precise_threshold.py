@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import lcm
 from typing import Any
 
 import mpmath
+from flint import acb, acb_poly, ctx, fmpz_poly
 
 from delaystability.numerics.circle_proof import Table
 
 __all__ = ["largest_root_modulus", "precise_threshold"]
+
+_ISOLATING_BITS = 192
+_CLOSE = 1e-9  # of moduli, where the isolation does not tell which root is the largest
 
 
 def precise_threshold(a: Table, b: Table, delay: int, angle: float, digits: int) -> Fraction:
@@ -44,25 +49,42 @@ def precise_threshold(a: Table, b: Table, delay: int, angle: float, digits: int)
 
 
 def largest_root_modulus(coefficients: list[Fraction], digits: int = 50) -> Any:
-    """The largest modulus of the roots of a polynomial, by mpmath's Durand-Kerner iteration.
+    """The largest modulus of the roots of a polynomial, which FLINT isolates.
 
     Parameters
     ----------
     coefficients : list of Fraction, highest power first
     digits : int
-        Working precision in decimal digits.
+        Correct decimal digits.
 
     Returns
     -------
     mpmath number
-
-    Raises
-    ------
-    mpmath.libmp.NoConvergence
-        If the roots do not settle, which happens for roots of high multiplicity.
     """
     context: Any = mpmath.mp.clone()
     context.dps = digits
-    values = [context.mpf(value.numerator) / value.denominator for value in coefficients]
-    roots = context.polyroots(values, maxsteps=400, extraprec=4 * digits)
-    return max(abs(root) for root in roots)
+    denominator = lcm(*(value.denominator for value in coefficients))
+    polynomial = fmpz_poly([int(value * denominator) for value in coefficients[::-1]])
+    with ctx.workprec(_ISOLATING_BITS):
+        roots = polynomial.complex_roots()
+        largest = max(abs(root).mid() for root, _ in roots)
+        outer = [pair for pair in roots if abs(pair[0]).mid() > largest * (1 - _CLOSE)]
+    bits = context.prec + 32
+    with ctx.workprec(bits):
+        if any(multiplicity > 1 for _, multiplicity in outer):
+            moduli = [abs(root).mid() for root, _ in polynomial.complex_roots()]
+        else:
+            moduli = [abs(_polished(polynomial, root.mid(), bits)).mid() for root, _ in outer]
+    mantissa, exponent = max(moduli).man_exp()
+    return context.mpf((int(mantissa), int(exponent)))
+
+
+def _polished(polynomial: fmpz_poly, root: acb, bits: int) -> acb:
+    """A simple root to this many bits, by Newton's method."""
+    slope = polynomial.derivative()
+    working = _ISOLATING_BITS // 2
+    while working < 2 * bits:
+        working = min(2 * working, 2 * bits)
+        with ctx.workprec(min(working, bits)):
+            root = (root - acb_poly(polynomial)(root) / acb_poly(slope)(root)).mid()
+    return root

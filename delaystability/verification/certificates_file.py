@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,4 +33,4 @@ def certificates_data(
 
 
 def _plain(certificates: Mapping[str, Certificate]) -> dict[str, Any]:
-    return {key: json.loads(entry.to_json()) for key, entry in certificates.items()}
+    return {key: entry.to_dict() for key, entry in certificates.items()}

@@ -1,0 +1,230 @@
+"""The exact loop of an optimizer and a delay: its rational tables, and the words that name it.
+
+The words are enough to build the tables again: a certificate that says heavy ball with momentum
+9/10 is about these tables and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from delaystability.delays import Delay, FixedDelay, delay_array
+from delaystability.numerics.circle_proof import Table
+from delaystability.numerics.rational_text import (
+    LARGEST_BITS,
+    rational_from_text,
+    rational_text,
+    table_from_text,
+    table_text,
+)
+from delaystability.optimizers import CATALOGUE, LinearOptimizer, Optimizer, optimizer_from_name
+
+__all__ = ["DISTRIBUTION", "NamedLoop", "converted", "named_loop", "exact_optimizer", "loop_from_words"]
+
+DISTRIBUTION = "delay distribution"
+"""The parameter that holds E[z^-delay] of a random delay, over the part that is certain."""
+
+_OVER = " over "
+_PROBES = (512, 1024)
+
+
+@dataclass(frozen=True)
+class NamedLoop:
+    """Exact tables A and B with a fixed delay, and the name and parameters that they follow from.
+
+    The mean of a random delay is a longer table; the part of it that is certain is the delay.
+    """
+
+    optimizer: str
+    parameters: dict[str, str]
+    a: Table
+    b: Table
+    delay: int
+
+
+def exact_optimizer(optimizer: Optimizer) -> Optimizer:
+    """The same optimizer with rational parameters; a float is taken as the binary number it is.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is an array or a symbol.
+    """
+
+    def rational(name: str, value: Any) -> Fraction:
+        if isinstance(value, np.generic):
+            value = value.item()
+        if not isinstance(value, (int, float, Fraction)):
+            raise TypeError(f"{name} must be one rational number or float; got {value!r}")
+        return Fraction(value)
+
+    return converted(optimizer, rational)
+
+
+def converted(optimizer: Optimizer, convert: Callable[[str, Any], Any]) -> Optimizer:
+    """The optimizer with ``convert(name, number)`` for each number among its parameters."""
+
+    def entry(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {lag: entry(name, number) for lag, number in value.items()}
+        return None if value is None else convert(name, value)
+
+    values = {name: entry(name, value) for name, value in optimizer.parameters.items()}
+    return replace(optimizer, **values)  # type: ignore[type-var]
+
+
+def named_loop(optimizer: Optimizer, delay: Any) -> NamedLoop:
+    """The loop of an optimizer with exact parameters.
+
+    An optimizer that is not in the catalogue is named by its tables: as a `LinearOptimizer`.
+
+    Parameters
+    ----------
+    optimizer : Optimizer, as `exact_optimizer` returns it
+    delay : int or delay object
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the delay is not one delay, or the exact tables would not fit into any memory.
+    """
+    certain = not isinstance(delay, Delay) or delay.minimum == delay.maximum
+    lag = _one_delay(delay) if certain else delay.minimum
+    if CATALOGUE.get(optimizer.name) is not type(optimizer):
+        table = optimizer.coefficients(lag if certain else 0)
+        optimizer = LinearOptimizer(_added(table.feedback), _added(table.feedforward))
+    words = {
+        name: _text(value) for name, value in optimizer.parameters.items() if value is not None
+    }
+    if certain:
+        return NamedLoop(optimizer.name, words, *_tables(optimizer, lag), lag)
+    law = _distribution(delay)
+    words[DISTRIBUTION] = _OVER.join(map(table_text, law if law[1] != _ONE else law[:1]))
+    return NamedLoop(optimizer.name, words, *_mean_tables(optimizer, law), lag)
+
+
+_ONE: Table = ((0, Fraction(1)),)
+
+
+def loop_from_words(name: str, parameters: Mapping[str, str], delay: int) -> NamedLoop:
+    """The loop that a name and parameters in words stand for.
+
+    Raises
+    ------
+    ValueError
+        If there is no optimizer of this name with these parameters, or a number cannot be read.
+    """
+    words = dict(parameters)
+    law = words.pop(DISTRIBUTION, None)
+    values = {key: _value(f"parameters[{key!r}]", text) for key, text in words.items()}
+    try:
+        optimizer = (
+            LinearOptimizer(**values)
+            if name == LinearOptimizer.name
+            else optimizer_from_name(name, **values)
+        )
+    except TypeError as error:
+        raise ValueError(f"parameters must be those of {name!r}: {error}") from error
+    if law is None:
+        return NamedLoop(name, dict(parameters), *_tables(optimizer, delay), delay)
+    if optimizer.coefficients(0) != optimizer.coefficients(1):
+        raise ValueError(f"optimizer must have tables that do not depend on the delay; got {name}")
+    argument = f"parameters[{DISTRIBUTION!r}]"
+    tables = [table_from_text(argument, text, 0) for text in law.split(_OVER)]
+    if len(tables) > 2 or not tables[0] or not tables[-1]:
+        raise ValueError(f"{argument} must be a table, or a table over a table")
+    pair = (tables[0], tables[1] if len(tables) == 2 else _ONE)
+    return NamedLoop(name, dict(parameters), *_mean_tables(optimizer, pair), delay)
+
+
+def _one_delay(delay: Any) -> int:
+    lags = delay_array(
+        delay.minimum if isinstance(delay, Delay) and not isinstance(delay, FixedDelay) else delay
+    )
+    if lags.ndim:
+        raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
+    return int(lags)
+
+
+def _tables(optimizer: Optimizer, delay: int) -> tuple[Table, Table]:
+    _refuse_huge(optimizer, delay)
+    feedback, feedforward = optimizer.coefficients(delay)
+    a = {0: Fraction(1)}
+    for lag, value in feedback:
+        a[int(lag)] = a.get(int(lag), Fraction(0)) - Fraction(value)
+    return _sorted(a), _sorted(_added(feedforward))
+
+
+def _added(terms: Iterable[Any]) -> dict[int, Fraction]:
+    """A table as a mapping; terms of equal lag are added."""
+    table: dict[int, Fraction] = {}
+    for lag, value in terms:
+        table[int(lag)] = table.get(int(lag), Fraction(0)) + Fraction(value)
+    return table
+
+
+def _sorted(table: Mapping[int, Fraction]) -> Table:
+    return tuple(sorted((lag, value) for lag, value in table.items() if value))
+
+
+def _refuse_huge(optimizer: Optimizer, delay: int) -> None:
+    """Powers of the momentum have digits for each update of the delay, which may be billions."""
+    if delay <= _PROBES[1]:
+        return
+    short, long = (_bits(optimizer, probe) for probe in _PROBES)
+    bits = long * delay // _PROBES[1]
+    # Digits of the delay itself grow with its logarithm only.
+    if long > 1.5 * short and bits > LARGEST_BITS:
+        most = LARGEST_BITS * _PROBES[1] // long
+        raise ValueError(
+            f"delay must be at most {most} for exact coefficients of {optimizer.name} with these "
+            f"parameters; got {delay}: its fractions would have about {bits} bits. A momentum "
+            "with a short fraction, such as Fraction(9, 10), goes further"
+        )
+
+
+def _bits(optimizer: Optimizer, delay: int) -> int:
+    values = [value for table in optimizer.coefficients(delay) for _, value in table]
+    return max((Fraction(value).denominator.bit_length() for value in values), default=1)
+
+
+def _distribution(delay: Delay) -> tuple[Table, Table]:
+    """E[z^-delay] without its certain part, as a fraction of exact tables that is 1 at z = 1."""
+    numerator, denominator = (
+        tuple((lag, Fraction(value)) for lag, value in enumerate(table.tolist()) if value)
+        for table in delay.generating_function()
+    )
+    # Float probabilities sum to 1 within rounding only; exactly so after this division.
+    masses = [sum((value for _, value in table), Fraction(0)) for table in (numerator, denominator)]
+    total = masses[0] / masses[1]
+    return tuple((lag - delay.minimum, value / total) for lag, value in numerator), denominator
+
+
+def _mean_tables(optimizer: Optimizer, law: tuple[Table, Table]) -> tuple[Table, Table]:
+    a, b = _tables(optimizer, 0)
+    return _product(a, law[1]), _product(b, law[0])
+
+
+def _product(left: Table, right: Table) -> Table:
+    product: dict[int, Fraction] = {}
+    for j, u in left:
+        for k, v in right:
+            product[j + k] = product.get(j + k, Fraction(0)) + u * v
+    return _sorted(product)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return table_text([(lag, Fraction(entry)) for lag, entry in value.items()])
+    return rational_text(Fraction(value))
+
+
+def _value(argument: str, text: str) -> Any:
+    if ":" in text or not text:
+        return dict(table_from_text(argument, text, 0))
+    return rational_from_text(argument, text)
