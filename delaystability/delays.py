@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.delay_log import LARGEST_DELAY, checked_log, log_array, read_log
+from delaystability.delay_log import LARGEST_DELAY, checked_log, log_array
 from delaystability.delay_log.entries import counted, shown, whole_number
 from delaystability.delay_log.tables import requested
 
@@ -297,6 +297,8 @@ class MeasuredDelay(Delay):
         """
         request = requested(column, columns)
         if isinstance(log, (str, PathLike)):
+            from delaystability.delay_log.text_file import read_log
+
             return cls(read_log(log, request))
         return cls(checked_log(log_array(log, request), "log"))
 

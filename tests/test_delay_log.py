@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.delay_log import read_log
-from delaystability.delay_log.text_file import _plain_numbers
+from delaystability.delay_log.text_file import _plain_numbers, read_log
 from delaystability.delays import MeasuredDelay, delay_array
 
 

@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from delaystability.delay_log.entries import LARGEST_DELAY, checked_log
 from delaystability.delay_log.tables import log_array
-from delaystability.delay_log.text_file import read_log
 
-__all__ = ["LARGEST_DELAY", "checked_log", "log_array", "read_log"]
+__all__ = ["LARGEST_DELAY", "checked_log", "log_array"]

@@ -52,9 +52,7 @@ def enclosed_zero(
     return None
 
 
-def _bracket(
-    value: _Function, slope: _Function, low: arb, high: arb, bits: int
-) -> Bracket | None:
+def _bracket(value: _Function, slope: _Function, low: arb, high: arb, bits: int) -> Bracket | None:
     zero = ((low + high) / 2).mid()
     # Newton's method needs no proof: the signs beside its result are one.
     for working in [ctx.prec] * _APPROACH + _doubled(ctx.prec, bits) + [bits]:

@@ -142,7 +142,7 @@ class CircleProof:
             return False
         # The imaginary part of the direction of beta has at most one zero here: is it excluded?
         if part.right == 1:
-            return self._excludes_minus_one(gain)
+            return self._excludes_minus_one(gain) or self._undecided(part)
         zero = enclosed_zero(
             self._imaginary_value, self._imaginary_slope, part.low, part.high, self._sharp_bits()
         )
@@ -151,6 +151,10 @@ class CircleProof:
         with ctx.workprec(zero.bits):
             if self._excludes(zero.ball, _ball(gain)):
                 return True
+        return self._undecided(part)
+
+    def _undecided(self, part: _Interval) -> bool:
+        """Give up where the only zero of a short interval is no zero that can be excluded."""
         if part.depth > self.precision // 4:
             raise UndecidedError(f"there is a crossing near the angle {float(part.left):.6g} pi")
         return False
@@ -238,7 +242,7 @@ class CircleProof:
         1 + gain z^-delay B/((z - 1) A), of which the last two keep to the right half plane.
         """
         t, limit = part.whole, _ball(gain)
-        slow, fast = self._slow_and_fast("a", t)
+        slow, _ = self._slow_and_fast("a", t)
         slowly = (acb(t).exp_pi_i() - 1) * _transform(slow, t)
         least, _ = self._moduli("a", t)
         _, most = self._moduli("b", t)
