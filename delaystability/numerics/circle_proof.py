@@ -282,7 +282,7 @@ class CircleProof:
         )
         if zero is True:
             return self._half_plane_turn(part, gain)
-        if zero is None:
+        if not isinstance(zero, Bracket):
             return None
         with ctx.workprec(zero.bits):
             middle = zero.ball.mid()
