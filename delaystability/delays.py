@@ -17,9 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.delay_log import LARGEST_DELAY, checked_log, log_array
-from delaystability.delay_log.entries import counted, shown, whole_number
-from delaystability.delay_log.tables import requested
+from delaystability.delay_log.entries import (
+    LARGEST_DELAY,
+    checked_log,
+    counted,
+    integers_of_objects,
+    shown,
+    unmasked,
+)
 
 __all__ = [
     "LARGEST_DELAY",
@@ -31,6 +36,7 @@ __all__ = [
     "as_delay",
     "delay_array",
     "shown",
+    "unmasked",
 ]
 
 
@@ -295,6 +301,8 @@ class MeasuredDelay(Delay):
         >>> ds.MeasuredDelay.from_log([[0, 3], [1, 2]], column=2).sequence.tolist()
         [3, 2]
         """
+        from delaystability.delay_log.tables import log_array, requested
+
         request = requested(column, columns)
         if isinstance(log, (str, PathLike)):
             from delaystability.delay_log.text_file import read_log
@@ -335,7 +343,7 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
     try:
         values = np.asarray(unmasked(argument, delay))
         if values.dtype.kind == "O":
-            values = _integers(values)
+            values = integers_of_objects(values)
     except ValueError:
         if isinstance(delay, np.ma.MaskedArray):
             raise
@@ -353,35 +361,6 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
     if np.any(values > LARGEST_DELAY):
         raise ValueError(f"{argument} must be {allowed}, at most 2**53; got {values.max()}")
     return values.astype(np.int64)
-
-
-def unmasked(argument: str, values: Any) -> Any:
-    """The values as they are; a masked array without a masked entry as a plain one.
-
-    Raises
-    ------
-    ValueError
-        If an entry is masked.
-    """
-    if isinstance(values, np.ma.MaskedArray):
-        if np.ma.is_masked(values):
-            raise ValueError(
-                f"{argument} must have no masked entry: fill it, or leave it out with "
-                f"compressed(); got {np.count_nonzero(np.ma.getmaskarray(values))} of them"
-            )
-        return values.data
-    return values
-
-
-def _integers(values: NDArray[Any]) -> NDArray[Any]:
-    """An array of Python's or NumPy's integers as floats where they are too long for int64."""
-    for entry in values.flat:
-        if not hasattr(entry, "__index__") or isinstance(entry, (bool, np.bool_)):
-            raise TypeError(f"{entry!r} is no integer")
-    whole = [int(entry.__index__()) for entry in values.flat]
-    fits = all(abs(entry) <= LARGEST_DELAY for entry in whole)
-    converted = whole if fits else [min(float(entry), 1e300) for entry in whole]
-    return np.array(converted, dtype=np.int64 if fits else np.float64).reshape(values.shape)
 
 
 def _is_real(value: Any) -> bool:

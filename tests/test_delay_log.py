@@ -12,7 +12,7 @@ import pytest
 
 import delaystability as ds
 from delaystability.delay_log.text_file import _plain_numbers, read_log
-from delaystability.delays import MeasuredDelay, delay_array
+from delaystability.delays import MeasuredDelay
 
 
 @pytest.fixture
@@ -330,7 +330,6 @@ def test_arrays_that_are_no_logs_are_refused(log):
 )
 def test_whole_numbers_of_any_type_are_delays(entries):
     assert MeasuredDelay.from_log(entries).sequence.tolist() == [3, 2, 5]
-    assert delay_array(entries).tolist() == [3, 2, 5]
 
 
 @pytest.mark.parametrize(
@@ -340,8 +339,6 @@ def test_objects_that_are_no_delays_are_refused(entry, error):
     entries = np.array([3, entry, 5], dtype=object)
     with pytest.raises(error, match="log must hold integers >= 0.*row 2"):
         MeasuredDelay.from_log(entries)
-    with pytest.raises((TypeError, ValueError), match="delay must be an integer >= 0"):
-        delay_array(entries)
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,35 @@ def refuse_counters(values: NDArray[np.int64], argument: str) -> None:
             )
 
 
+def unmasked(argument: str, values: Any) -> Any:
+    """The values as they are; a masked array without a masked entry as a plain one.
+
+    Raises
+    ------
+    ValueError
+        If an entry is masked.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            raise ValueError(
+                f"{argument} must have no masked entry: fill it, or leave it out with "
+                f"compressed(); got {np.count_nonzero(np.ma.getmaskarray(values))} of them"
+            )
+        return values.data
+    return values
+
+
+def integers_of_objects(values: NDArray[Any]) -> NDArray[Any]:
+    """An array of Python's or NumPy's integers as floats where they are too long for int64."""
+    for entry in values.flat:
+        if not hasattr(entry, "__index__") or isinstance(entry, (bool, np.bool_)):
+            raise TypeError(f"{entry!r} is no integer")
+    whole = [int(entry.__index__()) for entry in values.flat]
+    fits = all(abs(entry) <= LARGEST_DELAY for entry in whole)
+    converted = whole if fits else [min(float(entry), 1e300) for entry in whole]
+    return np.array(converted, dtype=np.int64 if fits else np.float64).reshape(values.shape)
+
+
 def counted(sequence: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The delays that occur, in increasing order, and how often each does."""
     if sequence.max() > max(1024, sequence.size):
