@@ -14,7 +14,7 @@ import pytest
 import delaystability as ds
 from delaystability.numerics.ball_root import Bracket, enclosed_zero
 from delaystability.numerics.circle_proof import CircleProof, UndecidedError
-from delaystability.numerics.exact_loop import exact_loop
+from delaystability.numerics.named_loop import named_loop
 from delaystability.numerics.precise_threshold import largest_root_modulus
 from delaystability.numerics.rational_text import rational_from_text, rational_text
 from tests.edits import edited
@@ -50,7 +50,7 @@ def test_certificates_name_the_loop_that_they_are_about(name, delay):
         words = {} if other == "sgd" else {"momentum": "9/10"}
         law = {key: word for key, word in certificate.parameters.items() if "delay" in key}
         relabelled = replace(certificate, optimizer=other, parameters=words | law)
-        loop = exact_loop(make(other, NINE_TENTHS), delay)
+        loop = named_loop(make(other, NINE_TENTHS), delay)
         same = (loop.a, loop.b) == (certificate.a, certificate.b)
         assert relabelled.verify() == (same and (not law or other not in DELAY_DEPENDENT))
 

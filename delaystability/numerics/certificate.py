@@ -24,8 +24,13 @@ from delaystability.numerics.certificate_data import (
 from delaystability.numerics.characteristic import table_polynomial
 from delaystability.numerics.circle_proof import CircleProof, Table
 from delaystability.numerics.crossings import filter_threshold
-from delaystability.numerics.named_loop import converted, exact_optimizer, loop_from_words, named_loop
 from delaystability.numerics.loop_filter import loop_filter
+from delaystability.numerics.named_loop import (
+    converted,
+    exact_optimizer,
+    loop_from_words,
+    named_loop,
+)
 from delaystability.numerics.precise_threshold import largest_root_modulus, precise_threshold
 from delaystability.numerics.schur_cohn import is_schur_stable
 from delaystability.numerics.threshold import threshold_array

@@ -22,7 +22,7 @@ from flint import acb, arb, ctx, fmpq
 
 from delaystability.numerics.ball_root import Bracket, enclosed_zero
 
-__all__ = ["CircleProof", "Table", "UndecidedError"]
+__all__ = ["CircleProof", "Table", "UndecidedError", "avoids_zero"]
 
 Table = tuple[tuple[int, Fraction], ...]
 
@@ -230,7 +230,7 @@ class CircleProof:
             return turn
         t = part.whole
         memory, drive = self._parts(t, _ball(gain))
-        if _avoids_zero(memory + drive * acb(-self.delay * t).exp_pi_i()):
+        if avoids_zero(memory + drive * acb(-self.delay * t).exp_pi_i()):
             # f keeps to a half plane: the principal value of the quotient is the change.
             return self._half_plane_turn(part, gain)
         return self._turn_past_zero(part, gain)
@@ -247,7 +247,7 @@ class CircleProof:
         least, _ = self._moduli("a", t)
         _, most = self._moduli("b", t)
         outweighs = 2 * arb.sin_pi(t / 2) * least > limit * most
-        if not (least > 0 and outweighs and _avoids_zero(slowly)):
+        if not (least > 0 and outweighs and avoids_zero(slowly)):
             return None
         turn = arb(0)
         starts = []
@@ -341,6 +341,6 @@ def _transform(terms: list[tuple[int, arb]], t: arb) -> acb:
     return sum((value * acb(-lag * t).exp_pi_i() for lag, value in terms), acb(0))
 
 
-def _avoids_zero(enclosure: acb) -> bool:
+def avoids_zero(enclosure: acb) -> bool:
     """Whether a box of the complex plane, which is convex, does not contain zero."""
     return not (enclosure.real.contains(0) and enclosure.imag.contains(0))

@@ -24,7 +24,14 @@ from delaystability.numerics.rational_text import (
 )
 from delaystability.optimizers import CATALOGUE, LinearOptimizer, Optimizer, optimizer_from_name
 
-__all__ = ["DISTRIBUTION", "NamedLoop", "converted", "named_loop", "exact_optimizer", "loop_from_words"]
+__all__ = [
+    "DISTRIBUTION",
+    "NamedLoop",
+    "converted",
+    "named_loop",
+    "exact_optimizer",
+    "loop_from_words",
+]
 
 DISTRIBUTION = "delay distribution"
 """The parameter that holds E[z^-delay] of a random delay, over the part that is certain."""
