@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from delaystability.bounds import (
+    LearningRateWarning,
     StabilityWarning,
     adjust_learning_rate,
     is_stable,
@@ -91,6 +92,7 @@ __all__ = [
     "GPipe",
     "GeometricDelay",
     "HeavyBall",
+    "LearningRateWarning",
     "LinearOptimizer",
     "MeasuredDelay",
     "Nesterov",

@@ -22,6 +22,7 @@ from delaystability.numerics.threshold import threshold_array
 from delaystability.optimizer import Optimizer, scalar_optimizers
 
 __all__ = [
+    "LearningRateWarning",
     "StabilityWarning",
     "adjust_learning_rate",
     "is_stable",
@@ -37,8 +38,14 @@ class StabilityWarning(UserWarning):
     """The mean of a run with random delays is stable where its mean square is not."""
 
 
+class LearningRateWarning(UserWarning):
+    """A learning rate was divided by more than 10 for minima that the run may never have seen."""
+
+
 _MOMENTS = ("mean", "mean-square")
 _LARGEST_NOISE = 1e12
+_LARGEST_QUIET_DIVISOR = 10
+_TINY = np.finfo(np.float64).tiny
 
 
 def _threshold(
@@ -271,11 +278,17 @@ def adjust_learning_rate(
     curvature_noise: ArrayLike = 0.0,
     new_curvature_noise: ArrayLike | None = None,
     moment: str | None = None,
+    sharpness: ArrayLike | None = None,
 ) -> Any:
-    """The learning rate that keeps the accessible minima when delay or optimizer change.
+    """The learning rate that keeps the same accessible minima, for a run at its edge; not the best.
 
-    ``lr a*(new_optimizer, new_delay) / a*(optimizer, delay)``: the sharpness of the sharpest
-    accessible minimum stays the same. At large delays it falls as 1/delay.
+    Without a measurement it is ``lr a*(new_optimizer, new_delay) / a*(optimizer, delay)``: the
+    sharpness of the sharpest accessible minimum stays the same. At large delays it falls as
+    1/delay. A run with momentum or with Adam is usually far below its edge without delay; it then
+    has no use for all of these minima, and pays for them with a rate that may not train at all.
+
+    With the ``sharpness`` S that the run reached, the rate only has to fall to
+    ``a*(new_optimizer, new_delay) / S``, and never rises: ``min(lr, a*(new) / S)``.
 
     Parameters
     ----------
@@ -286,11 +299,19 @@ def adjust_learning_rate(
     new_optimizer : Optimizer, by default the same as before
     curvature_noise, moment : see `stability_threshold`
     new_curvature_noise : like curvature_noise, by default the same as before
+    sharpness : number or array, positive, optional
+        The largest that was measured in the run with ``optimizer`` and ``delay``, for example by a
+        `StabilityMonitor`. Sharper minima than that are given up.
 
     Returns
     -------
     float, or array of the common shape
         In the unit of ``lr``, raw as in ``torch.optim.SGD``.
+
+    Warns
+    -----
+    LearningRateWarning
+        If a rate is divided by more than 10 without a measured sharpness.
 
     Raises
     ------
@@ -319,4 +340,19 @@ def adjust_learning_rate(
     new = optimizer if new_optimizer is None else new_optimizer
     after = _threshold(new, new_delay, new_noise, moment, "new_optimizer")
     with np.errstate(over="ignore"):
+        if sharpness is not None:
+            return scalar_or_array(np.minimum(lr_array, after / positive("sharpness", sharpness)))
+        if np.any(after * _LARGEST_QUIET_DIVISOR < before):
+            _warn_of_a_small_rate(float(np.max(before / np.maximum(after, _TINY))))
         return scalar_or_array(lr_array * (after / before))
+
+
+def _warn_of_a_small_rate(divisor: float) -> None:
+    warnings.warn(
+        f"lr is divided by {divisor:.3g} to keep all minima that were accessible, which assumes a "
+        "run at its edge of stability: most with momentum or Adam are far below it, and train "
+        "badly or not at all at this rate. Give sharpness=, as measured in the run before: the "
+        "rate then falls only as far as that needs",
+        LearningRateWarning,
+        stacklevel=3,
+    )

@@ -7,6 +7,7 @@ import json
 import signal
 import sqlite3
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["RefusedError", "clear_errors", "print_values", "progress_bars"]
+__all__ = ["RefusedError", "clear_errors", "print_values", "progress_bars", "warnings_in_one_line"]
 
 
 class RefusedError(Exception):
@@ -94,6 +95,17 @@ def _signals() -> Iterator[None]:
     finally:
         for number in changed:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def warnings_in_one_line() -> Iterator[None]:
+    """Print each warning as one line on the error stream, without the place that it came from."""
+    console = Console(stderr=True, highlight=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        console.print(f"[bold yellow]warning:[/] {escape(str(warning.message))}", soft_wrap=True)
 
 
 def print_values(values: dict[str, Any], as_json: bool, title: str) -> None:

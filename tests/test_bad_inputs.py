@@ -11,6 +11,9 @@ import pytest
 
 import delaystability as ds
 
+# Here the number is asked for, not advice.
+pytestmark = pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
+
 COUNT = 100_000
 
 # Ordinary values stand among the odd ones, so that each odd one is met in any position.

@@ -8,6 +8,9 @@ import pytest
 import delaystability as ds
 from tests.helpers import EPS, WITH_MOMENTUM, largest_root, make
 
+# Here the number is asked for, not advice.
+pytestmark = pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
+
 
 @pytest.mark.parametrize("name", ["sgd", *WITH_MOMENTUM])
 def test_the_questions_are_one_equation(name):

@@ -116,6 +116,7 @@ def test_negative_momentum_is_a_value_not_an_option():
     assert data["threshold"] == pytest.approx(0.2)
 
 
+@pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
 def test_adjust_keeps_the_optimizer_and_momentum_unless_told():
     common = ("adjust", "--optimizer", "heavy-ball", "--momentum", "0.9", "--lr", "0.1")
     delays = ("--delay", "0", "--new-delay", "8")
@@ -130,6 +131,24 @@ def test_adjust_keeps_the_optimizer_and_momentum_unless_told():
     assert plain["new_lr"] == ds.adjust_learning_rate(0.1, ds.HeavyBall(0.9), 0, 8, ds.SGD())
     off = printed_json(*common, *delays, "--new-momentum", "0.5")
     assert off["new_lr"] == ds.adjust_learning_rate(0.1, ds.HeavyBall(0.9), 0, 8, ds.HeavyBall(0.5))
+
+
+def test_the_command_prints_the_warning_as_one_line_and_takes_a_sharpness():
+    arguments = ["adjust", "--optimizer", "heavy-ball", "--momentum", "0.9", "--lr", "0.1"]
+    arguments += ["--delay", "0", "--new-delay", "8"]
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stderr.startswith("warning: lr is divided by 273")
+    assert json.loads(result.stdout)["new_lr"] == pytest.approx(0.00036689459421096205)
+    measured = run(*arguments, "--sharpness", "2.34", "--json")
+    assert measured.stderr == ""
+    expected = ds.adjust_learning_rate(0.1, ds.HeavyBall(0.9), 0, 8, sharpness=2.34)
+    assert json.loads(measured.stdout)["new_lr"] == expected
+    assert printed_json(*arguments, "--sharpness", "2.34")["sharpness"] == 2.34
+    wrong = run(*arguments, "--sharpness", "0")
+    assert wrong.exit_code == 2
+    assert "sharpness must be positive" in wrong.stderr
 
 
 def test_certify_reads_decimals_exactly_and_prints_a_certificate():

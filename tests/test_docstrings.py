@@ -28,6 +28,7 @@ WITHOUT_SOURCE = {
     "MeasuredDelay": "a log of one's own",
     "Optimizer": "an abstract base",
     "PipelineSchedule": "an abstract base; each schedule names its own source",
+    "LearningRateWarning": "a warning",
     "StabilityWarning": "a warning",
     "UndecidedError": "an error",
     "all_derivations": "each theorem names its own sources",
@@ -254,6 +255,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "curvature_noise": 0.0,
         "new_curvature_noise": 0.0,
         "moment": "mean",
+        "sharpness": 2.0,
     },
     "almost_sure_threshold": {
         "optimizer": ds.SGD(),

@@ -17,6 +17,9 @@ from delaystability.numerics.crossings import all_crossings
 from delaystability.numerics.filter_phase import FilterPhase
 from tests.helpers import EPS, WITH_MOMENTUM, float_schur_cohn, largest_root, make
 
+# Here the number is asked for, not advice.
+pytestmark = pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
+
 REENTRANT = ds.LinearOptimizer({1: 0.94, 2: -0.55}, {0: 0.74, 1: -0.27, 2: 0.29})
 
 

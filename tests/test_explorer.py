@@ -20,6 +20,9 @@ from tests.explorer_page import FOLDER
 from tests.explorer_page import browser_fixture as browser_fixture
 from tests.explorer_page import visit_fixture as visit_fixture
 
+# Here the number is asked for, not advice.
+pytestmark = pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
+
 ANSWERS = ["threshold", "max-learning-rate", "adjusted", "effective"]
 TOLERANCE = 1e-12
 """What the page promises; the thresholds of both sides are accurate to about 1e-13."""

@@ -25,6 +25,9 @@ from delaystability.plot.staleness import ImpliedThresholds
 from delaystability.plot.style import STABLE, UNSTABLE
 from tests.helpers import EPS, largest_root, make
 
+# Here the number is asked for, not advice.
+pytestmark = pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
+
 EDGE = Path(__file__).parent.parent / "docs" / "validation" / "edge" / "edge.json"
 MOMENTUM = EDGE.parent.parent / "momentum" / "momentum.json"
 LOG = ds.MeasuredDelay.from_log([3, 2, 4, 3, 5, 3, 3, 2, 0, 9])

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 import delaystability as ds
 from tests.helpers import EPS, WITH_MOMENTUM, largest_root, make
 
+# Here the number is asked for, not advice.
+pytestmark = pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
+
 # Where a threshold is compared with another one, both are a few units off in the last place.
 ROUNDING = 1 + 32 * EPS
 

@@ -21,6 +21,9 @@ from delaystability.training.delay_aware_lr import DelayAwareLR
 from delaystability.training.delay_window import LONGEST_VARYING_DELAY, DelayWindow
 from delaystability.training.delayed_optimizer import DelayedOptimizer
 
+# Here the number is asked for, not advice.
+pytestmark = pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
+
 EPS = np.finfo(float).eps
 LOG = [3, 2, 4, 3, 5, 3, 3, 2]
 

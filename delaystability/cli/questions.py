@@ -25,7 +25,12 @@ from delaystability.cli.options import (
 )
 from delaystability.delays import MeasuredDelay
 from delaystability.optimizers import CATALOGUE, Optimizer
-from delaystability.terminal import RefusedError, clear_errors, print_values
+from delaystability.terminal import (
+    RefusedError,
+    clear_errors,
+    print_values,
+    warnings_in_one_line,
+)
 
 __all__ = ["adjust", "threshold"]
 
@@ -130,16 +135,24 @@ def adjust(
         str | None, typer.Option(help="The new momentum; the same by default.")
     ] = None,
     curvature_noise: Noise = "0",
+    sharpness: Annotated[
+        str | None,
+        typer.Option(help="Measured with the old delay: the rate falls only as far as it needs."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """The learning rate that keeps the accessible minima under a new delay or optimizer."""
-    with clear_errors():
+    """The learning rate that keeps the accessible minima under a new delay or optimizer.
+
+    It assumes a run at its edge of stability, unless --sharpness says where it was.
+    """
+    with clear_errors(), warnings_in_one_line():
         before = optimizer_of(optimizer, momentum)
         name = new_optimizer or optimizer
         kept = momentum if name in CATALOGUE and CATALOGUE[name] is not CATALOGUE["sgd"] else None
         after = optimizer_of(name, new_momentum if new_momentum is not None else kept)
         old, new = integer("delay", delay), integer("new-delay", new_delay)
         old_lr, noise = number("lr", lr), number("curvature-noise", curvature_noise)
+        measured = None if sharpness is None else number("sharpness", sharpness)
         values: dict[str, Any] = {
             **described(before),
             "delay": old,
@@ -147,8 +160,12 @@ def adjust(
             **{f"new_{key}": value for key, value in described(after).items()},
             "new_delay": new,
             "new_lr": bounds.adjust_learning_rate(
-                old_lr, before, old, new, after, curvature_noise=noise
+                old_lr, before, old, new, after, curvature_noise=noise, sharpness=measured
             ),
             "max_sharpness": bounds.max_sharpness(old_lr, before, old, curvature_noise=noise),
         }
-        print_values(values, as_json, "Learning rate for the same accessible minima")
+        if measured is None:
+            print_values(values, as_json, "Learning rate for the same accessible minima")
+            return
+        values["sharpness"] = measured
+        print_values(values, as_json, "Learning rate for minima of this sharpness")

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from delaystability.arguments import checked_optimizer, positive
-from delaystability.bounds import adjust_learning_rate
+from delaystability.bounds import stability_threshold
 from delaystability.delays import delay_array
 from delaystability.optimizer import steady_gain
 from delaystability.optimizers import SGD, HeavyBall, Optimizer, ShiftedMomentum
@@ -77,8 +77,10 @@ def adjustment_rule(
     base = chosen[0] if reference is None else checked_optimizer(reference, "reference")
     rate = float(positive("lr", lr))
 
+    edge = stability_threshold(base, reference_delay)
+
     def adjusted(optimizer: Optimizer) -> Array:
-        new = adjust_learning_rate(rate, base, reference_delay, lags, optimizer)
+        new = rate * (stability_threshold(optimizer, lags) / edge)
         gain = [steady_gain(optimizer, int(lag)) for lag in lags] if effective else 1.0
         return np.asarray(new * np.asarray(gain))
 
@@ -97,7 +99,7 @@ def adjustment_rule(
             )
         long = lags[lags >= max(2, lags[-1] // 16)]
         # A run of SGD whose threshold is 1 has the learning rate 1/a* of the reference run.
-        unit = adjust_learning_rate(rate, base, reference_delay, 1, SGD())
+        unit = rate * (stability_threshold(SGD(), 1) / edge)
         drawn.plot(
             long + 1,
             unit * np.pi / (2 * long),

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from delaystability.delays import Delay, FixedDelay, MeasuredDelay
+from delaystability.training.saved_state import checked_entries, checked_list, saved_count
 
 __all__ = ["LONGEST_VARYING_DELAY", "DelaySource", "DelayWindow", "new_delays"]
 
@@ -105,7 +106,23 @@ class DelayWindow:
         return {"count": self.count, "next": self._next, "delays": list(self._delays)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Load what `state_dict` returned."""
-        self.count, self._next = state["count"], state["next"]
+        """Load what `state_dict` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is something else; then nothing is changed.
+        """
+        checked_entries("window", state, ("count", "next", "delays"))
+        count = saved_count("count of a window", state["count"])
+        # The next look comes when the count is four times as large, at the latest.
+        following = saved_count("next of a window", state["next"], 1, max(1, 4 * count))
+        listed = checked_list("delays of a window", state["delays"])
+        delays = [saved_count("delay in a window", delay) for delay in listed]
+        if len(delays) > count or (count and not delays):
+            raise ValueError(
+                f"delays of a window must be 1 to {count}, as its count is; got {len(delays)}"
+            )
+        self.count, self._next = count, following
         self._delays.clear()
-        self._delays.extend(state["delays"])
+        self._delays.extend(delays)

@@ -17,17 +17,11 @@ from delaystability.delays import Delay, as_delay
 from delaystability.optimizers import HeavyBall, Optimizer
 from delaystability.training.gradient_queue import queue_of, ring_row
 from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
-from delaystability.training.plain_data import (
-    plain_delay,
-    plain_optimizer,
-    read_delay,
-    read_optimizer,
-)
+from delaystability.training.optimizer_state import checked_optimizer_state
+from delaystability.training.plain_data import plain_delay, plain_optimizer
 from delaystability.training.tensor_lists import AllAtOnce, OneByOne
 
 __all__ = ["DelayedOptimizer"]
-
-_OWN_ENTRIES = ("optimizer", "delay", "warmup", "seed", "first_update")  # of its groups alone
 
 
 class DelayedOptimizer(torch.optim.Optimizer):
@@ -243,27 +237,11 @@ class DelayedOptimizer(torch.optim.Optimizer):
         Raises
         ------
         ValueError
-            If its groups are others, or it is not of a DelayedOptimizer.
+            If its groups are others, it is not of a DelayedOptimizer, or a field is not what it
+            may be: settings, clocks, and the number, shape and type of the queued gradients.
+            Nothing is changed then.
         """
-        groups = state_dict["param_groups"]
-        for index, saved in enumerate(groups):
-            missing = [name for name in _OWN_ENTRIES if name not in saved]
-            if missing:
-                raise ValueError(
-                    f"state_dict must come from a DelayedOptimizer; its param_groups[{index}] has "
-                    f"no {', '.join(missing)}. The state of another optimizer has no queue of late "
-                    "gradients: load the model alone and start with a new DelayedOptimizer"
-                )
-        if len(groups) == len(self.param_groups):
-            groups = [
-                saved
-                | {
-                    "optimizer": read_optimizer(saved["optimizer"], own["optimizer"]),
-                    "delay": read_delay(saved["delay"], own["delay"]),
-                }
-                for saved, own in zip(groups, self.param_groups, strict=True)
-            ]
-        super().load_state_dict({**state_dict, "param_groups": groups})
+        super().load_state_dict(checked_optimizer_state(state_dict, self.param_groups))
 
     def _current(self, index: int) -> GroupSettings:
         """The settings of a group, made again if its entries were changed."""

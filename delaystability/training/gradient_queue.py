@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["queue_of", "ring_row"]
+__all__ = ["queue_of", "ring_row", "row_names"]
 
 
 def queue_of(parameter: Tensor, longest_delay: int, memory: int) -> dict[str, Any]:
@@ -19,14 +19,16 @@ def queue_of(parameter: Tensor, longest_delay: int, memory: int) -> dict[str, An
     longest_delay, memory : int, at least 0
         The lengths of the rings of gradients and of the filter.
     """
-    rings = [("gradient", longest_delay), ("filter", memory)]
     return {"step": 0} | {
-        ring_row(name, row, length): torch.zeros_like(
-            parameter, memory_format=torch.preserve_format
-        )
-        for name, length in rings
-        for row in range(length)
+        name: torch.zeros_like(parameter, memory_format=torch.preserve_format)
+        for name in row_names(longest_delay, memory)
     }
+
+
+def row_names(longest_delay: int, memory: int) -> list[str]:
+    """The names of all rows of both rings."""
+    rings = [("gradient", longest_delay), ("filter", memory)]
+    return [ring_row(name, row, length) for name, length in rings for row in range(length)]
 
 
 def ring_row(name: str, time: int, length: int) -> str:

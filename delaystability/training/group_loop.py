@@ -22,6 +22,7 @@ __all__ = [
     "GroupLoop",
     "group_loops",
     "group_optimizer",
+    "is_linear",
     "scalar_optimizer",
     "unwrapped",
 ]
@@ -230,3 +231,21 @@ def group_optimizer(
         "optimizer=ds.HeavyBall(0.9); it is recognised only for torch.optim.SGD, for Adam with its "
         "preconditioner, and for a DelayedOptimizer"
     )
+
+
+def is_linear(inner: torch.optim.Optimizer, group: dict[str, Any]) -> bool:
+    """Whether a torch optimizer is known to be of the catalogue: a linear filter of its gradients.
+
+    Whatever cannot be converted may have a preconditioner that moves, as Adam and its kind have.
+
+    Parameters
+    ----------
+    inner : torch.optim.Optimizer
+    group : dict
+        Of its ``param_groups``.
+    """
+    try:
+        group_optimizer(inner, group)
+    except TypeError:
+        return False
+    return True

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isfinite
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from delaystability.arguments import checked_count
 from delaystability.delay_schedule import delay_sequence, longest_delay
 from delaystability.delays import Delay, FixedDelay, MeasuredDelay, as_delay
 from delaystability.optimizers import Optimizer
 from delaystability.training.plain_data import plain_delay
-from delaystability.training.scalars import one_number
+from delaystability.training.scalars import checked_rate
 from delaystability.training.update_rule import UpdateRule, with_float_parameters
 
 __all__ = ["FIRST_UPDATES", "WARMUPS", "GroupSettings", "checked_settings", "with_momentum"]
@@ -99,22 +97,9 @@ def with_momentum(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
     return {"optimizer": changed, "momentum": changed.parameters["momentum"]}
 
 
-def _rate(name: str, value: Any) -> float | Tensor:
-    """A float, or the tensor itself, which may be captured in a graph."""
-    if isinstance(value, Tensor):
-        if value.numel() != 1:
-            raise ValueError(f"{name} must be a number or a tensor of one element; got {value!r}")
-        number = one_number(name, value.reshape(()))
-    else:
-        number = one_number(name, value)
-    if not (isfinite(number) and number >= 0):
-        raise ValueError(f"{name} must be a finite number >= 0; got {value!r}")
-    return value if isinstance(value, Tensor) else number
-
-
 def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a group, with the optimizer and the delay as objects."""
-    rates = {name: _rate(name, settings[name]) for name in ("lr", "weight_decay")}
+    rates = {name: checked_rate(name, settings[name]) for name in ("lr", "weight_decay")}
     seed = checked_count("seed", settings["seed"], 0)
     for name, allowed in (("warmup", WARMUPS), ("first_update", FIRST_UPDATES)):
         if settings[name] not in allowed:
@@ -126,6 +111,11 @@ def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
     if isinstance(delay, MeasuredDelay) and delay.sequence.ndim > 1:
         raise ValueError("delay must be a log of one worker per update to train with it")
     rule = UpdateRule.of(optimizer, delay)
+    if rule.memory > _LONGEST_QUEUE:
+        raise ValueError(
+            f"optimizer must have lags of at most {_LONGEST_QUEUE}, as a copy of the parameters is "
+            f"kept for each; got {rule.memory}"
+        )
     if settings["first_update"] == "undamped" and not rule.forgets_gradients:
         raise ValueError(
             "first_update must be 'filtered' for an optimizer that uses gradients at other lags "

@@ -18,7 +18,7 @@ from torch import Tensor
 from delaystability.lanczos import extreme_eigenvalues, mixed_start
 from delaystability.training.undisturbed import same_random_numbers
 
-__all__ = ["Curvature", "measure_curvature"]
+__all__ = ["Curvature", "measure_curvature", "refuse_sharded"]
 
 _SHARE = 0.05  # of noise in a warm start, so that a new sharpest direction is found
 
@@ -125,6 +125,23 @@ def measure_curvature(
     ends = torch.cat([bottom.values[0], bottom.errors[0]]).tolist() if smallest else [None, None]
     sharpness, error, along = numbers.tolist()
     return Curvature(value, sharpness, error, along, ends[0], ends[1], direction, top.products)
+
+
+def refuse_sharded(parameters: Sequence[Tensor]) -> None:
+    """Refuse parameters that are sharded over processes, before the loss is asked for.
+
+    Raises
+    ------
+    TypeError
+        For a DTensor, as FSDP2 makes of parameters.
+    """
+    for parameter in parameters:
+        if hasattr(parameter, "placements"):
+            raise TypeError(
+                f"parameters must be whole on this process; got a {type(parameter).__name__} of "
+                f"shape {tuple(parameter.shape)}, sharded over several, as by fully_shard: take "
+                "readings on an unsharded copy of the model"
+            )
 
 
 class _Flat:
@@ -238,6 +255,12 @@ def _gradients(
         )
     except RuntimeError as error:
         raise RuntimeError(f"{_HINT}: {error}") from error
+    sparse = [g.layout for g in found if g is not None and g.layout is not torch.strided]
+    if sparse:
+        raise TypeError(
+            f"gradients must be dense to be differentiated again; got {sparse[0]}: construct "
+            "embeddings with sparse=False"
+        )
     return list(found)
 
 

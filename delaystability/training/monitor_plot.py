@@ -16,6 +16,7 @@ _MARKS = {
     Status.FAR: ("o", COLOURS[1]),
     Status.LIMITED: ("s", COLOURS[2]),
     Status.BEYOND: ("^", COLOURS[5]),
+    Status.TUNING: ("v", COLOURS[3]),
     Status.UNDECIDED: ("D", COLOURS[4]),
 }
 

@@ -9,6 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from delaystability.training.saved_state import (
+    checked_entries,
+    checked_flag,
+    checked_list,
+    saved_factor,
+    saved_rate,
+)
+
 __all__ = ["RateFactors"]
 
 
@@ -87,10 +95,23 @@ class RateFactors:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Load what `state_dict` returned."""
-        self._on = state["on"]
-        self._bases, self._written = list(state["bases"]), list(state["written"])
-        self._factors = list(state["factors"])
+        """Load what `state_dict` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is something else; then nothing is changed.
+        """
+        checked_entries("rates", state, ("on", "bases", "written", "factors"))
+        on = checked_flag("on of rates", state["on"])
+        bases = checked_list("bases of rates", state["bases"])
+        written = checked_list("written of rates", state["written"], len(bases))
+        factors = checked_list("factors of rates", state["factors"], len(bases))
+        for name, rates in (("bases", bases), ("written", written)):
+            for rate in rates:
+                saved_rate(f"a rate in {name}", rate)
+        self._factors = [saved_factor("a factor of rates", factor) for factor in factors]
+        self._on, self._bases, self._written = on, bases, written
 
 
 def _copy(rate: Any) -> Any:

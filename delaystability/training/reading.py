@@ -19,6 +19,7 @@ class Status(StrEnum):
     FAR = "far from the edge"
     LIMITED = "limited by stability"
     BEYOND = "beyond the edge"
+    TUNING = "held by its preconditioner"
     UNDECIDED = "undecided"
     DIVERGED = "diverged"
 
@@ -47,6 +48,9 @@ class Reading:
     interval : (float, float)
         The ratio at ``sharpness - error`` and at ``sharpness + error``.
     status : Status
+        With a preconditioner that moves, TUNING instead of LIMITED and BEYOND: Adam was seen to
+        settle where the ratio is near 1, oscillating by about ``lr / threshold`` in each
+        coordinate, and to train well there.
     message : str
         The verdict in one line.
     doubling_steps : float or None
@@ -105,6 +109,7 @@ def judge(
     growth: Callable[[float], float | None],
     bands: tuple[float, float],
     remark: str = "",
+    moving: bool = False,
     smallest: float | None = None,
     smallest_error: float | None = None,
     products: int = 0,
@@ -123,6 +128,8 @@ def judge(
         Ratios below the first are far from the edge, above the second beyond it.
     remark : str
         Added to the message.
+    moving : bool
+        Whether a preconditioner moves along: then no ratio is an alarm.
     """
 
     def ratio_at(curvature: float) -> float:
@@ -134,7 +141,7 @@ def judge(
     ratio = ratio_at(sharpness)
     interval = (ratio_at(sharpness - error), ratio_at(sharpness + error))
     finite = all(math.isfinite(value) for value in (loss, sharpness, error))
-    ends = {_status(end, bands) for end in interval}
+    ends = {_status(end, bands, moving) for end in interval}
     status = Status.DIVERGED if not finite else ends.pop() if len(ends) == 1 else Status.UNDECIDED
     doubling = tenfold = None
     if status is Status.BEYOND:
@@ -145,6 +152,8 @@ def judge(
                 # Not log1p(x / slope^2): the square of a small slope underflows.
                 doubling = _half_log(math.sqrt(2 * loss * sharpness) / abs(slope)) / rate
     message = _message(status, ratio, interval, learning_rate, doubling, tenfold, bands)
+    if status is Status.TUNING:
+        message = _tuning_message(ratio, learning_rate, threshold)
     return Reading(
         step,
         loss,
@@ -169,9 +178,11 @@ def _half_log(quotient: float) -> float:
     return math.log(math.hypot(1.0, quotient))
 
 
-def _status(ratio: float, bands: tuple[float, float]) -> Status:
+def _status(ratio: float, bands: tuple[float, float], moving: bool) -> Status:
     if ratio < bands[0]:
         return Status.FAR
+    if moving:
+        return Status.TUNING
     return Status.BEYOND if ratio > bands[1] else Status.LIMITED
 
 
@@ -206,6 +217,15 @@ def _message(
         when = f", growing tenfold in {_steps(tenfold)} {_MODEL}"
     stable = f"; stable below a learning rate of {learning_rate / ratio:.3g}"
     return f"{status}: loss will oscillate{when}; {share}{stable}"
+
+
+def _tuning_message(ratio: float, learning_rate: float, threshold: float) -> str:
+    size = f" of about {learning_rate / threshold:.2g} in each coordinate" if threshold > 0 else ""
+    return (
+        f"{Status.TUNING}: lr * preconditioned sharpness is {ratio:.3g} of the threshold for a "
+        "preconditioner that stands still; one that moves grows with the oscillation until this is "
+        f"near 1: no alarm, but an oscillation{size}, which a smaller learning rate reduces"
+    )
 
 
 def _steps(count: float) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from numbers import Real
 from typing import Any
 
+from torch import Tensor
+
 from delaystability.delays import Delay, as_delay, delay_array
 
-__all__ = ["one_delay", "one_number"]
+__all__ = ["checked_rate", "one_delay", "one_number"]
 
 
 def one_number(argument: str, value: Any) -> float:
@@ -38,3 +41,24 @@ def one_delay(argument: str, value: Any) -> Delay:
     if lags.ndim:
         raise TypeError(f"{argument} must be one integer >= 0 or a delay object; got {value!r}")
     return as_delay(int(lags))
+
+
+def checked_rate(argument: str, value: Any) -> float | Tensor:
+    """A finite number >= 0 as a float; or the tensor itself, which may be captured in a graph.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither.
+    """
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise ValueError(
+                f"{argument} must be a number or a tensor of one element; got {value!r}"
+            )
+        number = one_number(argument, value.reshape(()))
+    else:
+        number = one_number(argument, value)
+    if not (isfinite(number) and number >= 0):
+        raise ValueError(f"{argument} must be a finite number >= 0; got {value!r}")
+    return value if isinstance(value, Tensor) else number

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from delaystability.arguments import checked_count, checked_optimizer
 from delaystability.json_data import plain
 from delaystability.optimizer import Optimizer
-from delaystability.training.group_loop import GroupLoop, group_loops
-from delaystability.training.hessian import measure_curvature
+from delaystability.training.group_loop import GroupLoop, group_loops, is_linear, unwrapped
+from delaystability.training.hessian import measure_curvature, refuse_sharded
 from delaystability.training.preconditioner import (
     checked_preconditioner,
     roots_of_scales,
@@ -72,6 +72,12 @@ class StabilityMonitor:
         Adam and AdamW are refused without it. The callable takes the torch optimizer and returns
         positive tensors P, one for each of its parameters that require a gradient. Measured is then
         ``P^-1/2 H P^-1/2``, as if P stood still; see `adam_preconditioner`.
+    moving : bool, optional
+        Whether the optimizer has a preconditioner that moves. Then a ratio of 1 or more is no
+        alarm, and its status ``TUNING``: Adam tunes its preconditioner until the ratio is near 1.
+        By default no for ``torch.optim.SGD`` and `DelayedOptimizer` without ``preconditioner``,
+        and yes for anything else; give False for one that stands still, or a linear optimizer of
+        another package.
     near, beyond : float, 0 < near <= beyond
         Ratios below ``near`` are far from the edge, above ``beyond`` beyond it. Networks that train
         at their edge were seen to hover around 1.00 to 1.07, from 0.93 after a burst of oscillation
@@ -140,6 +146,7 @@ class StabilityMonitor:
         curvature_noise: float = 0.0,
         moment: str | None = None,
         seed: int = 0,
+        moving: bool | None = None,
     ) -> None:
         self.every = checked_count("every", every, 1)
         self.bands = low, high = one_number("near", near), one_number("beyond", beyond)
@@ -161,6 +168,7 @@ class StabilityMonitor:
         self._preconditioner = checked_preconditioner(preconditioner)
         self._module = model if isinstance(model, nn.Module) else None
         self._torch_optimizer = torch_optimizer
+        self._moving = moving if moving is None else bool(moving)
         self._calls = 0
         self._direction: Tensor | None = None
         self._known: tuple[Any, list[float]] | None = None
@@ -212,7 +220,8 @@ class StabilityMonitor:
         Raises
         ------
         TypeError, ValueError
-            If ``loss`` is no closure, or does not return a loss.
+            If ``loss`` is no closure, or does not return a loss; if parameters are sharded over
+            processes, or their gradients sparse.
         RuntimeError
             If the loss cannot be differentiated twice.
         """
@@ -220,8 +229,10 @@ class StabilityMonitor:
         number = self._calls if step is None else checked_count("step", step, 0)
         loops = self._loops()
         parameters = [parameter for loop in loops for parameter in loop.parameters]
+        refuse_sharded(parameters)
         largest = max(loop.learning_rate for loop in loops)
-        with torch.inference_mode(False), undisturbed(self._module, parameters):
+        inner = unwrapped(self._torch_optimizer)
+        with torch.inference_mode(False), undisturbed(self._module, parameters, inner):
             diagonals = self._diagonals(len(parameters))
             found = measure_curvature(
                 loss,
@@ -236,7 +247,6 @@ class StabilityMonitor:
         if diagonals is not None:
             loops = with_preconditioned_decay(loops, diagonals, found.direction)
         threshold, worst = self._threshold(loops)
-        self._direction = found.direction
         reading = judge(
             step=number,
             loss=found.loss,
@@ -248,10 +258,12 @@ class StabilityMonitor:
             growth=lambda gain: worst.growth(gain, *self._noise),
             bands=self.bands,
             remark=_remark(loops),
+            moving=self._moves(),
             smallest=found.smallest,
             smallest_error=found.smallest_error,
             products=found.products,
         )
+        self._direction = found.direction
         self.history.append(reading)
         return reading
 
@@ -328,6 +340,14 @@ class StabilityMonitor:
             self._delay,
             preconditioned=self._preconditioner is not None,
         )
+
+    def _moves(self) -> bool:
+        """Whether a preconditioner moves along, for all that is known."""
+        if self._moving is not None:
+            return self._moving
+        inner = unwrapped(self._torch_optimizer)
+        known = all(is_linear(inner, group) for group in inner.param_groups)
+        return self._preconditioner is not None or not known
 
     def _diagonals(self, count: int) -> list[Tensor] | None:
         """The preconditioner, one tensor for each parameter."""

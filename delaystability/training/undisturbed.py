@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,46 +16,94 @@ __all__ = ["same_random_numbers", "undisturbed"]
 
 
 @contextmanager
-def undisturbed(module: nn.Module | None, parameters: Sequence[Tensor]) -> Iterator[None]:
-    """Leave gradients, buffers, train or eval modes and random numbers as they are found.
+def undisturbed(
+    module: nn.Module | None,
+    parameters: Sequence[Tensor],
+    torch_optimizer: torch.optim.Optimizer | None = None,
+) -> Iterator[None]:
+    """Leave a training as it is found, whatever is done, or raised, within.
 
-    Within it the gradients are None and the module's buffers are copies, so that even a closure
-    that writes to them leaves no trace. Attention and recurrent layers use those of their kernels
-    that can be differentiated twice.
+    That is: gradients, ``requires_grad``, buffers, train or eval modes, hooks, random numbers and
+    the entries of the optimizer's state. Within it the gradients are None and the module's buffers
+    are copies, so that even a closure that writes to them leaves no trace. Attention and recurrent
+    layers use those of their kernels that can be differentiated twice.
 
     Parameters
     ----------
     module : Module, optional
         Without it, buffers (the running means of batch normalisation) and modes are not looked at.
     parameters : sequence of tensors
+    torch_optimizer : torch.optim.Optimizer, optional
+        Asking its state for a parameter that it has not seen would make an empty entry.
     """
-    gradients = [parameter.grad for parameter in parameters]
     modules = [] if module is None else list(module.modules())
-    modes = [part.training for part in modules]
-    buffers = [(part, dict(part._buffers)) for part in modules]
+    every = [*parameters, *(() if module is None else module.parameters())]
+    every = list({id(parameter): parameter for parameter in every}.values())
     with ExitStack() as stack:
-        stack.enter_context(same_random_numbers(parameters))
+        stack.enter_context(same_random_numbers(every))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         if any(isinstance(part, nn.RNNBase) for part in modules):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
-        try:
-            for parameter in parameters:
-                parameter.grad = None
-            copies: dict[int, Tensor] = {}
-            for part, named in buffers:
-                for name, buffer in named.items():
-                    if buffer is not None:
-                        copy = copies.setdefault(id(buffer), buffer.detach().clone())
-                        part._buffers[name] = copy
-            yield
-        finally:
-            for part, named in buffers:
-                part._buffers.clear()
-                part._buffers.update(named)
-            for part, mode in zip(modules, modes, strict=True):
-                part.training = mode
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
+        # The last to be entered is the first to be restored, and one that fails stops no other.
+        stack.callback(_reshard, modules)
+        if torch_optimizer is not None:
+            stack.callback(_restore_state, torch_optimizer.state, dict(torch_optimizer.state))
+        for parameter in every:
+            stack.callback(_restore_parameter, parameter, parameter.grad, parameter.requires_grad)
+        for part in modules:
+            stack.callback(_restore_module, part, dict(part._buffers), part.training, _hooks(part))
+        for parameter in every:
+            parameter.grad = None
+        copies: dict[int, Tensor] = {}
+        for part in modules:
+            for name, buffer in part._buffers.items():
+                if buffer is not None:
+                    copy = copies.setdefault(id(buffer), buffer.detach().clone())
+                    part._buffers[name] = copy
+        yield
+
+
+def _restore_parameter(parameter: Tensor, gradient: Tensor | None, required: bool) -> None:
+    parameter.grad = gradient
+    if parameter.requires_grad != required:
+        parameter.requires_grad_(required)
+
+
+def _hooks(part: nn.Module) -> dict[str, dict[Any, Any]]:
+    """Copies of the tables of hooks of a module, by their names."""
+    return {
+        name: dict(table)
+        for name, table in vars(part).items()
+        if "_hooks" in name and isinstance(table, dict)
+    }
+
+
+def _restore_module(
+    part: nn.Module,
+    buffers: dict[str, Tensor | None],
+    training: bool,
+    hooks: dict[str, dict[Any, Any]],
+) -> None:
+    part._buffers.clear()
+    part._buffers.update(buffers)
+    part.training = training
+    for name, table in hooks.items():
+        present = vars(part)[name]
+        present.clear()
+        present.update(table)
+
+
+def _restore_state(state: Any, before: dict[Any, Any]) -> None:
+    for parameter in [parameter for parameter in state if parameter not in before]:
+        del state[parameter]
+
+
+def _reshard(modules: Sequence[nn.Module]) -> None:
+    """Give up gathered parameters of FSDP2, which a forward pass alone leaves gathered."""
+    for part in modules:
+        reshard = getattr(part, "reshard", None)
+        if callable(reshard) and hasattr(part, "unshard"):
+            reshard()
 
 
 @contextmanager

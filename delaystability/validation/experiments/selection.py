@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from delaystability.bounds import adjust_learning_rate, stability_threshold
+from delaystability.bounds import stability_threshold
 from delaystability.optimizers import Optimizer
 from delaystability.validation.curvature import hessian_extremes
 from delaystability.validation.data import digits_dataset
@@ -43,8 +43,13 @@ __all__ = ["EXPERIMENT", "RULES", "SIZES", "Plan"]
 
 _VERSION = 1
 
+
+def _adjusted(lr: float, optimizer: Optimizer, delay: int) -> float:
+    return lr * float(stability_threshold(optimizer, delay) / stability_threshold(optimizer, 0))
+
+
 RULES: dict[str, Callable[[float, Optimizer, int], float]] = {
-    "adjusted": lambda lr, optimizer, delay: float(adjust_learning_rate(lr, optimizer, 0, delay)),
+    "adjusted": _adjusted,
     "kept": lambda lr, optimizer, delay: lr,
     "inverse": lambda lr, optimizer, delay: lr / (delay + 1),
     "root": lambda lr, optimizer, delay: lr / (delay + 1) ** 0.5,
