@@ -107,13 +107,17 @@ def _check_queues(
             f"{str(unknown)[:60]} and params {str(numbers)[:60]}"
         )
     for group, own in zip(saved, groups, strict=True):
-        settings = valid("param_groups", lambda group=group: GroupSettings.of(dict(group)))
+        settings = _settings_of(group)
         rows = row_names(settings.longest, settings.rule.memory)
         for number, parameter in zip(group["params"], own["params"], strict=True):
             if state.get(number):
                 _check_queue(f"state[{number}]", state[number], rows, parameter)
             elif number in state and not isinstance(state[number], Mapping):
                 raise ValueError(f"state[{number}] must be a dict; got {state[number]!r}")
+
+
+def _settings_of(group: Mapping[str, Any]) -> GroupSettings:
+    return valid("param_groups", lambda: GroupSettings.of(dict(group)))
 
 
 def _check_queue(field: str, queue: Any, rows: Sequence[str], parameter: Tensor) -> None:
