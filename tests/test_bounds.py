@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -121,3 +123,25 @@ def test_wrong_optimizers_are_named():
         ds.stability_threshold(ds.HeavyBall(sympy.Symbol("m")), 1)
     with pytest.raises(ValueError, match="must have a stable learning rate"):
         ds.adjust_learning_rate(0.1, ds.LinearOptimizer({}, {0: -1}), 0, 1)
+
+
+@pytest.mark.parametrize(("late", "warned"), [(0.2, True), (0.6, True), (0.8, True), (0.95, False)])
+def test_a_mean_square_below_nine_tenths_of_the_mean_is_warned_of(late, warned):
+    # The quotients of the two moments are 0.46, 0.70, 0.86 and 0.97.
+    delay = ds.RandomDelay([1 - late, late])
+    mean, square = (
+        ds.stability_threshold(ds.SGD(), delay, moment=moment) for moment in ("mean", "mean-square")
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert ds.stability_threshold(ds.SGD(), delay) == mean
+    assert (square < 0.9 * mean) == warned
+    assert bool(caught) == warned
+
+
+def test_curvature_noise_ends_at_a_million_millions():
+    least = ds.stability_threshold(ds.SGD(), 1, curvature_noise=1e12)
+    assert 0 < least < 1e-11
+    for wrong in (1.001e12, [0.0, 2e12], 1e300):
+        with pytest.raises(ValueError, match="curvature_noise must be at most 1e12; got"):
+            ds.stability_threshold(ds.SGD(), 1, curvature_noise=wrong)

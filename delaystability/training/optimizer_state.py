@@ -110,10 +110,8 @@ def _check_queues(
         settings = _settings_of(group)
         rows = row_names(settings.longest, settings.rule.memory)
         for number, parameter in zip(group["params"], own["params"], strict=True):
-            if state.get(number):
+            if number in state:
                 _check_queue(f"state[{number}]", state[number], rows, parameter)
-            elif number in state and not isinstance(state[number], Mapping):
-                raise ValueError(f"state[{number}] must be a dict; got {state[number]!r}")
 
 
 def _settings_of(group: Mapping[str, Any]) -> GroupSettings:
@@ -121,6 +119,8 @@ def _settings_of(group: Mapping[str, Any]) -> GroupSettings:
 
 
 def _check_queue(field: str, queue: Any, rows: Sequence[str], parameter: Tensor) -> None:
+    if isinstance(queue, Mapping) and not queue:
+        return  # of a parameter that has had no gradient
     checked_entries(field, queue, ("step", *rows))
     saved_count(f"{field}['step']", queue["step"])
     for name in rows:
