@@ -17,7 +17,7 @@ import numpy as np
 import delaystability as ds
 from benchmarks.peers import PEERS, SMALL_GAIN, STEPS, control_margin
 
-__all__ = ["measure"]
+__all__ = ["measure", "provenance"]
 
 PACKAGES = ("numpy", "scipy", "mpmath", "python-flint", "control", "slycot")
 DELAYS = (4, 16, 64)
@@ -31,10 +31,8 @@ def measure() -> dict[str, Any]:
     for package in missing:
         print(f"{package} is not installed: left out")
     return {
-        "provenance": {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": _commit(),
-            "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+        "provenance": provenance()
+        | {
             "versions": {"python": platform.python_version(), "delaystability": ds.__version__}
             | installed,
         },
@@ -45,6 +43,15 @@ def measure() -> dict[str, Any]:
         "tiny_gain_margins": [] if "control" in missing else _tiny_gain_margins(),
         "grid": _grid(),
         "certify": _certify(),
+    }
+
+
+def provenance() -> dict[str, Any]:
+    """When, at which commit and on what it was measured."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
     }
 
 

@@ -16,7 +16,9 @@ def page(results: dict[str, Any]) -> str:
     parts = [
         "# Benchmarks",
         "Written by `make bench` from `benchmarks.json`; every time is the least of several in one"
-        " run on one machine, so ratios say more than times.",
+        " run on one machine, so ratios say more than times. Every public call at its largest"
+        " arguments: [largest_arguments.md](largest_arguments.md), by"
+        " `python -m benchmarks.limits`.",
         f"{source['date']}, commit `{source['commit']}`, {source['machine']}; {versions}.",
         "## One threshold",
         f"Bisection takes {results['bisection_steps']} steps from the bracket (0, 8): its error is"

@@ -32,10 +32,11 @@ def _delays_by_trial(optimizer, gain, longest):
     raise AssertionError("all delays that were tried are stable")
 
 
+@pytest.mark.slow
 def test_the_longest_delay_of_any_filter_is_the_one_found_by_trial():
     random = np.random.default_rng(2)
     again = 0
-    for _ in range(12):
+    for _ in range(10):
         optimizer = _resonant_filter(random)
         thresholds = np.array([ds.stability_threshold(optimizer, d) for d in range(30)])
         if thresholds[0] <= 0:
@@ -191,3 +192,19 @@ def test_the_check_of_the_fastest_gain_notices_a_faster_one():
     (gain,) = low[(low < tau**tau / (tau + 1) ** (tau + 1))]
     assert gain < tau**tau / (tau + 1) ** (tau + 1) < high[0]
     assert not _faster_gains(ds.SGD(), loop, best - 1e-7 / tau, threshold)[0].size
+
+
+def test_every_public_call_has_its_largest_arguments_or_a_reason():
+    from benchmarks.limits import CASES, WITHOUT_NUMBERS, Case, measured, page
+
+    names = {case.name for case in CASES}
+    assert names | set(WITHOUT_NUMBERS) == set(ds.__all__)
+    assert not names & set(WITHOUT_NUMBERS)
+    fast = Case("SGD", "none", "ds.SGD()")
+    refused = Case("max_delay", "nothing", "ds.max_delay(-1., 1., ds.SGD())")
+    rows = [(case, measured(case)) for case in (fast, refused)]
+    assert rows[0][1]["end"] == "answers"
+    assert rows[1][1]["end"].startswith("ValueError: lr must be positive")
+    slow = {"seconds": 11.0, "mebibytes": 1.0, "end": "answers"}
+    source = {"date": "today", "commit": "none", "machine": "any"}
+    assert "2 of 3 calls are within the goal; over it: SGD." in page([*rows, (fast, slow)], source)

@@ -43,6 +43,7 @@ def _case(kind, random):
     return optimizer, delay, gain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_dominant_root_equals_the_certified_one(kind):
     random = np.random.default_rng(7)

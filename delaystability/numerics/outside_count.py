@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from delaystability.numerics.split_loop import SplitLoop
 
-__all__ = ["OutsideCount", "arguments", "count_outside", "driven_phases"]
+__all__ = ["OutsideCount", "arguments", "count_outside", "driven_phases", "table_roots"]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complexfloating[Any, Any]]
@@ -116,19 +115,34 @@ def driven_phases(
     of -near/far z^delay, for a single loop.
     """
     angles = np.unique(angles)
-    middle: Any = sigma + 0.5j * (angles[1:] + angles[:-1])[None, :]
+
+    def drives(theta: Array) -> NDArray[np.bool_]:
+        zeta: Any = sigma + 1j * theta[None, :]
+        with np.errstate(all="ignore"):
+            return np.asarray((-loop.mismatch(zeta).real > 0)[0])
+
+    # Where an angle and its neighbour differ, an end of an interval is between them.
+    points = np.sort(np.concatenate([angles[1:-1], (angles[1:] + angles[:-1]) / 2]))
+    changed = np.flatnonzero(np.diff(drives(points)))
+    low, high = points[changed], points[changed + 1]
+    starts = drives(low)
+    for _ in range(60):
+        between = (low + high) / 2
+        same = drives(between) == starts
+        low, high = np.where(same, between, low), np.where(same, high, between)
+    angles = np.unique(np.concatenate([angles[[0, -1]], low]))
+    driven = drives((angles[1:] + angles[:-1]) / 2)
+    # From just above 0, where near may vanish.
+    ends: Any = sigma + 1j * np.maximum(angles, 1e-300)[None, :]
     with np.errstate(all="ignore"):
-        driven = (-loop.mismatch(middle).real > 0)[0]
-        # From just above 0, where near may vanish.
-        points: Any = sigma + 1j * np.maximum(angles, 1e-300)[None, :]
-        near, late, _ = arguments(loop, points)
+        near, late, _ = arguments(loop, ends)
     phase = (near - late)[0] - np.pi
     cells: list[tuple[float, float, float, float]] = []
     for k in np.flatnonzero(driven):
-        low, high, before, after = angles[k], angles[k + 1], phase[k], phase[k + 1]
-        if cells and cells[-1][1] == low:
-            low, _, before, _ = cells.pop()
-        cells.append((float(low), float(high), float(before), float(after)))
+        start, before = float(angles[k]), float(phase[k])
+        if cells and cells[-1][1] == start:
+            start, _, before, _ = cells.pop()
+        cells.append((start, float(angles[k + 1]), before, float(phase[k + 1])))
     return cells
 
 
@@ -147,10 +161,7 @@ def _equal_moduli(loop: SplitLoop, sigma: Array, far: Array) -> Array:
     series = np.zeros((len(pole), size))
     for sign, factor, square in zip((1, -1), scale, squares, strict=True):
         series[:, : square.shape[1]] += sign * factor * square
-    if size <= 3:
-        found = _quadratic_roots(series)
-    else:
-        found = np.stack([_chebyshev_roots(row) for row in series])
+    found = _quadratic_roots(series) if size <= 3 else _chebyshev_roots(series)
     return np.asarray(np.arccos(np.clip(found, -1, 1)))
 
 
@@ -164,13 +175,23 @@ def _quadratic_roots(series: Array) -> Array:
 
 
 def _chebyshev_roots(series: Array) -> Array:
-    """Real parts of all roots, filled up with ones."""
-    found = np.ones(series.size - 1)
-    significant = np.flatnonzero(np.abs(series) > 1e-15 * np.abs(series).max())
-    if significant.size and np.all(np.isfinite(series)):
-        roots = chebyshev.chebroots(series[: significant[-1] + 1]).real
-        found[: roots.size] = roots
-    return found
+    """Real parts of all roots of each row, as eigenvalues of its colleague matrix."""
+    degree = series.shape[1] - 1
+    largest = np.abs(series).max(axis=1, keepdims=True)
+    scaled = series / np.where(largest > 0, largest, 1.0)
+    # A last term that vanishes has its roots at infinity: far away does as well.
+    last = np.where(np.abs(scaled[:, -1:]) < 1e-15, 1e-15, scaled[:, -1:])
+    # Balanced, and from the last term to the first, which is the more accurate way.
+    balance = np.sqrt(np.where(np.arange(degree) == 0, 1.0, 0.5))
+    beside = np.full(degree - 1, 0.5)
+    beside[0] = np.sqrt(0.5)
+    colleague = np.zeros((len(series), degree, degree))
+    inner = np.arange(1, degree)
+    colleague[:, inner, inner - 1] = beside
+    colleague[:, inner - 1, inner] = beside
+    colleague[:, :, -1] -= scaled[:, :-1] / (2 * last) * (balance / balance[-1])
+    colleague[~np.all(np.isfinite(colleague), axis=(1, 2))] = 0.0
+    return np.asarray(np.linalg.eigvals(colleague[:, ::-1, ::-1]).real)
 
 
 def _cosine_series(table: Array, sigma: Array) -> Array:
@@ -228,12 +249,21 @@ def _roots(table: Array) -> Complex | None:
     """Roots in z of sum_j table_j z^-j, filled up with zeros; None if two terms say it all."""
     if table.shape[1] <= 2:
         return None
+    return table_roots(table)
+
+
+def table_roots(table: Array) -> Complex:
+    """Roots in z of sum_j table_j z^-j for each row, filled up with zeros."""
     found = np.zeros((len(table), table.shape[1] - 1), dtype=complex)
-    for row, coefficients in zip(found, table, strict=True):
+    largest = np.abs(table).max(axis=1, keepdims=True)
+    scaled = table / np.where(largest > 0, largest, 1.0)
+    # Rows that differ by a factor only have the same roots: those of one table at many gains.
+    same = np.all(np.abs(scaled - scaled[:1]) <= 4 * np.finfo(np.float64).eps)
+    for row, coefficients in zip(found, scaled[:1] if same else scaled, strict=False):
         if np.all(np.isfinite(coefficients)):
             roots = np.roots(coefficients)
             row[: roots.size] = roots
-    return found
+    return np.repeat(found[:1], len(found), axis=0) if same else found
 
 
 def _argument(

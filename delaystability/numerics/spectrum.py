@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.delays import delay_array
-from delaystability.numerics.outside_count import count_outside
+from delaystability.numerics.outside_count import count_outside, table_roots
 from delaystability.numerics.split_loop import SplitLoop, split_loop
 from delaystability.numerics.threshold import threshold_array
 from delaystability.optimizer import Optimizer, scalar_optimizers
@@ -31,6 +31,7 @@ _CERTIFIED_DEGREE = 200
 """Up to here all roots are enclosed within a second where floats do not settle the largest one."""
 _BLOCK = 4096
 _NEWTON_STEPS = 60
+_FEW_STEPS = 12
 _SETTLED = 1e-11
 """In units of the distance between neighbouring roots."""
 _DOUBLE = 1e-4
@@ -98,7 +99,7 @@ def _block(
         for part in (np.flatnonzero(long), np.flatnonzero(~long)):
             if part.size:
                 rows = loop.rows(part)
-                found[part] = _trusted(rows, _starts(rows, _at(many, part), delay[part]))
+                found[part] = _trusted_in_turn(rows, _starts(rows, _at(many, part), delay[part]))
     for index in np.flatnonzero(np.isnan(found)):
         found[index] = _single(_at(many, index), int(delay[index]), float(gain[index]))
     return found
@@ -123,7 +124,7 @@ def _single(optimizer: Optimizer, delay: int, gain: float) -> complex:
     loop = split_loop(optimizer, np.array([delay]), np.array([gain]))
     found = np.array([np.nan + 0j])
     if loop is not None and np.all(np.isfinite(loop.zero.values)):
-        found = _trusted(loop, _starts(loop, optimizer, np.array([delay])))
+        found = _trusted_in_turn(loop, _starts(loop, optimizer, np.array([delay])))
     if not np.isnan(found[0]):
         return complex(found[0])
     from delaystability.numerics.exact_loop import exact_loop
@@ -149,7 +150,7 @@ def _starts(loop: SplitLoop, optimizer: Optimizer, delay: NDArray[np.int64]) -> 
         small = -loop.zero.at_one / (loop.pole.at_one + loop.late.at_one)
         slow = np.log1p(small + 0j)
         pairs = (-1 + 1j * np.array([1e-3, 0.7, 1.6, 3.0])) / span
-        starts = [outward, crossing, slow, 1.5 * small, pairs]
+        starts = [outward, slow, pairs[:, 2:3], crossing, 1.5 * small, pairs]
         poles = _pole_logarithms(loop.pole.dense())
     starts += [poles, poles + 0.3 / span]
     starts = [np.broadcast_to(start, (len(span), start.shape[1])) for start in starts]
@@ -158,13 +159,7 @@ def _starts(loop: SplitLoop, optimizer: Optimizer, delay: NDArray[np.int64]) -> 
 
 def _pole_logarithms(table: Array) -> Complex:
     """Logarithms of the zeros of A in the upper half plane, NaN for those far inside."""
-    if table.shape[1] == 2:
-        poles = -table[:, 1:] + 0j
-    else:
-        poles = np.zeros((len(table), table.shape[1] - 1), dtype=complex)
-        for row, coefficients in zip(poles, table, strict=True):
-            roots = np.roots(coefficients)
-            row[: roots.size] = roots
+    poles = -table[:, 1:] + 0j if table.shape[1] == 2 else table_roots(table)
     logarithms = np.log(poles.real + 1j * np.abs(poles.imag))
     return np.where(np.abs(poles) > 1e-3, logarithms, np.nan)
 
@@ -189,9 +184,18 @@ def _eigenvalues(loop: SplitLoop) -> Complex:
         return np.asarray(np.log(roots.real + 1j * np.abs(roots.imag)))
 
 
-def _trusted(loop: SplitLoop, starts: Complex) -> Complex:
+def _trusted_in_turn(loop: SplitLoop, starts: Complex) -> Complex:
+    """From the three likeliest starts in a few steps, and where they do not do, from all."""
+    found = _trusted(loop, starts[:, :3], _FEW_STEPS)
+    rest = np.flatnonzero(np.isnan(found))
+    if rest.size:
+        found[rest] = _trusted(loop.rows(rest), starts[rest], _NEWTON_STEPS)
+    return found
+
+
+def _trusted(loop: SplitLoop, starts: Complex, steps: int) -> Complex:
     """The dominant root where it is settled and no other is counted beyond it, else NaN."""
-    roots, settled = newton(loop, starts)
+    roots, settled = newton(loop, starts, steps)
     best = np.argmax(np.where(settled, roots.real, -np.inf), axis=1)[:, None]
     root = np.take_along_axis(roots, best, axis=1)
     good = np.take_along_axis(settled, best, axis=1)[:, 0]
@@ -220,12 +224,14 @@ def _errors(loop: SplitLoop, root: Complex) -> tuple[Array, NDArray[np.bool_]]:
     return error, slope < _DOUBLE * terms
 
 
-def newton(loop: SplitLoop, starts: Complex) -> tuple[Complex, NDArray[np.bool_]]:
+def newton(
+    loop: SplitLoop, starts: Complex, steps: int = _NEWTON_STEPS
+) -> tuple[Complex, NDArray[np.bool_]]:
     """Roots in zeta from these starts, (loops, starts), in the upper half plane; which settled."""
     zeta: Any = starts
     longest = 1 / (loop.delay + 1)
     with np.errstate(all="ignore"):
-        for _ in range(_NEWTON_STEPS):
+        for _ in range(steps):
             step = loop.mismatch(zeta) / loop.slope(zeta)
             length = np.abs(step)
             # No step is longer than the distance between neighbouring branches.

@@ -1,0 +1,319 @@
+"""Every public call at its largest legal arguments: time, memory, and how it ends.
+
+Run with ``python -m benchmarks.limits``: writes ``largest_arguments.md`` into docs/benchmarks. Each
+call has a process of its own, which is stopped after a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import delaystability as ds
+from benchmarks.measure import provenance
+
+__all__ = ["CASES", "WITHOUT_NUMBERS", "Case", "measured", "page"]
+
+SECONDS, MEBIBYTES = 10.0, 1024.0
+"""What no call may take without progress or a refusal."""
+_STOP = 60.0
+_PREFIX = """
+import json, resource, sys, time, warnings
+import numpy as np
+import delaystability as ds
+warnings.simplefilter("ignore")
+"""
+_SUFFIX = """
+def resident():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before, start = resident(), time.perf_counter()
+try:
+    call()
+    end = "answers"
+except (ValueError, TypeError, ArithmeticError) as error:
+    end = f"{type(error).__name__}: {error}"
+seconds = time.perf_counter() - start
+print(json.dumps({"seconds": seconds, "mebibytes": resident() - before, "end": end}))
+"""
+
+WITHOUT_NUMBERS = {
+    "CATALOGUE": "a mapping",
+    "Certificate": "what certify returns",
+    "Delay": "abstract",
+    "DelayAwareLR": "on tensors: see README",
+    "DelayedOptimizer": "on tensors: see README",
+    "Derivation": "what derive returns",
+    "Optimizer": "abstract",
+    "PipelineSchedule": "abstract",
+    "StabilityMonitor": "on tensors: see README",
+    "StabilityWarning": "a warning",
+    "UndecidedError": "an exception",
+    "plot": "a module",
+}
+"""Public names that are not called with numbers."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call: the public name, its arguments in words, what is made before, and the call itself."""
+
+    name: str
+    arguments: str
+    call: str
+    before: str = ""
+
+
+_MOMENTA = "momenta = np.linspace(0, 1 - 1e-9, 10**6)"
+_GRID = "delays = np.arange(10**6)"
+_TWO_LAGS = "two = ds.LinearOptimizer({1: .94, 2: -.55}, {0: .74, 1: -.27, 2: .29})"
+_LAW = "law = ds.RandomDelay(np.full(4096, 1 / 4096))"
+_LOG = "log = np.random.default_rng(0).integers(0, 33, 10**5)"
+_HESSIAN = "half = np.random.default_rng(0).normal(size=(256, 256)); hessian = half @ half.T / 256"
+
+CASES = (
+    *(
+        Case(name, "10^6 momenta", f"ds.{name}(momenta)", _MOMENTA)
+        for name in (
+            "HeavyBall",
+            "EMAMomentum",
+            "Nesterov",
+            "ShiftedMomentum",
+            "SpikeCompensation",
+            "WeightPrediction",
+        )
+    ),
+    Case("SGD", "none", "ds.SGD()"),
+    Case("LinearOptimizer", "10^5 lags", "ds.LinearOptimizer({k: .1 for k in range(1, 10**5)})"),
+    Case("FixedDelay", "2^53", "ds.FixedDelay(2**53)"),
+    Case("RandomDelay", "10^6 probabilities", "ds.RandomDelay(np.full(10**6, 1e-6))"),
+    Case("GeometricDelay", "1 - 2^-53", "ds.GeometricDelay(1 - 2**-53)"),
+    Case(
+        "MeasuredDelay",
+        "10^7 entries",
+        "ds.MeasuredDelay(log)",
+        "log = np.random.default_rng(0).integers(0, 33, 10**7)",
+    ),
+    *(
+        Case(name, "1000 stages", f"ds.{name}(1000).delays")
+        for name in ("GPipe", "PipeDream", "PipeDream2BW", "PipelinedBackpropagation")
+    ),
+    Case(
+        "stability_threshold",
+        "10^6 momenta, delay 10^9",
+        "ds.stability_threshold(ds.Nesterov(momenta), 10**9)",
+        _MOMENTA,
+    ),
+    Case(
+        "stability_threshold",
+        "two lags, 10^5 delays",
+        "ds.stability_threshold(two, np.arange(10**5))",
+        _TWO_LAGS,
+    ),
+    Case(
+        "stability_threshold",
+        "two lags, delay 2^53",
+        "ds.stability_threshold(two, 2**53)",
+        _TWO_LAGS,
+    ),
+    Case(
+        "stability_threshold",
+        "uniform law to 4095, mean",
+        "ds.stability_threshold(ds.HeavyBall(.9), law, moment='mean')",
+        _LAW,
+    ),
+    Case(
+        "stability_threshold",
+        "uniform law to 4095, mean square",
+        "ds.stability_threshold(ds.HeavyBall(.9), law)",
+        _LAW,
+    ),
+    Case(
+        "stability_threshold",
+        "log of 1000 ones and a delay 10^9",
+        "ds.stability_threshold(ds.SGD(), ds.MeasuredDelay([1] * 1000 + [10**9]))",
+    ),
+    Case(
+        "max_learning_rate",
+        "10^6 delays",
+        "ds.max_learning_rate(1e-300, ds.HeavyBall(.9), delays)",
+        _GRID,
+    ),
+    Case(
+        "max_sharpness", "10^6 delays", "ds.max_sharpness(1e300, ds.HeavyBall(.9), delays)", _GRID
+    ),
+    Case("is_stable", "10^6 delays", "ds.is_stable(1., 1., ds.HeavyBall(.9), delays)", _GRID),
+    Case(
+        "adjust_learning_rate",
+        "10^6 new delays",
+        "ds.adjust_learning_rate(.1, ds.HeavyBall(.9), 0, delays)",
+        _GRID,
+    ),
+    Case("stable_gains", "two lags, delay 10^5", "ds.stable_gains(two, 10**5)", _TWO_LAGS),
+    Case("stable_gains", "SGD, delay 10^7", "ds.stable_gains(ds.SGD(), 10**7)"),
+    Case("stable_gains", "uniform law to 4095", "ds.stable_gains(ds.SGD(), law)", _LAW),
+    Case("crossings", "SGD, delay 10^7", "ds.crossings(ds.SGD(), 10**7)"),
+    Case("crossings", "SGD, delay 2^53", "ds.crossings(ds.SGD(), 2**53)"),
+    Case("spectral_radius", "delay 2^53", "ds.spectral_radius(ds.HeavyBall(.9), 2**53, 1e-17)"),
+    Case(
+        "spectral_radius",
+        "10^5 gains, delay 10^6",
+        "ds.spectral_radius(ds.HeavyBall(.9), 10**6, np.geomspace(1e-12, 1, 10**5))",
+    ),
+    Case(
+        "spectral_radius",
+        "10^5 gains, two lags, delay 10^6",
+        "ds.spectral_radius(two, 10**6, np.geomspace(1e-12, 1, 10**5))",
+        _TWO_LAGS,
+    ),
+    Case(
+        "spectral_radius",
+        "a lag of 5000, delay 10^5",
+        "ds.spectral_radius(ds.LinearOptimizer({5000: .5}), 10**5, 1e-6)",
+    ),
+    Case("escape_rate", "proved, delay 10^9", "ds.escape_rate(ds.SGD(), 10**9, 1., prove=True)"),
+    Case("fastest_gain", "delay 10^9", "ds.fastest_gain(ds.HeavyBall(.999), 10**9)"),
+    Case(
+        "fastest_gain",
+        "weight prediction, delay 10^9",
+        "ds.fastest_gain(ds.WeightPrediction(.9), 10**9)",
+    ),
+    Case(
+        "max_delay",
+        "10^5 gains",
+        "ds.max_delay(np.geomspace(1e-9, 1, 10**5), 1., ds.HeavyBall(.9))",
+    ),
+    Case("max_delay", "two lags, gain 10^-14", "ds.max_delay(1e-14, 1., two)", _TWO_LAGS),
+    Case(
+        "max_delay",
+        "300 gains of two lags",
+        "ds.max_delay(np.geomspace(1e-9, 1, 300), 1., two)",
+        _TWO_LAGS,
+    ),
+    Case(
+        "max_momentum",
+        "10^4 gains, delay 10^9",
+        "ds.max_momentum(np.geomspace(1e-15, 1e-8, 10**4), 1., 'nesterov', 10**9)",
+    ),
+    Case(
+        "stationary_variance",
+        "delay 10^9",
+        "ds.stationary_variance(ds.HeavyBall(.9), 10**9, 1e-12)",
+    ),
+    Case(
+        "almost_sure_threshold",
+        "10^5 updates, delay 1000",
+        "ds.almost_sure_threshold(ds.HeavyBall(.9), 1000, curvature_noise=.1, updates=10**5)",
+    ),
+    Case("replay_threshold", "10^5 entries", "ds.replay_threshold(ds.HeavyBall(.9), log)", _LOG),
+    Case("certify", "delay 10^9, 30 digits", "ds.certify(ds.HeavyBall(.9), 10**9)"),
+    Case("certify", "delay 250, 1000 digits", "ds.certify(ds.HeavyBall(.9), 250, digits=1000)"),
+    Case("derive", "two lags, delay 64", "ds.derive(two, 64)", _TWO_LAGS),
+    Case("all_derivations", "all", "list(ds.all_derivations())"),
+    Case(
+        "export",
+        "all optimizers, 1000 samples",
+        "ds.export('c', tempfile.mkdtemp(), samples=1000)",
+        "import tempfile",
+    ),
+    Case(
+        "stage_threshold",
+        "256 weights, 16 stages",
+        "ds.stage_threshold(hessian, ds.HeavyBall(.9), ds.PipeDream(16), sizes=[16] * 16)",
+        _HESSIAN,
+    ),
+    Case(
+        "stage_spectral_radius",
+        "256 weights, 16 stages",
+        "ds.stage_spectral_radius(.01, hessian, ds.SGD(), ds.PipeDream(16), sizes=[16] * 16)",
+        _HESSIAN,
+    ),
+    Case(
+        "stage_sharpness",
+        "256 weights, 16 stages",
+        "ds.stage_sharpness(hessian, [16] * 16)",
+        _HESSIAN,
+    ),
+    Case(
+        "safe_stage_learning_rate",
+        "1000 stages",
+        "ds.safe_stage_learning_rate(1., ds.HeavyBall(.9), ds.PipeDream(1000))",
+    ),
+    Case(
+        "safe_stage_learning_rate",
+        "64 stages with their sharpness",
+        "ds.safe_stage_learning_rate(1., ds.Nesterov(.9), ds.PipeDream(64), "
+        "stage_sharpness=np.full(64, .1))",
+    ),
+)
+
+
+def measured(case: Case) -> dict[str, Any]:
+    """Seconds, mebibytes beyond those before the call, and how it ended."""
+    program = f"{_PREFIX}\n{case.before}\ndef call():\n    return {case.call}\n{_SUFFIX}"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    try:
+        run = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=_STOP,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired:
+        return {"seconds": _STOP, "mebibytes": float("nan"), "end": "stopped after a minute"}
+    if run.returncode:
+        last = (run.stderr.strip().splitlines() or [f"status {run.returncode}"])[-1]
+        return {"seconds": float("nan"), "mebibytes": float("nan"), "end": f"fails: {last}"}
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def page(rows: list[tuple[Case, dict[str, Any]]], source: dict[str, Any]) -> str:
+    """The table as Markdown."""
+    over = [case.name for case, row in rows if not _within(row)]
+    lines = [
+        "# Every public call at its largest arguments",
+        "",
+        "Written by `python -m benchmarks.limits`: each call in a process of its own, one thread;"
+        " memory is what the call added to the peak. The goal is at most 10 seconds and 1 GiB, or"
+        " a refusal. Names that are not called with numbers are left out.",
+        "",
+        f"{source['date']}, commit `{source['commit']}`, {source['machine']}.",
+        "",
+        f"{len(rows) - len(over)} of {len(rows)} calls are within the goal"
+        + (f"; over it: {', '.join(sorted(set(over)))}." if over else "."),
+        "",
+        "| call | arguments | seconds | MiB | end |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for case, row in rows:
+        end = row["end"].replace("|", "/")
+        end = end if len(end) <= 90 else end[:87] + "..."
+        mark = "" if _within(row) else " **over**"
+        lines.append(
+            f"| `{case.name}` | {case.arguments} | {row['seconds']:.3g}{mark} |"
+            f" {row['mebibytes']:.0f} | {end} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _within(row: dict[str, Any]) -> bool:
+    return bool(row["seconds"] <= SECONDS and row["mebibytes"] <= MEBIBYTES)
+
+
+def main() -> None:
+    """Measure all cases and write the page."""
+    rows = []
+    for case in CASES:
+        rows.append((case, measured(case)))
+        print(f"{case.name}, {case.arguments}: {rows[-1][1]}", flush=True)
+    folder = Path(ds.__file__).parent.parent / "docs" / "benchmarks"
+    (folder / "largest_arguments.md").write_text(page(rows, provenance()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
