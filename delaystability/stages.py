@@ -133,7 +133,8 @@ def stage_spectral_radius(
     Raises
     ------
     TypeError, ValueError
-        As `stage_threshold`, or if the companion matrix had more than 6000 rows.
+        As `stage_threshold`, or if the companion matrix had more than 2000 rows, the eigenvalues of
+        which take seconds.
 
     References
     ----------

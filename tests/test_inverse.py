@@ -198,7 +198,13 @@ def test_every_public_call_has_its_largest_arguments_or_a_reason():
     from benchmarks.limits import CASES, WITHOUT_NUMBERS, Case, measured, page
 
     names = {case.name for case in CASES}
-    assert names | set(WITHOUT_NUMBERS) == set(ds.__all__)
+    errors = {
+        name
+        for name in ds.__all__
+        if isinstance(getattr(ds, name), type) and issubclass(getattr(ds, name), BaseException)
+    }
+    # A new public function is listed in benchmarks.limits, with its largest arguments.
+    assert names | set(WITHOUT_NUMBERS) | errors == set(ds.__all__)
     assert not names & set(WITHOUT_NUMBERS)
     fast = Case("SGD", "none", "ds.SGD()")
     refused = Case("max_delay", "nothing", "ds.max_delay(-1., 1., ds.SGD())")

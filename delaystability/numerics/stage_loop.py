@@ -23,7 +23,7 @@ from delaystability.numerics.stage_filter import StageFilter, responses
 __all__ = ["StageLoop", "stage_loop", "stage_sharpness"]
 
 Array = NDArray[np.float64]
-_LARGEST_COMPANION = 6000
+_LARGEST_COMPANION = 2000
 _NEGLIGIBLE = 1e-10
 
 
@@ -69,7 +69,7 @@ class StageLoop:
         Raises
         ------
         ValueError
-            If it had more than 6000 rows.
+            If it had more than 2000 rows.
         """
         size = self.products.shape[1]
         memory = 1 + max(entry.delay + len(entry.zero_table) - 1 for entry in self.filters)
