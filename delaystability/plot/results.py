@@ -43,21 +43,26 @@ def stored_trials(path: str | Path) -> tuple[str, dict[str, Any], Trials]:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             about = dict(connection.execute("SELECT name, value FROM experiment"))
             names = {row[1] for row in connection.execute("PRAGMA table_info(trials)")}
-            # Files of earlier versions have no hashes.
-            digest = "sha256" if "sha256" in names else "NULL"
-            rows = connection.execute(f"SELECT settings, result, {digest} FROM trials").fetchall()
+            # Files of earlier versions have no hashes of the results.
+            hashes = "key, sha256" if "sha256" in names else "NULL, NULL"
+            rows = connection.execute(f"SELECT settings, result, {hashes} FROM trials").fetchall()
+        head = [json.loads(about["experiment"]), about.get("version"), about["common"]]
         damaged = sum(
-            row[2] is not None and hashlib.sha256(row[1].encode()).hexdigest() != row[2]
-            for row in rows
+            digest is not None and (_sha256(*head, settings), _sha256(result)) != (key, digest)
+            for settings, result, key, digest in rows
         )
         if damaged:
             raise ValueError(f"{damaged} of its {len(rows)} trials are not what was written")
-        trials = [(json.loads(settings), json.loads(result)) for settings, result, _ in rows]
-        return json.loads(about["experiment"]), json.loads(about["common"]), trials
+        trials = [(json.loads(settings), json.loads(result)) for settings, result, *_ in rows]
+        return head[0], json.loads(about["common"]), trials
     except (sqlite3.Error, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"path must be the SQLite file of an experiment; got {file}: {error}"
         ) from error
+
+
+def _sha256(*lines: str) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def summary(path: str | Path) -> tuple[str, list[dict[str, Any]]]:

@@ -271,8 +271,9 @@ def _sound_trials(connection: sqlite3.Connection, file: Path) -> tuple[FinishedT
             raise ValueError(" ".join(str(sound).split()))
         common = canonical(found["common"])
         trials = []
+        # All at once: a cursor that an error leaves open would keep its lock.
         rows = connection.execute("SELECT key, settings, result, sha256 FROM trials ORDER BY key")
-        for key, settings, result, digest in rows:
+        for key, settings, result, digest in rows.fetchall():
             trial = Trial(found["experiment"], found["version"], common, settings)
             if trial.key != key or _sha256(result) != digest:
                 raise ValueError(f"the trial {str(key)[:12]!r} is not what was written")
@@ -327,7 +328,7 @@ def _header(connection: sqlite3.Connection, file: Path) -> dict[str, Any]:
             f"path must be a file of layout {_LAYOUT}; got {file}, which has layout {layout}"
         )
     try:
-        rows = connection.execute("SELECT name, value FROM experiment")
+        rows = connection.execute("SELECT name, value FROM experiment").fetchall()
         found = {name: json.loads(value) for name, value in rows}
         if not isinstance(found["common"], dict) or not isinstance(found["experiment"], str):
             raise TypeError("its table 'experiment' is not what was written")
