@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ import numpy as np
 import delaystability as ds
 import delaystability.plot
 from delaystability.cli import app
+from delaystability.output_files import MANIFEST
 from tests.test_plot import EDGE, escape_file
 
 START = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
@@ -140,6 +142,15 @@ def test_the_page_shows_exactly_the_pictures_that_its_commands_write():
         name = command.split()[0]
         known = run(name, "--help").stdout
         assert all(option in known for option in re.findall(r"--[a-z-]+", command))
+
+
+def test_the_commands_of_the_page_may_replace_its_pictures():
+    lines = (PAGE.parent / "plots" / MANIFEST).read_text(encoding="utf-8").splitlines()[1:]
+    listed = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    pictures = {path.name: path for path in (PAGE.parent / "plots").glob("*.png")}
+    assert listed == {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in pictures.items()
+    }
 
 
 def test_the_python_on_the_page_runs(tmp_path, monkeypatch):
