@@ -153,6 +153,21 @@ def test_a_tampered_file_is_refused_with_what_is_kept(
     assert path.read_bytes() == before
 
 
+def test_a_damaged_index_is_noticed_although_every_trial_is_whole(
+    whole: Path, tmp_path: Path
+) -> None:
+    """Each key is in the file twice, in the table and in its index: a change of either counts."""
+    content, key = whole.read_bytes(), read_trials(whole)[7].trial.key.encode()
+    changed = b"0" + key[1:] if key[:1] != b"0" else b"1" + key[1:]
+    places = [place for place in range(len(content)) if content.startswith(key, place)]
+    assert len(places) == 2
+    for place in places:
+        path = tmp_path / "a.sqlite"
+        path.write_bytes(content[:place] + changed + content[place + len(key) :])
+        with pytest.raises(ValueError, match="undamaged file"):
+            read_trials(path)
+
+
 def test_a_journal_of_others_is_not_deleted(whole: Path, tmp_path: Path) -> None:
     """SQLite would take each of these for its own, and delete it."""
     for ending in ("-journal", "-wal", "-shm"):
