@@ -214,3 +214,16 @@ def test_every_public_call_has_its_largest_arguments_or_a_reason():
     slow = {"seconds": 11.0, "mebibytes": 1.0, "end": "answers"}
     source = {"date": "today", "commit": "none", "machine": "any"}
     assert "2 of 3 calls are within the goal; over it: SGD." in page([*rows, (fast, slow)], source)
+
+
+def test_the_fastest_gain_where_pairs_start_next_to_the_axis_or_moduli_nearly_touch():
+    # A pair that crosses the level next to the real axis, and a band of angles found as one angle.
+    gain, radius = ds.fastest_gain(ds.WeightPrediction(0.9998195458450844), 21)
+    assert (
+        ds.spectral_radius(ds.WeightPrediction(0.9998195458450844), 21, 6.2875e-6) > radius - 1e-9
+    )
+    assert gain > 1e-7
+    shifted = ds.ShiftedMomentum(-0.7327255331164976)
+    gain, radius = ds.fastest_gain(shifted, 20)
+    nearby = ds.spectral_radius(shifted, 20, gain * np.linspace(0.98, 1.02, 201))
+    assert nearby.min() > radius - 1e-8

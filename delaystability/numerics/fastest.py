@@ -136,7 +136,8 @@ def _crossing_gains(
     With ``inward``, those at which a pair of roots moves inward as the gain grows, and real roots.
 
     They lie where the loop of the largest gain is dominated by its far part; there the argument of
-    far/near is followed, with four samples a turn of z^-delay and 128 in every cell at least.
+    far/near is followed, with four samples a turn of z^-delay and, in every cell, 128 at least and
+    128 towards either end.
     """
     counted = count_outside(_repeated(loop, np.array([largest])), np.array([sigma]))
     angles = np.unique(counted.angles[0])
@@ -145,7 +146,10 @@ def _crossing_gains(
         turns = loop.delay[0, 0] * (high - low) / (2 * np.pi)
         size = int(min(_SAMPLES + 4 * turns, _MOST_SAMPLES))
         if _log_gain(loop, sigma, np.array([(low + high) / 2]))[0] < np.log(largest):
-            cells.append(np.linspace(low, high, size + 1))
+            # Evenly, and closer and closer to both ends.
+            shares = np.geomspace(1e-12, 0.5, _SAMPLES)
+            shares = np.concatenate([np.linspace(0, 1, size + 1), shares, 1 - shares])
+            cells.append(low + (high - low) * np.unique(shares))
     found = [_log_gain(loop, sigma, _crossings_in(loop, sigma, cell, inward)) for cell in cells]
     real = np.array([sigma + 0j, sigma + 1j * np.pi])[None, :]
     with np.errstate(all="ignore"):

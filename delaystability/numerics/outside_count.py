@@ -57,8 +57,12 @@ def _count(loop: SplitLoop, sigma: Array) -> OutsideCount:
     far, _ = loop.far_terms()
     pole_roots, far_roots = _roots(loop.pole.dense()), _roots(far)
     ends = np.tile([0.0, np.pi], (loops, 1))
-    equal = [_equal_moduli(loop, sigma, far), _small_equal_moduli(loop, sigma)]
-    inner = [_polished(loop, sigma, np.concatenate(equal, axis=1))]
+    equal = np.concatenate(
+        [_equal_moduli(loop, sigma, far), _small_equal_moduli(loop, sigma)], axis=1
+    )
+    # Where the moduli nearly touch, two angles may be found as one, from which Newton's method
+    # would leave: it shows as a larger part of the wrong kind.
+    inner = [equal, _polished(loop, sigma, equal)]
     inner += [np.abs(np.angle(roots)) for roots in (pole_roots, far_roots) if roots is not None]
     angles = np.concatenate([ends, *inner], axis=1)
     angles = np.sort(np.where(np.isfinite(angles), np.clip(angles, 0, np.pi), 0.0), axis=1)
@@ -68,10 +72,11 @@ def _count(loop: SplitLoop, sigma: Array) -> OutsideCount:
     drives = -loop.mismatch(middle).real > 0
     # A larger part of the wrong kind at an end: an angle between was missed.
     wrong = np.zeros(loops, dtype=bool)
-    for side in (log_w.real[:, 1:], log_w.real[:, :-1]):
-        wrong |= np.any(
-            (np.diff(angles) > 0) & (np.abs(side) > 1e-6) & ((side > 0) != drives), axis=1
-        )
+    margin = 1e-12 + 64 * np.finfo(np.float64).eps * (1 + loop.delay * angles)
+    clear = np.abs(log_w.real) > 10 * margin
+    for part in (slice(1, None), slice(None, -1)):
+        other = clear[:, part] & ((log_w.real[:, part] > 0) != drives)
+        wrong |= np.any((np.diff(angles) > 0) & other, axis=1)
     near, late, followed = arguments(loop, zeta)
     # W = -exp(log_w): 1 + W vanishes at a root.
     one_plus_w, one_plus_inverse = -np.expm1(log_w), -np.expm1(-log_w)
@@ -79,7 +84,6 @@ def _count(loop: SplitLoop, sigma: Array) -> OutsideCount:
     late = late + np.angle(one_plus_inverse)
     total = np.where(drives, np.diff(late), np.diff(near)).sum(axis=1)
     winding = total / np.pi
-    margin = 1e-12 + 64 * np.finfo(np.float64).eps * (1 + loop.delay * angles)
     apart = np.abs(np.where(log_w.real < 0, one_plus_w, one_plus_inverse)) > margin
     whole = np.abs(winding - np.round(winding)) < 1e-3
     sure = whole & ~wrong & np.all(apart, axis=1) & followed
