@@ -207,14 +207,17 @@ def test_a_server_that_does_not_know_the_secret_gets_nothing():
     assert SECRET.encode() not in got[0]
 
 
-def test_missing_workers_are_named():
-    server, worker, _ = meetings(SPREAD, f"127.0.0.1:{free_port()}")
+@pytest.mark.parametrize("several", [False, True])
+def test_missing_workers_are_named_and_nothing_is_left(several, temporary):
+    address = f"127.0.0.1:{free_port()}" if several else None
+    server, worker, _ = meetings(SPREAD if several else LOCAL, address)
     with ThreadPoolExecutor() as pool:
-        accepted = pool.submit(server.accept, 1.0, lambda *_: None)
+        accepted = pool.submit(server.accept, 0.4, lambda *_: None)
         end = worker.connect(20.0)
-        with pytest.raises(ValueError, match=r"must join within 1 s; got none as \[1\]"):
+        with pytest.raises(ValueError, match=r"must join within 0.4 s; got none as \[1\]"):
             accepted.result()
         end.close()
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -227,6 +230,8 @@ def test_missing_workers_are_named():
         ({SECRET_VARIABLE: "s" * 31}, "127.0.0.1:1", "got 31"),
         ({}, "127.0.0.1", "address must be HOST:PORT; got '127.0.0.1'"),
         ({}, "127.0.0.1:70000", "address must be HOST:PORT"),
+        ({}, "0.0.0.0:80", "must be one address of one machine; got '0.0.0.0:80'"),
+        ({}, "[::]:80", "must be one address of one machine"),
         ({}, ":80", "address must be HOST:PORT; got ':80'"),
     ],
 )
@@ -301,6 +306,16 @@ def test_a_folder_of_somebody_else_is_not_used(temporary):
     folder.path.chmod(0o777)
     with pytest.raises(ValueError, match="folder must be free for this server; got"):
         folder.make()
+    # A server of the same name that is alive keeps its folder.
+    alive, _, _ = meetings(LOCAL | {"TORCHELASTIC_RUN_ID": "alive"}, None)
+    alive.folder.make()
+    (alive.folder.path / "secret").write_bytes(b"another")
+    with pytest.raises(ValueError, match="folder must be free for this server; got"):
+        alive.accept(1.0, lambda *_: None)
+    assert (alive.folder.path / "secret").read_bytes() == b"another"
+    with pytest.raises(ValueError, match="within 0.1 s; got the secret is not written yet"):
+        meetings(LOCAL | {"TORCHELASTIC_RUN_ID": "alive"}, None)[1].connect(0.1)
+    alive.folder.remove()
     server, worker, _ = meetings(LOCAL, None)
     server.folder.path.mkdir()
     server.folder.path.chmod(0o755)

@@ -172,13 +172,8 @@ class Crew:
             compute(WorkerLink(meeting.connect(_JOINING), layout_of(tasks, dtype)), tasks)
             return None
         refusals = Refusals()
+        channels = meeting.accept(_JOINING, refusals.add)
         folder = None if meeting.address else meeting.folder
-        try:
-            channels = meeting.accept(_JOINING, refusals.add)
-        except BaseException:
-            if folder is not None:
-                folder.remove()
-            raise
         return cls(channels, tasks, dtype, refusals, folder=folder)
 
     def run(

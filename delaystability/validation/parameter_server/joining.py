@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import socket
 import threading
 import time
@@ -23,7 +22,6 @@ from queue import Empty, SimpleQueue
 from delaystability.validation.parameter_server.channel import GONE, SealedSocket
 from delaystability.validation.parameter_server.greeting import TURN, greet, greeted, wrapped
 from delaystability.validation.parameter_server.private_folder import (
-    SECRET,
     SOCKET,
     PrivateFolder,
     is_private,
@@ -77,15 +75,17 @@ class Meeting:
             If the address cannot be bound, or a worker does not join.
         """
         remove_dead_folders()
-        secret = self.secret
-        if self.address is None:
-            self.folder.make()
-            secret = secrets.token_bytes(32)
-            opener = lambda path, flags: os.open(path, flags, 0o600)  # noqa: E731
-            with open(self.folder.path / SECRET, "xb", opener=opener) as file:
-                file.write(secret)
-        with _listener(self.address or str(self.folder.path / SOCKET)) as listener:
-            return _joined(listener, secret, self.size - 1, seconds, dropped)
+        if self.address is not None:
+            with _listener(self.address) as listener:
+                return _joined(listener, self.secret, self.size - 1, seconds, dropped)
+        self.folder.make()
+        try:
+            secret = self.folder.write_secret()
+            with _listener(str(self.folder.path / SOCKET)) as listener:
+                return _joined(listener, secret, self.size - 1, seconds, dropped)
+        except BaseException:
+            self.folder.remove()
+            raise
 
     def connect(self, seconds: float) -> SealedSocket:
         """A worker's channel to the server, for which it waits.
@@ -111,7 +111,7 @@ class Meeting:
         if place is None:
             if not is_private(self.folder.path):
                 raise ValueError(f"there is no private folder {str(self.folder.path)!r}")
-            secret = (self.folder.path / SECRET).read_bytes()
+            secret = self.folder.read_secret()
             connection = wrapped(_unix_connection(self.folder.path / SOCKET))
         else:
             connection = wrapped(socket.create_connection(place, timeout=TURN))
@@ -146,6 +146,8 @@ def meeting_of(environment: Mapping[str, str], address: str | None = None) -> Me
         raise ValueError(f"environment must be that of torchrun; got no {error}") from None
     if size < 2:
         raise ValueError(f"torchrun must start a server and a worker or more; it started {size}")
+    if not hasattr(os, "getuid"):
+        raise ValueError("torchrun needs a system with Unix sockets here")
     names = ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "MASTER_ADDR", "MASTER_PORT")
     folder = PrivateFolder("\n".join(environment.get(name, "") for name in names))
     if address is None:
@@ -168,20 +170,27 @@ def _host_and_port(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"address must be HOST:PORT; got {address!r}")
-    return host.strip("[]"), int(port)
+    host = host.strip("[]")
+    if host in ("0.0.0.0", "::"):
+        raise ValueError(f"address must be one address of one machine; got {address!r}")
+    return host, int(port)
 
 
 def _listener(place: tuple[str, int] | str) -> socket.socket:
+    ipv6 = isinstance(place, tuple) and ":" in place[0]
+    listener = socket.socket(
+        socket.AF_UNIX if isinstance(place, str) else socket.AF_INET6 if ipv6 else socket.AF_INET
+    )
     try:
         if isinstance(place, tuple):
-            family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
-            return socket.create_server(place, family=family, backlog=_MOST_AT_ONCE)
-        listener = socket.socket(socket.AF_UNIX)
+            # The port of a server that has just ended is free, for the same command to go on.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(place)
         listener.listen(_MOST_AT_ONCE)
-        return listener
     except OSError as error:
+        listener.close()
         raise ValueError(f"address must be one of this machine; got {place}: {error}") from error
+    return listener
 
 
 def _unix_connection(path: Path) -> socket.socket:

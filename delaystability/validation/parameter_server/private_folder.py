@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import stat
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ SOCKET, SECRET = "socket", "secret"
 """File names."""
 
 _PREFIX = "delaystability-server-"
+_SECRET_BYTES = 32
 _MARKER = "server.json"
 _FILES = {SOCKET, SECRET, _MARKER}
 
@@ -52,6 +54,26 @@ class PrivateFolder:
                 f"folder must be free for this server; got {str(self.path)!r}, which is another's"
             ) from None
         (self.path / _MARKER).write_text(json.dumps(_this_process(os.getpid())))
+
+    def write_secret(self) -> bytes:
+        """A new secret, which lies in the folder from now on."""
+        secret = secrets.token_bytes(_SECRET_BYTES)
+        with open(self.path / SECRET, "xb", opener=lambda *how: os.open(*how, 0o600)) as file:
+            file.write(secret)
+        return secret
+
+    def read_secret(self) -> bytes:
+        """The secret of the server that made the folder.
+
+        Raises
+        ------
+        ValueError
+            If it is not there yet.
+        """
+        secret = (self.path / SECRET).read_bytes()
+        if len(secret) != _SECRET_BYTES:
+            raise ValueError("the secret is not written yet")
+        return secret
 
     def remove(self) -> None:
         """Remove it."""
