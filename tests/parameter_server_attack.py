@@ -92,7 +92,7 @@ def _process(pid: int, got: dict[str, Any]) -> None:
     door = system(_PIDFD_OPEN, pid, 0)
     if door >= 0:
         if any(system(_PIDFD_GETFD, door, number, 0) >= 0 for number in range(3, 64)):
-            got["harmed"].add("may take a pipe")
+            got["harmed"].add("may take a socket")
         os.close(door)
 
 
@@ -191,7 +191,7 @@ def main(mode: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="attack-") as made:
         Path(made).chmod(0o755)
         folder = Path(made) / "run"
-        if mode == "pipes":
+        if mode == "pairs":
             processes = [_started(folder, "--workers", str(WORKERS))]
         elif mode == "control":
             processes = [_careless(folder)]
@@ -211,7 +211,7 @@ def main(mode: str) -> dict[str, Any]:
                 os._exit(0)
         os.close(write)
         answers: list[str] = []
-        # The stranger's answer may be longer than a pipe holds.
+        # The stranger's answer may be longer than its pipe holds.
         with open(read) as file:
             reader = threading.Thread(target=lambda: answers.append(file.read()))
             reader.start()

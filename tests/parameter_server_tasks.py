@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import Pipe as Ends
-from multiprocessing.connection import Connection
+from socket import socket, socketpair
 
 import numpy as np
 import torch
 
 import delaystability as ds
-from delaystability.validation.parameter_server.channel import Pipe
+from delaystability.validation.parameter_server.channel import FramedSocket
 from delaystability.validation.parameter_server.crew import Crew
 from delaystability.validation.parameter_server.ledger import Entry
 from delaystability.validation.parameter_server.refusals import Refusals
@@ -84,18 +83,18 @@ class Faulty(Regression):
 
 @contextmanager
 def crew_of_threads(tasks: Sequence[Task], workers: int) -> Iterator[Crew]:
-    """A crew whose workers are threads of this process, each behind a pipe of its own."""
-    pairs = [Ends() for _ in range(workers)]
+    """A crew whose workers are threads of this process, each behind a socket of its own."""
+    pairs = [socketpair() for _ in range(workers)]
     layout = layout_of(tasks, torch.float64)
 
-    def work(connection: Connection) -> None:
-        with connection:
-            compute(WorkerLink(Pipe(connection), layout), tasks)
+    def work(stream: socket) -> None:
+        with stream:
+            compute(WorkerLink(FramedSocket(stream), layout), tasks)
 
     threads = [threading.Thread(target=work, args=(theirs,)) for _, theirs in pairs]
     for thread in threads:
         thread.start()
-    with Crew([Pipe(own) for own, _ in pairs], tasks, torch.float64, Refusals()) as crew:
+    with Crew([FramedSocket(own) for own, _ in pairs], tasks, torch.float64, Refusals()) as crew:
         yield crew
     for thread in threads:
         thread.join(10)

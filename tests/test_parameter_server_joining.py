@@ -105,9 +105,9 @@ def test_strangers_are_refused_while_workers_join(caplog):
         accepted = pool.submit(server.accept, 20.0, lambda *_: None)
         # One says nothing, one noise, one a length of 2 GB, one knows another secret.
         silent.append(connected())
-        for noise in (b"GET / HTTP/1.1\r\n\r\n", b"\x7f\xff\xff\xff", b"\0\0\0\1", bytes(500)):
+        for noise in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 8, b"\1" + bytes(8), bytes(500)):
             with connected() as stranger:
-                assert len(stranger.recv(36)) == 36  # a random number, and no more
+                assert len(stranger.recv(40)) == 40  # a random number, and no more
                 stranger.sendall(noise)
         liar = meeting_of(SPREAD | {"RANK": "1", SECRET_VARIABLE: "t" * 32}, f"127.0.0.1:{port}")
         with pytest.raises((*GONE, ValueError)):
@@ -129,7 +129,7 @@ def test_strangers_are_refused_while_workers_join(caplog):
         each.close()
     # The thread that greets the silent one ends with it.
     deadline = time.monotonic() + 10
-    while [thread for thread in threading.enumerate() if "welcome" in thread.name]:
+    while [thread for thread in threading.enumerate() if "_welcome" in thread.name]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -171,9 +171,9 @@ def test_a_greeting_that_was_heard_opens_nothing_later(caplog):
         time.sleep(0.2)
         relay = Relay(("127.0.0.1", port))
         end = meeting_of(SPREAD | {"RANK": "1"}, relay.address).connect(20.0)
-        assert len(relay.heard) == 4 + 72
+        assert len(relay.heard) == 8 + 72
         with socket.create_connection(("127.0.0.1", port), timeout=5) as stranger:
-            assert len(stranger.recv(36)) == 36
+            assert len(stranger.recv(40)) == 40
             stranger.sendall(relay.heard)
             assert stranger.recv(100) == b""
         assert not accepted.done()
@@ -195,9 +195,9 @@ def test_a_server_that_does_not_know_the_secret_gets_nothing():
         with socket.create_server(("127.0.0.1", port)) as listener:
             taken, _ = listener.accept()
             with taken:
-                taken.sendall(b"\0\0\0\x20" + bytes(32))
+                taken.sendall(b"\x20" + bytes(7) + bytes(32))
                 got.append(taken.recv(1000))
-                taken.sendall(b"\0\0\0\x20" + bytes(32))
+                taken.sendall(b"\x20" + bytes(7) + bytes(32))
 
     thread = threading.Thread(target=pretend)
     thread.start()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import struct
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from multiprocessing import Pipe as Ends
+from socket import socketpair
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from delaystability.validation.parameter_server.channel import GONE, Pipe, SealedSocket
+from delaystability.validation.parameter_server.channel import GONE, FramedSocket, SealedSocket
 from delaystability.validation.parameter_server.messages import (
     HEADER_BYTES,
     Header,
@@ -38,18 +37,23 @@ ANSWER = replace(GIVEN, kind=Kind.GRADIENT, values=2 * VALUES)
 KEY = b"k" * 32
 
 
+def encoded(message: Message, room: int = LAYOUT.room) -> bytearray:
+    """The frame as it arrives."""
+    return bytearray(b"".join(encode(message, room)))
+
+
 # Frames
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 def test_a_message_comes_out_as_it_went_in(dtype):
     sent = replace(ANSWER, worker=2, task=1, pause=10**10, values=VALUES[:2].to(dtype))
-    frame = encode(sent, 100)
+    frame = encoded(sent, 100)
     assert len(frame) == HEADER_BYTES + 2 * dtype.itemsize
     got = Layout((5, 2), dtype).decode(frame, Header.read(frame))
     assert vars(got) | {"values": None} == vars(sent) | {"values": None}
     assert torch.equal(got.values, sent.values) and got.values.dtype == dtype
-    stop = encode(Message(Kind.STOP, 0, 1, 0, 0, 0, 0, torch.empty(0)), 100)
+    stop = encoded(Message(Kind.STOP, 0, 1, 0, 0, 0, 0, torch.empty(0)), 100)
     assert LAYOUT.decode(stop, Header.read(stop)).kind is Kind.STOP
 
 
@@ -60,22 +64,22 @@ def test_numbers_of_another_shape_or_dtype_are_refused():
         (torch.zeros(500), "got 500 in 1"),
         (torch.zeros(5), "must have numbers of torch.float64; got torch.float32"),
     ):
-        frame = encode(replace(ANSWER, values=values), LAYOUT.room)
+        frame = encoded(replace(ANSWER, values=values), LAYOUT.room)
         assert len(frame) <= HEADER_BYTES + LAYOUT.room
         with pytest.raises(ValueError, match=message):
             LAYOUT.decode(frame, Header.read(frame))
-    frame = encode(ANSWER, 40)[:-1]
+    frame = encoded(ANSWER, 40)[:-1]
     with pytest.raises(ValueError, match="must have 40 bytes of numbers; got 39"):
         read_values(frame, Header.read(frame), 5, torch.float64)
     with pytest.raises(ValueError, match="must hold floats; got torch.int64"):
-        encode(replace(ANSWER, values=torch.zeros(5, dtype=torch.int64)), 40)
-    frame = encode(replace(ANSWER, task=7), 40)
+        encoded(replace(ANSWER, values=torch.zeros(5, dtype=torch.int64)), 40)
+    frame = encoded(replace(ANSWER, task=7), 40)
     with pytest.raises(ValueError, match="must name a task below 2; got 7"):
         LAYOUT.decode(frame, Header.read(frame))
 
 
 def test_what_is_no_message_is_refused():
-    frame = bytearray(encode(ANSWER, 40))
+    frame = encoded(ANSWER)
     for place, value, message in (
         (0, 0, "one of this protocol; it begins with 0x0"),
         (1, 9, "of a known kind and dtype; got 9 and 0"),
@@ -85,9 +89,9 @@ def test_what_is_no_message_is_refused():
         wrong = frame.copy()
         struct.pack_into("<q", wrong, 8 * place, value)
         with pytest.raises(ValueError, match=message):
-            Header.read(bytes(wrong))
+            Header.read(wrong)
     with pytest.raises(ValueError, match="must have 88 bytes or more; got 0"):
-        Header.read(b"")
+        Header.read(bytearray())
 
 
 # Sealed sockets
@@ -96,13 +100,13 @@ def test_what_is_no_message_is_refused():
 @contextmanager
 def sealed(
     other_key: bytes = KEY, side: bool = False
-) -> Iterator[tuple[SealedSocket, SealedSocket, Pipe, list[str]]]:
+) -> Iterator[tuple[SealedSocket, SealedSocket, FramedSocket, list[str]]]:
     """A server's end, a worker's end, the wire below the latter, and what the server dropped."""
-    own, theirs = Ends()
+    own, theirs = socketpair()
     dropped: list[str] = []
     with own, theirs:
         server = SealedSocket(own, KEY, True, dropped.append)
-        yield server, SealedSocket(theirs, other_key, side, print), Pipe(theirs), dropped
+        yield server, SealedSocket(theirs, other_key, side, print), FramedSocket(theirs), dropped
 
 
 def test_sealed_frames_arrive_and_nothing_else_does():
@@ -127,14 +131,14 @@ def test_a_frame_that_is_repeated_altered_or_sent_back_is_dropped():
         assert server.receive(100) == b"gradient" and len(dropped) == 1
     with sealed() as (server, worker, wire, dropped):
         records: list[bytes] = []
-        original = Pipe.send
+        original = FramedSocket.send
 
-        def recorded(self, frame):
-            records.append(frame)
-            original(self, frame)
+        def recorded(self, *parts):
+            records.append(b"".join(parts))
+            original(self, *parts)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Pipe, "send", recorded)
+            patch.setattr(FramedSocket, "send", recorded)
             worker.send(b"first")
         assert server.receive(100) == b"first"
         wire.send(records[0])
@@ -164,10 +168,11 @@ class Served:
     """A server's link to workers whose ends this test has in its hands."""
 
     def __init__(self, workers: int = 1) -> None:
-        pairs = [Ends() for _ in range(workers)]
-        self.wires = [theirs for _, theirs in pairs]
+        pairs = [socketpair() for _ in range(workers)]
+        self.wires = [FramedSocket(theirs) for _, theirs in pairs]
+        self.raw = [theirs for _, theirs in pairs]
         self.refusals = Refusals()
-        self.link = ServerLink([Pipe(own) for own, _ in pairs], LAYOUT, self.refusals)
+        self.link = ServerLink([FramedSocket(own) for own, _ in pairs], LAYOUT, self.refusals)
 
     def __enter__(self) -> Served:
         return self
@@ -185,7 +190,7 @@ class Served:
 
 def garbage(random: np.random.Generator) -> bytes:
     """Noise, a true answer with a few bytes altered in its header, or one of its beginnings."""
-    frame = bytearray(encode(ANSWER, 40))
+    frame = encoded(ANSWER)
     kind = random.integers(3)
     if kind == 0:
         return random.bytes(int(random.integers(HEADER_BYTES + 41)))
@@ -201,10 +206,10 @@ def test_a_thousand_pieces_of_garbage_before_each_answer_change_nothing(caplog):
     with Served() as served, caplog.at_level(logging.WARNING):
         for number in range(4):
             served.link.send(replace(GIVEN, sequence=number))
-            served.wires[0].recv_bytes()
+            served.wires[0].receive(1000)
             for _ in range(250):
-                served.wires[0].send_bytes(garbage(random))
-            served.wires[0].send_bytes(encode(replace(ANSWER, sequence=number), 40))
+                served.wires[0].send(garbage(random))
+            served.wires[0].send(encoded(replace(ANSWER, sequence=number), 40))
             arrival = served.arrival()
             assert arrival.message is not None and arrival.message.sequence == number
             assert torch.equal(arrival.message.values, ANSWER.values)
@@ -218,7 +223,7 @@ def test_a_thousand_pieces_of_garbage_before_each_answer_change_nothing(caplog):
 def test_an_answer_to_something_else_is_dropped_and_a_bad_one_reported():
     with Served(2) as served:
         served.link.send(GIVEN)
-        served.wires[0].recv_bytes()
+        served.wires[0].receive(1000)
         for change in (
             {"generation": 2},
             {"worker": 1},
@@ -227,8 +232,8 @@ def test_an_answer_to_something_else_is_dropped_and_a_bad_one_reported():
             {"task": 1},
             {"kind": Kind.WEIGHTS},
         ):
-            served.wires[0].send_bytes(encode(replace(ANSWER, **change), 40))
-        served.wires[0].send_bytes(encode(replace(ANSWER, values=VALUES[:3]), 40))
+            served.wires[0].send(encoded(replace(ANSWER, **change), 40))
+        served.wires[0].send(encoded(replace(ANSWER, values=VALUES[:3]), 40))
         arrival = served.arrival()
         assert served.refusals.total == 6
         assert arrival.message is None and not arrival.gone
@@ -241,11 +246,11 @@ def test_raw_noise_on_the_wire_costs_its_worker_at_most():
         with Served(2) as served:
             for worker, wire in enumerate(served.wires):
                 served.link.send(replace(GIVEN, worker=worker))
-                wire.recv_bytes()
+                wire.receive(1000)
             # Below the framing: a length that is too long, or of more than ever comes.
             with suppress(*GONE):
-                os.write(served.wires[0].fileno(), random.bytes(int(random.integers(1, 200))))
-            served.wires[1].send_bytes(encode(replace(ANSWER, worker=1), 40))
+                served.raw[0].sendall(random.bytes(int(random.integers(1, 200))))
+            served.wires[1].send(encoded(replace(ANSWER, worker=1), 40))
             arrivals = [served.arrival()]
             if arrivals[0].worker == 0:
                 assert arrivals[0].gone

@@ -8,8 +8,8 @@ simulated: who is late is decided by the machine.
 >>> with Crew.launch([task], workers=4) as crew:                              # doctest: +SKIP
 ...     run = crew.run(start, ds.HeavyBall(0.9), 0.01, updates=1000, folder="run")
 
-The files: ``messages`` (bytes), ``channel`` (pipes and sealed sockets), ``joining``, ``greeting``
-and ``private_folder`` (how processes of torchrun find each other), ``transport`` (both ends of the
+The files: ``messages`` (bytes), ``channel`` (frames, sealed or not), ``joining``, ``greeting`` and
+``private_folder`` (how processes of torchrun find each other), ``transport`` (both ends of the
 protocol), ``worker`` (its loop), ``server`` (weights, pull and push), ``update_rule`` (optimizers),
 ``entries`` (updates in memory), ``ledger`` and ``checkpoint`` (files), ``run`` (what a run leaves),
 ``refusals`` and ``roster`` (what was refused, who is there), ``session`` (one run), ``crew`` (the

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from delaystability.arguments import checked_count
 from delaystability.optimizer import Optimizer
-from delaystability.validation.parameter_server.channel import GONE, Channel, Pipe
+from delaystability.validation.parameter_server.channel import GONE, Channel, FramedSocket
 from delaystability.validation.parameter_server.joining import meeting_of
 from delaystability.validation.parameter_server.private_folder import (
     PrivateFolder,
@@ -87,8 +87,8 @@ class Crew:
     ) -> Self:
         """Start worker processes on this machine, and wait until all are ready.
 
-        Each inherits a pipe to this process: there is no address at which anybody else could reach
-        the server or a worker.
+        Each inherits one end of a socket pair: there is no address at which anybody else could
+        reach the server or a worker.
 
         Parameters
         ----------
@@ -113,26 +113,25 @@ class Crew:
         if multiprocessing.get_start_method() not in multiprocessing.get_all_start_methods():
             # In a worker of joblib, whose own method a new process would look for in vain.
             multiprocessing.set_start_method("spawn", force=True)
-        pipes: list[Connection] = []
+        channels: list[FramedSocket] = []
         processes: list[BaseProcess] = []
         try:
             for _ in range(workers):
-                own, theirs = context.Pipe()
-                pipes.append(own)
+                own, theirs = socket.socketpair()
+                channels.append(FramedSocket(own))
                 arguments = (theirs, list(tasks), dtype, os.getpid())
                 process = context.Process(target=work_in_a_process, args=arguments, daemon=True)
-                # Closed here after the start: a worker that dies must end its pipe.
+                # Closed here after the start: a worker that dies must end its connection.
                 with theirs, _interrupts_blocked():
                     process.start()
                 processes.append(process)
-            for worker, pipe in enumerate(pipes):
-                _wait_until_ready(worker, pipe)
+            for worker, channel in enumerate(channels):
+                _wait_until_ready(worker, channel)
         except BaseException:
             _end(processes, 0.0)
-            for pipe in pipes:
-                pipe.close()
+            for channel in channels:
+                channel.close()
             raise
-        channels = [Pipe(pipe) for pipe in pipes]
         return cls(channels, tasks, dtype, Refusals(), processes)
 
     @classmethod
@@ -314,9 +313,11 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wait_until_ready(worker: int, pipe: Connection) -> None:
+def _wait_until_ready(worker: int, channel: FramedSocket) -> None:
+    channel.limit(_JOINING)
     try:
-        if pipe.poll(_JOINING) and pipe.recv_bytes(len(READY)) == READY:
+        if channel.receive(len(READY)) == READY:
+            channel.limit(None)
             return
     except GONE:
         pass

@@ -7,11 +7,11 @@ the connection comes from the secret and both numbers, so that no word of anothe
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 import socket
 import struct
-from multiprocessing.connection import Connection
+
+from delaystability.validation.parameter_server.channel import FramedSocket
 
 __all__ = ["TURN", "greet", "greeted", "wrapped"]
 
@@ -22,49 +22,37 @@ _NONCE, _TAG = 32, 32
 _HELLO = struct.Struct(f"<q{_NONCE}s{_TAG}s")
 
 
-def wrapped(found: socket.socket) -> Connection:
-    """A connection whose words come within `TURN` until `_unlimited`."""
-    found.setblocking(True)
-    if found.family != socket.AF_UNIX:
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    _limit(found, TURN)
-    return Connection(found.detach())
-
-
-def _limit(found: socket.socket, seconds: float) -> None:
-    whole = int(seconds)
-    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        limit = struct.pack("ll", whole, round(1e6 * (seconds - whole)))
-        found.setsockopt(socket.SOL_SOCKET, option, limit)
-
-
-def _unlimited(connection: Connection) -> None:
-    with socket.socket(fileno=os.dup(connection.fileno())) as found:
-        _limit(found, 0.0)
+def wrapped(stream: socket.socket) -> socket.socket:
+    """The stream, whose words must come within `TURN` until the greeting is over."""
+    if stream.family != socket.AF_UNIX:
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    stream.settimeout(TURN)
+    return stream
 
 
 def _proof(secret: bytes, who: bytes, *words: bytes) -> bytes:
     return hmac.digest(secret, who + b"".join(words), "sha256")
 
 
-def greet(connection: Connection, secret: bytes, worker: int) -> bytes:
+def greet(stream: socket.socket, secret: bytes, worker: int) -> bytes:
     """The worker's side of the greeting; the key of the connection."""
-    theirs = connection.recv_bytes(_NONCE)
+    channel = FramedSocket(stream)
+    theirs = bytes(channel.receive(_NONCE))
     own, number = secrets.token_bytes(_NONCE), struct.pack("<q", worker)
     words = (theirs, own, number)
-    connection.send_bytes(_HELLO.pack(worker, own, _proof(secret, b"worker", *words)))
-    if not hmac.compare_digest(connection.recv_bytes(_TAG), _proof(secret, b"server", *words)):
+    channel.send(_HELLO.pack(worker, own, _proof(secret, b"worker", *words)))
+    if not hmac.compare_digest(channel.receive(_TAG), _proof(secret, b"server", *words)):
         raise ValueError("what answers does not know the secret")
-    _unlimited(connection)
+    channel.limit(None)
     return _proof(secret, b"key", *words)
 
 
-def greeted(connection: Connection, secret: bytes, workers: int) -> tuple[int, bytes]:
+def greeted(stream: socket.socket, secret: bytes, workers: int) -> tuple[int, bytes]:
     """The server's side: the worker's number and the key of the connection."""
-    own = secrets.token_bytes(_NONCE)
-    connection.send_bytes(own)
-    hello = connection.recv_bytes(_HELLO.size)
+    channel, own = FramedSocket(stream), secrets.token_bytes(_NONCE)
+    channel.send(own)
+    hello = channel.receive(_HELLO.size)
     if len(hello) != _HELLO.size:
         raise ValueError("it does not speak this protocol")
     worker, theirs, proof = _HELLO.unpack(hello)
@@ -73,6 +61,6 @@ def greeted(connection: Connection, secret: bytes, workers: int) -> tuple[int, b
         raise ValueError("it does not know the secret")
     if worker not in range(workers):
         raise ValueError(f"there is no worker {worker}")
-    connection.send_bytes(_proof(secret, b"server", *words))
-    _unlimited(connection)
+    channel.send(_proof(secret, b"server", *words))
+    channel.limit(None)
     return worker, _proof(secret, b"key", *words)

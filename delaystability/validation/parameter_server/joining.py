@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from delaystability.validation.parameter_server.channel import GONE, SealedSocket
 from delaystability.validation.parameter_server.greeting import TURN, greet, greeted, wrapped
@@ -203,6 +203,37 @@ def _unix_connection(path: Path) -> socket.socket:
     return found
 
 
+class _Door:
+    """Greets whoever comes, each in a thread of its own, so that nobody is kept waiting."""
+
+    def __init__(self, listener: socket.socket, secret: bytes, workers: int) -> None:
+        self._listener, self._secret, self._workers = listener, secret, workers
+        self._free = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self.arrived: SimpleQueue[tuple[int, bytes, socket.socket]] = SimpleQueue()
+        listener.settimeout(_AGAIN)
+
+    def open(self) -> None:
+        """Let the next one in, if there is one."""
+        try:
+            stream, peer = self._listener.accept()
+        except TimeoutError:
+            return
+        if not self._free.acquire(blocking=False):
+            stream.close()
+            return
+        who = f" from {peer[0]}" if peer else ""
+        threading.Thread(target=self._welcome, args=(wrapped(stream), who), daemon=True).start()
+
+    def _welcome(self, stream: socket.socket, who: str) -> None:
+        try:
+            self.arrived.put((*greeted(stream, self._secret, self._workers), stream))
+        except (*GONE, ValueError) as error:
+            _LOG.warning("a connection%s was refused: %s", who, error)
+            stream.close()
+        finally:
+            self._free.release()
+
+
 def _joined(
     listener: socket.socket,
     secret: bytes,
@@ -210,46 +241,23 @@ def _joined(
     seconds: float,
     dropped: Callable[[int, str], None],
 ) -> list[SealedSocket]:
-    """Greet whoever comes until all workers are there; nobody is listened to after that."""
+    """The channels of all workers, once they are there; nobody is listened to after that."""
     found: dict[int, SealedSocket] = {}
-    arrived: SimpleQueue[tuple[int, bytes, Connection]] = SimpleQueue()
-    free = threading.BoundedSemaphore(_MOST_AT_ONCE)
-
-    def welcome(connection: Connection, who: str) -> None:
-        try:
-            arrived.put((*greeted(connection, secret, workers), connection))
-        except (*GONE, ValueError) as error:
-            _LOG.warning("a connection%s was refused: %s", who, error)
-            connection.close()
-        finally:
-            free.release()
-
-    end = time.monotonic() + seconds
-    listener.settimeout(_AGAIN)
-    while len(found) < workers:
-        if time.monotonic() > end:
-            missing = sorted(set(range(workers)) - set(found))
-            raise ValueError(f"workers must join within {seconds:g} s; got none as {missing}")
-        try:
-            accepted, peer = listener.accept()
-        except TimeoutError:
-            accepted = None
-        if accepted is not None and free.acquire(blocking=False):
-            who = f" from {peer[0]}" if peer else ""
-            threading.Thread(target=welcome, args=(wrapped(accepted), who), daemon=True).start()
-        elif accepted is not None:
-            accepted.close()
-        while True:
-            try:
-                worker, key, connection = arrived.get_nowait()
-            except Empty:
-                break
-            if worker in found:
-                # The worker itself, which gave up a connection that we did not answer in time.
-                found.pop(worker).close()
-
-            def told(why: str, worker: int = worker) -> None:
-                dropped(worker, why)
-
-            found[worker] = SealedSocket(connection, key, True, told)
+    door, end = _Door(listener, secret, workers), time.monotonic() + seconds
+    try:
+        while len(found) < workers:
+            if time.monotonic() > end:
+                missing = sorted(set(range(workers)) - set(found))
+                raise ValueError(f"workers must join within {seconds:g} s; got none as {missing}")
+            door.open()
+            while not door.arrived.empty():
+                worker, key, stream = door.arrived.get()
+                if worker in found:
+                    # The worker itself, which gave up a connection that was not answered in time.
+                    found.pop(worker).close()
+                found[worker] = SealedSocket(stream, key, True, partial(dropped, worker))
+    except BaseException:
+        for channel in found.values():
+            channel.close()
+        raise
     return [found[worker] for worker in range(workers)]

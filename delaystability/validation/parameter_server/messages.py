@@ -14,11 +14,14 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-__all__ = ["HEADER_BYTES", "Header", "Kind", "Message", "encode", "read_values"]
+__all__ = ["HEADER_BYTES", "Frame", "Header", "Kind", "Message", "encode", "read_values"]
 
 _MARK = 0x64656C61792E3032  # "delay.02"
 _FORMAT = struct.Struct("<11q")
 HEADER_BYTES = _FORMAT.size
+
+Frame = bytearray | memoryview
+"""What arrived, in memory of its own."""
 
 _DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
@@ -82,7 +85,7 @@ class Header(NamedTuple):
     length: int
 
     @classmethod
-    def read(cls, frame: bytes) -> Self:
+    def read(cls, frame: Frame) -> Self:
         """The header of a frame.
 
         Raises
@@ -120,8 +123,8 @@ class Header(NamedTuple):
         return tuple(self[1:6])
 
 
-def encode(message: Message, room: int) -> bytes:
-    """The frame of a message.
+def encode(message: Message, room: int) -> tuple[bytes, memoryview]:
+    """The frame of a message, in two parts: header and numbers.
 
     Parameters
     ----------
@@ -152,12 +155,12 @@ def encode(message: Message, room: int) -> bytes:
         values.numel(),
     )
     if values.nbytes > room or not values.numel():
-        return head
-    return head + values.contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        return head, memoryview(b"")
+    return head, values.contiguous().flatten().view(torch.uint8).numpy().data
 
 
-def read_values(frame: bytes, header: Header, count: int, dtype: torch.dtype) -> Tensor:
-    """The numbers of a frame, a tensor of shape (count,) of its own.
+def read_values(frame: Frame, header: Header, count: int, dtype: torch.dtype) -> Tensor:
+    """The numbers of a frame, a tensor of shape (count,) in the same memory.
 
     Raises
     ------
@@ -171,9 +174,7 @@ def read_values(frame: bytes, header: Header, count: int, dtype: torch.dtype) ->
         )
     if header.dtype != dtype:
         raise ValueError(f"message must have numbers of {dtype}; got {header.dtype}")
-    body = bytearray(memoryview(frame)[HEADER_BYTES:])
-    if len(body) != count * dtype.itemsize:
-        raise ValueError(
-            f"message must have {count * dtype.itemsize} bytes of numbers; got {len(body)}"
-        )
-    return torch.frombuffer(body, dtype=dtype)
+    body = len(frame) - HEADER_BYTES
+    if body != count * dtype.itemsize:
+        raise ValueError(f"message must have {count * dtype.itemsize} bytes of numbers; got {body}")
+    return torch.frombuffer(frame, dtype=dtype, count=count, offset=HEADER_BYTES)

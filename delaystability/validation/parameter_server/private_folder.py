@@ -58,7 +58,7 @@ class PrivateFolder:
     def write_secret(self) -> bytes:
         """A new secret, which lies in the folder from now on."""
         secret = secrets.token_bytes(_SECRET_BYTES)
-        with open(self.path / SECRET, "xb", opener=lambda *how: os.open(*how, 0o600)) as file:
+        with open(self.path / SECRET, "xb", opener=_for_the_owner) as file:
             file.write(secret)
         return secret
 
@@ -78,6 +78,10 @@ class PrivateFolder:
     def remove(self) -> None:
         """Remove it."""
         _remove(self.path)
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def is_private(path: Path) -> bool:

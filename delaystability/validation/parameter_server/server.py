@@ -160,8 +160,9 @@ class ParameterServer:
             )
         if gradient.dtype != self.weights.dtype:
             raise ValueError(f"gradient must be of {self.weights.dtype}; got {gradient.dtype}")
-        wrong = int((~torch.isfinite(gradient)).sum())
-        if wrong:
+        finite = torch.isfinite(gradient)
+        if not bool(finite.all()):
+            wrong = int((~finite).sum())
             raise ValueError(
                 f"gradient must be finite; got {wrong} of {gradient.numel()} numbers that are not"
             )

@@ -12,6 +12,7 @@ import torch
 from delaystability.validation.parameter_server.channel import GONE, Channel
 from delaystability.validation.parameter_server.messages import (
     HEADER_BYTES,
+    Frame,
     Header,
     Kind,
     Message,
@@ -45,7 +46,7 @@ class Layout:
         """Bytes of the numbers of the longest message."""
         return max(self.parameter_counts) * self.dtype.itemsize
 
-    def decode(self, frame: bytes, header: Header) -> Message:
+    def decode(self, frame: Frame, header: Header) -> Message:
         """The message in a frame.
 
         Raises
@@ -116,9 +117,9 @@ class WorkerLink:
         ServerGoneError
             If the server is gone.
         """
-        frame = encode(gradient, self._layout.room)
+        parts = encode(gradient, self._layout.room)
         try:
-            self._channel.send(frame)
+            self._channel.send(*parts)
         except GONE as error:
             raise ServerGoneError(str(error)) from error
 
@@ -183,7 +184,7 @@ class ServerLink:
         channel = self._channels[worker]
         try:
             while (message := self._outboxes[worker].get()) is not None:
-                channel.send(encode(message, self._layout.room))
+                channel.send(*encode(message, self._layout.room))
                 if message.kind is Kind.STOP:
                     return
                 self._inbox.put(self._answer(channel, message))

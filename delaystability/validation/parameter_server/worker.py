@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from multiprocessing.connection import Connection
 
 import torch
 
-from delaystability.validation.parameter_server.channel import GONE, Pipe
+from delaystability.validation.parameter_server.channel import GONE, FramedSocket
 from delaystability.validation.parameter_server.messages import Kind
 from delaystability.validation.parameter_server.tasks import Task
 from delaystability.validation.parameter_server.transport import (
@@ -24,7 +24,7 @@ from delaystability.validation.parent import end_with
 __all__ = ["READY", "compute", "layout_of", "work_in_a_process"]
 
 READY = b"ready"
-"""The first frame of a worker that inherited a pipe."""
+"""The first frame of a worker that inherited a socket."""
 
 
 def layout_of(tasks: Sequence[Task], dtype: torch.dtype) -> Layout:
@@ -44,14 +44,14 @@ def compute(link: WorkerLink, tasks: Sequence[Task]) -> None:
 
 
 def work_in_a_process(
-    connection: Connection, tasks: Sequence[Task], dtype: torch.dtype, parent: int
+    stream: socket.socket, tasks: Sequence[Task], dtype: torch.dtype, parent: int
 ) -> None:
     """The main function of a worker process on the server's machine."""
     # An interrupt at the terminal reaches every process: the server alone decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
     torch.set_num_threads(1)
-    channel = Pipe(connection)
+    channel = FramedSocket(stream)
     try:
         channel.send(READY)
     except GONE:
