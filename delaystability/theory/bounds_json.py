@@ -1,25 +1,25 @@
-"""Theorems as plain data for JSON, and back: formulas, domains, status, sources, sample values."""
+"""Theorems as plain data for JSON: formulas, domains, status, sources, sample values.
+
+`bounds_reader` reads them back.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import mpmath
 from sympy import Basic
 
-from delaystability.theory.derivation import Derivation, Report, Theorem
-from delaystability.theory.expression_text import expression_from_text, expression_to_text
+from delaystability.theory.bounds_reader import FORMAT, theorems_from_json
+from delaystability.theory.derivation import Derivation, Report
+from delaystability.theory.expression_text import expression_to_text
 from delaystability.theory.formula import formula_latex
 from delaystability.theory.references import REFERENCES
 from delaystability.theory.sample_points import sample_points
-from delaystability.theory.statement import QUANTITIES, Root, Statement
+from delaystability.theory.statement import QUANTITIES, Statement
 
 __all__ = ["FORMAT", "bounds_data", "theorems_from_json"]
-
-FORMAT = 1
-"""The version of the layout; it grows when readers must change."""
 
 _DIGITS = 30
 _CONVENTION = (
@@ -117,67 +117,3 @@ def _samples(statement: Statement) -> list[dict[str, Any]]:
         }
         for point in sample_points(statement)
     ]
-
-
-def theorems_from_json(text: str) -> tuple[Theorem, ...]:
-    """The theorems of a bounds file, equal to those that were written.
-
-    The status is not read: it is what the check of the derivation says, never what a file says.
-    Formulas are read by a whitelist of constructors; nothing is evaluated.
-
-    Parameters
-    ----------
-    text : str
-        What ``json.dumps(bounds_data(...))`` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the text is not JSON, has another format, or holds a formula outside the whitelist.
-    """
-    try:
-        data = json.loads(text)
-        if data["format"] != FORMAT:
-            raise ValueError(f"format must be {FORMAT}; got {data['format']!r}")
-        return tuple(map(_read_theorem, data["theorems"]))
-    except (KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"text must be a bounds file: {type(error).__name__} {error}") from error
-
-
-def _read_theorem(data: Mapping[str, Any]) -> Theorem:
-    return Theorem(
-        name=str(data["name"]),
-        title=str(data["title"]),
-        statement=_read_statement(data["statement"]),
-        text=str(data["text"]),
-        sources=tuple(map(str, data["sources"])),
-        given={str(name): _read_formula(value) for name, value in data["given"].items()},
-        kind=str(data["kind"]),
-    )
-
-
-def _read_formula(data: Mapping[str, str]) -> Any:
-    return expression_from_text(data["srepr"]) if "srepr" in data else str(data["latex"])
-
-
-def _formulas(entries: Iterable[Mapping[str, str]]) -> tuple[Any, ...]:
-    return tuple(map(_read_formula, entries))
-
-
-def _read_statement(data: Mapping[str, Any]) -> Statement:
-    return Statement(
-        quantity=str(data["quantity"]),
-        relation=_read_formula(data["relation"]),
-        optimizer=str(data["optimizer"]),
-        domain=_formulas(data["domain"]),
-        roots=tuple(
-            Root(
-                _read_formula(root["symbol"]),
-                _read_formula(root["equation"]),
-                _read_formula(root["upper"]),
-                None if root["minimized"] is None else _read_formula(root["minimized"]),
-            )
-            for root in data["roots"]
-        ),
-        definitions=tuple(_formulas(pair) for pair in data["definitions"]),
-    )

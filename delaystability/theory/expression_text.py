@@ -8,17 +8,18 @@ from a fixed list of constructors; nothing else can be named.
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 import sympy
 from sympy import (
     Basic,
-    CRootOf,
     Float,
     Function,
     Integer,
     Integral,
     Limit,
+    Pow,
     Rational,
     Sum,
     Symbol,
@@ -27,16 +28,23 @@ from sympy import (
 )
 from sympy.functions.elementary.piecewise import ExprCondPair
 
+from delaystability.theory.root_of import LARGEST_EXPONENT, root_of
+
 __all__ = ["expression_from_text", "expression_to_text"]
 
-_LONGEST = 200_000
+_LONGEST = 200_000  # characters; an exact derivation of degree 64 needs as many
+_DEEPEST = 100  # levels, of which theorems have up to 17
+_MOST_BITS = 2**13  # of a number: thousands of digits
+_DECIMAL = re.compile(
+    r"[+-]?(?:[0-9]{1,2500}\.?[0-9]{0,2500}|\.[0-9]{1,2500})(?:e[+-]?[0-9]{1,4})?"
+)
 _CONSTANTS: dict[str, Basic] = {
     name: getattr(sympy, name) for name in ("pi", "I", "E", "oo", "zoo", "nan", "true", "false")
 }
 _UNEVALUATED: dict[str, Any] = {
     name: getattr(sympy, name)
     for name in (
-        *("Add", "Mul", "Pow", "Min", "Max", "Mod", "Abs", "Piecewise", "Derivative"),
+        *("Add", "Mul", "Min", "Max", "Mod", "Abs", "Piecewise", "Derivative"),
         *("And", "Or", "Not", "Equality", "Unequality", "GreaterThan", "LessThan"),
         *("StrictGreaterThan", "StrictLessThan", "sin", "cos", "tan", "cot", "asin", "acos"),
         *("atan", "exp", "log", "re", "im", "arg", "floor", "binomial", "chebyshevt"),
@@ -44,7 +52,6 @@ _UNEVALUATED: dict[str, Any] = {
     )
 }
 _PLAIN: dict[str, Any] = {
-    "ComplexRootOf": CRootOf,
     "ExprCondPair": ExprCondPair,
     "Integral": Integral,
     "Limit": Limit,
@@ -81,12 +88,26 @@ def expression_from_text(text: str) -> Basic:
         raise ValueError(f"text must be a string of at most {_LONGEST} characters")
     try:
         tree = ast.parse(text, mode="eval").body
+        _refuse_deep(tree)
         found = _read(tree)
-    except (SyntaxError, TypeError, AttributeError, RecursionError, MemoryError) as error:
-        raise ValueError(f"text must be an expression in srepr form: {error}") from error
+    except Exception as error:
+        # The parser and the constructors of SymPy have many ways to say no.
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        if isinstance(error, ValueError) and line.startswith("text must"):
+            raise
+        raise ValueError(f"text must be an expression in srepr form: {line[:200]}") from error
     if not isinstance(found, Basic):
         raise ValueError(f"text must be an expression in srepr form; got {text[:80]!r}")
     return found
+
+
+def _refuse_deep(tree: ast.expr) -> None:
+    waiting: list[tuple[ast.AST, int]] = [(tree, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise ValueError(f"text must be nested at most {_DEEPEST} deep")
+        waiting += [(child, depth + 1) for child in ast.iter_child_nodes(node)]
 
 
 def _read(node: ast.expr) -> Any:
@@ -116,6 +137,10 @@ def _read_call(node: ast.Call) -> Any:
         return _symbol(node)
     if name in _NUMBERS:
         return _number(name, node)
+    if name == "ComplexRootOf":
+        return root_of(*_expressions(node))
+    if name == "Pow":
+        return _power(*_expressions(node))
     if name in _PLAIN:
         return _PLAIN[name](*_expressions(node))
     if name in _UNEVALUATED:
@@ -124,7 +149,18 @@ def _read_call(node: ast.Call) -> Any:
 
 
 def _allowed() -> list[str]:
-    return sorted({"Symbol", "Function", *_CONSTANTS, *_NUMBERS, *_PLAIN, *_UNEVALUATED})
+    return sorted(
+        {
+            "Symbol",
+            "Function",
+            "ComplexRootOf",
+            "Pow",
+            *_CONSTANTS,
+            *_NUMBERS,
+            *_PLAIN,
+            *_UNEVALUATED,
+        }
+    )
 
 
 def _expressions(node: ast.Call) -> list[Basic]:
@@ -155,6 +191,14 @@ def _symbol(node: ast.Call) -> Symbol:
     return Symbol(_literal(name, str), **assumptions)
 
 
+def _power(base: Basic, exponent: Basic) -> Basic:
+    if isinstance(exponent, Rational) and abs(exponent) > LARGEST_EXPONENT:
+        raise ValueError(
+            f"an exponent must be at most {LARGEST_EXPONENT} in size; got a larger one"
+        )
+    return Pow(base, exponent, evaluate=False)
+
+
 def _number(name: str, node: ast.Call) -> Basic:
     arguments = [_read(argument) for argument in node.args]
     options = {}
@@ -162,7 +206,16 @@ def _number(name: str, node: ast.Call) -> Basic:
         if name != "Float" or keyword.arg != "precision":
             raise ValueError(f"{name} takes no {keyword.arg}")
         options["precision"] = _literal(keyword.value, int)
+        if not 1 <= options["precision"] <= _MOST_BITS:
+            raise ValueError(f"precision must be an integer from 1 to {_MOST_BITS}")
+    if len(arguments) != (2 if name == "Rational" else 1):
+        raise ValueError(f"{name} must be given {2 if name == 'Rational' else 1} literal numbers")
     for argument in arguments:
-        if type(argument) is not int and not (name == "Float" and type(argument) is str):
-            raise ValueError(f"{name} must be given literal numbers; got {argument!r}")
+        text = name == "Float" and type(argument) is str and _DECIMAL.fullmatch(argument)
+        if type(argument) is not int and not text:
+            raise ValueError(f"{name} must be given literal numbers; got {str(argument)[:80]!r}")
+        if type(argument) is int and argument.bit_length() > _MOST_BITS:
+            raise ValueError(f"{name} must be given numbers of at most {_MOST_BITS} bits")
+    if name == "Rational" and arguments[1] == 0:
+        raise ValueError("Rational must be given a denominator that is not 0")
     return _NUMBERS[name](*arguments, **options)
