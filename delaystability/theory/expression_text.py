@@ -19,7 +19,6 @@ from sympy import (
     Integer,
     Integral,
     Limit,
-    Pow,
     Rational,
     Sum,
     Symbol,
@@ -28,7 +27,7 @@ from sympy import (
 )
 from sympy.functions.elementary.piecewise import ExprCondPair
 
-from delaystability.theory.root_of import LARGEST_EXPONENT, root_of
+from delaystability.theory.root_of import root_of
 
 __all__ = ["expression_from_text", "expression_to_text"]
 
@@ -44,7 +43,7 @@ _CONSTANTS: dict[str, Basic] = {
 _UNEVALUATED: dict[str, Any] = {
     name: getattr(sympy, name)
     for name in (
-        *("Add", "Mul", "Min", "Max", "Mod", "Abs", "Piecewise", "Derivative"),
+        *("Add", "Mul", "Pow", "Min", "Max", "Mod", "Abs", "Piecewise", "Derivative"),
         *("And", "Or", "Not", "Equality", "Unequality", "GreaterThan", "LessThan"),
         *("StrictGreaterThan", "StrictLessThan", "sin", "cos", "tan", "cot", "asin", "acos"),
         *("atan", "exp", "log", "re", "im", "arg", "floor", "binomial", "chebyshevt"),
@@ -139,8 +138,6 @@ def _read_call(node: ast.Call) -> Any:
         return _number(name, node)
     if name == "ComplexRootOf":
         return root_of(*_expressions(node))
-    if name == "Pow":
-        return _power(*_expressions(node))
     if name in _PLAIN:
         return _PLAIN[name](*_expressions(node))
     if name in _UNEVALUATED:
@@ -189,14 +186,6 @@ def _symbol(node: ast.Call) -> Symbol:
             raise ValueError(f"an assumption must be one of {sorted(_ASSUMPTIONS)}")
         assumptions[keyword.arg] = _literal(keyword.value, bool)
     return Symbol(_literal(name, str), **assumptions)
-
-
-def _power(base: Basic, exponent: Basic) -> Basic:
-    if isinstance(exponent, Rational) and abs(exponent) > LARGEST_EXPONENT:
-        raise ValueError(
-            f"an exponent must be at most {LARGEST_EXPONENT} in size; got a larger one"
-        )
-    return Pow(base, exponent, evaluate=False)
 
 
 def _number(name: str, node: ast.Call) -> Basic:

@@ -11,10 +11,7 @@ from math import log2
 from flint import fmpz_poly
 from sympy import Add, Basic, CRootOf, Integer, Mul, Pow, PurePoly, Rational, Symbol
 
-__all__ = ["LARGEST_EXPONENT", "root_of"]
-
-LARGEST_EXPONENT = 10_000
-"""In size: powers of numbers with longer exponents may not fit into the memory."""
+__all__ = ["root_of"]
 
 _LARGEST_DEGREE = 96  # exact derivations go to degree 64
 _MOST_BITS = 2**13
