@@ -34,8 +34,12 @@ class UndecidedError(ArithmeticError):
     """Ball arithmetic could not decide: the gain is too close to a crossing for the precision."""
 
 
+def _exact(value: Fraction) -> fmpq:
+    return fmpq(value.numerator, value.denominator)
+
+
 def _ball(value: Fraction) -> arb:
-    return arb(fmpq(value.numerator, value.denominator))
+    return arb(_exact(value))
 
 
 @dataclass(frozen=True)
@@ -128,11 +132,10 @@ class CircleProof:
                 fast += abs(coefficient)
         return slow, fast
 
-    def _moduli(self, name: str, t: arb) -> tuple[arb, arb]:
-        """Bounds of the modulus of A or B from below and from above."""
+    def _slow_value(self, name: str, t: arb) -> tuple[acb, arb]:
+        """The sum of the slow terms of A or B, and the bound of all others."""
         slow, fast = self._slow_and_fast(name, t)
-        value = _transform(slow, t)
-        return value.abs_lower() - fast, value.abs_upper() + fast
+        return _transform(slow, t), fast
 
     def _excluded(self, part: _Interval, gain: Fraction) -> bool:
         if self._excludes(part.whole, _ball(gain)):
@@ -168,11 +171,12 @@ class CircleProof:
         return False
 
     def _excludes(self, t: arb, limit: arb) -> bool:
-        least, _ = self._moduli("a", t)
-        _, most = self._moduli("b", t)
-        if 2 * arb.sin_pi(t / 2) * least > limit * most:
+        (a, fast_a), (b, fast_b) = (self._slow_value(name, t) for name in ("a", "b"))
+        if 2 * arb.sin_pi(t / 2) * (a.abs_lower() - fast_a) > limit * (b.abs_upper() + fast_b):
             return True
-        a, b = self._filter("a", t), self._filter("b", t)
+        if fast_a > 0 or fast_b > 0:
+            # The terms that turn fast hide the direction.
+            return False
         turn = acb(t * (2 * self.delay + 1) / 2).exp_pi_i()
         # beta is a positive multiple of this product, which has no division by B.
         direction = acb(0, -1) * turn * a * b.conjugate()
@@ -184,12 +188,22 @@ class CircleProof:
         return not centred.contains(0)
 
     def _imaginary_terms(self) -> list[tuple[arb, arb]]:
+        """Half turns and weights of the cosines in Im of the direction of beta.
+
+        Those of equal turns are added before they are balls, as they may cancel.
+        """
+        if "exact" not in self._balls:
+            exact: dict[int, fmpq] = {}
+            a, b = ([(lag, _exact(value)) for lag, value in table] for table in (self.a, self.b))
+            for j, a_value in a:
+                for k, b_value in b:
+                    turns = abs(2 * (self.delay - j + k) + 1)
+                    exact[turns] = exact.get(turns, fmpq(0)) + a_value * b_value
+            self._balls["exact"] = [(turns, weight) for turns, weight in exact.items() if weight]
         key = ("terms", ctx.prec)
         if key not in self._balls:
             self._balls[key] = [
-                (arb(2 * (self.delay - j + k) + 1) / 2, a_value * b_value)
-                for j, a_value in self._coefficients("a")
-                for k, b_value in self._coefficients("b")
+                (arb(turns) / 2, arb(weight)) for turns, weight in self._balls["exact"]
             ]
         return self._balls[key]
 
@@ -242,11 +256,12 @@ class CircleProof:
         1 + gain z^-delay B/((z - 1) A), of which the last two keep to the right half plane.
         """
         t, limit = part.whole, _ball(gain)
-        slow, _ = self._slow_and_fast("a", t)
-        slowly = (acb(t).exp_pi_i() - 1) * _transform(slow, t)
-        least, _ = self._moduli("a", t)
-        _, most = self._moduli("b", t)
-        outweighs = 2 * arb.sin_pi(t / 2) * least > limit * most
+        slow, fast = self._slow_and_fast("a", t)
+        value = _transform(slow, t)
+        slowly = (acb(t).exp_pi_i() - 1) * value
+        least = value.abs_lower() - fast
+        drive, fast_drive = self._slow_value("b", t)
+        outweighs = 2 * arb.sin_pi(t / 2) * least > limit * (drive.abs_upper() + fast_drive)
         if not (least > 0 and outweighs and avoids_zero(slowly)):
             return None
         turn = arb(0)
