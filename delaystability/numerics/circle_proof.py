@@ -27,6 +27,7 @@ __all__ = ["CircleProof", "Table", "UndecidedError", "avoids_zero"]
 Table = tuple[tuple[int, Fraction], ...]
 
 _LITTLE = 0.25  # half turns up to which an enclosure of z^-lag is better than the unit disc
+_MANY, _BLOCK = 128, 64  # terms of a long table, and powers of z that are kept for it
 _MOST_INTERVALS = 200_000  # seconds for short tables; proofs that succeed need some hundreds
 
 
@@ -187,8 +188,8 @@ class CircleProof:
         centred = self._imaginary_value(t.mid()) + self._imaginary_slope(t) * (t - t.mid())
         return not centred.contains(0)
 
-    def _imaginary_terms(self) -> list[tuple[arb, arb]]:
-        """Half turns and weights of the cosines in Im of the direction of beta.
+    def _imaginary_terms(self) -> list[tuple[int, tuple[arb, arb]]]:
+        """Turns n + 1/2 as n and as a ball, and weights of the cosines in Im of the direction.
 
         Those of equal turns are added before they are balls, as they may cancel.
         """
@@ -197,25 +198,34 @@ class CircleProof:
             a, b = ([(lag, _exact(value)) for lag, value in table] for table in (self.a, self.b))
             for j, a_value in a:
                 for k, b_value in b:
-                    turns = abs(2 * (self.delay - j + k) + 1)
-                    exact[turns] = exact.get(turns, fmpq(0)) + a_value * b_value
-            self._balls["exact"] = [(turns, weight) for turns, weight in exact.items() if weight]
+                    odd = abs(2 * (self.delay - j + k) + 1)
+                    exact[odd] = exact.get(odd, fmpq(0)) + a_value * b_value
+            self._balls["exact"] = [(odd, weight) for odd, weight in exact.items() if weight]
         key = ("terms", ctx.prec)
         if key not in self._balls:
             self._balls[key] = [
-                (arb(turns) / 2, arb(weight)) for turns, weight in self._balls["exact"]
+                (odd // 2, (arb(odd) / 2, arb(weight))) for odd, weight in self._balls["exact"]
             ]
         return self._balls[key]
 
     def _imaginary_value(self, t: arb) -> arb:
         """Im of the direction of beta."""
         terms = self._imaginary_terms()
-        return -sum((weight * (turns * t).cos_pi() for turns, weight in terms), arb(0))
+        if len(terms) >= _MANY:
+            return -self._half_turned([(n, weight) for n, (_, weight) in terms], t).real
+        return -sum((weight * (turns * t).cos_pi() for _, (turns, weight) in terms), arb(0))
 
     def _imaginary_slope(self, t: arb) -> arb:
         terms = self._imaginary_terms()
-        total = sum((weight * turns * (turns * t).sin_pi() for turns, weight in terms), arb(0))
+        if len(terms) >= _MANY:
+            weighted = [(n, turns * weight) for n, (turns, weight) in terms]
+            return self._half_turned(weighted, t).imag * arb.pi()
+        total = sum((weight * turns * (turns * t).sin_pi() for _, (turns, weight) in terms), arb(0))
         return total * arb.pi()
+
+    def _half_turned(self, terms: list[tuple[int, arb]], t: arb) -> acb:
+        """The sum of weight times exp(i pi (n + 1/2) t)."""
+        return _transform(terms, -t) * acb(t / 2).exp_pi_i()
 
     def _parts(self, t: arb, gain: arb) -> tuple[acb, acb]:
         """(z - 1) A and gain B."""
@@ -353,7 +363,17 @@ class CircleProof:
 
 def _transform(terms: list[tuple[int, arb]], t: arb) -> acb:
     """The sum of coefficient times z^-lag."""
-    return sum((value * acb(-lag * t).exp_pi_i() for lag, value in terms), acb(0))
+    if len(terms) < _MANY:
+        return sum((value * acb(-lag * t).exp_pi_i() for lag, value in terms), acb(0))
+    # z^-lag as a product of two powers from short tables, which is far cheaper than itself.
+    short = [acb(-lag * t).exp_pi_i() for lag in range(_BLOCK)]
+    blocks: dict[int, acb] = {}
+    for lag, value in terms:
+        block, rest = divmod(lag, _BLOCK)
+        blocks[block] = blocks.get(block, acb(0)) + short[rest] * value
+    return sum(
+        (value * acb(-_BLOCK * block * t).exp_pi_i() for block, value in blocks.items()), acb(0)
+    )
 
 
 def avoids_zero(enclosure: acb) -> bool:
