@@ -300,6 +300,22 @@ def test_a_delay_of_a_billion_is_certified_or_refused_with_a_cure(name):
     assert time.perf_counter() - begin < 5
 
 
+def test_a_long_law_of_delays_is_certified_or_refused_by_its_length(monkeypatch):
+    law = ds.RandomDelay([Fraction(1, 200)] * 200)
+    certificate = ds.certify(ds.HeavyBall(NINE_TENTHS), law, 15)
+    found = ds.stability_threshold(ds.HeavyBall(0.9), law, moment="mean")
+    assert float(certificate.lower) == pytest.approx(found, rel=1e-9)
+    monkeypatch.setattr("delaystability.numerics.named_loop.MOST_LAGS", 100)
+    with pytest.raises(ValueError, match="delay must have at most 100 different values"):
+        ds.certify(ds.SGD(), law)
+
+
+def test_terms_that_nearly_cancel_do_not_hide_a_proof():
+    certificate = ds.certify(ds.SGD(), ds.GeometricDelay(1 - 2.0**-53), 20)
+    exact = 2 * (2 - Fraction(2) ** -53) / Fraction(2) ** -53
+    assert certificate.lower < exact < certificate.upper
+
+
 def slow_roots_outside(a, b, delay, gain):
     """The same count by NumPy's root finding."""
     coefficients = np.zeros(2 + max(max(lag for lag, _ in a), delay + max(lag for lag, _ in b)))

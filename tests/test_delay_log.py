@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import re
 import subprocess
 import sys
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 import delaystability as ds
 from delaystability.delay_log.text_file import _plain_numbers, read_log
 from delaystability.delays import MeasuredDelay
+from tests.edits import edited
 
 
 @pytest.fixture
@@ -300,6 +303,28 @@ def test_three_million_lines_take_little_memory(tmp_path):
     assert count == 3_000_000
     # The delays twice, 48 MB, and the pieces of the file: 10^7 lines stay below 300 MB.
     assert kilobytes < 85_000
+
+
+@pytest.mark.parametrize("choice", [{}, {"column": "delay"}])
+def test_random_edits_of_a_log_are_refused_or_harmless(log, choice):
+    random = np.random.default_rng(3)
+    delays = random.integers(0, 9, 60)
+    lines = [f"{k};{k % 3};{v}" if choice else str(v) for k, v in enumerate(delays)]
+    text = "\n".join(["step;worker;delay" if choice else "delay", *lines, ""])
+    refused = 0
+    for _ in range(200):
+        begin = time.perf_counter()
+        changed = edited(text, random)
+        try:
+            found = log(changed, **choice)
+        except (TypeError, ValueError) as error:
+            refused += "\n" not in str(error)
+        else:
+            # What is read stands in the file, in its order.
+            words = iter(re.findall(r"[0-9]+", changed))
+            assert all(any(int(word) == delay for word in words) for delay in found)
+        assert time.perf_counter() - begin < 2
+    assert refused > 60
 
 
 # Arrays, series and data frames

@@ -174,7 +174,7 @@ class Certificate:
         Parameters
         ----------
         data : mapping
-            At most 1,000 digits, a delay up to 2**53, tables of at most 16,384 lags, and
+            At most 1,000 digits, a delay up to 2**53, tables of at most 8,192 lags, and
             rationals of at most 2**18 bits.
 
         Returns

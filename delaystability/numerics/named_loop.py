@@ -17,6 +17,7 @@ from delaystability.delays import Delay, FixedDelay, delay_array
 from delaystability.numerics.circle_proof import Table
 from delaystability.numerics.rational_text import (
     LARGEST_BITS,
+    MOST_LAGS,
     rational_from_text,
     rational_text,
     table_from_text,
@@ -213,6 +214,12 @@ def _distribution(delay: Delay) -> tuple[Table, Table]:
 
 
 def _mean_tables(optimizer: Optimizer, law: tuple[Table, Table]) -> tuple[Table, Table]:
+    most = max(map(len, law))
+    if most > MOST_LAGS:
+        raise ValueError(
+            f"delay must have at most {MOST_LAGS} different values for a certificate; got {most}: "
+            "leave out the rarest ones"
+        )
     a, b = _tables(optimizer, 0)
     return _product(a, law[1]), _product(b, law[0])
 

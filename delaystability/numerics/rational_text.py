@@ -28,8 +28,8 @@ __all__ = [
 LARGEST_BITS = 2**18
 """Of a numerator or denominator: beyond, an operation with fractions takes seconds."""
 
-MOST_LAGS = 2**14
-"""Entries of a table: a delay law of 2**12 lags times an optimizer of a few."""
+MOST_LAGS = 2**13
+"""Entries of a table: a proof for a law of 2**12 delays takes some ten seconds."""
 
 LARGEST_LAG = LARGEST_DELAY + 1
 """Of a table: shifted momentum looks back delay + 1 updates."""
