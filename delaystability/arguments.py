@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from delaystability.delays import unmasked
 from delaystability.optimizers import Optimizer
 
 __all__ = ["checked_count", "checked_optimizer", "nonnegative", "positive", "scalar_or_array"]
@@ -40,6 +41,7 @@ def nonnegative(argument: str, value: ArrayLike) -> Array:
 
 def _numbers(argument: str, value: ArrayLike, allowed: str) -> Array:
     refusal = f"{argument} must be a {allowed} number or array; got {value!r}"
+    value = unmasked(argument, value)
     try:
         values = np.asarray(value)
         # Fractions and Python's long integers are numbers, too.

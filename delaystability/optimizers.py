@@ -45,6 +45,8 @@ def _checked_momentum(momentum: Any) -> Any:
         raise TypeError(f"momentum must be {allowed}; got {momentum!r}")
     if getattr(momentum, "free_symbols", None):
         return momentum
+    if isinstance(momentum, np.ma.MaskedArray) and np.ma.is_masked(momentum):
+        raise ValueError(f"momentum must be {allowed} without masked entries; got {momentum!r}")
     try:
         if isinstance(momentum, (list, tuple)):
             momentum = np.asarray(momentum, dtype=np.float64)
@@ -304,6 +306,8 @@ def _checked_horizon(horizon: Any) -> Any:
         raise TypeError(f"horizon must be {allowed}; got {horizon!r}")
     if getattr(horizon, "free_symbols", None):
         return horizon
+    if isinstance(horizon, np.ma.MaskedArray) and np.ma.is_masked(horizon):
+        raise ValueError(f"horizon must be {allowed} without masked entries; got {horizon!r}")
     try:
         if isinstance(horizon, (list, tuple)):
             horizon = np.asarray(horizon, dtype=np.float64)

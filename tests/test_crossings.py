@@ -248,3 +248,14 @@ def test_a_batch_whose_crossing_is_missed_is_not_clear(monkeypatch):
     assert np.all(batch_thresholds(a, b, delays)[2])
     monkeypatch.setattr(batch_scan, "_first_crossings", later)
     assert not np.any(batch_thresholds(a, b, delays)[2])
+
+
+@pytest.mark.parametrize("feedback", [{}, {1: 0.5}, {1: 0.5, 2: 0.1}])
+def test_no_shape_of_table_overflows_without_a_word(feedback):
+    for feedforward in ({0: 1e-320}, {0: 1e-320, 1: 1e-321}):
+        with pytest.raises(ValueError, match=r"optimizer must.*threshold is a float"):
+            ds.stability_threshold(ds.LinearOptimizer(feedback, feedforward), 2)
+    large = ds.stability_threshold(ds.LinearOptimizer(feedback, {0: 1e300}), 2)
+    assert large * 1e300 == pytest.approx(
+        ds.stability_threshold(ds.LinearOptimizer(feedback, {0: 1.0}), 2), rel=8 * EPS
+    )

@@ -18,8 +18,9 @@ __all__ = ["no_crossing_up_to", "roots_outside"]
 
 Array = NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
-_MOST_LEVELS = 40
-_MOST_CELLS = 2**16
+_MOST_LEVELS = 100
+_MOST_TERMS = 2**25
+"""Sums of more terms than that in one round take more than a second."""
 _CELLS_PER_LAG = 4
 
 
@@ -34,6 +35,8 @@ def no_crossing_up_to(a: LongTable, b: LongTable, delay: int, gain: float) -> bo
     bool
         False where it is not proved.
     """
+    a_error: Any
+    b_error: Any
     (a_speed, a_error), (b_speed, b_error) = a.movement, b.movement
     count = 2 ** int(np.ceil(np.log2(_CELLS_PER_LAG * (a.span + b.span + 16))))
     half = np.pi / (2 * count)
@@ -53,11 +56,12 @@ def no_crossing_up_to(a: LongTable, b: LongTable, delay: int, gain: float) -> bo
         rest = centre[~(excluded | turning)]
         if not rest.size:
             return True
-        if rest.size > _MOST_CELLS:
+        if rest.size * (a.lags.size + b.lags.size) > _MOST_TERMS:
             return False
         half /= 2
         centre = np.concatenate([rest - half, rest + half])
         a_values, b_values = (table.at(centre)[0] for table in (a, b))
+        a_error, b_error = (table.error_at(centre) for table in (a, b))
     return False
 
 
@@ -81,22 +85,24 @@ def roots_outside(coefficients: Array) -> int:
     count = 2 ** int(np.ceil(np.log2(_CELLS_PER_LAG * (table.span + 16))))
     half = np.pi / (2 * count)
     centre = half * (2 * np.arange(count) + 1)
-    values: Any = table.on_grid(4 * count)[1::2]
+    grid: Any = table.on_grid(4 * count)
+    values, ends = grid[1::2], (grid[:-1:2], grid[2::2])
     total = 0.0
     for _ in range(_MOST_LEVELS):
         # Within half of its size the value keeps to a half plane around the centre's.
         clear = np.abs(values) > half * speed + error
         if np.any(clear):
-            ends = [table.at(centre[clear] + side * half)[0] for side in (-1, 1)]
-            parts = [np.angle(end / values[clear]) for end in ends]
+            parts = [np.angle(end[clear] / values[clear]) for end in ends]
             total += float((parts[1] - parts[0]).sum())
-        rest = centre[~clear]
-        if not rest.size:
+        rest = ~clear
+        if not np.any(rest):
             # Over half of the circle; z^-n f has no poles but at 0, and f n of them.
             return round(-total / np.pi)
-        if rest.size > _MOST_CELLS:
+        if np.count_nonzero(rest) * table.lags.size > _MOST_TERMS:
             break
         half /= 2
-        centre = np.concatenate([rest - half, rest + half])
+        middle, (low, high) = values[rest], (end[rest] for end in ends)
+        ends = np.concatenate([low, middle]), np.concatenate([middle, high])
+        centre = np.concatenate([centre[rest] - half, centre[rest] + half])
         values = table.at(centre)[0]
     raise ArithmeticError("a root is too near to the unit circle to be counted")

@@ -32,11 +32,11 @@ _POINTS_PER_LAG = 16
 _SCANS = 3
 _LARGEST_EXACT_POLES = 64
 _MOST_CHECKS = 64
-_CHECKS = 8
 _LONGEST_COUNTED = 2**17
-_ACCURATE = 1e-11
+_ACCURATE = 1e-10
 _EPS = float(np.finfo(np.float64).eps)
 _MOST_CROSSINGS = 2**20
+_MOST_TERMS = 2**24
 _BELOW_PI = float(np.nextafter(np.pi, 0))
 
 
@@ -95,7 +95,10 @@ class LongFilter:
         if self._rises_everywhere():
             return [(0.0, self.threshold()[0])] if starts else []
         for points in (_POINTS_PER_LAG * 4**scan for scan in range(_SCANS)):
-            gains, _, leaving = self._sorted(self._all_crossings(self._scan(points)))
+            scan = self._scan(points)
+            if starts and _never_returns(scan):
+                return [(0.0, self.threshold()[0])]
+            gains, _, leaving = self._sorted(self._all_crossings(scan))
             outside = int(not starts) + np.concatenate([[0], np.cumsum(leaving)])
             if self._counted(gains, outside):
                 ends = np.concatenate([[0.0], gains, [np.inf]])
@@ -114,7 +117,8 @@ class LongFilter:
             found = self._all_crossings(self._scan(points))
             gains, _, leaving = self._sorted(found)
             ends = np.concatenate([[0.0], gains, [2 * gains[-1] if gains.size else 1.0]])
-            chosen = np.unique(np.linspace(0, gains.size, _CHECKS, dtype=int))
+            # At large gains roots come too near to zeros on the circle to be counted.
+            chosen = np.unique(np.minimum([0, 1, 2, 3], gains.size))
             passed = np.concatenate([[0], np.cumsum(leaving)])[chosen]
             counts = [
                 roots_outside(self._characteristic((ends[k] + ends[k + 1]) / 2)) for k in chosen
@@ -131,7 +135,8 @@ class LongFilter:
         """A bound of the relative error of the gain at the angle of a crossing."""
         theta = np.array([angle])
         (a, a_turn), (b, b_turn) = (table.at(theta, slope=True) for table in (self.a, self.b))
-        lost = sum(table.movement[1] / abs(value[0]) for table, value in ((self.a, a), (self.b, b)))
+        tables = (self.a, a), (self.b, b)
+        lost = sum(float(table.error_at(theta)[0] / abs(value[0])) for table, value in tables)
         ratio = complex((a_turn / a - b_turn / b)[0])
         slope = abs(self.delay + 0.5 + ratio.real)
         # The gain's logarithm has the derivative cot(theta/2)/2 - Im(ratio).
@@ -251,11 +256,13 @@ class LongFilter:
         """Rows of gains, angles and directions."""
         theta, turns, _ = scan
         steps = np.floor(turns[1:]) - np.floor(turns[:-1])
-        cells = np.repeat(np.arange(steps.size), np.abs(steps).astype(int))
-        if cells.size > _MOST_CROSSINGS:
+        total = np.abs(steps).sum()
+        if total * (self.a.lags.size + self.b.lags.size) > _MOST_TERMS:
             raise ValueError(
-                f"delay must leave at most {_MOST_CROSSINGS} crossings to list; got {cells.size}"
+                f"delay must leave at most {_MOST_TERMS} crossings times lags to list; got "
+                f"{total:.0f} crossings"
             )
+        cells = np.repeat(np.arange(steps.size), np.abs(steps).astype(int))
         count = np.arange(cells.size) - np.searchsorted(cells, cells)
         upward = steps[cells] > 0
         goals = np.where(upward, np.floor(turns[cells]) + 1 + count, np.floor(turns[cells]) - count)
@@ -267,7 +274,8 @@ class LongFilter:
         with np.errstate(divide="ignore"):
             gains = self._gain(solved)
         found = np.array([gains, solved, np.where(upward, 2.0, -2.0)])
-        found = found[:, np.isfinite(gains) & (gains < 1e250)]
+        # Where B is lost in rounding, it vanishes on the circle, or no float tells it from that.
+        found = found[:, np.abs(self.b.at(solved)[0]) > 4 * self.b.movement[1]]
         return self._with_minus_one(found, 1 if turns[-1] > turns[-2] else -1)
 
     def _rising(self, *, smallest: bool = False) -> Array:
@@ -309,6 +317,11 @@ class LongFilter:
         stable = [k for k, count in enumerate(outside) if count == 0]
         checks = sorted({k for index in stable for k in (index - 1, index, index + 1)})
         for k in [k for k in checks if 0 <= k < outside.size][:_MOST_CHECKS]:
+            if k == 0 and outside[0] == 0:
+                # The first interval is proved as a threshold is.
+                if not no_crossing_up_to(self.a, self.b, self.delay, _SHARE * ends[1]):
+                    return False
+                continue
             for share in (0.001, 0.999) if outside[k] == 0 else (0.5,):
                 gain = ends[k] + share * (ends[k + 1] - ends[k])
                 if roots_outside(self._characteristic(gain)) != outside[k]:
@@ -328,3 +341,20 @@ class LongFilter:
         total[1 : a.size + 1] -= a
         total[self.delay + 1 : self.delay + 1 + b.size] += gain * b
         return total
+
+
+def _never_returns(scan: tuple[Array, Array, Array]) -> bool:
+    """Whether more roots have left than entered at every gain from the first crossing on.
+
+    Roots that leave count from the larger gain at the ends of their cell, roots that enter from the
+    smaller one.
+    """
+    _, turns, gain = scan
+    steps = np.floor(turns[1:]) - np.floor(turns[:-1])
+    low, high = np.fmin(gain[1:], gain[:-1]), np.fmax(gain[1:], gain[:-1])
+    entering, leaving = np.flatnonzero(steps < 0), np.flatnonzero(steps > 0)
+    leaving = leaving[np.argsort(high[leaving])]
+    entering = entering[np.argsort(low[entering])]
+    left = np.concatenate([[0], np.cumsum(steps[leaving])])
+    before = np.searchsorted(high[leaving], low[entering], side="left")
+    return bool(np.all(left[before] > np.cumsum(-steps[entering])))

@@ -15,7 +15,7 @@ from delaystability.numerics.lone_pole import lone_pole_threshold, no_pole_thres
 from delaystability.numerics.one_pole import one_pole_threshold
 from delaystability.numerics.replaced import everywhere
 from delaystability.numerics.simple_crossing import simple_crossing
-from delaystability.optimizers import Coefficients, Optimizer
+from delaystability.optimizers import Coefficients, LinearOptimizer, Optimizer
 
 __all__ = ["threshold_array"]
 
@@ -26,6 +26,8 @@ _BLOCK = 16384
 _LONGEST = 2**52
 """From this delay on, floats round 2 delay + 1."""
 _LONGEST_BATCH = 16
+_SMALLEST, _LARGEST = 1e-280, 1e280
+"""Beyond these coefficients a threshold may be no float, which the exact filter notices."""
 
 
 def threshold_array(optimizer: Optimizer, delay: Any) -> tuple[Array, Array]:
@@ -94,6 +96,10 @@ def _thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
     coefficients = optimizer.coefficients(delay)
     feedback, feedforward = coefficients
     if len(feedback) > 1 or any(isinstance(k, np.ndarray) or k > 1 for k, _ in feedforward):
+        return _filter_thresholds(optimizer, delay)
+    if type(optimizer) is LinearOptimizer and not all(
+        value == 0 or _SMALLEST < abs(value) < _LARGEST for _, value in feedforward
+    ):
         return _filter_thresholds(optimizer, delay)
     no_zero = all(lag == 0 for lag, _ in feedforward)
     if not feedback and no_zero:
