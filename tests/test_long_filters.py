@@ -27,6 +27,7 @@ def test_uniform_delays_have_their_closed_form(lags):
     assert found == pytest.approx(2 * lags * np.sin(np.pi / (2 * lags)) ** 2, rel=64 * EPS)
 
 
+@pytest.mark.slow
 def test_both_ways_agree_where_they_meet():
     random = np.random.default_rng(2)
     for lags in (30, 50, 61):

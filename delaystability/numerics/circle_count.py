@@ -58,6 +58,10 @@ def no_crossing_up_to(a: LongTable, b: LongTable, delay: int, gain: float) -> bo
             return True
         if rest.size * (a.lags.size + b.lags.size) > _MOST_TERMS:
             return False
+        # Below the rounding of the values, smaller arcs tell no more.
+        moves = half * a_speed >= np.min(a_error) or half * b_speed >= np.min(b_error)
+        if not moves and (delay + 0.5) * half < _EPS * rest.min():
+            return False
         half /= 2
         centre = np.concatenate([rest - half, rest + half])
         a_values, b_values = (table.at(centre)[0] for table in (a, b))
@@ -98,7 +102,7 @@ def roots_outside(coefficients: Array) -> int:
         if not np.any(rest):
             # Over half of the circle; z^-n f has no poles but at 0, and f n of them.
             return round(-total / np.pi)
-        if np.count_nonzero(rest) * table.lags.size > _MOST_TERMS:
+        if half * speed < error or np.count_nonzero(rest) * table.lags.size > _MOST_TERMS:
             break
         half /= 2
         middle, (low, high) = values[rest], (end[rest] for end in ends)
