@@ -78,6 +78,7 @@ def _refused(text: str, match: str = "must") -> None:
         "Piecewise(Integer(1))",
         "Integral(Integer(1), Integer(2), Integer(3))",
         "Tuple(3)",
+        "Integer(1if 2 else 3)",
         "\x00",
         "'text'",
         "3",

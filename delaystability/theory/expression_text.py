@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from typing import Any
 
 import sympy
@@ -86,7 +87,10 @@ def expression_from_text(text: str) -> Basic:
     if not isinstance(text, str) or len(text) > _LONGEST:
         raise ValueError(f"text must be a string of at most {_LONGEST} characters")
     try:
-        tree = ast.parse(text, mode="eval").body
+        with warnings.catch_warnings():
+            # Numbers and names that touch are no expression that was written here.
+            warnings.simplefilter("error", SyntaxWarning)
+            tree = ast.parse(text, mode="eval").body
         _refuse_deep(tree)
         found = _read(tree)
     except Exception as error:
