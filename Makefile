@@ -4,13 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: verify test lint format docs bench explorer clean
+.PHONY: verify test quick lint format docs bench explorer clean
 
 verify: $(INSTALLED)
 	$(BIN)/delaystability verify --output report
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+# The inner loop: without the tests that take over a second.
+quick: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow" -q
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

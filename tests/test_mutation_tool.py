@@ -1,0 +1,34 @@
+"""The tool that counts unnoticed faults: what it changes, and that it can tell the difference."""
+
+import ast
+
+import pytest
+
+from tests.tools.mutation import PARTS, ROOT, mutants, passes
+
+
+def test_each_mutant_is_one_small_fault_in_code_that_still_parses():
+    file = "delaystability/arguments.py"
+    found = mutants(file)
+    original = ast.unparse(ast.parse((ROOT / file).read_text()))
+    assert len(found) > 20
+    for mutant in found:
+        assert mutant.source != original and ast.parse(mutant.source)
+        before, after = original.splitlines(), mutant.source.splitlines()
+        assert sum(a != b for a, b in zip(before, after, strict=True)) == 1
+    assert any(mutant.fault.endswith("if False:") for mutant in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sum_", "told"), [("a + b", True), ("a - b", False)])
+def test_a_fault_is_told_from_none(tmp_path, sum_, told):
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['slow: x']\n")
+    (tmp_path / "added.py").write_text(f"def add(a, b):\n    return {sum_}\n")
+    claim = "from added import add\n\ndef test_sum():\n    assert add(1, 2) == 3\n"
+    (tmp_path / "test_added.py").write_text(claim)
+    assert passes(tmp_path, ["test_added.py"], 60) is told
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_every_part_has_modules_and_tests(part):
+    assert part.files() and len(part.test_files()) >= len(part.tests) - 1

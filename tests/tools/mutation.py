@@ -1,0 +1,327 @@
+"""How many small faults in the package the fast tests notice.
+
+    python -m tests.tools.mutation --each 40 --output docs/benchmarks/mutation.md
+
+A mutant is a module with one small fault: an operator exchanged, a constant changed, a condition
+negated, a refusal or a call left out. For each part of the package a seeded sample is drawn from
+all mutants of its modules; each is written into a copy of the tree, where the fast tests of that
+part run. A mutant is killed if a test fails or the time is out. Survivors are listed: some change
+nothing that can be observed, the others are holes in the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import fnmatch
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from scipy.stats import binomtest
+
+ROOT = Path(__file__).parents[2]
+LEAST_SECONDS = 60.0
+"""No mutant gets less time than this, nor than six times what the tests take without a fault."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Modules, as patterns below the package, and the test files that are about them."""
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+    def files(self) -> list[str]:
+        """The modules, relative to the tree."""
+        package = ROOT / "delaystability"
+        found = sorted(str(path.relative_to(ROOT)) for path in package.rglob("*.py"))
+        patterns = [f"delaystability/{pattern}" for pattern in self.modules]
+        return [name for name in found if any(fnmatch.fnmatch(name, p) for p in patterns)]
+
+    def test_files(self) -> list[str]:
+        """The test files, relative to the tree."""
+        return sorted(
+            {str(p.relative_to(ROOT)) for t in self.tests for p in ROOT.glob(f"tests/{t}")}
+        )
+
+
+PARTS = (
+    Part(
+        "bounds",
+        ("bounds.py", "dynamics.py", "spectra.py", "delays.py", "delay_log/*.py", "arguments.py"),
+        (
+            "test_bounds.py",
+            "test_advice.py",
+            "test_dynamics.py",
+            "test_inverse.py",
+            "test_delays.py",
+            "test_delay_log.py",
+            "test_random_delays.py",
+        ),
+    ),
+    Part(
+        "numerics",
+        ("numerics/*.py",),
+        (
+            "test_threshold.py",
+            "test_crossings.py",
+            "test_number_types.py",
+            "test_long_filters.py",
+            "test_one_pole_extremes.py",
+            "test_spectra.py",
+            "test_inverse.py",
+            "test_certificate*.py",
+            "test_dynamics.py",
+            "test_second_moment.py",
+            "test_noise_theorems.py",
+            "test_random_delays.py",
+            "test_replay_gains.py",
+            "test_stage_*.py",
+        ),
+    ),
+    Part(
+        "training",
+        ("training/*.py",),
+        (
+            "test_training_*.py",
+            "test_delay_aware_lr.py",
+            "test_delayed_*.py",
+            "test_saved_states.py",
+            "test_stability_monitor.py",
+            "test_monitor_leaves_no_trace.py",
+            "test_advice.py",
+        ),
+    ),
+    Part(
+        "parameter server",
+        ("validation/parameter_server/*.py",),
+        ("test_parameter_server*.py",),
+    ),
+    Part(
+        "sweeps",
+        ("validation/sweeps/*.py",),
+        ("test_sweep*.py",),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault: the line it is in, what stood there, and the whole module with it."""
+
+    file: str
+    line: int
+    fault: str
+    source: str
+
+
+_EXCHANGED = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.Pow: ast.Mult,
+}  # fmt: skip
+
+
+def _faults(node: ast.AST) -> Iterator[ast.AST]:
+    """The node with one fault, each way there is."""
+    changed = copy.deepcopy(node)
+    match changed:
+        case ast.Compare(ops=[operator, *_]) if type(operator) in _EXCHANGED:
+            changed.ops[0] = _EXCHANGED[type(operator)]()
+            yield changed
+        case ast.BinOp() | ast.BoolOp() if type(changed.op) in _EXCHANGED:
+            changed.op = _EXCHANGED[type(changed.op)]()
+            yield changed
+        case ast.UnaryOp(op=ast.Not() | ast.USub()):
+            yield changed.operand
+        case ast.Constant(value=bool(value)):
+            changed.value = not value
+            yield changed
+        case ast.Constant(value=int(value) | float(value)):
+            changed.value = value + 1 if isinstance(value, int) else 1.5 * value + (not value)
+            yield changed
+        case ast.If(body=[ast.Raise()]):
+            changed.test = ast.Constant(False)
+            yield changed
+        case ast.Expr(value=ast.Call()):
+            yield ast.Pass()
+
+
+def _skipped(node: ast.AST) -> bool:
+    """Annotations, messages and what only type checkers read."""
+    if isinstance(node, ast.JoinedStr):
+        return True
+    if isinstance(node, ast.If):
+        return ast.unparse(node.test) == "TYPE_CHECKING"
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+
+
+def _places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
+    """Every child of every node: the parent, its field and the place in it."""
+    if _skipped(node):
+        return
+    for field, value in ast.iter_fields(node):
+        if field in ("annotation", "returns", "decorator_list"):
+            continue
+        for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(child, ast.AST):
+                yield node, field, index, child
+                yield from _places(child)
+
+
+def mutants(file: str) -> list[Mutant]:
+    """All mutants of one module, in the order of its lines."""
+    tree = ast.parse((ROOT / file).read_text())
+    found = []
+    for parent, field, index, child in list(_places(tree)):
+        for fault in _faults(child):
+            _put(parent, field, index, fault)
+            words = f"{ast.unparse(child).splitlines()[0]} -> {ast.unparse(fault).splitlines()[0]}"
+            source = ast.unparse(ast.fix_missing_locations(tree))
+            found.append(Mutant(file, child.lineno, words, source))
+            _put(parent, field, index, child)
+    return sorted(found, key=lambda mutant: mutant.line)
+
+
+def _put(parent: ast.AST, field: str, index: int | None, child: ast.AST) -> None:
+    if index is None:
+        setattr(parent, field, child)
+    else:
+        getattr(parent, field)[index] = child
+
+
+def tree_copy(folder: Path) -> Path:
+    """What the tests need of the checkout, in a folder of its own."""
+    copied = folder / "tree"
+    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "report", "_build")
+    shutil.copytree(ROOT, copied, ignore=ignored)
+    return copied
+
+
+def passes(tree: Path, tests: list[str], seconds: float) -> bool:
+    """Whether the fast tests pass in this tree within the time."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-m", "not slow"]
+    environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    process = subprocess.Popen(
+        [*command, "-p", "no:cacheprovider", *tests],
+        cwd=tree,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        return process.wait(seconds) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        # A test's own processes end with it.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def survivors(chosen: list[Mutant], part: Part, trees: list[Path]) -> list[Mutant]:
+    """The mutants that no test notices.
+
+    Raises
+    ------
+    RuntimeError
+        If the tests fail without a fault: then nothing would be shown.
+    """
+    tests, start = part.test_files(), time.monotonic()
+    if not passes(trees[0], tests, 1800):
+        raise RuntimeError(f"the tests of {part.name} fail without a fault")
+    seconds = max(LEAST_SECONDS, 6 * (time.monotonic() - start))
+    free: SimpleQueue[Path] = SimpleQueue()
+    for tree in trees:
+        free.put(tree)
+
+    def survives(mutant: Mutant) -> bool:
+        tree = free.get()
+        file = tree / mutant.file
+        original = file.read_text()
+        try:
+            file.write_text(mutant.source)
+            alive = passes(tree, tests, seconds)
+        finally:
+            file.write_text(original)
+            free.put(tree)
+        print(
+            f"{'SURVIVES' if alive else 'killed'} {mutant.file}:{mutant.line} {mutant.fault}",
+            flush=True,
+        )
+        return alive
+
+    with ThreadPoolExecutor(len(trees)) as pool:
+        return [m for m, alive in zip(chosen, pool.map(survives, chosen), strict=True) if alive]
+
+
+def page(rows: list[tuple[str, int, int, list[Mutant]]], each: int, seed: int) -> str:
+    """The score as Markdown."""
+    lines = [
+        "# Mutation score",
+        "",
+        f"`python -m tests.tools.mutation --each {each} --seed {seed}`: small faults, drawn at"
+        " random, and how many of them the fast tests notice. The interval is Wilson's, at 95 %.",
+        "",
+        "| part | mutants in all | tried | killed | share | interval |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, size, tried, alive in rows:
+        killed = tried - len(alive)
+        low, high = binomtest(killed, tried).proportion_ci(0.95, "wilson")
+        lines.append(
+            f"| {name} | {size} | {tried} | {killed} | {killed / tried:.0%} "
+            f"| {low:.0%} to {high:.0%} |"
+        )
+    lines += ["", "## Survivors", ""]
+    for _, _, _, alive in rows:
+        lines += [f"- `{m.file}` line {m.line}: `{m.fault}`" for m in alive]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Draw, run, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--each", type=int, default=40, help="mutants tried for each part")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--part", action="append", help="only this part; may be repeated")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--output", type=Path, help="the page to write; printed by default")
+    options = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        trees = [tree_copy(Path(folder) / str(number)) for number in range(options.workers)]
+        for part in PARTS:
+            if options.part and part.name not in options.part:
+                continue
+            everything = [mutant for file in part.files() for mutant in mutants(file)]
+            draw = random.Random(f"{options.seed} {part.name}")
+            chosen = draw.sample(everything, min(options.each, len(everything)))
+            print(f"{part.name}: {len(chosen)} of {len(everything)} mutants", flush=True)
+            rows.append((part.name, len(everything), len(chosen), survivors(chosen, part, trees)))
+    text = page(rows, options.each, options.seed)
+    if options.output:
+        options.output.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
