@@ -35,7 +35,7 @@ LARGEST_SPAN = 20_000
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 _EPS = float(np.finfo(np.float64).eps)
 _RELATIVE_ERROR = 1e-13
-_MOST_HALVINGS = 60
+_MOST_HALVINGS = 160
 _LARGEST_BLOCK = 2**21
 
 
@@ -114,7 +114,7 @@ class NoiseLoop:
         Raises
         ------
         ArithmeticError
-            If 60 halvings do not suffice: the loop has a root on the circle, to rounding.
+            If 160 halvings do not suffice: the loop has a root on the circle, to rounding.
         """
         low, high = self._panels
         values, magnified = self._whole.noise_gain(gain)

@@ -23,6 +23,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from delaystability.delays import Delay, FixedDelay, as_delay
+from delaystability.numerics.first_gain import first_gain
 from delaystability.numerics.loop_filter import loop_filter, optimizer_tables
 from delaystability.numerics.noise_loop import NoiseLoop, delay_values
 from delaystability.numerics.one_pole_noise import one_pole_amplification
@@ -38,7 +39,6 @@ __all__ = [
 ]
 
 _EPS = float(np.finfo(np.float64).eps)
-_SAMPLES = 24
 _SMALLEST_MOMENTUM = 1e-100
 
 Amplifier = Callable[[float, float], float]
@@ -148,8 +148,9 @@ def mean_square_threshold(optimizer: Optimizer, delay: Any, curvature_noise: flo
     N = curvature_noise tan(phi/2) cot(pi/4 - (2 delay + 1) phi/4). Filters with one pole, such as
     heavy ball and Nesterov momentum, have one too (`one_pole_noise`). Elsewhere N is an integral,
     to 1e-13, or to rounding over the distance of the nearest root from the unit circle where that
-    is more. The first gain with N = 1 is bracketed between 24 samples and located by Brent's
-    method: N grew with the gain in every case that the tests sample, but that is not proved.
+    is more. N need not grow with the gain. The first gain with N = 1 is bracketed by the extrema of
+    converged Chebyshev interpolants (`first_gain`) and located by Brent's method: peaks are
+    resolved, which is not a proof, and tested against the exact polynomial in the gain.
     """
     noise, delay = checked_curvature_noise(curvature_noise), as_delay(delay)
     largest, angle = mean_threshold(optimizer, delay)
@@ -187,19 +188,7 @@ def _sgd_threshold(delay: int, noise: float) -> float:
 
 def _first_gain(amplifier: Amplifier, largest: float, last: float, noise: float) -> float:
     """The first gain in (0, last] with an amplification of 1; ``largest`` if there is none."""
-
-    def excess(gain: float) -> float:
-        # In (-1/2, 1/2), and smooth where the amplification itself goes to infinity.
-        return 1 / (1 + amplifier(gain, noise)) - 0.5
-
-    low = 0.0
-    for high in [*(largest * np.arange(1, _SAMPLES) / _SAMPLES), last]:
-        if excess(high) <= 0:
-            while low == 0 or excess(low) <= 0:
-                low = (low or high) / 16
-            return float(brentq(excess, low, high, xtol=1e-300, rtol=4 * _EPS))
-        low = high
-    return largest
+    return first_gain(lambda gain: amplifier(gain, noise), largest, last)
 
 
 def stationary_variance(
@@ -220,16 +209,41 @@ def stationary_variance(
     Returns
     -------
     float
-        Infinite from the mean-square threshold on.
+
+    Raises
+    ------
+    ValueError
+        If the mean loop is unstable at this gain, or N(gain) >= 1.
     """
     noise, delay = checked_curvature_noise(curvature_noise), as_delay(delay)
     gain = _checked_gain(gain)
-    if gain >= mean_square_threshold(optimizer, delay, noise):
-        return float(np.inf)
+    if not _is_mean_stable(optimizer, delay, gain):
+        raise ValueError(
+            f"gain must be one at which the mean loop is stable; got {gain!r}, where it is unstable"
+        )
     amplifier = _amplifier(optimizer, delay)
+    amplification = amplifier(gain, noise)
+    if not amplification < 1:
+        raise ValueError(
+            "gain must keep the noise amplification N(gain) below 1, or the variance grows without "
+            f"end; got gain {gain!r}, where N is {amplification:.6g}"
+        )
     # N is linear in the curvature noise, with slope gain^2 mean |G|^2.
     direct = (amplifier(gain, 1.0) - amplifier(gain, 0.0)) / gain**2
-    return direct / (1 - amplifier(gain, noise))
+    return direct / (1 - amplification)
+
+
+def _is_mean_stable(optimizer: Optimizer, delay: Delay, gain: float) -> bool:
+    """Whether the mean loop is stable at this gain, in the first stable window or a later one."""
+    if gain < mean_threshold(optimizer, delay)[0]:
+        return True
+    feedback, feedforward = optimizer_tables(optimizer, delay)
+    if delay.minimum == delay.maximum and not feedback and len(feedforward) == 1:
+        return False
+    from delaystability.numerics.crossings import stable_intervals
+
+    windows = stable_intervals(*loop_filter(optimizer, delay, exact=True))
+    return any(low < gain < high for low, high in windows)
 
 
 def _checked_gain(gain: Any) -> float:
