@@ -11,9 +11,6 @@ import pytest
 
 import delaystability as ds
 
-# Here the number is asked for, not advice.
-pytestmark = pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
-
 COUNT = 100_000
 
 # Ordinary values stand among the odd ones, so that each odd one is met in any position.
@@ -120,6 +117,8 @@ def test_random_inputs_get_an_error_that_names_the_argument_or_a_right_answer():
     refused = answered = 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Here the number is asked for, not advice.
+        warnings.simplefilter("ignore", ds.LearningRateWarning)
         for _ in range(COUNT):
             names, call = _attempt(source)
             try:

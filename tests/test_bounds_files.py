@@ -243,6 +243,7 @@ def test_all_theorems_are_read_in_a_second():
     assert time.perf_counter() - begin < 1
 
 
+@pytest.mark.slow
 def test_random_edits_of_a_theorem_file_are_refused_or_harmless():
     random, text = np.random.default_rng(0), written(("sgd", "heavy-ball", "mean-square"))
     refused = 0

@@ -25,6 +25,7 @@ def written() -> str:
     return json.dumps(bounds_data(derivations, reports, ds.__version__))
 
 
+@pytest.mark.slow
 def test_json_is_read_back_into_the_same_theorems():
     read = theorems_from_json(written())
     assert [theorem.name for theorem in read] == NAMES

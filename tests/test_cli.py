@@ -72,6 +72,7 @@ def test_threshold_knows_curvature_noise():
     assert adjusted["new_lr"] == ds.adjust_learning_rate(0.1, ds.SGD(), 0, 4, curvature_noise=1.0)
 
 
+@pytest.mark.slow
 def test_threshold_reads_a_log_of_delays(tmp_path):
     log = tmp_path / "log.csv"
     log.write_text("0\n1\n2\n3\n3\n2\n4\n", encoding="utf-8")
@@ -94,6 +95,7 @@ def test_threshold_reads_a_log_of_delays(tmp_path):
     assert rate["max_sharpness"] == pytest.approx(rate["replayed_threshold"] / 0.01)
 
 
+@pytest.mark.slow
 def test_the_column_of_a_log_is_named_on_the_command_line(tmp_path):
     log = tmp_path / "log.csv"
     log.write_text("step,delay,worker\n0,1,0\n1,3,1\n2,2,0\n", encoding="utf-8")

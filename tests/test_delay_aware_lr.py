@@ -106,6 +106,7 @@ def test_before_any_delay_is_known_the_rate_is_left_alone_or_that_of_the_initial
     assert _update(careful) == [0.1]
 
 
+@pytest.mark.slow
 def test_delays_in_bursts_are_replayed_in_their_order():
     # Nine prompt updates, then a very late one: worse than independent delays, over twice.
     log = [0] * 9 + [9]
@@ -121,6 +122,7 @@ def test_delays_in_bursts_are_replayed_in_their_order():
     assert independent > 2 * expected
 
 
+@pytest.mark.slow
 def test_only_the_last_delays_count():
     optimizer = _sgd()
     scheduler = DelayAwareLR(optimizer, window=4, every=1)
@@ -356,6 +358,7 @@ def _made() -> tuple[torch.optim.SGD, list[Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_its_state_dict_with_equal_rates():
     optimizer, schedulers = _made()
     _run(optimizer, schedulers, range(20))

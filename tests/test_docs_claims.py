@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 from delaystability.theory.registry import names
 from tests.test_docs_examples import ROOT
 
@@ -34,6 +36,7 @@ def rows(text: str) -> list[list[str]]:
     return [row for row in cells if row[0] != "claim"]
 
 
+@pytest.mark.slow
 def test_every_named_test_exists():
     assert missing_tests(TEXT) == []
 
@@ -55,6 +58,7 @@ def test_what_is_called_proved_names_a_theorem_or_speaks_of_all():
         assert general if link is None else link[1] in names(), claim
 
 
+@pytest.mark.slow
 def test_a_test_that_does_not_exist_is_noticed():
     wrong = TEXT.replace("`test_every_step_holds`", "`test_every_step_stands`", 1)
     assert missing_tests(wrong) == ["test_theory.py: test_every_step_stands"]

@@ -153,6 +153,7 @@ def _same_catalogue():
     ds.CATALOGUE.update(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_same_catalogue")
 @pytest.mark.parametrize("page", _with("python"), ids=_name)
 def test_python_blocks_run_and_print_what_the_page_says(page, tmp_path, monkeypatch):
@@ -162,6 +163,7 @@ def test_python_blocks_run_and_print_what_the_page_says(page, tmp_path, monkeypa
     assert not failures, "\n".join(failures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", _with("console"), ids=_name)
 def test_console_blocks_run_and_print_what_the_page_says(page, tmp_path):
     # The files that commands read and replace, in a place where nothing else is changed.
@@ -207,6 +209,7 @@ def test_no_marker_is_lost():
         assert text.count("<!-- not run:") == marked, _name(page)
 
 
+@pytest.mark.slow
 def test_a_wrong_number_is_noticed():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     wrong = text.replace("0.02649768509862177\n", "0.02649768509872177\n")
@@ -220,6 +223,7 @@ def test_a_failing_script_is_noticed():
     assert "ZeroDivisionError" in failure
 
 
+@pytest.mark.slow
 def test_a_wrong_printout_of_a_command_is_noticed(tmp_path):
     page = "```console\n$ delaystability threshold sgd --delay 1\n{}\n```\n"
     right = "Stability threshold of lr * sharpness\noptimizer  sgd\ndelay      1\nthreshold  1"

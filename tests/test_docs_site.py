@@ -111,6 +111,7 @@ def test_every_public_name_is_in_the_reference_once():
         assert names.count(name) == 1 or inside, name
 
 
+@pytest.mark.slow
 def test_short_names_are_those_of_the_package():
     known = short_names._defined(ROOT)
     assert {"is_stable", "MeasuredDelay", "bounds_json"} <= known

@@ -40,6 +40,7 @@ def without(monkeypatch):
     return hide
 
 
+@pytest.mark.slow
 def test_a_sound_installation_passes():
     result = run("--json")
     data = json.loads(result.stdout)
@@ -58,6 +59,7 @@ def test_a_sound_installation_passes():
     assert "--install-completion" in text
 
 
+@pytest.mark.slow
 def test_a_missing_optional_package_says_what_it_disables(without):
     without("matplotlib")
     result = run()
@@ -75,6 +77,7 @@ def test_a_missing_optional_package_says_what_it_disables(without):
     assert entry["installed"] is None
 
 
+@pytest.mark.slow
 def test_a_package_that_is_too_old_is_named(without):
     without("sympy", "1.12.1")
     data = json.loads(run("--json").stdout)
@@ -98,6 +101,7 @@ def test_a_wrong_core_fails_and_says_where(monkeypatch):
     assert "the core is broken" in text.stdout
 
 
+@pytest.mark.slow
 def test_a_core_package_that_does_not_load_fails():
     code = (
         "import sys; sys.modules['flint'] = None\n"

@@ -50,6 +50,7 @@ def _random_filters(count, seed):
     return found
 
 
+@pytest.mark.slow
 def test_stable_gains_equal_brute_force_on_500_random_filters():
     gains = np.geomspace(1e-4, 100, 3000)
     several = 0
@@ -71,6 +72,7 @@ def test_stable_gains_equal_brute_force_on_500_random_filters():
     assert several >= 5
 
 
+@pytest.mark.slow
 def test_thresholds_of_general_filters_lie_within_1e_12_of_their_certificates():
     tried = 0
     for optimizer, delay in _random_filters(120, seed=5):
@@ -259,6 +261,7 @@ def test_lags_beyond_the_limit_are_refused():
     assert low == 0 < high
 
 
+@pytest.mark.slow
 def test_the_three_thresholds_of_a_heavy_tailed_delay():
     # The trap: geometric delays with mean 7 have the mean threshold 30.
     delay = ds.GeometricDelay(7 / 8)

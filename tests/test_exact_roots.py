@@ -29,6 +29,7 @@ def _polynomial(coefficients) -> Poly:
 # Roots outside the unit circle.
 
 
+@pytest.mark.slow
 def test_the_number_of_roots_outside_agrees_with_floats():
     random = np.random.default_rng(1)
     undecided = 0
@@ -74,6 +75,7 @@ def test_roots_on_the_circle_and_other_special_places(coefficients, expected):
 # Real algebraic numbers.
 
 
+@pytest.mark.slow
 def test_roots_know_their_signs_and_images():
     tiny = Rational(1, 10**50)
     random = np.random.default_rng(2)

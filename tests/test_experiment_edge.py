@@ -120,6 +120,7 @@ def twin(
     return [float(loss(w[t])) for t in updates], values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [1, 3, 7])
 def test_a_run_is_that_of_the_formula(tiny: list[FinishedTrial], row: int) -> None:
     trial = tiny[row]
@@ -154,6 +155,7 @@ def test_the_steady_gain_is_update_over_a_constant_gradient() -> None:
         assert steady_gain(optimizer, 3) == pytest.approx(u[-1])
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_result_alone_and_again(tiny: list[FinishedTrial]) -> None:
     again = finished(TINY)
     assert [trial.result_json for trial in again] == [trial.result_json for trial in tiny]
@@ -173,12 +175,14 @@ def test_seeds_may_be_trained_together(tiny: list[FinishedTrial]) -> None:
         assert found[canonical(trial.settings)]["sharpness"] == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_single_precision_runs_too(tiny: list[FinishedTrial]) -> None:
     for one, two in zip(finished(TINY, dtype="float32"), tiny, strict=True):
         # Below the edge, where training is stable; the tolerance is Lanczos' own.
         assert one.result["sharpness"] == pytest.approx(two.result["sharpness"], rel=3e-3)
 
 
+@pytest.mark.slow
 def test_a_diverged_run_is_recorded_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     true = ds.stability_threshold
 
@@ -201,6 +205,7 @@ def test_a_diverged_run_is_recorded_and_the_others_go_on(monkeypatch: pytest.Mon
 # The verdict ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_delayed_networks_stay_at_their_predicted_edge(quick: list[FinishedTrial]) -> None:
     cells = cells_of(quick)
     assert len(cells) == 4
@@ -303,6 +308,7 @@ def test_the_wrong_thresholds_are_those_that_can_be_told_apart() -> None:
     assert wrong_thresholds(ds.HeavyBall(0.9), 1)["no momentum"] == {}
 
 
+@pytest.mark.slow
 def test_the_default_covers_the_catalogue_and_counts_its_recursions() -> None:
     plan = SIZES["default"]
     assert plan.optimizers == tuple(ds.CATALOGUE)
@@ -319,6 +325,7 @@ def test_the_default_covers_the_catalogue_and_counts_its_recursions() -> None:
     assert found["cells_with_a_recursion_of_their_own"] == 3 + 5
 
 
+@pytest.mark.slow
 def test_the_experiment_writes_its_files_and_reads_them_again(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(edge.SIZES, "quick", replace(TINY, seeds=1))

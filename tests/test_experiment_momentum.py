@@ -81,6 +81,7 @@ def test_the_finer_grid_holds_the_first_growth() -> None:
     assert _between(gains, np.array([-1.0, -1, -1, -1]), 5)[-1] > 8
 
 
+@pytest.mark.slow
 def test_a_search_that_knows_no_prediction_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "quick", TINY)
     for chunk in chunks("quick", 0, "cpu", "float64"):
@@ -94,6 +95,7 @@ def test_a_search_that_knows_no_prediction_finds_it(monkeypatch: pytest.MonkeyPa
             assert abs(result["measured"] / wrong - 1) > 0.1
 
 
+@pytest.mark.slow
 def test_the_verdict_holds_for_what_is_predicted() -> None:
     trials = _made_up(lambda *cell: 1.004 * _effective(*cell))
     verdict = judge(trials)

@@ -146,6 +146,7 @@ def finished() -> list[FinishedTrial]:
         return _finished(chunks("quick", 0, "cpu", "float64"))
 
 
+@pytest.mark.slow
 def test_the_plan_has_both_sides_of_every_threshold_from_the_band_on() -> None:
     plan = chunks("default", 0, "cpu", "float64")
     settings = [trial.settings for chunk in plan for trial in chunk.trials]
@@ -249,6 +250,7 @@ def test_the_file_explains_every_setting_and_result(finished: list[FinishedTrial
     assert set(EXPERIMENT.columns) == {*trial.settings, *trial.result}
 
 
+@pytest.mark.slow
 def test_the_experiment_runs_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "quick", replace(TINY, loops=2, delays=(1,)))
     result = run_experiment(EXPERIMENT, tmp_path, size="quick", backend="sequential")

@@ -95,6 +95,7 @@ def test_a_network_does_what_the_scalar_loop_does(kind: str, optimizer: ds.Optim
     assert np.quantile(away, 0.9) < 1e-3
 
 
+@pytest.mark.slow
 def test_trials_hold_predictions_and_levels() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "quick", TINY)

@@ -166,6 +166,7 @@ def worst_error(settings: list[dict[str, str]], answers: list[dict[str, str]]) -
     return worst
 
 
+@pytest.mark.slow
 def test_200_random_settings_agree_with_python_to_1e_12(visit: Callable[..., Any]) -> None:
     settings = random_settings(200, seed=7)
     assert {texts["optimizer"] for texts in settings} == set(ds.CATALOGUE)
@@ -176,6 +177,7 @@ def test_200_random_settings_agree_with_python_to_1e_12(visit: Callable[..., Any
     assert min(verdicts.count("true"), verdicts.count("false")) > 40
 
 
+@pytest.mark.slow
 def test_the_largest_root_agrees_with_python(visit: Callable[..., Any]) -> None:
     settings = [s for s in random_settings(120, seed=11) if s["mode"] == "fixed"]
     settings = [s for s in settings if int(s["delay"]) <= 256]
@@ -205,6 +207,7 @@ def test_a_double_root_is_found_to_half_of_the_digits(
     assert float(found["radius"]) == pytest.approx(delay / (delay + 1), rel=DOUBLE_ROOT_TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
@@ -224,6 +227,7 @@ def test_a_perturbed_script_is_noticed(
     assert worst_error(settings, visit(folder=copy).evaluate(READ, settings)) > TOLERANCE
 
 
+@pytest.mark.slow
 def test_the_python_lines_reproduce_their_numbers(visit: Callable[..., Any]) -> None:
     settings = random_settings(24, seed=5)
     for found in visit().evaluate(READ, settings):

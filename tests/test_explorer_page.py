@@ -29,6 +29,7 @@ def value(page: Any, name: str) -> float:
     return float(page.get_attribute(f"#{name}", "data-value"))
 
 
+@pytest.mark.slow
 def test_the_verdict_is_in_large_letters_and_in_words(visit: Callable[..., Any]) -> None:
     page = visit("#lr=0.001")
     assert page.inner_text("#verdict-text") == "Stable: 0.755 of the edge"
@@ -57,6 +58,7 @@ def test_a_stable_set_in_two_parts_is_not_called_stable_beyond_its_first(
         assert "flatter directions" in page.inner_text("#verdict-detail")
 
 
+@pytest.mark.slow
 def test_every_control_is_reached_with_the_tab_key_and_shows_the_focus(
     visit: Callable[..., Any],
 ) -> None:
@@ -127,6 +129,7 @@ def test_the_point_is_dragged_to_where_the_map_says(visit: Callable[..., Any]) -
     assert abs(moved["y"] + moved["height"] / 2 - y + 40) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_a_phone(visit: Callable[..., Any], width: int, scheme: str) -> None:
@@ -137,6 +140,7 @@ def test_nothing_is_wider_than_a_phone(visit: Callable[..., Any], width: int, sc
     assert page.evaluate("document.documentElement.scrollWidth") > width
 
 
+@pytest.mark.slow
 def test_the_address_keeps_the_setting(visit: Callable[..., Any]) -> None:
     page = visit()
     page.select_option("#optimizer", "weight-prediction")
@@ -208,6 +212,7 @@ def test_wrong_input_is_named_beside_its_control(
     assert page.locator("[aria-invalid]").count() == 0
 
 
+@pytest.mark.slow
 def test_lines_with_a_mark_are_skipped_and_probabilities_are_weights(
     visit: Callable[..., Any],
 ) -> None:
@@ -217,6 +222,7 @@ def test_lines_with_a_mark_are_skipped_and_probabilities_are_weights(
     assert log == pytest.approx(mean, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_roots_inside_and_outside_differ_in_shape(visit: Callable[..., Any]) -> None:
     page = visit("#lr=0.0017")
     inside = page.locator("#circle .inside").first.get_attribute("d")
@@ -231,6 +237,7 @@ def test_roots_inside_and_outside_differ_in_shape(visit: Callable[..., Any]) -> 
     assert value(far, "max-learning-rate") == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_setting_is_answered_within_a_frame_or_so(visit: Callable[..., Any]) -> None:
     page = visit()
     many = ",".join(f"{delay}:{1 + delay % 7}" for delay in range(513))
@@ -256,12 +263,14 @@ def test_a_setting_is_answered_within_a_frame_or_so(visit: Callable[..., Any]) -
         assert milliseconds < 100, state
 
 
+@pytest.mark.slow
 def test_the_page_rests_where_motion_is_not_wanted(visit: Callable[..., Any]) -> None:
     duration = "getComputedStyle(document.getElementById('meter-fill')).transitionDuration"
     assert visit(reduced_motion="reduce").evaluate(duration) == "0s"
     assert visit(reduced_motion="no-preference").evaluate(duration) != "0s"
 
 
+@pytest.mark.slow
 def test_light_and_dark_text_has_enough_contrast(visit: Callable[..., Any]) -> None:
     pairs = [("--ink", "--paper"), ("--soft", "--paper"), ("--soft", "--card")]
     pairs += [("--stable", "--card"), ("--beyond", "--card"), ("--ink", "--stable-area")]
@@ -291,6 +300,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@pytest.mark.slow
 def test_every_control_has_a_name(visit: Callable[..., Any]) -> None:
     nameless = visit().evaluate(
         """() => [...document.querySelectorAll("input, select, textarea, button")]
@@ -301,6 +311,7 @@ def test_every_control_has_a_name(visit: Callable[..., Any]) -> None:
     assert (FOLDER / "index.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.slow
 def test_the_buttons_copy_the_python_lines_and_the_link(visit: Callable[..., Any]) -> None:
     page = visit("#delay=7", permissions=["clipboard-read", "clipboard-write"])
     page.click("#copy-python")

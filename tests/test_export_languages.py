@@ -118,6 +118,7 @@ def exported(request, tmp_path_factory) -> tuple[str, Path]:
     return language, folder
 
 
+@pytest.mark.slow
 def test_the_exported_test_passes_and_sees_a_spoiled_value(exported):
     language, folder = exported
     name = LANGUAGES[language].test_file
@@ -135,6 +136,7 @@ def test_the_exported_test_passes_and_sees_a_spoiled_value(exported):
     assert "ok" not in failed.stdout.split()
 
 
+@pytest.mark.slow
 def test_a_part_compiles_alone(exported, tmp_path):
     language, _ = exported
     export(language, tmp_path, "sgd", samples=1)
@@ -142,6 +144,7 @@ def test_a_part_compiles_alone(exported, tmp_path):
     assert run(built(language, tmp_path, name), tmp_path).stdout.split() == ["ok"]
 
 
+@pytest.mark.slow
 def test_a_thousand_points(exported, points):
     language, folder = exported
     name, text = TOOLS[language][2]
@@ -166,6 +169,7 @@ def test_a_thousand_points(exported, points):
         assert all(text.startswith("momentum must be strictly") for text in wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["python", "torch"])
 def test_the_exported_test_in_python(language, tmp_path):
     if language == "torch":
@@ -183,6 +187,7 @@ def test_the_exported_test_in_python(language, tmp_path):
     assert failed.returncode == 1 and "heavy_ball_threshold(0.9, 0.0) is" in failed.stdout
 
 
+@pytest.mark.slow
 def test_the_exported_test_sees_what_is_not_refused(tmp_path):
     source, test, *_ = export("python", tmp_path, "heavy-ball", samples=1)
     source.write_text(source.read_text().replace("floor(x) >= x", "True"))
@@ -204,6 +209,7 @@ def in_torch(tmp_path_factory):
     return load(folder / "delaystability_torch.py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_torch_agrees_and_differentiates(in_torch, name):
     torch = importlib.import_module("torch")

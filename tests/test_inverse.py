@@ -216,6 +216,7 @@ def test_every_public_call_has_its_largest_arguments_or_a_reason():
     assert "2 of 3 calls are within the goal; over it: SGD." in page([*rows, (fast, slow)], source)
 
 
+@pytest.mark.slow
 def test_the_fastest_gain_where_pairs_start_next_to_the_axis_or_moduli_nearly_touch():
     # A pair that crosses the level next to the real axis, and a band of angles found as one angle.
     gain, radius = ds.fastest_gain(ds.WeightPrediction(0.9998195458450844), 21)

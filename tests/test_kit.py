@@ -80,6 +80,7 @@ def test_the_kit_of_one_theorem_holds_what_it_needs_and_no_more(tmp_path):
     assert len(entries) < len(LITERATURE)
 
 
+@pytest.mark.slow
 @needs_latex
 def test_the_article_of_the_kit_compiles_with_bibtex(kit):
     folder, _ = kit

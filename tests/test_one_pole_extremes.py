@@ -164,6 +164,7 @@ def test_reported_and_cancelling_cases_are_within_64_eps_of_60_digits(optimizer,
     check(optimizer, delay)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [ds.Nesterov, ds.SpikeCompensation, ds.WeightPrediction])
 def test_extreme_momenta_and_delays_are_within_64_eps_of_60_digits(cls):
     for index, m in enumerate(MOMENTA):

@@ -273,6 +273,7 @@ def command(text: str, tmp_path: Path, output: Path) -> list[str]:
     return [words.get(word, word) for word in text.split()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("kind", ["file", "link"])
 def test_a_foreign_file_survives_every_command_that_writes_one(
@@ -297,6 +298,7 @@ def test_a_foreign_file_survives_every_command_that_writes_one(
         assert code == 0, errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDERS)
 def test_foreign_files_survive_every_command_that_writes_a_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -107,6 +107,7 @@ def test_all_stable_gains_agree_with_the_kernel(optimizer, delay):
     assert np.allclose(exact, ds.stable_gains(optimizer, delay), rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "delay"), CASES[:12])
 def test_random_optimizers_are_proved(optimizer, delay):
     derivation = ds.derive(optimizer, delay=delay)
@@ -116,6 +117,7 @@ def test_random_optimizers_are_proved(optimizer, delay):
     assert derivation.status_from(report) == "exact"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SPECIAL)
 def test_special_cases_are_proved_and_right_at_every_gain(case):
     feedback, feedforward, delay, threshold = SPECIAL[case]
@@ -137,6 +139,7 @@ def test_special_cases_are_proved_and_right_at_every_gain(case):
             assert any(low < gain < high for low, high in intervals) == (radius < 1), gain
 
 
+@pytest.mark.slow
 def test_all_gains_above_some_gain_are_unstable():
     # The polynomial is monic while its other coefficients grow.
     for optimizer, delay in CASES:
@@ -170,6 +173,7 @@ def test_simple_thresholds_have_simple_forms():
         assert abs((stated[delay] - closed).evalf(40)) < 1e-35
 
 
+@pytest.mark.slow
 def test_a_threshold_of_large_degree_is_a_function_of_an_isolated_root():
     derivation = ds.derive(ds.HeavyBall(0.9), delay=16)
     assert "gain-polynomial" not in [step.label for step in derivation.steps]
@@ -325,6 +329,7 @@ def test_bad_input_is_refused_with_a_clear_message(optimizer, delay, error, mess
 # In print.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_text_markdown_and_html_hold_every_step(name):
     derivation = DERIVED[name]
@@ -348,6 +353,7 @@ def test_text_markdown_and_html_hold_every_step(name):
     assert not opened
 
 
+@pytest.mark.slow
 def test_the_words_say_what_is_stable():
     texts = {name: re.sub(r"\s+", " ", one.text()) for name, one in DERIVED.items()}
     assert "0 < a < a_* and 1.609922979… < a < 249/65" in texts["two intervals"]
@@ -359,6 +365,7 @@ def test_the_words_say_what_is_stable():
         assert "It is stable at no gain" in texts[name]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is missing")
 @pytest.mark.parametrize("name", ["two intervals", "large degree", "constant root"])
 def test_latex_compiles(name, tmp_path):

@@ -52,6 +52,7 @@ def attacked(mode: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["pairs", "folder", "address"])
 def test_a_stranger_reads_nothing_and_injects_nothing(mode):
     found = attacked(mode)
@@ -76,6 +77,7 @@ def test_a_stranger_reads_nothing_and_injects_nothing(mode):
     assert torch.isfinite(weights).all()
 
 
+@pytest.mark.slow
 def test_the_stranger_gets_in_where_it_can():
     """The control: at a careless server it reads, and may write."""
     got = attacked("control")["got"]

@@ -49,6 +49,7 @@ LOG = parameter_server_log(5, 400, 0.6, 0)
 # Problems
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_the_sharpness_is_that_of_the_hessian(problem: str) -> None:
     site = place(problem, 1)
@@ -127,6 +128,7 @@ def test_replayed_mean_squares_are_those_of_many_noisy_loops(optimizer: ds.Optim
         replayed_mean_squares(ds.Nesterov(0.5), noise, LOG, [gain])
 
 
+@pytest.mark.slow
 def test_a_constant_log_predicts_the_closed_forms() -> None:
     log = np.full(500, 4)
     for optimizer in (ds.SGD(), ds.HeavyBall(0.5), ds.ShiftedMomentum(0.5)):

@@ -257,6 +257,7 @@ def test_the_bars_are_the_frequencies_of_the_log():
     assert [line(axes, k)[0][0] for k in (0, 1)] == pytest.approx([3.4, 9])
 
 
+@pytest.mark.slow
 def test_the_readings_are_those_of_the_library():
     optimizer = ds.HeavyBall(0.5)
     found = ImpliedThresholds.of(optimizer, LOG)

@@ -39,6 +39,7 @@ def log(tmp_path):
     return str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "suffix"),
     [
@@ -116,6 +117,7 @@ def test_without_matplotlib_the_message_says_what_to_install(monkeypatch):
     assert "pip install 'delaystability[plot]'" in result.stderr
 
 
+@pytest.mark.slow
 def test_no_display_is_needed(tmp_path):
     hidden = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
     command = [sys.executable, "-m", "delaystability", "plot", "roots", "-o", "roots.svg"]
@@ -153,6 +155,7 @@ def test_the_commands_of_the_page_may_replace_its_pictures():
     }
 
 
+@pytest.mark.slow
 def test_the_python_on_the_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)

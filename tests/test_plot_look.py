@@ -75,6 +75,7 @@ def collisions(figure: Figure) -> list[tuple[str, str]]:
     return [(a, b) for (a, one), (b, two) in combinations(boxes, 2) if one.overlaps(two)]
 
 
+@pytest.mark.slow
 def test_no_text_overlaps_another(picture):
     axes, _ = picture
     assert len(list(words(axes.figure))) > 8
@@ -194,6 +195,7 @@ def test_the_series_are_told_apart_without_colour():
 # Files
 
 
+@pytest.mark.slow
 def test_every_format_is_written_and_repeats_itself(tmp_path):
     pictures = [plot.escape(ds.SGD(), [0, 1]) for _ in range(2)]
     for suffix, start in ((".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")):
@@ -218,6 +220,7 @@ def test_pictures_are_drawn_on_given_axes_in_their_style():
     assert left.title.get_fontsize() == 12  # matplotlib's own
 
 
+@pytest.mark.slow
 def test_neither_pyplot_nor_the_style_of_the_user_is_touched(tmp_path):
     code = (
         "import sys, matplotlib, delaystability as ds, delaystability.plot as plot\n"

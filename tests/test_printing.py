@@ -84,6 +84,7 @@ def test_every_claim_is_printed_and_every_status_is_named(name):
     )
 
 
+@pytest.mark.slow
 def test_a_failed_step_says_so_in_print():
     wrong = _wrong_sgd()
     text = wrong.latex()
@@ -121,6 +122,7 @@ def test_only_what_is_needed_is_told_with_a_theorem():
     assert text.index("thm:delayed-loop") < text.index("thm:heavy-ball")
 
 
+@pytest.mark.slow
 def test_printing_is_the_same_from_run_to_run():
     program = (
         "import hashlib; from delaystability.theory.article import article;"
@@ -143,6 +145,7 @@ def test_printing_is_the_same_from_run_to_run():
     assert len(digests) == 1
 
 
+@pytest.mark.slow
 @needs_latex
 def test_the_article_compiles_without_error_overfull_line_or_undefined_reference(tmp_path):
     log = compiled(article(*checked()), tmp_path)
@@ -160,6 +163,7 @@ def test_a_single_derivation_compiles_with_all_that_it_needs(name, tmp_path):
     assert not overfull(log)
 
 
+@pytest.mark.slow
 @needs_latex
 def test_errors_in_the_latex_are_noticed(tmp_path):
     text = article([ds.derive("sgd")], [report_of("sgd")])
@@ -278,6 +282,7 @@ def test_references_to_theorems_begin_sentences_with_a_capital():
     assert fill("By {lemma}. {theorem:sgd} says", {}, style) == "By False. True says"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["heavy-ball", "sgd-lower-bound"])
 def test_a_notebook_shows_formulas_that_mathjax_knows(name):
     derivation = ds.derive(name)

@@ -22,6 +22,7 @@ short_delay = st.integers(0, 60)
 any_delay = st.integers(0, 10**7)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(any_name, plain_momentum, any_delay)
 @example("nesterov", 0.999, 0)

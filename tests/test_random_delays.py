@@ -265,6 +265,7 @@ def test_mean_polynomial_is_within_3_percent_of_the_replayed_log(path):
     assert by_largest_delay < 0.4 * replayed
 
 
+@pytest.mark.slow
 @needs_logs
 def test_mean_delay_and_largest_delay_are_up_to_24_and_80_percent_too_low():
     mean_delay, largest_delay = [], []

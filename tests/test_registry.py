@@ -125,6 +125,7 @@ COMPARED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPARED)
 def test_every_theorem_agrees_with_the_numerics_on_random_points(name):
     statement = ds.derive(name).theorem.statement

@@ -33,6 +33,7 @@ from tests.moment_matrices import (
 )
 
 
+@pytest.mark.slow
 def test_threshold_equals_the_kronecker_matrix_on_200_random_cases():
     wrong = []
     for optimizer, delay, noise in random_second_moment_cases(200, seed=1):
@@ -53,6 +54,7 @@ def test_the_matrix_oracle_notices_what_is_left_out():
     assert mean_threshold(optimizer, delay)[0] > 1.05 * expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.9)])
 def test_random_delays_to_64_equal_an_iteration_on_the_covariance(optimizer):
     random = np.random.default_rng(64)
@@ -269,6 +271,7 @@ def test_without_noise_the_mean_decides():
             )
 
 
+@pytest.mark.slow
 def test_noise_grows_with_the_gain_in_the_catalogue():
     random = np.random.default_rng(8)
     for k in range(40):
@@ -341,6 +344,7 @@ def test_runs_of_many_seeds_decay_below_and_grow_above_the_threshold(
     assert second_moments(optimizer, delay, noise, 1.03 * threshold, 2000) > 1e6
 
 
+@pytest.mark.slow
 def test_stationary_variance_equals_lyapunov_equations():
     for optimizer, delay, noise in random_second_moment_cases(60, seed=4):
         gain = 0.7 * mean_square_threshold(optimizer, delay, noise)

@@ -126,6 +126,7 @@ def test_a_perturbation_grows_tenfold_in_the_stated_steps(optimizer):
     assert abs(wrong.tenfold_steps / measured_steps - 1) > 0.05
 
 
+@pytest.mark.slow
 def test_a_delayed_network_is_far_then_limited_then_beyond_the_edge():
     digits = load_digits()
     inputs = torch.tensor(digits.data[:200] / 16)

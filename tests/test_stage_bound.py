@@ -98,6 +98,7 @@ def test_a_smaller_tolerance_gives_a_larger_safe_rate():
     assert found[2] <= found[1] * (1 + 1.1e-4)
 
 
+@pytest.mark.slow
 def test_a_flat_least_rate_is_bounded_without_endless_halving():
     # With the delays 0 and 1 of SGD, the product of two conjugate roots is the weight of delay 1.
     filters = tuple(StageFilter.of(ds.SGD(), delay) for delay in (0, 1))
@@ -107,6 +108,7 @@ def test_a_flat_least_rate_is_bounded_without_endless_halving():
     assert 1 / 0.8 * (1 - 1e-3) < found <= 1 / 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 def test_no_random_hessian_is_unstable_below_the_bounds(optimizer):
     random = np.random.default_rng(12)

@@ -86,6 +86,7 @@ def test_a_sweep_on_a_full_disk_says_what_is_kept_and_goes_on(small_disk: Path) 
     assert report.trials_before == len(kept) and len(table(path)) == 80
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_is_a_full_disk_too(tmp_path: Path) -> None:
     """The same without rights: a limit on the size of files."""
     code = f"""
@@ -288,6 +289,7 @@ def test_results_of_another_shape_are_refused_in_one_line(content: str, tmp_path
 # Workers and signals --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_killed_worker_says_what_is_kept_in_one_line(tmp_path: Path) -> None:
     def dies(chunk: Chunk) -> list[dict[str, Any]]:
         if chunk == last:

@@ -111,6 +111,7 @@ def test_every_backend_gives_the_same_table(tmp_path: Path) -> None:
     assert trial.result == {"end": value}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 def test_a_dask_cluster_of_two_processes_gives_the_same_table(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="needs dask[distributed]")
@@ -232,6 +233,7 @@ def test_a_worker_that_dies_ends_the_sweep_with_what_is_finished(tmp_path: Path)
     assert len(table(tmp_path / "a.sqlite")) == 10
 
 
+@pytest.mark.slow
 def test_progress_tells_the_share_and_the_time_left(tmp_path: Path) -> None:
     told: list[tuple[float, str]] = []
     with Store.open(tmp_path / "a.sqlite", describe(4)) as store:
@@ -285,6 +287,7 @@ def test_only_what_is_missing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert sorted(done) == sorted(trial.key for chunk in chunks for trial in chunk.trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "kills"), [("sequential", 12), ("loky", 8)])
 def test_kills_lose_and_repeat_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, kills: int
@@ -325,6 +328,7 @@ def test_kills_lose_and_repeat_nothing(
     assert table(path) == sorted(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_kill_while_the_file_is_made_leaves_one_that_can_be_used(tmp_path: Path) -> None:
     moments = random.Random(7)
     for kill in range(3):
@@ -338,6 +342,7 @@ def test_a_kill_while_the_file_is_made_leaves_one_that_can_be_used(tmp_path: Pat
         assert len(table(path)) == 10
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with running(path, 400, 0.02, "loky") as process:
@@ -348,6 +353,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     assert "KeyboardInterrupt" in errors and 20 <= len(table(path)) < 800
 
 
+@pytest.mark.slow
 def test_workers_whose_memory_grows_are_replaced_without_an_error(tmp_path: Path) -> None:
     # Warnings are errors here: loky's own would end the thread that waits for the workers.
     with Store.open(tmp_path / "map.sqlite", describe(8)) as store:

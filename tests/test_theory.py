@@ -87,6 +87,7 @@ def test_every_optimizer_of_the_catalogue_has_a_derivation():
     assert set(NAMES) >= {"delayed-loop", *ds.CATALOGUE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_step_holds(name):
     report = derive(name).check()
@@ -96,6 +97,7 @@ def test_every_step_holds(name):
     assert derive(name).status_from(report) == ("tested" if name in TESTED_ONLY else kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "heavy-ball", "shifted-momentum", "nesterov"])
 def test_complete_arguments_hold_every_part(name):
     # Stable for small gain, no crossing before the threshold, every crossing outward.
@@ -122,6 +124,7 @@ def test_a_mutated_step_is_caught(name, label):
     assert step.check(_mutated(step.claim)).status is Status.FAILED
 
 
+@pytest.mark.slow
 def test_a_wrong_step_fails_the_conclusion_that_rests_on_it():
     derivation = derive("heavy-ball")
     wrong = _mutated(derivation.step("modulus").claim)
@@ -150,6 +153,7 @@ def test_a_tested_premise_makes_the_conclusion_tested():
     assert derivation.status() == "tested"
 
 
+@pytest.mark.slow
 def test_a_theorem_fails_with_one_that_it_rests_on(monkeypatch):
     from delaystability.theory import registry
 
@@ -166,6 +170,7 @@ def test_a_theorem_that_rests_on_an_unknown_one_fails():
     assert unknown(step.claim).status is Status.FAILED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_theorem_that_states_what_was_not_concluded_fails(name):
     derivation = derive(name)
@@ -263,6 +268,7 @@ def test_the_derived_polynomial_is_the_one_the_numerics_use(name):
 # One's own optimizer, and the ways to name one.
 
 
+@pytest.mark.slow
 def test_own_tables_are_derived_by_the_same_machinery():
     derivation = ds.derive(ds.LinearOptimizer({1: 0.5, 2: 0.25}, {0: 1, 3: 0.5}))
     report = derivation.check()

@@ -24,6 +24,7 @@ from tests.helpers import (
 )
 
 
+@pytest.mark.slow
 def test_threshold_agrees_with_root_finding_on_2000_random_cases():
     wrong = []
     for optimizer, delay in random_cases(2000, seed=20261122):
@@ -71,6 +72,7 @@ def test_small_delays_have_their_radicals(m):
         assert threshold(ds.Nesterov(m), 0) == pytest.approx(2 * (1 + m) / (1 + 2 * m), rel=8 * EPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "heavy-ball", "ema-momentum", "shifted-momentum"])
 def test_threshold_is_within_4_ulp_of_50_digits(name):
     momenta = [-0.99, -0.5, -0.1, 0.3, 0.9, 0.999, 1 - 1e-6, 1 - 1e-12]
@@ -118,6 +120,7 @@ def test_both_kernels_agree(name, m, delay):
     assert ds.stability_threshold(optimizer, delay) == pytest.approx(general, rel=2e-11)
 
 
+@pytest.mark.slow
 def test_own_optimizers_agree_with_root_finding():
     random = np.random.default_rng(11)
     tried = 0

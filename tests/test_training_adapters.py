@@ -137,6 +137,7 @@ def with_warnings(filters):
     return mark
 
 
+@pytest.mark.slow
 @with_warnings(LIGHTNING_WARNINGS)
 def test_lightning_logs_the_readings_of_a_real_run(lightning, tmp_path):
     from delaystability.training.lightning import StabilityCallback
@@ -278,6 +279,7 @@ def run_hf(transformers, tmp_path, add=None, **options):
     return model, trainer, callback
 
 
+@pytest.mark.slow
 def test_hugging_face_logs_the_readings_of_a_real_run(transformers, tmp_path):
     from delaystability.training.transformers import StabilityCallback
 
@@ -291,6 +293,7 @@ def test_hugging_face_logs_the_readings_of_a_real_run(transformers, tmp_path):
     assert history[0].threshold == ds.stability_threshold(ds.HeavyBall(0.9), 2)
 
 
+@pytest.mark.slow
 def test_hugging_face_trains_bit_equal_with_and_without_the_callback(transformers, tmp_path):
     from delaystability.training.transformers import StabilityCallback
 
@@ -313,6 +316,7 @@ def test_hugging_face_trains_bit_equal_with_and_without_the_callback(transformer
     assert not all(torch.equal(a, b) for a, b in zip(plain[0], careless[0], strict=True))
 
 
+@pytest.mark.slow
 def test_hugging_face_measures_a_transformer_trained_by_its_own_adamw(transformers, tmp_path):
     from delaystability.training.transformers import StabilityCallback
 
@@ -352,6 +356,7 @@ def test_hugging_face_measures_a_transformer_trained_by_its_own_adamw(transforme
 # Without the packages
 
 
+@pytest.mark.slow
 def test_without_the_frameworks_the_monitor_works_and_the_adapters_name_what_is_missing():
     program = """
 import sys

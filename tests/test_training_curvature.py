@@ -116,6 +116,7 @@ def test_float32_and_half_precision_parameters_are_measured_in_float32():
     assert found.sharpness == pytest.approx(4, rel=2**-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["attention", "lstm"])
 def test_layers_with_fused_kernels_can_be_measured(layer):
     torch.manual_seed(0)

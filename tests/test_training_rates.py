@@ -80,6 +80,7 @@ def test_a_new_group_with_a_random_delay_starts_without_those_of_the_others():
     assert used[0] < 0.09
 
 
+@pytest.mark.slow
 def test_stragglers_beyond_the_longest_delay_that_is_computed_count_as_that_one():
     log = [*(LOG * 20)[:150], 100000]
     capped = [*log[:-1], LONGEST_VARYING_DELAY]
@@ -96,6 +97,7 @@ def test_stragglers_beyond_the_longest_delay_that_is_computed_count_as_that_one(
         assert scheduler.factors == pytest.approx([expected], rel=4 * EPS)
 
 
+@pytest.mark.slow
 def test_rare_stragglers_hardly_move_the_edge_however_late_they_are():
     random = np.random.default_rng(0)
     log = random.integers(0, 8, 500)
@@ -193,6 +195,7 @@ def test_a_moving_momentum_is_followed_between_looks(delays):
     assert np.abs(stuck).max() > 0.3
 
 
+@pytest.mark.slow
 def test_following_the_momentum_costs_no_replay():
     optimizer = torch.optim.SGD(_parameters(), 0.1, momentum=0.9)
     schedule = _one_cycle(optimizer)

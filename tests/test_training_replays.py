@@ -40,6 +40,7 @@ def _run(lr: float, updates: int, **settings: float) -> tuple[StabilityMonitor, 
     return monitor, float(weight.detach()[0].abs())
 
 
+@pytest.mark.slow
 def test_the_verdict_is_that_of_the_run_which_replays_the_log():
     grown = {}
     for lr, status in ((1.2, Status.FAR), (1.35, Status.LIMITED), (1.9, Status.BEYOND)):
@@ -66,6 +67,7 @@ def test_beyond_the_edge_the_replay_grows_tenfold_in_the_stated_steps():
     assert mean < 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoupled", [False, True])
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.9), ds.Nesterov(0.5)])
 def test_a_constant_log_has_the_threshold_and_growth_of_its_fixed_delay(optimizer, decoupled):
@@ -82,6 +84,7 @@ def test_a_constant_log_has_the_threshold_and_growth_of_its_fixed_delay(optimize
     assert rate == pytest.approx(exact, abs=2e-4)
 
 
+@pytest.mark.slow
 def test_weight_decay_under_a_replay_turns_a_run_where_the_monitor_says():
     decay, lr = 0.05, 1.0
     # Heavy ball: here decay lowers the replay's threshold, where it raises that of the mean.
@@ -103,6 +106,7 @@ def test_weight_decay_under_a_replay_turns_a_run_where_the_monitor_says():
     assert replay_threshold_with_decay(ds.SGD(), BURST, 2.5) == 0.0
 
 
+@pytest.mark.slow
 def test_a_replay_is_paid_once_for_the_same_optimizer_and_log(monkeypatch):
     paid = []
 
@@ -125,6 +129,7 @@ def test_a_replay_is_paid_once_for_the_same_optimizer_and_log(monkeypatch):
     assert len(paid) == 2
 
 
+@pytest.mark.slow
 def test_logs_are_compared_by_their_entries():
     again = ds.MeasuredDelay(BURST.sequence.copy())
     assert again != BURST

@@ -43,6 +43,7 @@ def _exact(optimizer, delay, noise, shrinkage):
     return brentq(excess, gain / 1.3, gain)
 
 
+@pytest.mark.slow
 def test_the_mean_square_estimate_is_not_above_the_exact_one_at_fixed_delays():
     subtracting_was_unsafe = False
     for optimizer, lag, shrinkage, noise in product(
@@ -61,6 +62,7 @@ def test_the_mean_square_estimate_is_not_above_the_exact_one_at_fixed_delays():
             assert abs((plain - shrinkage) / exact - 1) > 0.2
 
 
+@pytest.mark.slow
 def test_the_mean_square_estimate_is_hardly_above_the_exact_one_at_random_delays():
     random = np.random.default_rng(1)
     delays = [ds.RandomDelay([0.2, 0.3, 0.5]), ds.RandomDelay([0.5, 0.0, 0.0, 0.5])]

@@ -175,6 +175,7 @@ def test_refused_arguments(function, arguments, message):
         getattr(kernels, function)(*arguments)
 
 
+@pytest.mark.slow
 def test_the_translation_to_python_gives_the_same_bits(tmp_path):
     export("python", tmp_path, samples=1)
     translated = load(tmp_path / "delaystability_python.py")
@@ -190,6 +191,7 @@ def test_the_translation_to_python_gives_the_same_bits(tmp_path):
         translated.heavy_ball_threshold(0.9, "4")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_export_writes_the_same_bytes_again(language, tmp_path):
     first = export(language, tmp_path / "first", samples=2)
@@ -219,6 +221,7 @@ def test_only_what_is_asked_for_is_written(language, tmp_path):
     assert "crossing" not in text
 
 
+@pytest.mark.slow
 def test_julia_blocks_are_closed(tmp_path):
     # Where there is no Julia to run it, at least its blocks and names can be counted.
     source, test, *_ = export("julia", tmp_path, samples=2)

@@ -55,6 +55,7 @@ def test_workers_that_take_turns_have_one_less_than_there_are():
     assert (delays[8:] == 7).all()
 
 
+@pytest.mark.slow
 def test_a_group_of_a_pipeline_takes_its_own_learning_rate():
     torch = pytest.importorskip("torch")
     schedule = ds.PipeDream(3)
@@ -99,6 +100,7 @@ def test_the_index_lists_every_tutorial():
         assert re.search(rf"^{page.stem}$", index, flags=re.M)
 
 
+@pytest.mark.slow
 def test_a_wrong_threshold_in_a_tutorial_is_noticed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # Up to the thresholds, which leaves the training out.

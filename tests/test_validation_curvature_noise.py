@@ -63,6 +63,7 @@ def _sample_hessian(problem: Problem, parameters: torch.Tensor, sample: int) -> 
     return torch.stack(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_curvatures_are_those_of_the_dense_hessian_of_each_sample(name: str) -> None:
     problem = PROBLEMS[name]()

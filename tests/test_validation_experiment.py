@@ -44,6 +44,7 @@ def test_the_median_lies_between_two_order_statistics(count: int) -> None:
     assert (found.low, found.high) == (rank - 1, count - rank)
 
 
+@pytest.mark.slow
 def test_the_median_interval_covers_the_median_as_often_as_it_says() -> None:
     random = np.random.default_rng(1)
     samples = random.exponential(size=(2000, 25))
@@ -153,6 +154,7 @@ def test_an_experiment_leaves_its_trials_figures_and_verdict(tmp_path: Path) -> 
     assert again.sweep.trials_before == 8 and again.verdict.lines == result.verdict.lines
 
 
+@pytest.mark.slow
 def test_trials_are_judged_in_the_order_of_the_plan(tmp_path: Path) -> None:
     seen: list[list[int]] = []
 

@@ -102,6 +102,7 @@ def test_each_delay_has_a_panel_with_the_course_of_each_optimizer(
     assert labels[:4] == ["SGD", "Heavy ball", "Shifted momentum", "free run (delay 0)"]
 
 
+@pytest.mark.slow
 def test_a_diverged_run_can_be_drawn(cells: tuple[Cell, ...], free: tuple[EdgeRun, ...]) -> None:
     sharpness = cells[0].runs[0].sharpness.copy()
     sharpness[3:] = np.nan
@@ -128,6 +129,7 @@ def test_tidy_leaves_two_spines() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_figures_do_not_load_pyplot() -> None:
     code = (
         "import sys, delaystability.validation.experiments.edge_figures\n"

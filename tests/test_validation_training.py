@@ -96,6 +96,7 @@ def test_every_replica_follows_its_own_plain_loop() -> None:
         assert (state.parameters[row] - wanted).norm() <= 1000 * EPS * wanted.norm()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "options"),
     [
@@ -142,6 +143,7 @@ def test_the_first_gradients_are_those_of_the_initial_parameters() -> None:
     assert (one_more.parameters - straight_on).norm() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.9), ds.ShiftedMomentum(0.9)])
 @pytest.mark.parametrize("delay", [0, 3])
 @pytest.mark.parametrize("share", [0.8, 1.25])

@@ -35,6 +35,7 @@ def found(tmp_path_factory):
     return folder, result, seen
 
 
+@pytest.mark.slow
 def test_the_quick_job_holds_and_writes_its_files(found):
     folder, result, _ = found
     assert result.ok, result.failures
@@ -77,6 +78,7 @@ def test_runs_json_tells_where_each_number_comes_from(found):
             assert 0.9 <= cell["ratio"]["low"] <= cell["ratio"]["high"] <= 1.1
 
 
+@pytest.mark.slow
 def test_bounds_json_holds_the_theorems_and_certified_thresholds(found):
     folder, _, _ = found
     text = (folder / "bounds.json").read_text(encoding="utf-8")
@@ -237,6 +239,7 @@ NUMBERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NUMBERS)
 def test_every_number_of_the_page_comes_from_the_result(name, found):
     _, result, _ = found
@@ -273,6 +276,7 @@ def test_an_enclosure_is_printed_with_its_common_digits_once():
     assert enclosure(ds.certify(ds.SGD(), 0, 6)).startswith("[1.9")
 
 
+@pytest.mark.slow
 def test_the_page_says_what_failed(found):
     _, result, _ = found
     wrong = failing(result)
@@ -286,6 +290,7 @@ def test_the_page_says_what_failed(found):
     assert "experiment edge: SGD: training sharpens" in text
 
 
+@pytest.mark.slow
 def test_a_wrong_kernel_is_caught_by_the_certificates(monkeypatch):
     from delaystability.verification import thresholds
 
@@ -299,6 +304,7 @@ def test_a_wrong_kernel_is_caught_by_the_certificates(monkeypatch):
     assert not any(row.ok for row in rows)
 
 
+@pytest.mark.slow
 def test_a_wrong_formula_is_caught_by_the_certificates():
     row = compare(Grid((4,), (0.9,), 20))[1]
     assert row.ok
@@ -308,6 +314,7 @@ def test_a_wrong_formula_is_caught_by_the_certificates():
     assert not replace(row, predicted="0.0265").ok
 
 
+@pytest.mark.slow
 def test_verify_exits_with_1_when_a_check_fails(monkeypatch, tmp_path):
     good = ds.derive("sgd")
     claim = good.step("modulus").claim
@@ -320,6 +327,7 @@ def test_verify_exits_with_1_when_a_check_fails(monkeypatch, tmp_path):
     assert "Some checks failed" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_interrupted_job_continues_its_training(monkeypatch, tmp_path):
     class StoppedError(Exception):
         pass
@@ -366,6 +374,7 @@ def test_wrong_arguments_are_refused_before_any_work(arguments, message, tmp_pat
         job.verify(**{"output": tmp_path, "progress": pytest.fail, **arguments})
 
 
+@pytest.mark.slow
 def test_the_certified_figure_draws_every_optimizer():
     figure = certified_figure(compare(QUICK_GRID))
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]

@@ -23,6 +23,7 @@ def found(tmp_path_factory):
     return folder, small_job(folder)
 
 
+@pytest.mark.slow
 @needs_latex
 def test_the_pdf_is_written_and_the_page_links_to_it(found, tmp_path):
     folder, result = found
@@ -41,6 +42,7 @@ def test_the_pdf_is_written_and_the_page_links_to_it(found, tmp_path):
     }
 
 
+@pytest.mark.slow
 @needs_latex
 def test_the_latex_has_no_undefined_reference_and_no_line_that_sticks_out(found, tmp_path):
     folder, result = found
@@ -58,6 +60,7 @@ def test_the_latex_has_no_undefined_reference_and_no_line_that_sticks_out(found,
     assert "undefined" in latex(tmp_path, "pdflatex", name="report").lower()
 
 
+@pytest.mark.slow
 @needs_latex
 def test_the_failed_report_compiles_too(found, tmp_path):
     folder, result = found
@@ -65,6 +68,7 @@ def test_the_failed_report_compiles_too(found, tmp_path):
     assert write_pdf(failing(result), tmp_path).exists()
 
 
+@pytest.mark.slow
 def test_the_latex_says_what_failed(found):
     _, result = found
     good, wrong = report_tex(result), report_tex(failing(result))
@@ -118,6 +122,7 @@ def smallest_job(monkeypatch):
     monkeypatch.setattr(job, "_REPEATABLE", ("quadratic",))
 
 
+@pytest.mark.slow
 def test_without_latex_the_page_is_written_and_the_command_says_so(
     smallest_job, monkeypatch, tmp_path
 ):
@@ -136,6 +141,7 @@ def test_without_latex_the_page_is_written_and_the_command_says_so(
     assert not (tmp_path / "report.pdf").exists()
 
 
+@pytest.mark.slow
 @needs_latex
 def test_with_latex_the_command_writes_the_pdf(smallest_job, tmp_path):
     result = CliRunner().invoke(app, ["verify", "--quick", "--pdf", "-o", str(tmp_path)])
