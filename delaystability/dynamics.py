@@ -26,6 +26,7 @@ from delaystability.spectra import escape_rate, fastest_gain, spectral_radius
 
 if TYPE_CHECKING:
     from delaystability.numerics.crossings import Crossings
+    from delaystability.numerics.replayed_gains import ReplayGains
     from delaystability.numerics.simulation import SimulatedThreshold
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "fastest_gain",
     "max_delay",
     "max_momentum",
+    "replay_gains",
     "replay_threshold",
     "spectral_radius",
     "stable_gains",
@@ -269,29 +271,68 @@ def almost_sure_threshold(
     )
 
 
-def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
-    """The gain at which a run that replays measured delays in their order starts to grow.
+def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
+    """Every interval of gains at which a run that replays measured delays in order is stable.
+
+    The delays repeat in a cycle. Their order makes windows: a gain may be unstable between two
+    that are stable, so that the set is a union of intervals.
 
     Parameters
     ----------
-    optimizer : Optimizer whose tables do not depend on the delay
+    optimizer : Optimizer whose tables do not depend on the delay, or with constant delays
+    sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
+        Each update applies the mean of the gradients of its workers.
+
+    Returns
+    -------
+    ReplayGains
+        A sequence of (low, high), learning rate times curvature. Its ``method`` is "exact" for a
+        short log (updates times longest reach up to about 160) and for a constant one. Else it is
+        "resolved": ends to 1e-9 of the growth rate's sign changes, on a scan whose ``spacing`` and
+        range are given; narrower windows may have been missed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here, or the log is too long for its delays.
+
+    References
+    ----------
+    G. Floquet, Sur les equations differentielles lineaires a coefficients periodiques, Annales
+    scientifiques de l'ENS 12 (1883), 47-88: multipliers of a period.
+    """
+    from delaystability.numerics.replayed_gains import replay_gains as replayed
+
+    return replayed(checked_optimizer(optimizer), sequence)
+
+
+def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
+    """The gain at which a run that replays measured delays in their order starts to grow.
+
+    It is the end of the first of the intervals of `replay_gains`; larger gains may be stable again.
+
+    Parameters
+    ----------
+    optimizer : Optimizer whose tables do not depend on the delay, or with constant delays
     sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
 
     Returns
     -------
     float
-        Learning rate times curvature, to about one part in a thousand.
+        Learning rate times curvature; 0 if small gains are unstable.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is not what is described here.
+    ArithmeticError
+        If no gain up to 64 times the mean threshold grows.
 
     References
     ----------
-    H. Furstenberg, H. Kesten, Products of random matrices, Annals of Mathematical Statistics 31
-    (1960), 457-469: a single run has a growth rate.
+    G. Floquet, Sur les equations differentielles lineaires a coefficients periodiques, Annales
+    scientifiques de l'ENS 12 (1883), 47-88: multipliers of a period.
     """
-    from delaystability.numerics.simulation import replay_threshold as replayed
+    from delaystability.numerics.replayed_gains import replay_threshold as replayed
 
     return replayed(checked_optimizer(optimizer), sequence)

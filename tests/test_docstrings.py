@@ -294,6 +294,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "curvature_noise": 0.0,
         "moment": "mean",
     },
+    "replay_gains": {"optimizer": ds.SGD(), "sequence": [1, 2, 3, 1, 2, 3] * 50},
     "replay_threshold": {"optimizer": ds.SGD(), "sequence": [1, 2, 3, 1, 2, 3] * 50},
     "spectral_radius": {"optimizer": ds.SGD(), "delay": 1, "gain": 0.5},
     "safe_stage_learning_rate": {

@@ -24,12 +24,9 @@ from delaystability.delays import (
 )
 from delaystability.numerics.crossings import filter_threshold
 from delaystability.numerics.loop_filter import loop_filter
+from delaystability.numerics.replayed_gains import replay_threshold
 from delaystability.numerics.second_moment import mean_square_threshold, mean_threshold
-from delaystability.numerics.simulation import (
-    almost_sure_threshold,
-    log_growth,
-    replay_threshold,
-)
+from delaystability.numerics.simulation import almost_sure_threshold, log_growth
 from tests.helpers import EPS, make
 
 SHARED = Path(os.environ.get("DELAYSTABILITY_SHARED", Path(__file__).parents[2] / "shared"))

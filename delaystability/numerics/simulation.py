@@ -1,8 +1,8 @@
 """Simulated thresholds: the loop run as it is, for many gains at once.
 
 The growth rate of one run is the limit of ``log|w_t| / t``, the largest Lyapunov exponent. Its sign
-decides almost-sure stability for random delays and curvatures, and the stability of a measured
-sequence of delays that is replayed in a cycle.
+decides almost-sure stability for random delays and curvatures. A measured sequence of delays that
+is replayed in a cycle has Floquet multipliers instead: see `replayed_gains`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,15 @@ from delaystability.numerics.loop_filter import optimizer_tables
 from delaystability.numerics.second_moment import (
     checked_curvature_noise,
     mean_square_threshold,
-    mean_threshold,
 )
 from delaystability.optimizers import Optimizer
 
-__all__ = ["SimulatedThreshold", "almost_sure_threshold", "log_growth", "replay_threshold"]
+__all__ = ["SimulatedThreshold", "almost_sure_threshold", "log_growth"]
 
 Array = NDArray[np.float64]
 
 _GAINS = 33
 _UPDATES_BETWEEN_SCALINGS = 50
-_FEWEST_REPLAYED = 20_000
 _BLOCKS = 20
 
 
@@ -127,7 +125,7 @@ def almost_sure_threshold(
     Parameters
     ----------
     optimizer, delay : see `second_moment.mean_square_threshold`
-        The probabilities of a measured delay are used; `replay_threshold` keeps its order.
+        The probabilities of a measured delay are used; `replayed_gains` keeps their order.
     curvature_noise : float, at least 0
         Curvatures are drawn from a normal distribution of this relative variance. Unlike the
         mean-square threshold, the answer depends on more than the variance.
@@ -168,44 +166,6 @@ def almost_sure_threshold(
     value = low + (high - low) * crossing / (_GAINS - 1) - found[:, crossing].mean() / slope
     error = found[:, crossing].std(ddof=1) / np.sqrt(_BLOCKS) / slope
     return SimulatedThreshold(float(value), float(error), updates, seed)
-
-
-def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
-    """Gain at which a run that replays measured delays in order, in a cycle, starts to grow.
-
-    Parameters
-    ----------
-    optimizer : Optimizer whose tables do not depend on the delay
-    sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
-        Each update applies the mean of the gradients of its workers.
-
-    Returns
-    -------
-    float
-        To about one part in a thousand: growth is measured over at least 20,000 updates.
-
-    Raises
-    ------
-    ArithmeticError
-        If no gain up to 64 times the mean threshold grows.
-    """
-    log = sequence if isinstance(sequence, MeasuredDelay) else MeasuredDelay(np.asarray(sequence))
-    cycle = log.sequence.reshape(len(log.sequence), -1)
-    passes = 1 + max(2, -(-_FEWEST_REPLAYED // len(cycle)))
-    delays = np.tile(cycle, (passes, 1))
-    start, _ = mean_threshold(optimizer, log)
-    if start == 0:
-        return 0.0
-    gains = start * np.geomspace(1 / 64, 64, 2 * _GAINS)
-    for _ in range(3):
-        rates = log_growth(optimizer, delays, gains, blocks=passes)[1:].sum(axis=0)
-        grows = np.flatnonzero(rates > 0)
-        if not grows.size:
-            raise ArithmeticError(f"no gain up to {gains[-1]} grows when the delays are replayed")
-        first = max(int(grows[0]), 1)
-        low, high = float(gains[first - 1]), float(gains[first])
-        gains = np.linspace(low, high, _GAINS)
-    return (low + high) / 2
 
 
 def _drawn(delay: Delay, updates: int, random: np.random.Generator) -> NDArray[np.int64]:

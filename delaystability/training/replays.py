@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from math import inf, log
 from typing import Any
 
 import numpy as np
 
 from delaystability.delays import Delay, MeasuredDelay
 from delaystability.dynamics import replay_threshold
+from delaystability.numerics.floquet import FloquetGrowth
+from delaystability.numerics.loop_filter import optimizer_tables
+from delaystability.numerics.periodic_loop import periodic_loop, reduced_period
+from delaystability.numerics.replayed_gains import windows_of_growth
 from delaystability.optimizer import Optimizer
 
 __all__ = ["RememberedReplays", "replay_growth", "replay_threshold_with_decay", "same_delay"]
 
 _REMEMBERED = 16  # replays
-_FEWEST_UPDATES = 10_000
-_LOWEST, _STEP, _STEPS = 1 / 16, 1.15, 80  # the gains that are tried, over that without decay
-_BISECTIONS = 12
-_LARGE = 1e100  # Iterates beyond it are scaled back.
 
 
 def same_delay(one: Delay, other: Delay) -> bool:
@@ -61,8 +60,8 @@ def replay_threshold_with_decay(
 ) -> float:
     """The gain at which a run that replays measured delays starts to grow, under weight decay.
 
-    Without shrinkage it is `delaystability.replay_threshold`. Else the first of a series of gains,
-    each 1.15 times the one before, at which `replay_growth` is positive, and then bisection.
+    The end of the first interval of stable gains. Without shrinkage it is
+    `delaystability.replay_threshold`; else the growth rate is scanned for sign changes.
 
     Parameters
     ----------
@@ -82,22 +81,15 @@ def replay_threshold_with_decay(
     if not shrinkage:
         return plain
 
-    def grows(gain: float) -> bool:
-        return replay_growth(optimizer, delay, gain, shrinkage, decoupled=decoupled) > 0
-
-    low, high = 0.0, _LOWEST * plain
-    if grows(low):
+    growth = _growth(optimizer, delay, shrinkage, decoupled)
+    if growth.rate(0.0) > 0:
         return 0.0
-    for _ in range(_STEPS):
-        if grows(high):
-            break
-        low, high = high, _STEP * high
-    else:
-        raise ArithmeticError(f"no gain up to {low} grows when the delays are replayed")
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if grows(middle) else (middle, high)
-    return (low + high) / 2
+    found = windows_of_growth(growth, plain)
+    if found.threshold == found.searched[1]:
+        raise ArithmeticError(
+            f"no gain up to {found.searched[1]} grows when the delays are replayed"
+        )
+    return found.threshold
 
 
 def replay_growth(
@@ -108,11 +100,10 @@ def replay_growth(
     *,
     decoupled: bool = False,
 ) -> float:
-    """Growth of a perturbation under replayed delays, in nats an update, by running the loop.
+    """Growth of a perturbation under replayed delays, in nats an update: its Floquet multiplier.
 
     ``w_{t+1} = w_t - u_t``, with ``u_t`` the filtered ``gain mean(w_{t-delay}) + shrinkage w_t``;
-    decoupled decay bypasses the filter. The mean is over the workers of an update. One cycle of the
-    log passes first, then as many whole ones as make 10,000 updates are measured.
+    decoupled decay bypasses the filter. The mean is over the workers of an update.
 
     Parameters
     ----------
@@ -127,41 +118,12 @@ def replay_growth(
     float
         Minus infinity where the iterate becomes exactly zero.
     """
-    cycle = delay.sequence.reshape(len(delay.sequence), -1).tolist()
-    table = optimizer.coefficients(int(delay.maximum))
-    feedback = [(int(lag), float(value)) for lag, value in table.feedback]
-    forward = [(int(lag), float(value)) for lag, value in table.feedforward]
-    longest = int(delay.maximum)
-    length = 1 + max([longest, *(lag for lag, _ in (*feedback, *forward))])
-    iterates, applied, updates = [1.0] * length, [0.0] * length, [0.0] * length
+    return _growth(optimizer, delay, shrinkage, decoupled).rate(gain)
+
+
+def _growth(
+    optimizer: Optimizer, delay: MeasuredDelay, shrinkage: float, decoupled: bool
+) -> FloquetGrowth:
     coupled, direct = (0.0, shrinkage) if decoupled else (shrinkage, 0.0)
-    passes = 1 + max(2, -(-_FEWEST_UPDATES // len(cycle)))
-    w, scaled, time, begin = 1.0, 0.0, 0, 0.0
-
-    def size() -> float:
-        return max(abs(value) for value in (w, *iterates))
-
-    for number in range(passes):
-        if number == 1:
-            if not size():
-                return -inf
-            begin = scaled + log(size())
-        for row in cycle:
-            iterates[time % length] = w
-            read = sum(iterates[(time - lag) % length] for lag in row) / len(row)
-            applied[time % length] = gain * read + coupled * w
-            u = sum(c * applied[(time - lag) % length] for lag, c in forward)
-            u += sum(c * updates[(time - lag) % length] for lag, c in feedback)
-            updates[time % length] = u
-            w = (1.0 - direct) * w - u
-            time += 1
-            if not 1 / _LARGE < abs(w) < _LARGE:
-                largest = size()
-                if not largest:
-                    return -inf
-                for ring in (iterates, applied, updates):
-                    ring[:] = [value / largest for value in ring]
-                w, scaled = w / largest, scaled + log(largest)
-    end = size()
-    measured = (passes - 1) * len(cycle)
-    return (scaled + log(end) - begin) / measured if end else -inf
+    rows, tables = reduced_period(delay), optimizer_tables(optimizer, delay)
+    return FloquetGrowth(periodic_loop(rows, [tables], coupled=coupled, direct=direct))
