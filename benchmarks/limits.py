@@ -207,6 +207,7 @@ CASES = (
         "10^5 updates, delay 1000",
         "ds.almost_sure_threshold(ds.HeavyBall(.9), 1000, curvature_noise=.1, updates=10**5)",
     ),
+    Case("replay_gains", "10^5 entries", "ds.replay_gains(ds.HeavyBall(.9), log)", _LOG),
     Case("replay_threshold", "10^5 entries", "ds.replay_threshold(ds.HeavyBall(.9), log)", _LOG),
     Case("certify", "delay 10^9, 30 digits", "ds.certify(ds.HeavyBall(.9), 10**9)"),
     Case("certify", "delay 250, 1000 digits", "ds.certify(ds.HeavyBall(.9), 250, digits=1000)"),

@@ -288,8 +288,9 @@ def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
     ReplayGains
         A sequence of (low, high), learning rate times curvature. Its ``method`` is "exact" for a
         short log (updates times longest reach up to about 160) and for a constant one. Else it is
-        "resolved": ends to 1e-9 of the growth rate's sign changes, on a scan whose ``spacing`` and
-        range are given; narrower windows may have been missed.
+        "resolved": ends to 1e-9 of the growth rate's sign changes, on a scan whose cells are
+        ``spacing`` wide (a relative 0.0005; 0.02 for long logs) where the rate came near
+        zero, and wider elsewhere; narrower windows may have been missed.
 
     Raises
     ------
@@ -300,6 +301,7 @@ def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
     ----------
     G. Floquet, Sur les equations differentielles lineaires a coefficients periodiques, Annales
     scientifiques de l'ENS 12 (1883), 47-88: multipliers of a period.
+    S. Bittanti, P. Colaneri, Periodic Systems: Filtering and Control (2009): in discrete time.
     """
     from delaystability.numerics.replayed_gains import replay_gains as replayed
 
@@ -332,6 +334,7 @@ def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
     ----------
     G. Floquet, Sur les equations differentielles lineaires a coefficients periodiques, Annales
     scientifiques de l'ENS 12 (1883), 47-88: multipliers of a period.
+    S. Bittanti, P. Colaneri, Periodic Systems: Filtering and Control (2009): in discrete time.
     """
     from delaystability.numerics.replayed_gains import replay_threshold as replayed
 

@@ -40,7 +40,7 @@ ALLOWED = {
     | {"arguments", "bounds", "dynamics", "plot", "pipelines", "stages"},
     "training": GROUND
     | {"delay_schedule", "json_data", "lanczos"}
-    | {"arguments", "bounds", "dynamics", "plot"},
+    | {"arguments", "bounds", "dynamics", "numerics", "plot"},
     "verification": GROUND
     | {"arguments", "numerics", "theory", "bounds", "validation", "plot", "output_files"},
     "translation": GROUND | {"numerics", "theory", "output_files"},

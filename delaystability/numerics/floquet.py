@@ -22,7 +22,12 @@ _WHOLE = 8  # Up to this dimension of the state the whole monodromy matrix is fo
 _DIRECTIONS = 3
 _LOGARITHM = 500.0  # A block may grow by its exponential.
 _LONGEST_BLOCK = 2048
-_FEWEST_UPDATES = 200_000  # that may be spent until the multiplier settles
+_MOST_UPDATES = 200_000  # that may be spent until the multiplier settles
+_WORK = 1_000_000  # the same, times the reach
+_ROUGH_PASSES = 4
+_LONG, _FAR = 150_000, 100  # updates of a period times reach, and reach, where scans are coarse
+_START = 50.0  # nats: more than an unfortunate start costs within a period
+_ROUGHLY = 0.01
 _SETTLED = 1e-10  # of the logarithm of the multiplier of a period
 
 
@@ -42,26 +47,42 @@ class FloquetGrowth:
         start = np.eye(self.reach) if whole else generator.standard_normal((self.reach, count))
         self._states = start
         # Where all directions are kept, one period gives every multiplier.
-        passes = 1 if whole else max(4, -(-_FEWEST_UPDATES // self.period))
-        self._passes = passes
+        self.long = self.period * self.reach > _LONG or self.reach > _FAR
+        updates = min(_MOST_UPDATES, _WORK // self.reach)
+        self._passes = 1 if whole else max(4, -(-updates // self.period))
+        # An entry of the band that stays within the states themselves is not part of the system.
+        self._outside = np.add.outer(np.arange(self.reach), np.arange(self.reach + 1)) < self.reach
+        self._outside[:, 0] = False
 
     def rate(self, gain: float) -> float:
         """``ln |largest multiplier| / period``; -inf where it vanishes."""
+        return self.rate_and_sign(gain)[0]
+
+    def rate_and_sign(self, gain: float, *, rough: bool = False) -> tuple[float, int]:
+        """The rate, and the sign of the largest multiplier: 0 where it is not real.
+
+        A rough rate may be off where multipliers are close to each other in size.
+        """
+        tolerance = _ROUGHLY if rough else _SETTLED
         from scipy.linalg import qr
 
         states, before = qr(self._states, mode="economic")[0], inf
-        found = -inf
-        for _ in range(self._passes):
+        found, sign = -inf, 0
+        for _ in range(min(self._passes, _ROUGH_PASSES) if rough else self._passes):
             after, triangle, scale = self._one_period(states, gain)
-            values = np.abs(np.linalg.eigvals((states.T @ after) @ triangle))
-            largest = float(values.max())
+            values = np.linalg.eigvals((states.T @ after) @ triangle)
+            first = values[np.argmax(np.abs(values))]
+            largest = float(abs(first))
+            sign = int(np.sign(first.real)) if first.imag == 0 else 0
             found = log(largest) + scale if largest > 0 else -inf
-            if found == -inf or abs(found - before) <= _SETTLED * max(1.0, abs(found)):
+            if found == -inf or (rough and abs(found) > _START):
+                break
+            if abs(found - before) <= tolerance * (abs(found) if rough else max(1.0, abs(found))):
                 break
             states, before = after, found
         if self._passes > 1 and np.isfinite(found):
             self._states = states
-        return found / self.period
+        return found / self.period, sign
 
     def _one_period(self, states: Array, gain: float) -> tuple[Array, Array, float]:
         """Orthonormal states after a period, and the triangular factor with its logarithm."""
@@ -72,14 +93,11 @@ class FloquetGrowth:
         growth = max(1.5, self._sizes[0] + abs(gain) * self._sizes[1])
         length = max(1, min(_LONGEST_BLOCK, int(_LOGARITHM / log(growth))))
         triangle, scale = np.eye(count), 0.0
-        # An entry of the band that stays within the states themselves is not part of the system.
-        outside = np.add.outer(np.arange(reach), np.arange(reach + 1)) < reach
-        outside[:, 0] = False
         for begin in range(0, self.period, length):
             end = min(begin + length, self.period)
             columns = slice(begin, end + reach)
             band = self._present[columns] + gain * self._read[columns]
-            band[:reach][outside] = 0.0
+            band[:reach][self._outside] = 0.0
             right = np.zeros((reach + end - begin, count), order="F")
             right[:reach] = states
             solved, _ = dtbtrs(band.T, right, uplo="L", diag="U", overwrite_b=1)

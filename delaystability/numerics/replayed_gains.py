@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -23,9 +23,13 @@ __all__ = ["ReplayGains", "replay_gains", "replay_threshold", "windows_of_growth
 
 _EXACT_DEGREE = 160  # of the polynomial whose roots are the boundaries
 _LOWEST, _HIGHEST = 1 / 64, 64.0  # of the scan, over the mean threshold
-_POINTS, _POINTS_OF_LONG_LOGS = 256, 64
-_LONG = 5_000  # updates in a period
-_ROUNDS = 6  # of halving where the growth rate bends towards zero
+_POINTS, _POINTS_OF_LONG_LOGS = 60, 24
+_FINEST, _FINEST_OF_LONG_LOGS = 5e-4, 2e-2  # relative width of cells near zero growth
+_NARROWEST = 1e-7  # where a real multiplier changes sign
+_LOGARITHM = 16.0  # of such a multiplier beside its zero
+_CAUTION, _CAUTION_OF_LONG_LOGS = 2.0, 0.5  # times the variation of the rate around a cell
+_DEEPEST = 1.0  # rates are cut here, in nats an update
+_ROUNDS = 40
 _END = 1e-11  # relative width to which an end is closed in
 
 
@@ -41,8 +45,9 @@ class ReplayGains:
         "exact": every end is a root of a polynomial with rational coefficients, and none is
         missing. "resolved": sign changes of the growth rate; see ``spacing``.
     spacing : float
-        Largest ratio minus 1 of neighbouring gains that were looked at: a narrower window may have
-        been missed. 0 where exact.
+        Relative width of the cells of gains wherever the growth rate came near zero: a narrower
+        window may have been missed. Cells are wider where the rate, measured by its variation
+        around the cell, stayed away from zero. 0 where exact.
     searched : (low, high)
         The gains that were looked at. A "resolved" set is taken as stable down to 0 and unknown
         above.
@@ -70,13 +75,15 @@ class ReplayGains:
         return self.intervals[0][1]
 
 
-def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
+def replay_gains(optimizer: Optimizer, sequence: Any, *, first: bool = False) -> ReplayGains:
     """Every interval of stable gains of a replayed log.
 
     Parameters
     ----------
     optimizer : Optimizer whose tables do not depend on the delay, or with constant delays
     sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
+    first : bool
+        Whether a scan may stop above the first interval.
     """
     log = sequence if isinstance(sequence, MeasuredDelay) else MeasuredDelay(np.asarray(sequence))
     tables = optimizer_tables(optimizer, log)
@@ -91,7 +98,7 @@ def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
     start, _ = mean_threshold(optimizer, log)
     if start == 0:
         return ReplayGains((), "resolved", 0.0, (0.0, 0.0))
-    return windows_of_growth(FloquetGrowth(loop), start)
+    return windows_of_growth(FloquetGrowth(loop), start, first=first)
 
 
 def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
@@ -102,7 +109,7 @@ def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
     ArithmeticError
         If small gains are stable and no gain up to 64 times the mean threshold grows.
     """
-    found = replay_gains(optimizer, sequence)
+    found = replay_gains(optimizer, sequence, first=True)
     if found.method == "resolved" and found.threshold == found.searched[1] > 0:
         raise ArithmeticError(
             f"no gain up to {found.searched[1]} grows when the delays are replayed"
@@ -110,29 +117,39 @@ def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
     return found.threshold
 
 
-def windows_of_growth(growth: FloquetGrowth, scale: float) -> ReplayGains:
+def windows_of_growth(growth: FloquetGrowth, scale: float, *, first: bool = False) -> ReplayGains:
     """The sign changes of the growth rate, by a scan that is refined where the rate nears zero.
 
-    Between crossings of multipliers the rate is smooth: where the lines through neighbouring
-    points would reach zero inside a cell without a sign change, the cell is halved.
+    A cell is halved where the rate varies around it by as much as it is away from zero, and where
+    the largest multiplier is real and changes sign: it passes through zero.
 
     Parameters
     ----------
     growth : FloquetGrowth
     scale : float
         A gain near the first threshold; the scan covers 1/64 to 64 times it.
+    first : bool
+        Whether the scan may stop above the first interval.
     """
-    points = _POINTS_OF_LONG_LOGS if growth.period > _LONG else _POINTS
-    gains = (scale * np.geomspace(_LOWEST, _HIGHEST, points)).tolist()
-    rates = [growth.rate(gain) for gain in gains]
-    spacing = gains[1] / gains[0] - 1
+    finest, points = _FINEST, _POINTS
+    if growth.long:
+        finest, points = _FINEST_OF_LONG_LOGS, _POINTS_OF_LONG_LOGS
+    known: dict[float, tuple[float, int]] = {}
+    limit = inf
+    for gain in (scale * np.geomspace(_LOWEST, _HIGHEST, points)).tolist():
+        known[gain] = growth.rate_and_sign(gain, rough=True)
+        if first and known[gain][0] >= 0:
+            limit = gain
+            break
     for _ in range(_ROUNDS):
-        new = [(a * b) ** 0.5 for a, b in _doubtful(gains, rates)]
+        new = [a * (b / a) ** 0.5 for a, b in _doubtful(known, growth, finest) if a < limit]
         if not new:
             break
-        known = dict(zip(gains, rates, strict=True)) | {gain: growth.rate(gain) for gain in new}
-        gains = sorted(known)
-        rates = [known[gain] for gain in gains]
+        known |= {gain: growth.rate_and_sign(gain, rough=True) for gain in new}
+        if first:
+            limit = min(gain for gain in (limit, *new) if gain == limit or known[gain][0] >= 0)
+    gains = sorted(gain for gain in known if gain <= limit)
+    rates = [known[gain][0] for gain in gains]
     ends: list[float] = [0.0] if rates[0] < 0 else []
     for (low, high), (before, after) in zip(pairwise(gains), pairwise(rates), strict=True):
         if (before < 0) != (after < 0):
@@ -140,23 +157,30 @@ def windows_of_growth(growth: FloquetGrowth, scale: float) -> ReplayGains:
     if rates[-1] < 0:
         ends.append(gains[-1])
     intervals = tuple(zip(ends[::2], ends[1::2], strict=True))
-    return ReplayGains(intervals, "resolved", spacing, (gains[0], gains[-1]))
+    return ReplayGains(intervals, "resolved", finest, (gains[0], gains[-1]))
 
 
-def _doubtful(gains: Sequence[float], rates: Sequence[float]) -> list[tuple[float, float]]:
-    """Cells without a sign change in which a line from either side would cross zero."""
-    places = np.log(gains)
-    values = np.asarray(rates)
-    with np.errstate(invalid="ignore"):
-        slopes = np.diff(values) / np.diff(places)
+def _doubtful(
+    known: dict[float, tuple[float, int]], growth: FloquetGrowth, finest: float
+) -> list[tuple[float, float]]:
+    """Cells to halve."""
+    gains = sorted(known)
+    rates = np.maximum([known[gain][0] for gain in gains], -_DEEPEST)
+    signs = [known[gain][1] for gain in gains]
     found = []
-    for cell in range(1, len(slopes) - 1):
-        before, after = values[cell], values[cell + 1]
-        width = places[cell + 1] - places[cell]
-        reached = (before + slopes[cell - 1] * width, after - slopes[cell + 1] * width)
-        same = (before < 0) == (after < 0)
-        if same and any(np.isfinite(r) and (r < 0) != (before < 0) for r in reached):
-            found.append((gains[cell], gains[cell + 1]))
+    for cell, (low, high) in enumerate(pairwise(gains)):
+        before, after = rates[cell], rates[cell + 1]
+        width, crosses = high / low - 1, (before < 0) != (after < 0)
+        near = np.ptp(rates[max(cell - 1, 0) : cell + 3])
+        least = min(abs(before), abs(after))
+        # A multiplier of e^16 is below 1 in too narrow a window around its zero.
+        passes = (
+            before > 0 and signs[cell] * signs[cell + 1] < 0 and least * growth.period < _LOGARITHM
+        )
+        caution = _CAUTION_OF_LONG_LOGS if growth.long else _CAUTION
+        doubtful = crosses or passes or least < caution * near
+        if doubtful and width > (_NARROWEST if passes else finest):
+            found.append((low, high))
     return found
 
 
@@ -167,4 +191,8 @@ def _sign_change(growth: FloquetGrowth, low: float, high: float) -> float:
         # Exactly vanishing iterates have the rate minus infinity, which no secant can use.
         return max(growth.rate(gain), -1e3)
 
+    before, after = bounded(low), bounded(high)
+    if (before < 0) == (after < 0):
+        # A rough rate had the other sign: the change is at an end of the cell.
+        return low if abs(before) < abs(after) else high
     return float(brentq(bounded, low, high, xtol=_END * low, rtol=_END))

@@ -84,7 +84,7 @@ def replay_threshold_with_decay(
     growth = _growth(optimizer, delay, shrinkage, decoupled)
     if growth.rate(0.0) > 0:
         return 0.0
-    found = windows_of_growth(growth, plain)
+    found = windows_of_growth(growth, plain, first=True)
     if found.threshold == found.searched[1]:
         raise ArithmeticError(
             f"no gain up to {found.searched[1]} grows when the delays are replayed"
