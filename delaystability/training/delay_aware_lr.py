@@ -69,7 +69,8 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
     every : int, at least 1
         After how many new delays the threshold is computed again; earlier in a young run, whenever
         the number of delays has doubled, or for a replay is four times as large. A replay takes
-        one to three seconds, the mean 5 to 70 ms, and hardly any time if all delays are the same. A
+        a tenth of a second to a few seconds, the mean 5 to 70 ms, and hardly any time if all
+        delays are the same. A
         momentum that a schedule moves in between counts as it would at the fixed mean delay.
     initial_delay : int or delay object, optional
         What is assumed before any delay is known. By default the learning rate is left alone until
