@@ -288,7 +288,7 @@ def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
     ReplayGains
         A sequence of (low, high), learning rate times curvature. Its ``method`` is "exact" for a
         short log (updates times longest reach up to about 160) and for a constant one. Else it is
-        "resolved": ends to 1e-9 of the growth rate's sign changes, on a scan whose cells are
+        "resolved": ends where the measured growth rate changes sign, on a scan whose cells are
         ``spacing`` wide (a relative 0.0005; 0.02 for long logs) where the rate came near
         zero, and wider elsewhere; narrower windows may have been missed.
 

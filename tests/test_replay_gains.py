@@ -90,6 +90,11 @@ def wrong_ends(optimizer: ds.Optimizer, log: list[int]) -> list[str]:
                 continue
             inside = slow_rate(optimizer, log, end * (1 + sign * 1e-9))
             outside = slow_rate(optimizer, log, end * (1 - sign * 1e-9))
+            if inside == outside:
+                # A rate that is flat at its end, such as 3 (a - 1)^3, is rounded to zero.
+                inside, outside = (
+                    precise_rate(optimizer, log, end * (1 + side * sign * 1e-9)) for side in (1, -1)
+                )
             if not inside < outside or inside > 1e-11 or outside < -1e-11:
                 wrong.append(f"{optimizer} {log} end {end!r}: {inside} {outside}")
     for gain in found.intervals[0][1] * np.geomspace(0.02, 20, 40) if ends else []:
