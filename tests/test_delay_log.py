@@ -79,7 +79,7 @@ def test_frequencies_are_counted(largest):
         "3.000e+00\n2e0\n0.5E1\n",
         '"delay"\n3\n2\n5\n',
         " 3\n2 \n+5\n",
-        gzip.compress(b"delay\n3\n2\n5\n"),
+        gzip.compress(b"delay\n3\n2\n5\n", mtime=0),
     ],
 )
 def test_one_column_needs_no_choice(log, content):
@@ -244,7 +244,7 @@ def test_a_choice_that_cannot_be_is_refused(log, choice, error, message):
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):
-    packed = gzip.compress(b"3\n2\n" * 9999)
+    packed = gzip.compress(b"3\n2\n" * 9999, mtime=0)
     broken = [packed[:-9], packed[:40] + b"????" + packed[44:], b"\xff\xfe\x00\x01", b"\x1f\x8b"]
     (tmp_path / "missing").mkdir()
     for number, content in enumerate(broken):
