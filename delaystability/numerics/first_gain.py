@@ -53,23 +53,28 @@ def first_gain(
     Resolved, not proved: a peak that leaves no trace in the interpolants would be missed.
     """
 
-    def excess(gain: float) -> float:
-        # In (-1/2, 1/2), and smooth where the amplification itself goes to infinity.
-        return 1 / (1 + amplification(gain)) - 0.5
+    def scaled(share: float) -> float:
+        return amplification(share * largest)
 
-    low = last
-    while excess(low) < 0.3 and low > largest * 1e-300:
+    def excess(share: float) -> float:
+        # In (-1/2, 1/2), and smooth where the amplification itself goes to infinity.
+        return 1 / (1 + scaled(share)) - 0.5
+
+    # In shares of the mean threshold: pieces of a tiny threshold would underflow.
+    end_share = last / largest
+    low = end_share
+    while excess(low) < 0.3 and low > 1e-290:
         low /= _GROWTH
     edges = [0.0, low]
-    while edges[-1] < last:
-        edges.append(min(last, edges[-1] * _GROWTH))
+    while edges[-1] < end_share:
+        edges.append(min(end_share, edges[-1] * _GROWTH))
     previous = 0.0
     for start, end in pairwise(edges):
-        for gains in _pieces(amplification, excess, start, end, largest, tolerance, deepest):
-            for gain in gains:
-                if excess(gain) <= 0:
-                    return _located(excess, previous, gain)
-                previous = gain
+        for shares in _pieces(scaled, excess, start, end, 1.0, tolerance, deepest):
+            for share in shares:
+                if excess(share) <= 0:
+                    return largest * _located(excess, previous, share)
+                previous = share
     return largest
 
 
@@ -117,7 +122,9 @@ def _extrema(curve: Chebyshev, excess: Callable[[float], float], largest: float)
     low, high = curve.domain
     share = Chebyshev([(low + high) / 2, (high - low) / 2], domain=[low, high]) / largest
     difference = (1 - share) - share * curve
-    roots = difference.deriv().roots()
+    slope = difference.deriv()
+    # What rounding hides is left out: a division by it may overflow.
+    roots = slope.trim(_EPS / 16 * float(np.abs(slope.coef).max())).roots()
     inside = np.sort(roots.real[np.abs(roots.imag) < 1e-6 * (high - low)])
     inside = inside[(low < inside) & (inside < high)]
     nodes = np.linspace(low, high, 2 * _DEGREE + 1)
