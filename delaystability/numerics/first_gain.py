@@ -70,7 +70,7 @@ def first_gain(
         edges.append(min(end_share, edges[-1] * _GROWTH))
     previous = 0.0
     for start, end in pairwise(edges):
-        for shares in _pieces(scaled, excess, start, end, 1.0, tolerance, deepest):
+        for shares in _pieces(scaled, excess, start, end, tolerance, deepest):
             for share in shares:
                 if excess(share) <= 0:
                     return largest * _located(excess, previous, share)
@@ -79,7 +79,7 @@ def first_gain(
 
 
 def _located(excess: Callable[[float], float], low: float, high: float) -> float:
-    """The gain between ``low``, with positive excess or 0, and ``high`` where it is 0."""
+    """The share between ``low``, with positive excess or 0, and ``high`` where it is 0."""
     if low == 0:
         low = high / _GROWTH
         while excess(low) <= 0:
@@ -92,16 +92,15 @@ def _pieces(
     excess: Callable[[float], float],
     start: float,
     end: float,
-    largest: float,
     tolerance: float,
     deepest: int,
 ) -> Iterator[Array]:
-    """Gains in increasing order, between neighbours of which the excess is monotone."""
+    """Increasing shares of the mean threshold; between neighbours the excess is monotone."""
     pieces = [(start, end, 0)]
     while pieces:
         low, high, depth = pieces.pop()
         curve = Chebyshev.interpolate(
-            lambda gains: np.array([_regular(amplification, gain, largest) for gain in gains]),
+            lambda shares: np.array([_regular(amplification, share) for share in shares]),
             _DEGREE,
             domain=[low, high],
         )
@@ -110,17 +109,17 @@ def _pieces(
             middle = (low + high) / 2
             pieces += [(middle, high, depth + 1), (low, middle, depth + 1)]
             continue
-        yield _extrema(curve, excess, largest)
+        yield _extrema(curve, excess)
 
 
-def _regular(amplification: Callable[[float], float], gain: float, largest: float) -> float:
-    return amplification(gain) * (largest - gain) / gain
+def _regular(amplification: Callable[[float], float], share: float) -> float:
+    return amplification(share) * (1 - share) / share
 
 
-def _extrema(curve: Chebyshev, excess: Callable[[float], float], largest: float) -> Array:
+def _extrema(curve: Chebyshev, excess: Callable[[float], float]) -> Array:
     """The extrema of the excess inside this piece, polished where they matter, and its end."""
     low, high = curve.domain
-    share = Chebyshev([(low + high) / 2, (high - low) / 2], domain=[low, high]) / largest
+    share = Chebyshev([(low + high) / 2, (high - low) / 2], domain=[low, high])
     difference = (1 - share) - share * curve
     slope = difference.deriv()
     # What rounding hides is left out: a division by it may overflow.
@@ -128,20 +127,20 @@ def _extrema(curve: Chebyshev, excess: Callable[[float], float], largest: float)
     inside = np.sort(roots.real[np.abs(roots.imag) < 1e-6 * (high - low)])
     inside = inside[(low < inside) & (inside < high)]
     nodes = np.linspace(low, high, 2 * _DEGREE + 1)
-    gains, doubtful = [], 1e-6 * float(np.abs(difference.coef).max())
-    for gain in inside:
-        if difference(gain) > doubtful:
+    shares, doubtful = [], 1e-6 * float(np.abs(difference.coef).max())
+    for at in inside:
+        if difference(at) > doubtful:
             continue
-        if difference(gain) > -doubtful:
+        if difference(at) > -doubtful:
             step = (high - low) * 1e-3
             near = minimize_scalar(
                 excess,
-                bounds=(max(low, gain - step), min(high, gain + step)),
+                bounds=(max(low, at - step), min(high, at + step)),
                 method="bounded",
-                options={"xatol": 1e-9 * gain},
+                options={"xatol": 1e-9 * at},
             )
-            gain = float(near.x)
-        gains.append(gain)
+            at = float(near.x)
+        shares.append(at)
     signs = difference(nodes)
     changes = nodes[1:][(signs[1:] <= 0) & (signs[:-1] > 0)]
-    return np.array(sorted({*map(float, gains), *map(float, changes), float(high)}))
+    return np.array(sorted({*map(float, shares), *map(float, changes), float(high)}))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from delaystability.numerics.circle_proof import UndecidedError
 from delaystability.numerics.exact_loop import ExactLoop
+from delaystability.numerics.loop_newton import newton
 from delaystability.numerics.outside_count import count_outside
 from delaystability.numerics.radius_proof import prove_dominance
 from delaystability.numerics.split_loop import SplitLoop
@@ -27,8 +28,6 @@ def searched_root(loop: SplitLoop | None, exact: ExactLoop) -> complex:
     ArithmeticError
         If no root is found that the counts allow.
     """
-    from delaystability.numerics.spectrum import newton
-
     if loop is None:
         return _sampled(exact)
     low, high = _bracket(loop)

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.delays import delay_array
+from delaystability.numerics.loop_newton import MOST_STEPS, newton
 from delaystability.numerics.outside_count import count_outside, table_roots
 from delaystability.numerics.split_loop import SplitLoop, split_loop
 from delaystability.numerics.threshold import threshold_array
 from delaystability.optimizer import Optimizer, scalar_optimizers
 
-__all__ = ["count_margin", "dominant_roots", "log_spectral_radius", "newton"]
+__all__ = ["count_margin", "dominant_roots", "log_spectral_radius"]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complexfloating[Any, Any]]
@@ -30,7 +31,6 @@ _DENSE_DEGREE = 32
 _CERTIFIED_DEGREE = 200
 """Up to here all roots are enclosed within a second where floats do not settle the largest one."""
 _BLOCK = 4096
-_NEWTON_STEPS = 60
 _FEW_STEPS = 12
 _SETTLED = 1e-11
 """In units of the distance between neighbouring roots."""
@@ -189,7 +189,7 @@ def _trusted_in_turn(loop: SplitLoop, starts: Complex) -> Complex:
     found = _trusted(loop, starts[:, :3], _FEW_STEPS)
     rest = np.flatnonzero(np.isnan(found))
     if rest.size:
-        found[rest] = _trusted(loop.rows(rest), starts[rest], _NEWTON_STEPS)
+        found[rest] = _trusted(loop.rows(rest), starts[rest], MOST_STEPS)
     return found
 
 
@@ -222,26 +222,3 @@ def _errors(loop: SplitLoop, root: Complex) -> tuple[Array, NDArray[np.bool_]]:
     terms = terms + np.abs(loop.far_slope(root) / loop.far(root))
     error = (loop.rounding(root) + np.abs(loop.mismatch(root))) / slope
     return error, slope < _DOUBLE * terms
-
-
-def newton(
-    loop: SplitLoop, starts: Complex, steps: int = _NEWTON_STEPS
-) -> tuple[Complex, NDArray[np.bool_]]:
-    """Roots in zeta from these starts, (loops, starts), in the upper half plane; which settled."""
-    zeta: Any = starts
-    longest = 1 / (loop.delay + 1)
-    with np.errstate(all="ignore"):
-        for _ in range(steps):
-            step = loop.mismatch(zeta) / loop.slope(zeta)
-            length = np.abs(step)
-            # No step is longer than the distance between neighbouring branches.
-            zeta = zeta - step * np.minimum(1, longest / length)
-            if np.all(~(length > 1e-13 * np.abs(zeta))):
-                break
-        # Only what is beyond pi is turned back: that would round small angles.
-        turn = np.abs(zeta.imag)
-        turned = np.where(turn > np.pi, np.abs(np.mod(turn + np.pi, 2 * np.pi) - np.pi), turn)
-        zeta = zeta.real + 1j * turned
-        value = loop.mismatch(zeta)
-        settled = np.abs(value) < 1e-7 + 16 * loop.rounding(zeta)
-    return zeta, settled

@@ -12,7 +12,6 @@ from delaystability.numerics.delayed_pole import delayed_pole_threshold
 from delaystability.numerics.double_double import DoubleDouble
 from delaystability.numerics.exact_tables import plain_optimizer, with_parameters
 from delaystability.numerics.lone_pole import lone_pole_threshold, no_pole_threshold
-from delaystability.numerics.one_pole import one_pole_threshold
 from delaystability.numerics.replaced import everywhere
 from delaystability.numerics.simple_crossing import simple_crossing
 from delaystability.optimizers import Coefficients, LinearOptimizer, Optimizer
@@ -140,6 +139,9 @@ def _one_pole_thresholds(optimizer: Optimizer, delay: Any, momentum: Any) -> tup
     threshold, angle, holds = simple_crossing(*entries)
     if everywhere(holds):
         return threshold, angle
+    # Only what is not the usual case waits for it.
+    from delaystability.numerics.one_pole import one_pole_threshold
+
     if not isinstance(delay, np.ndarray):
         b0, b1 = _zero_table(_doubled(optimizer, delay), DoubleDouble(0.0))
         threshold, angle = one_pole_threshold(np.array([delay]), np.array([momentum]), b0, b1)
