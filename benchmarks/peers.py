@@ -13,8 +13,8 @@ from typing import Any
 import mpmath
 import numpy as np
 
+from delaystability.model.catalogue import Optimizer
 from delaystability.numerics.characteristic import characteristic_coefficients
-from delaystability.optimizers import Optimizer
 
 __all__ = ["PEERS", "STEPS", "Peer", "control_margin"]
 

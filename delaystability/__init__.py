@@ -12,7 +12,26 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from delaystability.bounds import (
+from delaystability.model.catalogue import (
+    CATALOGUE,
+    SGD,
+    EMAMomentum,
+    HeavyBall,
+    LinearOptimizer,
+    Nesterov,
+    Optimizer,
+    ShiftedMomentum,
+    SpikeCompensation,
+    WeightPrediction,
+)
+from delaystability.model.delays import (
+    Delay,
+    FixedDelay,
+    GeometricDelay,
+    MeasuredDelay,
+    RandomDelay,
+)
+from delaystability.questions.bounds import (
     LearningRateWarning,
     StabilityWarning,
     adjust_learning_rate,
@@ -21,14 +40,7 @@ from delaystability.bounds import (
     max_sharpness,
     stability_threshold,
 )
-from delaystability.delays import (
-    Delay,
-    FixedDelay,
-    GeometricDelay,
-    MeasuredDelay,
-    RandomDelay,
-)
-from delaystability.dynamics import (
+from delaystability.questions.dynamics import (
     almost_sure_threshold,
     crossings,
     escape_rate,
@@ -41,31 +53,19 @@ from delaystability.dynamics import (
     stable_gains,
     stationary_variance,
 )
-from delaystability.optimizers import (
-    CATALOGUE,
-    SGD,
-    EMAMomentum,
-    HeavyBall,
-    LinearOptimizer,
-    Nesterov,
-    Optimizer,
-    ShiftedMomentum,
-    SpikeCompensation,
-    WeightPrediction,
-)
 
 if TYPE_CHECKING:
     from delaystability import plot
-    from delaystability.numerics.certificate import Certificate, certify
-    from delaystability.numerics.circle_proof import UndecidedError
-    from delaystability.pipelines import (
+    from delaystability.model.pipelines import (
         GPipe,
         PipeDream,
         PipeDream2BW,
         PipelinedBackpropagation,
         PipelineSchedule,
     )
-    from delaystability.stages import (
+    from delaystability.numerics.certificate import Certificate, certify
+    from delaystability.numerics.circle_proof import UndecidedError
+    from delaystability.questions.stages import (
         safe_stage_learning_rate,
         stage_sharpness,
         stage_spectral_radius,
@@ -141,21 +141,21 @@ _LOADED_WHEN_USED = {
     "DelayAwareLR": "delaystability.training.delay_aware_lr",
     "DelayedOptimizer": "delaystability.training.delayed_optimizer",
     "Derivation": "delaystability.theory.derivation",
-    "GPipe": "delaystability.pipelines",
-    "PipeDream": "delaystability.pipelines",
-    "PipeDream2BW": "delaystability.pipelines",
-    "PipelineSchedule": "delaystability.pipelines",
-    "PipelinedBackpropagation": "delaystability.pipelines",
+    "GPipe": "delaystability.model.pipelines",
+    "PipeDream": "delaystability.model.pipelines",
+    "PipeDream2BW": "delaystability.model.pipelines",
+    "PipelineSchedule": "delaystability.model.pipelines",
+    "PipelinedBackpropagation": "delaystability.model.pipelines",
     "StabilityMonitor": "delaystability.training.stability_monitor",
     "UndecidedError": "delaystability.numerics.circle_proof",
     "all_derivations": "delaystability.theory.derive",
     "certify": "delaystability.numerics.certificate",
     "derive": "delaystability.theory.derive",
     "export": "delaystability.translation.export",
-    "safe_stage_learning_rate": "delaystability.stages",
-    "stage_sharpness": "delaystability.stages",
-    "stage_spectral_radius": "delaystability.stages",
-    "stage_threshold": "delaystability.stages",
+    "safe_stage_learning_rate": "delaystability.questions.stages",
+    "stage_sharpness": "delaystability.questions.stages",
+    "stage_spectral_radius": "delaystability.questions.stages",
+    "stage_threshold": "delaystability.questions.stages",
 }
 
 

@@ -6,8 +6,8 @@ import mpmath
 import numpy as np
 from scipy.optimize import brentq
 
+from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.numerics.characteristic import characteristic_coefficients
-from delaystability.optimizers import CATALOGUE, Optimizer
 
 EPS = np.finfo(float).eps
 WITH_MOMENTUM = [name for name in CATALOGUE if name != "sgd"]

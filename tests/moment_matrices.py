@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import brentq
 
-from delaystability.delays import Delay, FixedDelay, RandomDelay
+from delaystability.model.catalogue import CATALOGUE, Optimizer
+from delaystability.model.delays import Delay, FixedDelay, RandomDelay
 from delaystability.numerics.characteristic import dense_tables
-from delaystability.optimizers import CATALOGUE, Optimizer
 from tests.helpers import EPS, make
 
 

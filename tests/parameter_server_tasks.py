@@ -13,13 +13,14 @@ import numpy as np
 import torch
 
 import delaystability as ds
-from delaystability.validation.parameter_server.channel import FramedSocket
-from delaystability.validation.parameter_server.crew import Crew
-from delaystability.validation.parameter_server.ledger import Entry
-from delaystability.validation.parameter_server.refusals import Refusals
-from delaystability.validation.parameter_server.tasks import Task, sample_rows
-from delaystability.validation.parameter_server.transport import WorkerLink
-from delaystability.validation.parameter_server.worker import compute, layout_of
+from delaystability.server.channel import FramedSocket
+from delaystability.server.crew import Crew
+from delaystability.server.ledger import Entry
+from delaystability.server.refusals import Refusals
+from delaystability.server.task import Task
+from delaystability.server.transport import WorkerLink
+from delaystability.server.worker import compute, layout_of
+from delaystability.validation.problem_task import sample_rows
 
 SIZE, SAMPLES = 6, 40
 START = torch.linspace(1.0, 2.0, SIZE, dtype=torch.float64)

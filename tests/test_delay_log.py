@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.delay_log.text_file import _plain_numbers, read_log
-from delaystability.delays import MeasuredDelay
+from delaystability.model.delay_log.text_file import _plain_numbers, read_log
+from delaystability.model.delays import MeasuredDelay
 from tests.edits import edited
 
 
@@ -264,7 +264,7 @@ def slow_log(text: str, column: int) -> list[int]:
 def test_pieces_are_read_as_line_by_line(tmp_path, width, monkeypatch):
     random = np.random.default_rng(1)
     for chunk in (7, 64, 1 << 20):
-        monkeypatch.setattr("delaystability.delay_log.text_file._CHUNK", chunk)
+        monkeypatch.setattr("delaystability.model.delay_log.text_file._CHUNK", chunk)
         for ending in ("", ".0"):
             rows = random.integers(0, 10 ** (5 if chunk > 20 else 1), (300, width))
             text = "".join(",".join(f"{v}{ending}" for v in row) + "\r\n" for row in rows)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.delays import delay_array
+from delaystability.model.delays import delay_array
 
 
 @pytest.mark.parametrize("delay", [4, np.int8(4), np.uint64(4), 4.0, ds.FixedDelay(4)])

@@ -14,42 +14,30 @@ import delaystability as ds
 PACKAGE = Path(ds.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# What each part may import of the package, besides itself.
-GROUND = {"optimizer", "optimizers", "delays"}
-ALLOWED = {
-    "optimizer": set(),
-    "optimizers": {"optimizer"},
-    "delay_log": set(),
-    "output_files": set(),
-    "delays": {"delay_log"},
-    "delay_schedule": {"delays"},
-    "json_data": set(),
-    "numerics": GROUND,
-    "theory": GROUND | {"output_files"},
-    "arguments": GROUND,
-    "lanczos": {"arguments"},
-    "bounds": GROUND | {"arguments", "numerics"},
-    "spectra": GROUND | {"arguments", "numerics"},
-    "dynamics": GROUND | {"arguments", "numerics", "spectra"},
-    "pipelines": set(),
-    "stages": GROUND | {"arguments", "bounds", "numerics", "pipelines"},
-    "plot": GROUND | {"arguments", "bounds", "dynamics", "numerics", "output_files"},
-    "doctor": GROUND | {"bounds", "numerics", "theory"},
-    "validation": GROUND
-    | {"delay_schedule", "json_data", "lanczos", "output_files"}
-    | {"arguments", "bounds", "dynamics", "plot", "pipelines", "stages"},
-    "training": GROUND
-    | {"delay_schedule", "json_data", "lanczos"}
-    | {"arguments", "bounds", "dynamics", "numerics", "plot"},
-    "verification": GROUND
-    | {"arguments", "numerics", "theory", "bounds", "validation", "plot", "output_files"},
-    "translation": GROUND | {"numerics", "theory", "output_files"},
-    "terminal": set(),
-    "cli": GROUND
-    | {"dynamics"}
-    | {"arguments", "bounds", "numerics", "theory", "translation"}
-    | {"validation", "verification", "terminal", "plot", "doctor", "pipelines", "stages"}
-    | {"output_files"},
+# What each room may import of the package, besides itself.
+ALLOWED: dict[str, set[str]] = {
+    "model": set(),
+    "files": set(),
+    "numerics": {"model"},
+    "theory": {"model", "files"},
+    "questions": {"model", "numerics"},
+    "plot": {"model", "files", "numerics", "questions"},
+    "translation": {"model", "files", "numerics", "theory"},
+    "training": {"model", "files", "numerics", "questions", "plot"},
+    "server": {"model"},
+    "validation": {"model", "files", "numerics", "questions", "plot", "server"},
+    "verification": {"model", "files", "numerics", "theory", "questions", "plot", "validation"},
+    "cli": {
+        "model",
+        "files",
+        "numerics",
+        "theory",
+        "questions",
+        "plot",
+        "translation",
+        "validation",
+        "verification",
+    },
 }
 
 

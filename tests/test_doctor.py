@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import delaystability as ds
-from delaystability import bounds, doctor
 from delaystability.cli import app
+from delaystability.questions import bounds
+from delaystability.verification import installation as doctor
 
 
 def run(*arguments: str):
@@ -105,7 +106,7 @@ def test_a_wrong_core_fails_and_says_where(monkeypatch):
 def test_a_core_package_that_does_not_load_fails():
     code = (
         "import sys; sys.modules['flint'] = None\n"
-        "from delaystability.doctor import self_checks\n"
+        "from delaystability.verification.installation import self_checks\n"
         "print([(check.name, check.ok, 'flint' in check.detail) for check in self_checks()][:2])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -19,8 +19,8 @@ pytest.importorskip("matplotlib")
 import torch
 
 import delaystability as ds
-from delaystability.optimizer import steady_gain
-from delaystability.output_files import MANIFEST
+from delaystability.files.output_files import MANIFEST
+from delaystability.model.optimizer import steady_gain
 from delaystability.validation.data import digits
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.experiment import run_experiment

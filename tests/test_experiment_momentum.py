@@ -13,7 +13,7 @@ pytest.importorskip("joblib")
 pytest.importorskip("matplotlib")
 
 import delaystability as ds
-from delaystability.optimizer import steady_gain
+from delaystability.model.optimizer import steady_gain
 from delaystability.validation.experiments import load_experiment
 from delaystability.validation.experiments.momentum import (
     EXPERIMENT,

@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 import torch
 
 import delaystability as ds
-from delaystability.stages import stage_sharpness
+from delaystability.questions.stages import stage_sharpness
 from delaystability.validation.experiments import load_experiment, pipeline
 from delaystability.validation.experiments.near_minimum import START
 from delaystability.validation.experiments.pipeline import EXPERIMENT, SIZES, chunks

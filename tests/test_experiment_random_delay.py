@@ -13,7 +13,7 @@ pytest.importorskip("joblib")
 pytest.importorskip("matplotlib")
 
 import delaystability as ds
-from delaystability.delay_schedule import delay_sequence
+from delaystability.model.delay_schedule import delay_sequence
 from delaystability.validation.experiments import load_experiment, random_delay
 from delaystability.validation.experiments.near_minimum import log_distances, trained_minimum
 from delaystability.validation.experiments.random_delay import (

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.optimizers import optimizer_from_name
+from delaystability.model.catalogue import optimizer_from_name
 from tests.explorer_page import FOLDER
 from tests.explorer_page import browser_fixture as browser_fixture
 from tests.explorer_page import visit_fixture as visit_fixture

@@ -8,7 +8,7 @@ from tests.tools.mutation import PARTS, ROOT, mutants, passes
 
 
 def test_each_mutant_is_one_small_fault_in_code_that_still_parses():
-    file = "delaystability/arguments.py"
+    file = "delaystability/model/arguments.py"
     found = mutants(file)
     original = ast.unparse(ast.parse((ROOT / file).read_text()))
     assert len(found) > 20

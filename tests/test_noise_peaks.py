@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.delays import Delay, FixedDelay, RandomDelay
+from delaystability.model.delays import Delay, FixedDelay, RandomDelay
+from delaystability.model.optimizer import Optimizer
 from delaystability.numerics import second_moment
 from delaystability.numerics.first_gain import first_gain
-from delaystability.optimizer import Optimizer
 from tests.moment_matrices import step_matrices
 
 PEAKED = ds.LinearOptimizer({1: 0.94, 2: -0.495}, {0: 0.74, 1: -0.27, 2: 0.29})

@@ -15,9 +15,9 @@ import pytest
 from scipy.optimize import brentq
 
 import delaystability as ds
+from delaystability.model.optimizer import Coefficients, Term
 from delaystability.numerics.one_pole import one_pole_threshold
 from delaystability.numerics.threshold import threshold_array
-from delaystability.optimizer import Coefficients, Term
 from tests.helpers import EPS, threshold_by_roots
 
 LONGEST = 2**53

@@ -11,7 +11,7 @@ import sympy
 import torch
 
 import delaystability as ds
-from delaystability.optimizers import optimizer_from_name
+from delaystability.model.catalogue import optimizer_from_name
 from tests.helpers import WITH_MOMENTUM
 
 TABLES = {

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from delaystability.cli import app
-from delaystability.output_files import (
+from delaystability.files.output_files import (
     MANIFEST,
     checked_file,
     checked_folder,
@@ -356,7 +356,7 @@ def test_a_picture_of_python_is_replaced_whole_or_not_at_all(tmp_path: Path) -> 
 @pytest.mark.slow
 def test_two_commands_at_a_time_write_into_one_folder(tmp_path: Path) -> None:
     code = (
-        "import sys; from delaystability.output_files import write_files\n"
+        "import sys; from delaystability.files.output_files import write_files\n"
         "folder, name = sys.argv[1:]\n"
         "for k in range(40): write_files(folder, {f'{name}{k}': 'x', name: str(k)})"
     )

@@ -13,12 +13,12 @@ pytest.importorskip("torch")
 import torch
 
 import delaystability as ds
-from delaystability.validation.parameter_server.checkpoint import (
+from delaystability.server.checkpoint import (
     CHECKPOINT,
     load_checkpoint,
     save_checkpoint,
 )
-from delaystability.validation.parameter_server.ledger import (
+from delaystability.server.ledger import (
     DELAYS,
     LEDGER,
     Entry,
@@ -28,9 +28,9 @@ from delaystability.validation.parameter_server.ledger import (
     read_ledger,
     worker_time_left,
 )
-from delaystability.validation.parameter_server.server import ParameterServer
-from delaystability.validation.parameter_server.tasks import ProblemTask, sample_rows
-from delaystability.validation.parameter_server.update_rule import checked_rule
+from delaystability.server.server import ParameterServer
+from delaystability.server.update_rule import checked_rule
+from delaystability.validation.problem_task import ProblemTask, sample_rows
 from tests.helpers import EPS
 
 SIZE = 5

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import delaystability as ds
 from delaystability.cli import app
+from delaystability.server.run import WorkersGoneError
 from delaystability.validation.experiments import load_experiment, parameter_server
 from delaystability.validation.experiments.parameter_server import (
     EXPERIMENT,
@@ -39,7 +40,6 @@ from delaystability.validation.experiments.parameter_server_problems import (
 )
 from delaystability.validation.experiments.parameter_server_verdict import judge
 from delaystability.validation.experiments.random_delay import parameter_server_log
-from delaystability.validation.parameter_server.run import WorkersGoneError
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, canonical
 from tests.helpers import EPS
 

@@ -20,14 +20,14 @@ pytest.importorskip("torch")
 import torch
 
 import delaystability as ds
-from delaystability.validation.parameter_server.checkpoint import (
+from delaystability.server.checkpoint import (
     CHECKPOINT,
     load_checkpoint,
     save_checkpoint,
 )
-from delaystability.validation.parameter_server.ledger import DELAYS, LEDGER, read_ledger
-from delaystability.validation.parameter_server.run import Record
-from delaystability.validation.parameter_server.server import ParameterServer
+from delaystability.server.ledger import DELAYS, LEDGER, read_ledger
+from delaystability.server.run import Record
+from delaystability.server.server import ParameterServer
 
 START = torch.linspace(1.0, 2.0, 5, dtype=torch.float64)
 FILES = (DELAYS, LEDGER, CHECKPOINT)

@@ -19,13 +19,13 @@ import pytest
 
 pytest.importorskip("torch")
 
-from delaystability.validation.parameter_server.channel import GONE
-from delaystability.validation.parameter_server.joining import (
+from delaystability.server.channel import GONE
+from delaystability.server.joining import (
     SECRET_VARIABLE,
     Meeting,
     meeting_of,
 )
-from delaystability.validation.parameter_server.private_folder import (
+from delaystability.server.private_folder import (
     PrivateFolder,
     is_private,
     remove_dead_folders,
@@ -253,7 +253,7 @@ def test_the_server_listens_at_its_address_only():
 
 HOLD = """
 import sys, time
-from delaystability.validation.parameter_server.private_folder import PrivateFolder
+from delaystability.server.private_folder import PrivateFolder
 import tempfile; tempfile.tempdir = sys.argv[1]
 folder = PrivateFolder("dead"); folder.make()
 (folder.path / "secret").write_bytes(b"x"); print(folder.path, flush=True); time.sleep(600)

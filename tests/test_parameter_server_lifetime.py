@@ -19,15 +19,15 @@ pytest.importorskip("psutil")
 import psutil
 
 import delaystability as ds
-from delaystability.validation.parameter_server.checkpoint import load_checkpoint
-from delaystability.validation.parameter_server.crew import Crew
-from delaystability.validation.parameter_server.ledger import (
+from delaystability.server.checkpoint import load_checkpoint
+from delaystability.server.crew import Crew
+from delaystability.server.ledger import (
     DELAYS,
     LEDGER,
     faults,
     read_ledger,
 )
-from delaystability.validation.parameter_server.run import WorkersGoneError
+from delaystability.server.run import WorkersGoneError
 from tests.parameter_server_tasks import START, Regression, delivered
 
 pytestmark = pytest.mark.slow
@@ -179,7 +179,7 @@ def test_the_same_program_runs_under_torchrun(tmp_path):
     ],
 )
 def test_bad_options_are_refused_in_one_line(options, message, tmp_path, capsys):
-    from delaystability.validation.parameter_server.__main__ import main
+    from delaystability.server.__main__ import main
 
     assert main([str(tmp_path), "--workers", "1", *options]) == 2
     assert capsys.readouterr().err == f"error: {message}\n"

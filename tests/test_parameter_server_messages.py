@@ -18,8 +18,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from delaystability.validation.parameter_server.channel import GONE, FramedSocket, SealedSocket
-from delaystability.validation.parameter_server.messages import (
+from delaystability.server.channel import GONE, FramedSocket, SealedSocket
+from delaystability.server.messages import (
     HEADER_BYTES,
     Header,
     Kind,
@@ -27,8 +27,8 @@ from delaystability.validation.parameter_server.messages import (
     encode,
     read_values,
 )
-from delaystability.validation.parameter_server.refusals import MOST_IN_A_ROW, Refusals
-from delaystability.validation.parameter_server.transport import Arrival, Layout, ServerLink
+from delaystability.server.refusals import MOST_IN_A_ROW, Refusals
+from delaystability.server.transport import Arrival, Layout, ServerLink
 
 LAYOUT = Layout((5, 2), torch.float64)
 VALUES = torch.linspace(-1, 1, 5, dtype=torch.float64)

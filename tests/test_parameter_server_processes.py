@@ -14,8 +14,8 @@ pytest.importorskip("torch")
 import torch
 
 import delaystability as ds
-from delaystability.validation.parameter_server.crew import Crew
-from delaystability.validation.parameter_server.ledger import (
+from delaystability.server.crew import Crew
+from delaystability.server.ledger import (
     DELAYS,
     LEDGER,
     faults,

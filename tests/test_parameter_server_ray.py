@@ -10,8 +10,8 @@ pytest.importorskip("ray")
 import ray
 
 import delaystability as ds
-from delaystability.validation.parameter_server.ledger import faults, worker_time_left
-from delaystability.validation.parameter_server.ray_adapter import train_with_ray
+from delaystability.server.ledger import faults, worker_time_left
+from delaystability.server.ray_adapter import train_with_ray
 from tests.parameter_server_tasks import START, Regression, delivered
 
 

@@ -18,10 +18,10 @@ import psutil
 import torch
 
 import delaystability as ds
-from delaystability.validation.parameter_server.checkpoint import load_checkpoint
-from delaystability.validation.parameter_server.crew import Crew
-from delaystability.validation.parameter_server.ledger import LEDGER, faults, read_ledger
-from delaystability.validation.parameter_server.run import WorkersGoneError
+from delaystability.server.checkpoint import load_checkpoint
+from delaystability.server.crew import Crew
+from delaystability.server.ledger import LEDGER, faults, read_ledger
+from delaystability.server.run import WorkersGoneError
 from tests.parameter_server_tasks import (
     SIZE,
     START,

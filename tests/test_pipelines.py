@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import delaystability as ds
 from delaystability.cli.pipeline import pipeline
-from delaystability.pipelines import (
+from delaystability.model.pipelines import (
     SCHEDULES,
     GPipe,
     PipeDream,
@@ -19,7 +19,7 @@ from delaystability.pipelines import (
     PipelinedBackpropagation,
     schedule_from_name,
 )
-from delaystability.stages import safe_stage_learning_rate
+from delaystability.questions.stages import safe_stage_learning_rate
 
 
 def test_the_delays_are_those_of_the_papers():

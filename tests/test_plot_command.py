@@ -19,7 +19,7 @@ import numpy as np
 import delaystability as ds
 import delaystability.plot
 from delaystability.cli import app
-from delaystability.output_files import MANIFEST
+from delaystability.files.output_files import MANIFEST
 from tests.test_plot import EDGE, escape_file
 
 START = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 import delaystability as ds
-from delaystability.delays import (
+from delaystability.model.delays import (
     Delay,
     FixedDelay,
     GeometricDelay,

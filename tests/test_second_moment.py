@@ -12,7 +12,8 @@ from scipy.linalg import solve_discrete_lyapunov
 from scipy.sparse.linalg import LinearOperator, eigs
 
 import delaystability as ds
-from delaystability.delays import Delay, FixedDelay, GeometricDelay, RandomDelay, as_delay
+from delaystability.model.catalogue import CATALOGUE, Optimizer
+from delaystability.model.delays import Delay, FixedDelay, GeometricDelay, RandomDelay, as_delay
 from delaystability.numerics import second_moment
 from delaystability.numerics.characteristic import characteristic_coefficients, dense_tables
 from delaystability.numerics.noise_loop import NoiseLoop
@@ -22,7 +23,6 @@ from delaystability.numerics.second_moment import (
     noise_amplification,
     stationary_variance,
 )
-from delaystability.optimizers import CATALOGUE, Optimizer
 from tests.helpers import EPS, make
 from tests.moment_matrices import (
     kronecker_matrix,

@@ -7,10 +7,14 @@ import pytest
 from scipy.optimize import linprog
 
 import delaystability as ds
+from delaystability.model.pipelines import PipeDream, PipeDream2BW
 from delaystability.numerics.stage_bound import safe_rate, smallest_rate_at
 from delaystability.numerics.stage_filter import StageFilter
-from delaystability.pipelines import PipeDream, PipeDream2BW
-from delaystability.stages import safe_stage_learning_rate, stage_sharpness, stage_threshold
+from delaystability.questions.stages import (
+    safe_stage_learning_rate,
+    stage_sharpness,
+    stage_threshold,
+)
 
 OPTIMIZERS = [
     ds.SGD(),

@@ -9,9 +9,9 @@ import pytest
 import sympy
 
 import delaystability as ds
+from delaystability.model.pipelines import PipeDream, PipelinedBackpropagation
 from delaystability.numerics.stage_products import compressed_hessian
-from delaystability.pipelines import PipeDream, PipelinedBackpropagation
-from delaystability.stages import stage_sharpness, stage_spectral_radius, stage_threshold
+from delaystability.questions.stages import stage_sharpness, stage_spectral_radius, stage_threshold
 
 OPTIMIZERS = [
     ds.SGD(),

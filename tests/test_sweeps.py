@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("joblib")
 pytest.importorskip("threadpoolctl")
 
-from delaystability.json_data import plain
+from delaystability.files.json_data import plain
 from delaystability.validation.sweeps.run import SweepError, run_sweep
 from delaystability.validation.sweeps.store import Store, read_trials
 from delaystability.validation.sweeps.trial import Chunk, Trial, canonical

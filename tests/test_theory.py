@@ -293,7 +293,7 @@ def test_derive_takes_names_classes_and_instances():
 def test_a_new_optimizer_of_the_catalogue_is_derived_without_another_file(monkeypatch):
     from dataclasses import dataclass
 
-    from delaystability.optimizers import Coefficients, Optimizer, Term
+    from delaystability.model.catalogue import Coefficients, Optimizer, Term
 
     @dataclass(frozen=True)
     class Doubled(Optimizer):

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from delaystability.lanczos import extreme_eigenvalues, largest_eigenvalues, mixed_start
+from delaystability.numerics.lanczos import extreme_eigenvalues, largest_eigenvalues, mixed_start
 from delaystability.validation.curvature import hessian_extremes
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.network import Network

@@ -21,7 +21,7 @@ pytest.importorskip("matplotlib")
 import torch
 from matplotlib.figure import Figure
 
-from delaystability.output_files import MANIFEST
+from delaystability.files.output_files import MANIFEST
 from delaystability.validation.experiment import Experiment, Finding, Verdict, run_experiment
 from delaystability.validation.experiments import EXPERIMENTS, load_experiment
 from delaystability.validation.statistics import median_interval, share_interval

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import delaystability as ds
-from delaystability.optimizer import steady_gain
+from delaystability.model.optimizer import steady_gain
 from delaystability.plot.style import COLOURS, DASHES, MARKERS, tidy
 from delaystability.validation.experiments.edge_figures import courses_figure, thresholds_figure
 from delaystability.validation.experiments.edge_runs import Cell, EdgeRun

@@ -12,8 +12,8 @@ pytest.importorskip("torch")
 import torch
 
 import delaystability as ds
-from delaystability.delay_schedule import delay_sequence, longest_delay
-from delaystability.delays import as_delay
+from delaystability.model.delay_schedule import delay_sequence, longest_delay
+from delaystability.model.delays import as_delay
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.network import Network
 from delaystability.validation.schedule import Batches, batch_rows

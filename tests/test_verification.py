@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import delaystability as ds
 from delaystability.cli import app
-from delaystability.output_files import MANIFEST
+from delaystability.files.output_files import MANIFEST
 from delaystability.theory.bounds_json import theorems_from_json
 from delaystability.theory.checks import Status
 from delaystability.theory.derive import all_derivations

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import delaystability as ds
 from delaystability.cli import app
-from delaystability.output_files import MANIFEST, write_files
+from delaystability.files.output_files import MANIFEST, write_files
 from delaystability.verification import job, pdf
 from delaystability.verification.latex_results import latex_text
 from delaystability.verification.pdf import PdfError, report_tex, write_pdf

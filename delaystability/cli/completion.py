@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from delaystability.optimizers import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE
 
 __all__ = ["experiment_names", "language_names", "optimizer_names", "theorem_names"]
 

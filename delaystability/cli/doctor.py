@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from delaystability.cli.options import Json
-from delaystability.doctor import Diagnosis, diagnose
-from delaystability.terminal import clear_errors
+from delaystability.cli.terminal import clear_errors
+from delaystability.verification.installation import Diagnosis, diagnose
 
 __all__ = ["doctor"]
 

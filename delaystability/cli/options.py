@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from delaystability.cli.completion import optimizer_names
-from delaystability.delays import MeasuredDelay
-from delaystability.optimizers import CATALOGUE, Optimizer, optimizer_from_name
-from delaystability.terminal import RefusedError
+from delaystability.cli.terminal import RefusedError
+from delaystability.model.catalogue import CATALOGUE, Optimizer, optimizer_from_name
+from delaystability.model.delays import MeasuredDelay
 
 __all__ = [
     "CATALOGUE_NAMES",

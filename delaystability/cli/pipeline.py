@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from delaystability import bounds
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
     Json,
@@ -16,9 +15,10 @@ from delaystability.cli.options import (
     number,
     optimizer_of,
 )
-from delaystability.pipelines import SCHEDULES, schedule_from_name
-from delaystability.stages import safe_stage_learning_rate
-from delaystability.terminal import clear_errors, print_values
+from delaystability.cli.terminal import clear_errors, print_values
+from delaystability.model.pipelines import SCHEDULES, schedule_from_name
+from delaystability.questions import bounds
+from delaystability.questions.stages import safe_stage_learning_rate
 
 __all__ = ["pipeline"]
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from delaystability.arguments import positive
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
     Columns,
@@ -19,10 +18,11 @@ from delaystability.cli.options import (
     number,
     optimizer_of,
 )
-from delaystability.optimizers import CATALOGUE, Optimizer
-from delaystability.output_files import checked_file as writable
-from delaystability.output_files import write_files
-from delaystability.terminal import RefusedError, clear_errors
+from delaystability.cli.terminal import RefusedError, clear_errors
+from delaystability.files.output_files import checked_file as writable
+from delaystability.files.output_files import write_files
+from delaystability.model.arguments import positive
+from delaystability.model.catalogue import CATALOGUE, Optimizer
 
 __all__ = ["plot"]
 

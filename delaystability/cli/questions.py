@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from delaystability import bounds
-from delaystability.arguments import positive
 from delaystability.cli.completion import optimizer_names
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
@@ -23,14 +21,16 @@ from delaystability.cli.options import (
     number,
     optimizer_of,
 )
-from delaystability.delays import MeasuredDelay
-from delaystability.optimizers import CATALOGUE, Optimizer
-from delaystability.terminal import (
+from delaystability.cli.terminal import (
     RefusedError,
     clear_errors,
     print_values,
     warnings_in_one_line,
 )
+from delaystability.model.arguments import positive
+from delaystability.model.catalogue import CATALOGUE, Optimizer
+from delaystability.model.delays import MeasuredDelay
+from delaystability.questions import bounds
 
 __all__ = ["adjust", "threshold"]
 
@@ -43,7 +43,7 @@ def _delay_described(delay: Any) -> dict[str, Any]:
 
 def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) -> dict[str, Any]:
     """The threshold of a log in its order, beside what simpler readings of it would give."""
-    from delaystability.dynamics import replay_threshold
+    from delaystability.questions.dynamics import replay_threshold
 
     threshold = bounds.stability_threshold
     return {

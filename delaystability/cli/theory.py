@@ -23,8 +23,8 @@ from delaystability.cli.options import (
     integer,
     optimizer_of,
 )
-from delaystability.output_files import checked_file, checked_folder, write_files
-from delaystability.terminal import RefusedError, clear_errors, print_values, progress_bars
+from delaystability.cli.terminal import RefusedError, clear_errors, print_values, progress_bars
+from delaystability.files.output_files import checked_file, checked_folder, write_files
 
 if TYPE_CHECKING:
     from delaystability.theory.derivation import Derivation

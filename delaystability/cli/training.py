@@ -13,7 +13,7 @@ from rich.table import Table
 
 from delaystability.cli.completion import experiment_names
 from delaystability.cli.options import Device, Quick, Seed, integer
-from delaystability.terminal import RefusedError, clear_errors, progress_bars
+from delaystability.cli.terminal import RefusedError, clear_errors, progress_bars
 
 if TYPE_CHECKING:
     from delaystability.validation.experiment import ExperimentResult

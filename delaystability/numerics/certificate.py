@@ -13,7 +13,8 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from delaystability.delays import Delay
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delays import Delay
 from delaystability.numerics.certificate_data import (
     METHODS,
     MOST_DIGITS,
@@ -34,7 +35,6 @@ from delaystability.numerics.named_loop import (
 from delaystability.numerics.precise_threshold import largest_root_modulus, precise_threshold
 from delaystability.numerics.schur_cohn import is_schur_stable
 from delaystability.numerics.threshold import threshold_array
-from delaystability.optimizers import Optimizer
 
 __all__ = ["Certificate", "certify", "exact_optimizer"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from delaystability.delays import LARGEST_DELAY, shown
+from delaystability.model.delays import LARGEST_DELAY, shown
 from delaystability.numerics.circle_proof import Table
 from delaystability.numerics.rational_text import (
     LARGEST_LAG,

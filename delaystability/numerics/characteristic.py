@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from delaystability.optimizers import Optimizer
+from delaystability.model.catalogue import Optimizer
 
 __all__ = ["characteristic_coefficients", "dense_tables", "table_polynomial"]
 

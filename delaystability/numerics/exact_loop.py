@@ -13,9 +13,9 @@ from typing import Any
 
 from flint import acb, arb, ctx, fmpq, fmpz_poly
 
+from delaystability.model.catalogue import Optimizer
 from delaystability.numerics.certificate import exact_optimizer
 from delaystability.numerics.characteristic import table_polynomial
-from delaystability.optimizers import Optimizer
 
 __all__ = ["ExactLoop", "exact_loop"]
 

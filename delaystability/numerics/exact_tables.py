@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.double_double import DoubleDouble
-from delaystability.optimizer import Optimizer
 
 __all__ = ["exact_number", "exact_tables", "plain_optimizer", "with_parameters"]
 

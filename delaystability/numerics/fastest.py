@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.outside_count import arguments, count_outside
 from delaystability.numerics.spectrum import dominant_roots
 from delaystability.numerics.split_loop import SplitLoop, split_loop
 from delaystability.numerics.threshold import threshold_array
-from delaystability.optimizer import Optimizer
 
 __all__ = ["fastest_gain"]
 

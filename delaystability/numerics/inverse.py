@@ -36,11 +36,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.model.catalogue import CATALOGUE
+from delaystability.model.optimizer import Optimizer, scalar_optimizers
 from delaystability.numerics.outside_count import count_outside, driven_phases
 from delaystability.numerics.split_loop import split_loop
 from delaystability.numerics.threshold import threshold_array
-from delaystability.optimizer import Optimizer, scalar_optimizers
-from delaystability.optimizers import CATALOGUE
 
 __all__ = ["largest_momenta", "longest_delays"]
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.delays import Delay, GeometricDelay, as_delay
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delays import Delay, GeometricDelay, as_delay
 from delaystability.numerics.exact_tables import exact_number, exact_tables, plain_optimizer
 from delaystability.numerics.long_table import LARGEST_SPAN
-from delaystability.optimizers import Optimizer
 
 __all__ = ["loop_filter", "optimizer_tables"]
 

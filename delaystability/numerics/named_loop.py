@@ -13,7 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.delays import Delay, FixedDelay, delay_array
+from delaystability.model.catalogue import (
+    CATALOGUE,
+    LinearOptimizer,
+    Optimizer,
+    optimizer_from_name,
+)
+from delaystability.model.delays import Delay, FixedDelay, delay_array
 from delaystability.numerics.circle_proof import Table
 from delaystability.numerics.rational_text import (
     LARGEST_BITS,
@@ -23,7 +29,6 @@ from delaystability.numerics.rational_text import (
     table_from_text,
     table_text,
 )
-from delaystability.optimizers import CATALOGUE, LinearOptimizer, Optimizer, optimizer_from_name
 
 __all__ = [
     "DISTRIBUTION",

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.delays import Delay, FixedDelay, GeometricDelay
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delays import Delay, FixedDelay, GeometricDelay
 from delaystability.numerics.loop_filter import optimizer_tables
-from delaystability.optimizers import Optimizer
 
 __all__ = ["LARGEST_SPAN", "CircleValues", "NoiseLoop", "delay_values"]
 

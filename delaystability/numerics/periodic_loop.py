@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.delays import MeasuredDelay
+from delaystability.model.delays import MeasuredDelay
 from delaystability.numerics.loop_filter import Tables
 
 __all__ = ["PeriodicLoop", "periodic_loop", "reduced_period"]

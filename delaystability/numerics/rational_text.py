@@ -12,7 +12,7 @@ from typing import Any
 
 from flint import fmpz
 
-from delaystability.delays import LARGEST_DELAY, shown
+from delaystability.model.delays import LARGEST_DELAY, shown
 from delaystability.numerics.circle_proof import Table
 
 __all__ = [

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.delays import FixedDelay, MeasuredDelay
+from delaystability.model.delays import FixedDelay, MeasuredDelay
+from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.crossings import stable_intervals
 from delaystability.numerics.exact_replay import exact_stable_gains
 from delaystability.numerics.floquet import FloquetGrowth
 from delaystability.numerics.loop_filter import loop_filter, optimizer_tables
 from delaystability.numerics.periodic_loop import periodic_loop, reduced_period
 from delaystability.numerics.second_moment import mean_threshold
-from delaystability.optimizer import Optimizer
 
 __all__ = ["ReplayGains", "replay_gains", "replay_threshold", "windows_of_growth"]
 

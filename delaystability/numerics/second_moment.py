@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from delaystability.delays import Delay, FixedDelay, as_delay
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delays import Delay, FixedDelay, as_delay
 from delaystability.numerics.first_gain import first_gain
 from delaystability.numerics.loop_filter import loop_filter, optimizer_tables
 from delaystability.numerics.noise_loop import NoiseLoop, delay_values
 from delaystability.numerics.one_pole_noise import one_pole_amplification
 from delaystability.numerics.threshold import threshold_array
-from delaystability.optimizers import Optimizer
 
 __all__ = [
     "checked_curvature_noise",

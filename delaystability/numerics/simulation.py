@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from delaystability.delays import Delay, GeometricDelay, MeasuredDelay, as_delay
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delays import Delay, GeometricDelay, MeasuredDelay, as_delay
 from delaystability.numerics.loop_filter import optimizer_tables
 from delaystability.numerics.second_moment import (
     checked_curvature_noise,
     mean_square_threshold,
 )
-from delaystability.optimizers import Optimizer
 
 __all__ = ["SimulatedThreshold", "almost_sure_threshold", "log_growth"]
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.delays import delay_array
+from delaystability.model.delays import delay_array
+from delaystability.model.optimizer import Optimizer, scalar_optimizers
 from delaystability.numerics.loop_newton import MOST_STEPS, newton
 from delaystability.numerics.outside_count import count_outside, table_roots
 from delaystability.numerics.split_loop import SplitLoop, split_loop
 from delaystability.numerics.threshold import threshold_array
-from delaystability.optimizer import Optimizer, scalar_optimizers
 
 __all__ = ["count_margin", "dominant_roots", "log_spectral_radius"]
 

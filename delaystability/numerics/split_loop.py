@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.optimizers import Optimizer
+from delaystability.model.catalogue import Optimizer
 
 __all__ = ["SplitLoop", "Terms", "split_loop"]
 

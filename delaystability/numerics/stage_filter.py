@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.characteristic import dense_tables
-from delaystability.optimizer import Optimizer
 
 __all__ = ["StageFilter", "responses"]
 

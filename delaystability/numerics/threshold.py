@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.delays import delay_array, unmasked
+from delaystability.model.catalogue import Coefficients, LinearOptimizer, Optimizer
+from delaystability.model.delays import delay_array, unmasked
 from delaystability.numerics.delayed_pole import delayed_pole_threshold
 from delaystability.numerics.double_double import DoubleDouble
 from delaystability.numerics.exact_tables import plain_optimizer, with_parameters
 from delaystability.numerics.lone_pole import lone_pole_threshold, no_pole_threshold
 from delaystability.numerics.replaced import everywhere
 from delaystability.numerics.simple_crossing import simple_crossing
-from delaystability.optimizers import Coefficients, LinearOptimizer, Optimizer
 
 __all__ = ["threshold_array"]
 

@@ -12,14 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from delaystability.arguments import checked_optimizer, positive
-from delaystability.bounds import stability_threshold
-from delaystability.delays import delay_array
-from delaystability.dynamics import escape_rate
-from delaystability.optimizers import SGD, Optimizer, optimizer_from_name
+from delaystability.model.arguments import checked_optimizer, positive
+from delaystability.model.catalogue import SGD, Optimizer, optimizer_from_name
+from delaystability.model.delays import delay_array
 from delaystability.plot.results import Trials, readable, stored_trials
 from delaystability.plot.style import COLOURS, DASHES, MARKERS, canvas, legend_below, tidy
 from delaystability.plot.words import described
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import escape_rate
 
 __all__ = ["escape", "read_rates"]
 

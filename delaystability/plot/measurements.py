@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from delaystability.optimizers import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.plot.results import readable, stored_trials, summary
 from delaystability.plot.style import COLOURS, MARKERS, canvas, legend_below, tidy
 from delaystability.plot.words import plain_number

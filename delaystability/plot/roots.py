@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from delaystability.arguments import checked_optimizer, positive
-from delaystability.bounds import stability_threshold
-from delaystability.dynamics import crossings
+from delaystability.model.arguments import checked_optimizer, positive
+from delaystability.model.catalogue import Optimizer
 from delaystability.numerics.loop_filter import loop_filter
-from delaystability.optimizers import Optimizer
 from delaystability.plot.radius import polynomial_parts, rates
 from delaystability.plot.style import COLOURS, canvas, legend_below
 from delaystability.plot.words import described, described_delay, plain_number
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import crossings
 
 __all__ = ["locus", "root_locus"]
 

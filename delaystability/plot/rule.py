@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from delaystability.arguments import checked_optimizer, positive
-from delaystability.bounds import stability_threshold
-from delaystability.delays import delay_array
-from delaystability.optimizer import steady_gain
-from delaystability.optimizers import SGD, HeavyBall, Optimizer, ShiftedMomentum
+from delaystability.model.arguments import checked_optimizer, positive
+from delaystability.model.catalogue import SGD, HeavyBall, Optimizer, ShiftedMomentum
+from delaystability.model.delays import delay_array
+from delaystability.model.optimizer import steady_gain
 from delaystability.plot.style import COLOURS, DASHES, MARKERS, canvas, legend_below, tidy
 from delaystability.plot.words import plain_number
+from delaystability.questions.bounds import stability_threshold
 
 __all__ = ["adjustment_rule"]
 

@@ -14,14 +14,14 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from delaystability.arguments import checked_optimizer, positive
-from delaystability.bounds import stability_threshold
-from delaystability.delays import delay_array
+from delaystability.model.arguments import checked_optimizer, positive
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delays import delay_array
 from delaystability.numerics.loop_filter import loop_filter
-from delaystability.optimizers import Optimizer
 from delaystability.plot.radius import rates
 from delaystability.plot.style import STABLE, UNSTABLE, canvas
 from delaystability.plot.words import described, described_delay, plain_number
+from delaystability.questions.bounds import stability_threshold
 
 __all__ = ["momentum_map", "stability_map"]
 

@@ -9,13 +9,13 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from delaystability.arguments import checked_optimizer, nonnegative, positive
-from delaystability.bounds import stability_threshold
-from delaystability.delays import Delay, MeasuredDelay, RandomDelay
-from delaystability.dynamics import replay_threshold
-from delaystability.optimizers import Optimizer
+from delaystability.model.arguments import checked_optimizer, nonnegative, positive
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delays import Delay, MeasuredDelay, RandomDelay
 from delaystability.plot.style import COLOURS, canvas, legend_below, tidy
 from delaystability.plot.words import described
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import replay_threshold
 
 __all__ = ["ImpliedThresholds", "implied_thresholds", "staleness_histogram"]
 

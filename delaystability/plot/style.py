@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
-from delaystability.output_files import replace_file
+from delaystability.files.output_files import replace_file
 
 __all__ = [
     "COLOURS",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from delaystability.delays import Delay
-from delaystability.optimizers import Optimizer
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delays import Delay
 
 __all__ = ["described", "described_delay", "plain_number"]
 

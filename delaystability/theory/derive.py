@@ -6,7 +6,7 @@ from typing import Any
 
 from sympy import nsimplify
 
-from delaystability.optimizers import LinearOptimizer, Optimizer
+from delaystability.model.catalogue import LinearOptimizer, Optimizer
 from delaystability.theory.derivation import Derivation
 from delaystability.theory.exact_tables import exact_optimizer, one_delay, rational_tables
 from delaystability.theory.proofs.any_optimizer import any_optimizer

@@ -10,8 +10,8 @@ from typing import Any
 
 from sympy import Expr, Rational, sympify
 
-from delaystability.delays import Delay, FixedDelay, delay_array
-from delaystability.optimizer import LinearOptimizer, Optimizer
+from delaystability.model.delays import Delay, FixedDelay, delay_array
+from delaystability.model.optimizer import LinearOptimizer, Optimizer
 
 __all__ = ["exact_optimizer", "one_delay", "rational_tables"]
 

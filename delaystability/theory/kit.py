@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from delaystability.output_files import checked_folder, write_files
+from delaystability.files.output_files import checked_folder, write_files
 from delaystability.theory.article import cited_keys, document, tex_source
 from delaystability.theory.collection import Entry, collected, entries, needs, with_needs
 from delaystability.theory.derivation import Derivation, Report

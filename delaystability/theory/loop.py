@@ -21,7 +21,7 @@ from sympy import (
     sympify,
 )
 
-from delaystability.optimizers import Optimizer
+from delaystability.model.catalogue import Optimizer
 from delaystability.theory.symbols import (
     a,
     curvature,

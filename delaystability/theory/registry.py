@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, partial
 
-from delaystability.optimizers import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.theory.derivation import Derivation, Report
 from delaystability.theory.loop import symbolic
 from delaystability.theory.proofs.adam import (

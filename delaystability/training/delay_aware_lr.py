@@ -8,11 +8,11 @@ from weakref import ref
 import torch
 from torch import Tensor
 
-from delaystability.arguments import checked_count, checked_optimizer
-from delaystability.bounds import stability_threshold
-from delaystability.delays import Delay, FixedDelay, MeasuredDelay, as_delay, delay_array
-from delaystability.dynamics import replay_threshold
-from delaystability.optimizer import Optimizer
+from delaystability.model.arguments import checked_count, checked_optimizer
+from delaystability.model.delays import Delay, FixedDelay, MeasuredDelay, as_delay, delay_array
+from delaystability.model.optimizer import Optimizer
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import replay_threshold
 from delaystability.training.delay_window import DelaySource, DelayWindow, new_delays
 from delaystability.training.delayed_optimizer import DelayedOptimizer
 from delaystability.training.group_loop import (

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from delaystability.delays import Delay, FixedDelay, MeasuredDelay
+from delaystability.model.delays import Delay, FixedDelay, MeasuredDelay
 from delaystability.training.saved_state import checked_entries, checked_list, saved_count
 
 __all__ = ["LONGEST_VARYING_DELAY", "DelaySource", "DelayWindow", "new_delays"]

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from delaystability.arguments import checked_count
-from delaystability.delay_schedule import delay_sequence
-from delaystability.delays import Delay, as_delay
-from delaystability.optimizers import HeavyBall, Optimizer
+from delaystability.model.arguments import checked_count
+from delaystability.model.catalogue import HeavyBall, Optimizer
+from delaystability.model.delay_schedule import delay_sequence
+from delaystability.model.delays import Delay, as_delay
 from delaystability.training.gradient_queue import queue_of, ring_row
 from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
 from delaystability.training.optimizer_state import checked_optimizer_state

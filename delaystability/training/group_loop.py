@@ -9,10 +9,10 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor
 
-from delaystability.arguments import checked_optimizer
-from delaystability.delays import Delay, MeasuredDelay
-from delaystability.optimizer import LinearOptimizer, Optimizer
-from delaystability.optimizers import SGD, EMAMomentum, HeavyBall, Nesterov
+from delaystability.model.arguments import checked_optimizer
+from delaystability.model.catalogue import SGD, EMAMomentum, HeavyBall, Nesterov
+from delaystability.model.delays import Delay, MeasuredDelay
+from delaystability.model.optimizer import LinearOptimizer, Optimizer
 from delaystability.training.replays import replay_growth, replay_threshold_with_decay
 from delaystability.training.scalars import one_delay
 from delaystability.training.weight_decay import growth_rate, threshold_with_decay

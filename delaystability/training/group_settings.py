@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.arguments import checked_count
-from delaystability.delay_schedule import delay_sequence, longest_delay
-from delaystability.delays import Delay, FixedDelay, MeasuredDelay, as_delay
-from delaystability.optimizers import Optimizer
+from delaystability.model.arguments import checked_count
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delay_schedule import delay_sequence, longest_delay
+from delaystability.model.delays import Delay, FixedDelay, MeasuredDelay, as_delay
 from delaystability.training.plain_data import plain_delay
 from delaystability.training.scalars import checked_rate
 from delaystability.training.update_rule import UpdateRule, with_float_parameters

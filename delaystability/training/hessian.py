@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from delaystability.lanczos import extreme_eigenvalues, mixed_start
+from delaystability.numerics.lanczos import extreme_eigenvalues, mixed_start
 from delaystability.training.undisturbed import same_random_numbers
 
 __all__ = ["Curvature", "measure_curvature", "refuse_sharded"]

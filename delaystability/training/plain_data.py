@@ -10,8 +10,14 @@ from typing import Any
 
 import torch
 
-from delaystability.delays import Delay, FixedDelay, GeometricDelay, MeasuredDelay, RandomDelay
-from delaystability.optimizers import CATALOGUE, LinearOptimizer, Optimizer
+from delaystability.model.catalogue import CATALOGUE, LinearOptimizer, Optimizer
+from delaystability.model.delays import (
+    Delay,
+    FixedDelay,
+    GeometricDelay,
+    MeasuredDelay,
+    RandomDelay,
+)
 
 __all__ = ["plain_delay", "plain_optimizer", "read_delay", "read_optimizer"]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.delays import Delay, MeasuredDelay
-from delaystability.dynamics import replay_threshold
+from delaystability.model.delays import Delay, MeasuredDelay
+from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.floquet import FloquetGrowth
 from delaystability.numerics.loop_filter import optimizer_tables
 from delaystability.numerics.periodic_loop import periodic_loop, reduced_period
 from delaystability.numerics.replayed_gains import windows_of_growth
-from delaystability.optimizer import Optimizer
+from delaystability.questions.dynamics import replay_threshold
 
 __all__ = ["RememberedReplays", "replay_growth", "replay_threshold_with_decay", "same_delay"]
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from delaystability.arguments import checked_count
+from delaystability.model.arguments import checked_count
 from delaystability.training.scalars import checked_rate, one_number
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from delaystability.delays import Delay, as_delay, delay_array
+from delaystability.model.delays import Delay, as_delay, delay_array
 
 __all__ = ["checked_rate", "one_delay", "one_number"]
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from delaystability.arguments import checked_count, checked_optimizer
-from delaystability.json_data import plain
-from delaystability.optimizer import Optimizer
+from delaystability.files.json_data import plain
+from delaystability.model.arguments import checked_count, checked_optimizer
+from delaystability.model.optimizer import Optimizer
 from delaystability.training.group_loop import GroupLoop, group_loops, is_linear, unwrapped
 from delaystability.training.hessian import measure_curvature, refuse_sharded
 from delaystability.training.preconditioner import (

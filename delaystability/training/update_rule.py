@@ -17,10 +17,10 @@ from typing import Any
 
 from torch import Tensor
 
-from delaystability.arguments import checked_optimizer
-from delaystability.delay_schedule import longest_delay
-from delaystability.delays import Delay
-from delaystability.optimizers import Optimizer
+from delaystability.model.arguments import checked_optimizer
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delay_schedule import longest_delay
+from delaystability.model.delays import Delay
 from delaystability.training.tensor_lists import TensorLists
 
 __all__ = ["UpdateRule", "with_float_parameters"]

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.bounds import stability_threshold
-from delaystability.delays import Delay, FixedDelay, GeometricDelay, as_delay
-from delaystability.dynamics import escape_rate
-from delaystability.optimizer import Optimizer, Term
+from delaystability.model.delays import Delay, FixedDelay, GeometricDelay, as_delay
+from delaystability.model.optimizer import Optimizer, Term
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import escape_rate
 
 __all__ = ["decay_factor", "growth_rate", "threshold_with_decay"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from delaystability import __version__
-from delaystability.optimizers import CATALOGUE
-from delaystability.output_files import checked_folder, write_files
+from delaystability.files.output_files import checked_folder, write_files
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.theory.bounds_json import bounds_data
 from delaystability.theory.registry import checked, named
 from delaystability.theory.registry import names as theorem_names

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cache
 
+from delaystability.model.catalogue import CATALOGUE, optimizer_from_name
 from delaystability.numerics.certificate import certify
-from delaystability.optimizers import CATALOGUE, optimizer_from_name
 from delaystability.translation.languages.language import Refusal, Sample
 
 __all__ = ["certified_samples", "refusals", "rule_samples", "threshold_function"]

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delaystability.arguments import checked_count
-from delaystability.lanczos import Eigenpairs, Extremes, extreme_eigenvalues
+from delaystability.model.arguments import checked_count
+from delaystability.numerics.lanczos import Eigenpairs, Extremes, extreme_eigenvalues
 from delaystability.validation.problem import Problem
 
 __all__ = ["hessian_extremes"]

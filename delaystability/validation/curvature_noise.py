@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.func import jvp
 
-from delaystability.arguments import checked_count
+from delaystability.model.arguments import checked_count
 from delaystability.validation.problem import Problem
 
 __all__ = ["curvature_noise", "sample_curvatures"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from delaystability.arguments import checked_count
+from delaystability.model.arguments import checked_count
 from delaystability.validation.cifar import find_cifar
 from delaystability.validation.dataset import Dataset
 from delaystability.validation.idx import find_idx

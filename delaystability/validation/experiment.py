@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delaystability.arguments import checked_count
-from delaystability.json_data import plain
-from delaystability.output_files import checked_folder, write_files
+from delaystability.files.json_data import plain
+from delaystability.files.output_files import checked_folder, write_files
+from delaystability.model.arguments import checked_count
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.provenance import Provenance, provenance
 from delaystability.validation.sweeps.backends import checked_backend, checked_workers

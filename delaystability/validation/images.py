@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.arguments import checked_count
+from delaystability.model.arguments import checked_count
 from delaystability.validation.dataset import Dataset
 
 __all__ = ["LabelledImages", "standardised"]

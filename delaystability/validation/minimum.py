@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from delaystability.lanczos import largest_eigenvalues
+from delaystability.numerics.lanczos import largest_eigenvalues
 from delaystability.validation.dense import DenseProblem
 
 __all__ = ["Minimum", "find_minimum"]

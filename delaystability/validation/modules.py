@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from delaystability.arguments import checked_count
+from delaystability.model.arguments import checked_count
 
 __all__ = ["MLP", "LinearModel", "SmallConvNet", "SmallResidualNet"]
 

@@ -10,10 +10,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from delaystability.arguments import checked_count
-from delaystability.delay_schedule import longest_delay
-from delaystability.delays import Delay, FixedDelay, MeasuredDelay, as_delay
-from delaystability.optimizers import Coefficients, Optimizer, Term
+from delaystability.model.arguments import checked_count
+from delaystability.model.catalogue import Coefficients, Optimizer, Term
+from delaystability.model.delay_schedule import longest_delay
+from delaystability.model.delays import Delay, FixedDelay, MeasuredDelay, as_delay
 
 __all__ = ["Replica", "Rows", "Rules"]
 

@@ -8,7 +8,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.arguments import checked_count
+from delaystability.model.arguments import checked_count
 from delaystability.validation.dataset import Dataset
 
 __all__ = ["teacher"]

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delaystability.delay_schedule import delay_sequence
-from delaystability.delays import FixedDelay
+from delaystability.model.delay_schedule import delay_sequence
+from delaystability.model.delays import FixedDelay
 from delaystability.validation.replica import Replica as Replica
 from delaystability.validation.replica import Rows, Rules
 from delaystability.validation.schedule import Batches, batch_rows

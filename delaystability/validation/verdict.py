@@ -8,7 +8,7 @@ from enum import StrEnum
 from math import ceil, isfinite
 from typing import Any
 
-from delaystability.json_data import plain
+from delaystability.files.json_data import plain
 from delaystability.validation.statistics import Interval, share_interval
 
 __all__ = [

@@ -12,8 +12,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.numerics.certificate import Certificate, certify
-from delaystability.optimizers import CATALOGUE
 from delaystability.theory.collection import Chapter, collected, entries
 from delaystability.validation.committed import Committed, committed_results, committed_text
 from delaystability.validation.experiment import ExperimentResult, Finding

@@ -9,9 +9,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from delaystability.bounds import stability_threshold
-from delaystability.optimizers import CATALOGUE, optimizer_from_name
+from delaystability.model.catalogue import CATALOGUE, optimizer_from_name
 from delaystability.plot.style import COLOURS, DASHES, MARKERS
+from delaystability.questions.bounds import stability_threshold
 from delaystability.verification.thresholds import ThresholdRow
 
 __all__ = ["certified_figure", "svg"]

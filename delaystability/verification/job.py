@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from delaystability.arguments import checked_count
-from delaystability.output_files import (
+from delaystability.files.output_files import (
     MANIFEST,
     checked_folder,
     move_file,
     remove_files,
     write_files,
 )
+from delaystability.model.arguments import checked_count
 from delaystability.theory.article import article
 from delaystability.theory.derivation import Derivation, Report
 from delaystability.theory.derive import all_derivations

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delaystability.output_files import write_files
+from delaystability.files.output_files import write_files
 from delaystability.theory.article import cited_keys, document, tex_source
 from delaystability.theory.collection import Entry, entries
 from delaystability.theory.latex import fragment

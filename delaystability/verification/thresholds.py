@@ -10,9 +10,9 @@ from typing import Any
 import mpmath
 from sympy import Rational
 
-from delaystability.bounds import stability_threshold
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.numerics.certificate import Certificate, certify
-from delaystability.optimizers import CATALOGUE
+from delaystability.questions.bounds import stability_threshold
 from delaystability.theory.confirm import first_angle
 from delaystability.theory.derive import derive
 from delaystability.theory.loop import Loop, symbolic

@@ -19,7 +19,7 @@ from typing import Any
 
 import sympy
 
-from delaystability.optimizers import CATALOGUE, Optimizer
+from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.translation.export import source_code
 from delaystability.translation.samples import threshold_function
 

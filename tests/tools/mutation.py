@@ -62,7 +62,7 @@ class Part:
 PARTS = (
     Part(
         "bounds",
-        ("bounds.py", "dynamics.py", "spectra.py", "delays.py", "delay_log/*.py", "arguments.py"),
+        ("questions/*.py", "model/*.py", "model/delay_log/*.py"),
         (
             "test_bounds.py",
             "test_advice.py",
@@ -108,7 +108,7 @@ PARTS = (
     ),
     Part(
         "parameter server",
-        ("validation/parameter_server/*.py",),
+        ("server/*.py",),
         ("test_parameter_server*.py",),
     ),
     Part(

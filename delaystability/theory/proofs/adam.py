@@ -7,7 +7,7 @@ from typing import Any
 import mpmath
 from sympy import Basic, Eq, Expr, Function, Integer, Rational, Symbol, floor, pi
 
-from delaystability.optimizers import EMAMomentum, HeavyBall
+from delaystability.model.catalogue import EMAMomentum, HeavyBall
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

@@ -6,7 +6,7 @@ import mpmath
 from sympy import Basic, Eq, Expr, Function, Integer, Rational, Symbol, pi, sin
 from sympy.core.relational import GreaterThan, LessThan, Relational
 
-from delaystability.optimizers import SGD, HeavyBall, ShiftedMomentum
+from delaystability.model.catalogue import SGD, HeavyBall, ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import largest_root
 from delaystability.theory.derivation import Derivation, Step, Theorem

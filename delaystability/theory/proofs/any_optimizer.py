@@ -7,7 +7,7 @@ from typing import Any
 import mpmath
 from sympy import Basic, Eq, Expr, Function, Integer, Rational, Symbol, cos, expand
 
-from delaystability.optimizer import LinearOptimizer, Optimizer
+from delaystability.model.optimizer import LinearOptimizer, Optimizer
 from delaystability.theory.checks import Deduced, Identity, Outcome, Status
 from delaystability.theory.confirm import largest_root, smallest_gain
 from delaystability.theory.derivation import Derivation, Step, Theorem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mpmath
 from sympy import Basic, Derivative, Eq, Function, I, Rational, Symbol, lambdify
 
-from delaystability.optimizers import HeavyBall
+from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Cited, Deduced, Identity
 from delaystability.theory.confirm import largest_root, outermost_root
 from delaystability.theory.derivation import Derivation, Step, Theorem

@@ -7,7 +7,7 @@ from typing import Any
 from sympy import Derivative, Eq, Expr, Function, Limit, Rational, Symbol, pi, sin
 from sympy.core.relational import GreaterThan, LessThan
 
-from delaystability.optimizers import ShiftedMomentum
+from delaystability.model.catalogue import ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sympy import Eq, Function
 
-from delaystability.optimizers import EMAMomentum, HeavyBall
+from delaystability.model.catalogue import EMAMomentum, HeavyBall
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

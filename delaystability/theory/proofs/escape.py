@@ -24,7 +24,7 @@ from sympy import (
     sin,
 )
 
-from delaystability.optimizers import SGD, HeavyBall
+from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.checks import Cited, Deduced, Identity, LimitValue
 from delaystability.theory.confirm import largest_root
 from delaystability.theory.derivation import Derivation, Step, Theorem

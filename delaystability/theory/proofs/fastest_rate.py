@@ -8,7 +8,7 @@ import mpmath
 from sympy import Basic, Derivative, Eq, Expr, Function, Integer, Poly, Rational, Symbol
 from sympy.core.relational import GreaterThan
 
-from delaystability.optimizers import SGD
+from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Cited, Deduced, Identity
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.loop import Loop

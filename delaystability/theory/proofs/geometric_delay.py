@@ -20,7 +20,7 @@ from sympy import (
     sin,
 )
 
-from delaystability.optimizers import EMAMomentum
+from delaystability.model.catalogue import EMAMomentum
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.general_steps import THRESHOLD

@@ -19,7 +19,7 @@ from sympy import (
     tan,
 )
 
-from delaystability.optimizers import HeavyBall
+from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

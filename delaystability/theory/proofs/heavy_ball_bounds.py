@@ -17,7 +17,7 @@ from sympy import (
 )
 from sympy.core.relational import GreaterThan, LessThan, Relational
 
-from delaystability.optimizers import HeavyBall
+from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

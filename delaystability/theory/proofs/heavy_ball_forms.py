@@ -18,7 +18,7 @@ from sympy import (
     sin,
 )
 
-from delaystability.optimizers import HeavyBall
+from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sympy import Eq, Expr, Function, Rational, Symbol, atan, cos, cot, pi, sqrt, tan
 
-from delaystability.optimizers import HeavyBall
+from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step

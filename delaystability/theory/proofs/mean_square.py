@@ -9,7 +9,7 @@ from typing import Any
 import mpmath
 from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, oo, sqrt
 
-from delaystability.optimizers import SGD, HeavyBall
+from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.checks import Cited, Deduced, Identity
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.loop import Loop

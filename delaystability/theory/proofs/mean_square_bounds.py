@@ -24,7 +24,7 @@ from sympy import (
 )
 from sympy.core.relational import GreaterThan, Relational
 
-from delaystability.optimizers import SGD
+from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.loop import Loop

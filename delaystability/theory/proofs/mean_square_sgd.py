@@ -17,7 +17,7 @@ from sympy import (
     tan,
 )
 
-from delaystability.optimizers import SGD
+from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.loop import Loop

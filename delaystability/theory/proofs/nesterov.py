@@ -18,7 +18,7 @@ from sympy import (
     tan,
 )
 
-from delaystability.optimizers import Nesterov
+from delaystability.model.catalogue import Nesterov
 from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

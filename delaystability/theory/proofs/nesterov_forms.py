@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sympy import Eq, Expr, Function, Integer, Rational, Symbol, chebyshevu, cos, pi, sin, sqrt
 
-from delaystability.optimizers import Nesterov
+from delaystability.model.catalogue import Nesterov
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

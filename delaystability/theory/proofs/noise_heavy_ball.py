@@ -8,7 +8,7 @@ from typing import Any
 from mpmath import fdot, mpmathify
 from sympy import Eq, Expr, Function, Integer, Rational, Symbol
 
-from delaystability.optimizers import HeavyBall
+from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM

@@ -8,7 +8,7 @@ from typing import Any
 from mpmath import fdot, mpmathify
 from sympy import Eq, Expr, Function, Integer, Ne, Rational, Symbol, asin, cos, cot, pi, sin
 
-from delaystability.optimizers import SGD
+from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.loop import Loop

@@ -27,7 +27,7 @@ from sympy import (
     lcm,
 )
 
-from delaystability.optimizer import LinearOptimizer
+from delaystability.model.optimizer import LinearOptimizer
 from delaystability.theory.fixed_delay import with_delay
 from delaystability.theory.loop import Loop
 from delaystability.theory.real_root import RealRoot, Segment, real_roots, simplest_between

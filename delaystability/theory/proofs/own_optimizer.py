@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sympy import Basic, Eq, Function, Integer, Rational
 
-from delaystability.optimizer import LinearOptimizer
+from delaystability.model.optimizer import LinearOptimizer
 from delaystability.theory.checks import Deduced
 from delaystability.theory.decimals import decimal
 from delaystability.theory.derivation import Derivation, Step, Theorem

@@ -25,7 +25,7 @@ from sympy import (
 )
 from sympy.core.relational import GreaterThan
 
-from delaystability.optimizers import SGD, HeavyBall, Nesterov, Optimizer, ShiftedMomentum
+from delaystability.model.catalogue import SGD, HeavyBall, Nesterov, Optimizer, ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.moments import written_out

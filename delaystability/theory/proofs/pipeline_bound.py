@@ -18,7 +18,7 @@ from sympy import (
 )
 from sympy.core.relational import GreaterThan
 
-from delaystability.optimizers import SGD, HeavyBall
+from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.domains import USUAL_MOMENTUM, nonnegative_momentum

@@ -9,7 +9,7 @@ from typing import Any
 
 from sympy import Basic, Eq, Expr, Function, Integer, Rational, Sum, Symbol, sympify
 
-from delaystability.optimizers import SGD, HeavyBall, Nesterov, Optimizer
+from delaystability.model.catalogue import SGD, HeavyBall, Nesterov, Optimizer
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.derivation import Derivation, Step, Theorem
 from delaystability.theory.loop import Loop

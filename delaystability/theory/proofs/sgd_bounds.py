@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Eq, Expr, Function, Limit, Rational, Symbol, oo, pi, sin
 
-from delaystability.optimizers import SGD
+from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

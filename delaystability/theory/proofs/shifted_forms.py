@@ -19,7 +19,7 @@ from sympy import (
     tan,
 )
 
-from delaystability.optimizers import ShiftedMomentum
+from delaystability.model.catalogue import ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

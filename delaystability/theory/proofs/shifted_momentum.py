@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sympy import Derivative, Eq, Expr, Function, Rational, Symbol, cos, pi, sin, sqrt, tan
 
-from delaystability.optimizers import ShiftedMomentum
+from delaystability.model.catalogue import ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
 from delaystability.theory.derivation import Derivation, Step, Theorem

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from delaystability.optimizers import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.edge_runs import cells_of, free_runs
 from delaystability.validation.experiments.edge_trials import run

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from delaystability.bounds import stability_threshold
-from delaystability.optimizer import steady_gain
+from delaystability.model.optimizer import steady_gain
 from delaystability.plot.style import COLOURS, DASHES, MARKERS, tidy
+from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.experiments.edge_runs import BAND, Cell, EdgeRun
 
 __all__ = ["courses_figure", "thresholds_figure"]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.bounds import stability_threshold
-from delaystability.optimizer import steady_gain
-from delaystability.optimizers import SGD, Optimizer
+from delaystability.model.catalogue import SGD, Optimizer
+from delaystability.model.optimizer import steady_gain
+from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.experiments.edge_trials import schedule
 from delaystability.validation.experiments.quadratic_recursion import Loop, log_radius
 from delaystability.validation.experiments.rule import rule_of

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from delaystability.bounds import stability_threshold
-from delaystability.lanczos import mixed_start
-from delaystability.optimizer import steady_gain
+from delaystability.model.optimizer import steady_gain
+from delaystability.numerics.lanczos import mixed_start
+from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.curvature import hessian_extremes
 from delaystability.validation.data import digits
 from delaystability.validation.dense import DenseProblem

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from delaystability.bounds import stability_threshold
-from delaystability.dynamics import escape_rate
-from delaystability.optimizers import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import escape_rate
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.escape_verdict import Escapes, judge
 from delaystability.validation.experiments.near_minimum import (

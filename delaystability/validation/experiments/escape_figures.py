@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from delaystability.optimizers import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.plot.style import COLOURS, MARKERS, tidy
 from delaystability.validation.experiments.escape_verdict import Escapes
 

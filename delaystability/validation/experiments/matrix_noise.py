@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from delaystability.bounds import stability_threshold
-from delaystability.optimizers import Optimizer
+from delaystability.model.catalogue import Optimizer
+from delaystability.questions.bounds import stability_threshold
 
 __all__ = ["BatchCurvature", "mean_square_learning_rate", "responses", "spectral_radius"]
 

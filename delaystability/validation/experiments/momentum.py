@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.bounds import stability_threshold
-from delaystability.optimizer import steady_gain
-from delaystability.optimizers import Optimizer, optimizer_from_name
+from delaystability.model.catalogue import Optimizer, optimizer_from_name
+from delaystability.model.optimizer import steady_gain
+from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.momentum_verdict import Thresholds, judge
 from delaystability.validation.experiments.near_minimum import (

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from delaystability.bounds import stability_threshold
-from delaystability.optimizers import optimizer_from_name
+from delaystability.model.catalogue import optimizer_from_name
+from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.experiments.momentum_verdict import Rule, Thresholds, rule_title
 from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.statistics import median_interval

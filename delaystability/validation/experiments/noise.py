@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from delaystability.bounds import stability_threshold
+from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.curvature_noise import curvature_noise, sample_curvatures
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.matrix_noise import (

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from delaystability.bounds import stability_threshold
+from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.experiments.noise_verdict import Cell, Thresholds
 from delaystability.validation.experiments.rule import rule_of
 

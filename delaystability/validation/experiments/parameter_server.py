@@ -20,9 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.arguments import checked_count
-from delaystability.bounds import stability_threshold
-from delaystability.optimizers import Optimizer
+from delaystability.model.arguments import checked_count
+from delaystability.model.catalogue import Optimizer
+from delaystability.questions.bounds import stability_threshold
+from delaystability.server.crew import Crew
+from delaystability.server.ledger import faults, worker_time_left
+from delaystability.server.run import Run, WorkersGoneError
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.near_minimum import checked_double
 from delaystability.validation.experiments.parameter_server_prediction import (
@@ -32,9 +35,6 @@ from delaystability.validation.experiments.parameter_server_problems import PROB
 from delaystability.validation.experiments.parameter_server_runs import Series
 from delaystability.validation.experiments.parameter_server_verdict import broken, judge
 from delaystability.validation.experiments.rule import rule_of
-from delaystability.validation.parameter_server.crew import Crew
-from delaystability.validation.parameter_server.ledger import faults, worker_time_left
-from delaystability.validation.parameter_server.run import Run, WorkersGoneError
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 
 if TYPE_CHECKING:

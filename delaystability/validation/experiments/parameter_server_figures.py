@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from delaystability.optimizers import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.plot.style import tidy
 from delaystability.validation.experiments.parameter_server_verdict import NEAR, Cell, cells
 from delaystability.validation.sweeps.trial import FinishedTrial

@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from delaystability.bounds import stability_threshold
-from delaystability.delays import MeasuredDelay
-from delaystability.dynamics import replay_threshold
-from delaystability.optimizer import LinearOptimizer, Optimizer
-from delaystability.optimizers import ShiftedMomentum
+from delaystability.model.catalogue import ShiftedMomentum
+from delaystability.model.delays import MeasuredDelay
+from delaystability.model.optimizer import LinearOptimizer, Optimizer
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import replay_threshold
 
 __all__ = ["Prediction", "independent_delays", "predict", "replayed_logs", "replayed_mean_squares"]
 

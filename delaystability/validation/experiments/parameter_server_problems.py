@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from delaystability.validation.parameter_server.tasks import ProblemTask, Task
+from delaystability.server.task import Task
+from delaystability.validation.problem_task import ProblemTask
 
 __all__ = ["PROBLEMS", "LeastSquares", "Place", "Regressions", "place"]
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.optimizers import Optimizer
+from delaystability.model.catalogue import Optimizer
+from delaystability.server.run import Run
+from delaystability.server.server import ParameterServer
 from delaystability.validation.experiments.near_minimum import growth
 from delaystability.validation.experiments.parameter_server_prediction import (
     replayed_logs,
     replayed_mean_squares,
 )
 from delaystability.validation.experiments.parameter_server_problems import Place
-from delaystability.validation.parameter_server.run import Run
-from delaystability.validation.parameter_server.server import ParameterServer
 
 __all__ = ["Series"]
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from delaystability.bounds import stability_threshold
-from delaystability.dynamics import escape_rate
-from delaystability.pipelines import schedule_from_name
-from delaystability.stages import safe_stage_learning_rate, stage_threshold
+from delaystability.model.pipelines import schedule_from_name
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import escape_rate
+from delaystability.questions.stages import safe_stage_learning_rate, stage_threshold
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.near_minimum import checked_double, crossing, growth
 from delaystability.validation.experiments.pipeline_runs import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from delaystability.optimizers import CATALOGUE
-from delaystability.pipelines import SCHEDULES
+from delaystability.model.catalogue import CATALOGUE
+from delaystability.model.pipelines import SCHEDULES
 from delaystability.plot.style import COLOURS, tidy
 from delaystability.validation.experiments.pipeline_runs import MODELS
 from delaystability.validation.experiments.pipeline_verdict import NEAR, Pipelines

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from delaystability.lanczos import largest_eigenvalues
-from delaystability.optimizers import Coefficients, Optimizer
+from delaystability.model.catalogue import Coefficients, Optimizer
+from delaystability.numerics.lanczos import largest_eigenvalues
 from delaystability.validation.data import load_dataset
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.device import checked_device

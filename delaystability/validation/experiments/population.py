@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from delaystability.optimizers import Optimizer
+from delaystability.model.catalogue import Optimizer
 from delaystability.validation.experiments.near_minimum import START, Site
 from delaystability.validation.schedule import Batches
 from delaystability.validation.training import Replica, Rules, State, advance, initial_state

@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from delaystability.bounds import stability_threshold
-from delaystability.optimizers import CATALOGUE, Optimizer
+from delaystability.model.catalogue import CATALOGUE, Optimizer
+from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.quadratic_recursion import (

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from delaystability.optimizers import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.plot.style import COLOURS, MARKERS, tidy
 from delaystability.validation.experiments.quadratic_verdict import WRONG, Decisions
 from delaystability.validation.statistics import share_interval

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from delaystability.optimizers import Optimizer
+from delaystability.model.catalogue import Optimizer
 
 __all__ = ["Loop", "growth", "log_radius", "whole_run"]
 

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.bounds import stability_threshold
-from delaystability.delays import Delay, GeometricDelay, MeasuredDelay, RandomDelay
-from delaystability.dynamics import almost_sure_threshold, replay_threshold
-from delaystability.optimizers import Optimizer
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delays import Delay, GeometricDelay, MeasuredDelay, RandomDelay
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import almost_sure_threshold, replay_threshold
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.near_minimum import (
     checked_double,

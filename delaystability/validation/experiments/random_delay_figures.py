@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from delaystability.optimizers import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.plot.style import tidy
 from delaystability.validation.experiments.random_delay_verdict import EARLY, LATE, Ensemble
 from delaystability.validation.statistics import Interval, median_interval

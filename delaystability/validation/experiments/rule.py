@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from delaystability.optimizers import SGD, Optimizer, optimizer_from_name
+from delaystability.model.catalogue import SGD, Optimizer, optimizer_from_name
 
 __all__ = ["rule_of"]
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from delaystability.bounds import stability_threshold
-from delaystability.optimizers import Optimizer
+from delaystability.model.catalogue import Optimizer
+from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.curvature import hessian_extremes
 from delaystability.validation.data import digits_dataset
 from delaystability.validation.dense import DenseProblem

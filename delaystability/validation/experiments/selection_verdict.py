@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.optimizers import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.validation.statistics import Interval, median_interval, share_interval
 from delaystability.validation.sweeps.trial import FinishedTrial
 from delaystability.validation.verdict import (

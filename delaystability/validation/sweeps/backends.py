@@ -16,8 +16,8 @@ from typing import Any
 import joblib
 from threadpoolctl import threadpool_limits
 
-from delaystability.arguments import checked_count
-from delaystability.validation.parent import end_with
+from delaystability.model.arguments import checked_count
+from delaystability.server.orphan_watchdog import end_with
 from delaystability.validation.sweeps.trial import Chunk, canonical
 
 __all__ = ["BACKENDS", "Attempt", "Work", "attempts", "checked_backend", "checked_workers"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from delaystability.json_data import plain
+from delaystability.files.json_data import plain
 
 __all__ = ["Chunk", "FinishedTrial", "Trial", "canonical"]
 

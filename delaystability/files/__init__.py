@@ -1,0 +1,1 @@
+"""Reading and writing files safely: nothing that the user made is overwritten."""

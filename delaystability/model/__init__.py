@@ -1,0 +1,1 @@
+"""What is being trained: optimizers, delay laws, delay logs and pipeline schedules."""

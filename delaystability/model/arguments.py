@@ -1,0 +1,82 @@
+"""Checks of the arguments of public functions, and the shape of their answers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.delays import unmasked
+
+__all__ = ["checked_count", "checked_optimizer", "nonnegative", "positive", "scalar_or_array"]
+
+Array = NDArray[np.float64]
+
+
+def scalar_or_array(values: Array) -> Any:
+    """A float for an array without axes, and else the array."""
+    return values if values.ndim else float(values)
+
+
+def positive(argument: str, value: ArrayLike) -> Array:
+    """The value as an array of floats, refused unless positive and finite."""
+    values = _numbers(argument, value, "positive")
+    wrong = ~(np.isfinite(values) & (values > 0))
+    if np.any(wrong):
+        raise ValueError(f"{argument} must be positive and finite; got {values[wrong].flat[0]}")
+    return values
+
+
+def nonnegative(argument: str, value: ArrayLike) -> Array:
+    """The value as an array of floats, refused unless at least 0 and finite."""
+    values = _numbers(argument, value, "nonnegative")
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if np.any(wrong):
+        raise ValueError(f"{argument} must be >= 0 and finite; got {values[wrong].flat[0]}")
+    return values
+
+
+def _numbers(argument: str, value: ArrayLike, allowed: str) -> Array:
+    refusal = f"{argument} must be a {allowed} number or array; got {value!r}"
+    value = unmasked(argument, value)
+    try:
+        values = np.asarray(value)
+        # Fractions and Python's long integers are numbers, too.
+        if values.dtype == object and all(isinstance(v, (int, Fraction)) for v in values.flat):
+            values = values.astype(np.float64)
+    except Exception as error:
+        raise TypeError(refusal) from error
+    if values.dtype.kind not in "iuf":
+        raise TypeError(refusal)
+    return values.astype(np.float64)
+
+
+def checked_count(argument: str, value: Any, least: int, most: int | None = None) -> int:
+    """The value as an int, refused unless it is an integer in this range.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    good = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not good or value < least or (most is not None and value > most):
+        allowed = f">= {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{argument} must be an integer {allowed}; got {value!r}")
+    return int(value)
+
+
+def checked_optimizer(optimizer: Any, argument: str = "optimizer") -> Optimizer:
+    """The optimizer, refused unless it is one with numbers as parameters."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"{argument} must be an optimizer such as ds.SGD() or ds.HeavyBall(0.9); "
+            f"got {optimizer!r}"
+        )
+    for name, value in optimizer.parameters.items():
+        if getattr(value, "free_symbols", None):
+            raise TypeError(f"{name} must be a number here; got the expression {value!r}")
+    return optimizer

@@ -1,0 +1,398 @@
+"""Delays: the number of updates between reading an iterate and applying its gradient.
+
+``delay = 0`` is synchronous training; ``N`` round-robin workers have ``delay = N - 1``. Random
+delays are independent from update to update; a measured delay is replayed from a log.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import fsum, inf, isfinite
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delaystability.model.delay_log.entries import (
+    LARGEST_DELAY,
+    checked_log,
+    counted,
+    integers_of_objects,
+    shown,
+    unmasked,
+)
+
+__all__ = [
+    "LARGEST_DELAY",
+    "Delay",
+    "FixedDelay",
+    "GeometricDelay",
+    "MeasuredDelay",
+    "RandomDelay",
+    "as_delay",
+    "delay_array",
+    "shown",
+    "unmasked",
+]
+
+
+class Delay(ABC):
+    """A delay: fixed, random and independent from update to update, or measured."""
+
+    @property
+    @abstractmethod
+    def pmf(self) -> dict[int, Any]:
+        """Every possible delay, in increasing order, with its positive probability."""
+
+    def probability(self, delay: int) -> Any:
+        """The probability of this delay, 0 if it is impossible.
+
+        Parameters
+        ----------
+        delay : int
+
+        Returns
+        -------
+        number between 0 and 1
+        """
+        return self.pmf.get(delay, 0)
+
+    @property
+    def mean(self) -> Any:
+        """The expected delay, a fraction if the probabilities are fractions."""
+        terms = [delay * probability for delay, probability in self.pmf.items()]
+        return fsum(terms) if any(isinstance(term, float) for term in terms) else sum(terms)
+
+    @property
+    def minimum(self) -> int:
+        """The smallest possible delay."""
+        return min(self.pmf)
+
+    @property
+    def maximum(self) -> float:
+        """The largest possible delay, infinite if there is none."""
+        return max(self.pmf)
+
+    def generating_function(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """``E[z^-delay]``, as a fraction of polynomials in ``z^-1``.
+
+        Returns
+        -------
+        numerator, denominator : arrays of shape (lags,)
+            Coefficients over the lags 0, 1, 2, ...: floats, or objects where the probabilities are
+            fractions.
+        """
+        pmf = self.pmf
+        exact = not any(isinstance(probability, float) for probability in pmf.values())
+        numerator = np.zeros(1 + max(pmf), dtype=object if exact else np.float64)
+        numerator[list(pmf)] = list(pmf.values())
+        return numerator, np.ones(1, dtype=numerator.dtype)
+
+
+@dataclass(frozen=True)
+class FixedDelay(Delay):
+    """Every gradient is applied ``delay`` updates after its iterate was read.
+
+    Its generating function is ``E[z^-delay] = z^-delay``.
+
+    Parameters
+    ----------
+    delay : int, 0 to 2**53
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the delay is anything else.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    """
+
+    delay: int
+
+    def __post_init__(self) -> None:
+        values = delay_array(self.delay)
+        if values.ndim:
+            raise TypeError(f"delay must be a single integer >= 0; got {self.delay!r}")
+        object.__setattr__(self, "delay", int(values))
+
+    @property
+    def pmf(self) -> dict[int, Any]:
+        """``{delay: 1}``."""
+        return {self.delay: 1}
+
+
+@dataclass(frozen=True, init=False)
+class RandomDelay(Delay):
+    """Independent delays, drawn anew for each update from a table of probabilities.
+
+    Its generating function is ``E[z^-delay] = sum_k pmf_k z^-k``.
+
+    Parameters
+    ----------
+    pmf : sequence of probabilities of the delays 0, 1, 2, ..., or mapping delay -> probability
+        Finite, at least 0. Fractions are kept and must sum to exactly 1; floats must do so within
+        rounding (8 units of 1e-16 for each term) and are divided by their sum.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``pmf`` is anything else.
+
+    References
+    ----------
+    Theorem ``random-delay-mean``.
+    """
+
+    _pmf: dict[int, Any]
+
+    def __init__(self, pmf: Any) -> None:
+        object.__setattr__(self, "_pmf", _checked_pmf(pmf))
+
+    def __repr__(self) -> str:
+        return f"RandomDelay({self._pmf})"
+
+    @property
+    def pmf(self) -> dict[int, Any]:
+        """Every possible delay, in increasing order, with its positive probability."""
+        return dict(self._pmf)
+
+
+@dataclass(frozen=True)
+class GeometricDelay(Delay):
+    """Independent delays with ``P(delay = k) = (1 - ratio) ratio^k`` for every k >= 0.
+
+    Its generating function is ``(1 - ratio) / (1 - ratio z^-1)``, its mean ratio / (1 - ratio).
+
+    Parameters
+    ----------
+    ratio : number, 0 <= ratio < 1
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the ratio is anything else.
+
+    References
+    ----------
+    Theorems ``geometric-delay`` and ``geometric-delay-mean-square``.
+    """
+
+    ratio: Any
+
+    def __post_init__(self) -> None:
+        if not (_is_real(self.ratio) and 0 <= self.ratio < 1):
+            error = ValueError if _is_real(self.ratio) else TypeError
+            raise error(f"ratio must be one number with 0 <= ratio < 1; got {self.ratio!r}")
+        object.__setattr__(self, "ratio", _plain(self.ratio))
+
+    @property
+    def pmf(self) -> dict[int, Any]:
+        """Refused, as there are infinitely many delays: see ``probability``.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        raise ValueError("a GeometricDelay has infinitely many delays: use probability(delay)")
+
+    def probability(self, delay: int) -> Any:
+        """``(1 - ratio) ratio^delay``, and 0 for a negative delay.
+
+        Parameters
+        ----------
+        delay : int
+
+        Returns
+        -------
+        number between 0 and 1
+        """
+        return (1 - self.ratio) * self.ratio**delay if delay >= 0 else 0
+
+    @property
+    def mean(self) -> Any:
+        """``ratio / (1 - ratio)``."""
+        return self.ratio / (1 - self.ratio)
+
+    @property
+    def minimum(self) -> int:
+        """Zero."""
+        return 0
+
+    @property
+    def maximum(self) -> float:
+        """Infinity, and 0 if the ratio is 0."""
+        return inf if self.ratio else 0
+
+    def generating_function(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """``(1 - ratio) / (1 - ratio z^-1)``.
+
+        Returns
+        -------
+        numerator, denominator : arrays of shape (1,) and (2,)
+            ``[1 - ratio]`` and ``[1, -ratio]``, over the lags 0, 1.
+        """
+        return np.array([1 - self.ratio]), np.array([1, -self.ratio])
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredDelay(Delay):
+    """Delays measured in a run, in order; its probabilities are the frequencies in the log.
+
+    Parameters
+    ----------
+    sequence : integer array of shape (updates,) or (updates, workers)
+        With several workers, each update applies the mean of their gradients.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the sequence is empty or an entry is not an integer >= 0.
+    """
+
+    sequence: NDArray[np.int64]
+    _pmf: dict[int, Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        sequence = checked_log(self.sequence, "sequence")
+        sequence.flags.writeable = False
+        object.__setattr__(self, "sequence", sequence)
+        pairs = zip(*(a.tolist() for a in counted(sequence)), strict=True)
+        pmf = {delay: Fraction(count, sequence.size) for delay, count in pairs}
+        object.__setattr__(self, "_pmf", pmf)
+
+    @classmethod
+    def from_log(cls, log: Any, *, column: Any = None, columns: Any = None) -> MeasuredDelay:
+        """A measured delay from a text file, an array, or a series or data frame.
+
+        Parameters
+        ----------
+        log : path, array of shape (updates,) or (updates, workers), series or data frame
+            A text file has one line for each update. Columns may be separated by ``;``, tabs,
+            commas or white space, and may have a header; lines that start with ``#`` and empty ones
+            are skipped; a file that is compressed by gzip is unpacked. It is read as a stream.
+            A masked or missing entry is refused, as leaving it out would shift all later ones.
+        column : str or int, optional
+            The column that holds the delays: its name, or its number counted from 1. Needed where
+            a file or data frame has several columns.
+        columns : sequence of str or int, or "all", optional
+            Several workers' columns, one for each worker whose gradients an update averages.
+
+        Returns
+        -------
+        MeasuredDelay
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the file cannot be read, it is not clear which column holds the delays, or the log
+            is empty, ragged, or has an entry that is not an integer from 0 to 2**53: the message
+            names the row (counted from 1) and the value. Also for a column that numbers the rows.
+
+        Examples
+        --------
+        >>> import delaystability as ds
+        >>> ds.MeasuredDelay.from_log([[0, 3], [1, 2]], column=2).sequence.tolist()
+        [3, 2]
+        """
+        from delaystability.model.delay_log.tables import log_array, requested
+
+        request = requested(column, columns)
+        if isinstance(log, (str, PathLike)):
+            from delaystability.model.delay_log.text_file import read_log
+
+            return cls(read_log(log, request))
+        return cls(checked_log(log_array(log, request), "log"))
+
+    @property
+    def pmf(self) -> dict[int, Any]:
+        """The frequency of every delay in the log, as exact fractions."""
+        return dict(self._pmf)
+
+
+def as_delay(delay: Any) -> Delay:
+    """The delay object itself, or a `FixedDelay` from one integer."""
+    return delay if isinstance(delay, Delay) else FixedDelay(delay)
+
+
+def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
+    """The delay as an array of int64, or a clear error.
+
+    Parameters
+    ----------
+    delay : int, integer array or `FixedDelay`
+    argument : str
+        Its name in messages.
+
+    Raises
+    ------
+    ValueError
+        For a negative, fractional, infinite or missing (NaN) delay, or one beyond 2**53.
+    TypeError
+        For anything that is not a number.
+    """
+    allowed = "an integer >= 0, an integer array or a FixedDelay"
+    if isinstance(delay, FixedDelay):
+        return np.asarray(delay.delay, dtype=np.int64)
+    try:
+        values = np.asarray(unmasked(argument, delay))
+        if values.dtype.kind == "O":
+            values = integers_of_objects(values)
+    except ValueError:
+        if isinstance(delay, np.ma.MaskedArray):
+            raise
+        raise TypeError(f"{argument} must be {allowed}; got {delay!r}") from None
+    except Exception as error:
+        raise TypeError(f"{argument} must be {allowed}; got {delay!r}") from error
+    if values.dtype.kind == "f":
+        # The shortest floats cannot hold the bounds that follow.
+        values = values.astype(np.promote_types(values.dtype, np.float64))
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{argument} must be {allowed}; got {delay!r}")
+    wrong = ~np.isfinite(values) | (values < 0) | (values != np.floor(values))
+    if np.any(wrong):
+        raise ValueError(f"{argument} must be {allowed}; got {values[wrong].flat[0]}")
+    if np.any(values > LARGEST_DELAY):
+        raise ValueError(f"{argument} must be {allowed}, at most 2**53; got {values.max()}")
+    return values.astype(np.int64)
+
+
+def _is_real(value: Any) -> bool:
+    """A finite integer, float or fraction; no bool."""
+    number = isinstance(value, (int, float, Fraction, np.integer, np.floating))
+    return number and not isinstance(value, bool) and isfinite(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _checked_pmf(pmf: Any) -> dict[int, Any]:
+    allowed = "probabilities >= 0 of the delays 0, 1, 2, ... that sum to 1, or such a mapping"
+    if isinstance(pmf, (str, bytes)) or not (isinstance(pmf, Mapping) or np.iterable(pmf)):
+        raise TypeError(f"pmf must be {allowed}; got {pmf!r}")
+    table: dict[int, Any] = {}
+    for delay, value in pmf.items() if isinstance(pmf, Mapping) else enumerate(pmf):
+        integral = hasattr(delay, "__index__") and not isinstance(delay, (bool, np.bool_))
+        if not integral or not 0 <= delay.__index__() <= LARGEST_DELAY:
+            raise ValueError(f"pmf must be {allowed}; got the delay {delay!r}")
+        if not _is_real(value) or value < 0:
+            raise ValueError(f"pmf must be {allowed}; got {value!r} for delay {delay}")
+        if value > 0:
+            table[delay.__index__()] = _plain(value)
+    if all(isinstance(value, (int, Fraction)) for value in table.values()):
+        total: Any = sum(table.values())
+        wrong = total != 1
+    else:
+        total = fsum(table.values())
+        wrong = abs(total - 1) > 8 * len(table) * np.finfo(np.float64).eps
+        table = {delay: float(value) / total for delay, value in table.items()} if total else {}
+    if wrong:
+        raise ValueError(f"pmf must be {allowed}; got the sum {total}")
+    return dict(sorted(table.items()))

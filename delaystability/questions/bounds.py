@@ -1,0 +1,360 @@
+"""The questions that a user asks, vectorised over NumPy arrays.
+
+The gain is the learning rate times the curvature. Near a minimum whose largest Hessian eigenvalue
+is ``sharpness``, the delayed optimizer is stable while ``lr * sharpness`` stays below the
+stability threshold of that optimizer and delay. Learning rates are in the raw convention of
+``torch.optim.SGD``. Scalars give a float, arrays an array of the common shape.
+
+Source: Giladi, Nacson, Hoffer, Soudry, ICLR 2020, arXiv:1909.12340.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from delaystability.model.arguments import checked_optimizer, nonnegative, positive, scalar_or_array
+from delaystability.model.delays import Delay, FixedDelay, delay_array
+from delaystability.model.optimizer import Optimizer, scalar_optimizers
+from delaystability.numerics.threshold import threshold_array
+
+__all__ = [
+    "LearningRateWarning",
+    "StabilityWarning",
+    "adjust_learning_rate",
+    "is_stable",
+    "max_learning_rate",
+    "max_sharpness",
+    "stability_threshold",
+]
+
+Array = NDArray[np.float64]
+
+
+class StabilityWarning(UserWarning):
+    """The mean of a run with random delays is stable where its mean square is not."""
+
+
+class LearningRateWarning(UserWarning):
+    """A learning rate was divided by more than 10 for minima that the run may never have seen."""
+
+
+_MOMENTS = ("mean", "mean-square")
+_LARGEST_NOISE = 1e12
+_LARGEST_QUIET_DIVISOR = 10
+_TINY = np.finfo(np.float64).tiny
+
+
+def _threshold(
+    optimizer: Any,
+    delay: Any,
+    curvature_noise: ArrayLike = 0.0,
+    moment: str | None = None,
+    argument: str = "optimizer",
+) -> Array:
+    checked_optimizer(optimizer, argument)
+    given: Any = curvature_noise
+    noiseless = isinstance(given, float) and given == 0
+    if noiseless and type(delay) is int and moment in (None, *_MOMENTS):
+        # Nothing is random: the common call, which need not wait for the checks below.
+        return threshold_array(optimizer, delay)[0]
+    if moment is not None and moment not in _MOMENTS:
+        raise ValueError(f"moment must be 'mean', 'mean-square' or None; got {moment!r}")
+    noise = nonnegative("curvature_noise", curvature_noise)
+    if np.any(noise > _LARGEST_NOISE):
+        raise ValueError(f"curvature_noise must be at most 1e12; got {noise.max()}")
+    random = isinstance(delay, Delay) and not isinstance(delay, FixedDelay)
+    mean_square = moment == "mean-square" or (moment is None and bool(np.any(noise > 0)))
+    if not random and not (mean_square and np.any(noise > 0)):
+        # Without any randomness both moments have the same threshold.
+        return threshold_array(optimizer, delay)[0] + 0.0 * noise
+    if mean_square:
+        return _each(optimizer, delay, noise, "mean-square")
+    threshold = _each(optimizer, delay, noise, "mean")
+    if moment is None:
+        _warn_of_rare_events(threshold, _each(optimizer, delay, noise, "mean-square"))
+    return threshold
+
+
+def _warn_of_rare_events(mean: Array, mean_square: Array) -> None:
+    if np.any(mean_square < 0.9 * mean):
+        warnings.warn(
+            f"the mean is stable up to {mean.flat[0]:.6g}, but the mean square only up to "
+            f"{mean_square.flat[0]:.6g}: rare long delays may make runs diverge above it; ask "
+            "with moment='mean-square', or with moment='mean' to silence this; a log in its order: "
+            "replay_threshold",
+            StabilityWarning,
+            stacklevel=4,
+        )
+
+
+def _each(optimizer: Optimizer, delay: Any, noise: Array, moment: str) -> Array:
+    """The threshold for each combination of parameters, delays and noise, one at a time."""
+    from delaystability.numerics.second_moment import mean_square_threshold, mean_threshold
+
+    lags = np.empty((), dtype=object)
+    lags[()] = delay
+    if not isinstance(delay, Delay):
+        lags = delay_array(delay).astype(object)
+    shape, entries = scalar_optimizers(optimizer, noise, lags)
+    result = np.empty(shape)
+    for index, one, (one_noise, lag) in entries:
+        result[index] = (
+            mean_square_threshold(one, lag, float(one_noise))
+            if moment == "mean-square"
+            else mean_threshold(one, lag)[0]
+        )
+    return result
+
+
+def stability_threshold(
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    curvature_noise: ArrayLike = 0.0,
+    moment: str | None = None,
+) -> Any:
+    """The largest stable gain a*: every gain ``lr * sharpness`` in (0, a*) is stable.
+
+    With A(z) = 1 - sum_j feedback_j z^-j and B(z) = sum_k feedforward_k z^-k, a* is the smallest
+    a > 0 for which (z - 1) A(z) + a z^-delay B(z) has a root on the unit circle. For SGD,
+    a* = 2 sin(pi / (2 (2 delay + 1))).
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Its momentum may be an array.
+    delay : int, integer array or delay object, at least 0
+        With a random delay D, z^-delay becomes its generating function E[z^-D].
+    curvature_noise : number or array, 0 to 1e12
+        Variance of the mini-batch curvature divided by the square of its mean.
+        It models one direction: where several directions are noisy the answer is an upper bound
+        (on networks the threshold of all directions was 0.17 to 1.0 of it).
+    moment : "mean" or "mean-square", optional
+        Which moment of a perturbation must die out. By default the mean square if there is
+        curvature noise, and else the mean, with a `StabilityWarning` where the mean square of a
+        random delay has a clearly smaller threshold.
+
+    Returns
+    -------
+    float, or array of the common shape of delay, noise and momentum
+        Zero if even small gains are unstable, which only a LinearOptimizer can be.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorems ``sgd``, ``heavy-ball``, ``ema-momentum``, ``nesterov``, ``shifted-momentum``;
+    ``mean-square`` with noise and ``random-delay-mean`` with random delays.
+    """
+    return scalar_or_array(_threshold(optimizer, delay, curvature_noise, moment))
+
+
+def max_learning_rate(
+    sharpness: ArrayLike,
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    curvature_noise: ArrayLike = 0.0,
+    moment: str | None = None,
+) -> Any:
+    """The largest stable learning rate, a*(optimizer, delay) / sharpness.
+
+    Parameters
+    ----------
+    sharpness : number or array, positive
+        Largest eigenvalue of the Hessian at the minimum.
+    optimizer, delay, curvature_noise, moment : see `stability_threshold`
+
+    Returns
+    -------
+    float, or array of the common shape
+        In units of 1/sharpness, raw as in ``torch.optim.SGD``. Learning rates below it are stable.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorem ``adjustment``.
+    """
+    sharpness_array = positive("sharpness", sharpness)
+    threshold = _threshold(optimizer, delay, curvature_noise, moment)
+    with np.errstate(over="ignore"):
+        return scalar_or_array(threshold / sharpness_array)
+
+
+def max_sharpness(
+    lr: ArrayLike,
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    curvature_noise: ArrayLike = 0.0,
+    moment: str | None = None,
+) -> Any:
+    """The sharpness of the sharpest accessible minimum, a*(optimizer, delay) / lr.
+
+    Parameters
+    ----------
+    lr : number or array, positive
+        Learning rate.
+    optimizer, delay, curvature_noise, moment : see `stability_threshold`
+
+    Returns
+    -------
+    float, or array of the common shape
+        In units of 1/lr. Minima that are less sharp are accessible.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorem ``adjustment``.
+    """
+    lr_array = positive("lr", lr)
+    threshold = _threshold(optimizer, delay, curvature_noise, moment)
+    with np.errstate(over="ignore"):
+        return scalar_or_array(threshold / lr_array)
+
+
+def is_stable(
+    lr: ArrayLike,
+    sharpness: ArrayLike,
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    curvature_noise: ArrayLike = 0.0,
+    moment: str | None = None,
+) -> Any:
+    """Whether a minimum of this sharpness is stable: ``lr * sharpness < a*(optimizer, delay)``.
+
+    True means that all curvatures from 0 to ``sharpness`` are stable, as a Hessian needs.
+
+    Parameters
+    ----------
+    lr, sharpness : numbers or arrays, positive
+    optimizer, delay, curvature_noise, moment : see `stability_threshold`
+
+    Returns
+    -------
+    bool, or array of bool of the common shape
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorem ``delayed-loop``.
+    """
+    lr_array, sharpness_array = positive("lr", lr), positive("sharpness", sharpness)
+    with np.errstate(over="ignore", under="ignore"):
+        gain = lr_array * sharpness_array
+    stable = gain < _threshold(optimizer, delay, curvature_noise, moment)
+    return stable if stable.ndim else bool(stable)
+
+
+def adjust_learning_rate(
+    lr: ArrayLike,
+    optimizer: Optimizer,
+    delay: Any,
+    new_delay: Any,
+    new_optimizer: Optimizer | None = None,
+    *,
+    curvature_noise: ArrayLike = 0.0,
+    new_curvature_noise: ArrayLike | None = None,
+    moment: str | None = None,
+    sharpness: ArrayLike | None = None,
+) -> Any:
+    """The learning rate that keeps the same accessible minima, for a run at its edge; not the best.
+
+    Without a measurement it is ``lr a*(new_optimizer, new_delay) / a*(optimizer, delay)``: the
+    sharpness of the sharpest accessible minimum stays the same. At large delays it falls as
+    1/delay. A run with momentum or with Adam is usually far below its edge without delay; it then
+    has no use for all of these minima, and pays for them with a rate that may not train at all.
+
+    With the ``sharpness`` S that the run reached, the rate only has to fall to
+    ``a*(new_optimizer, new_delay) / S``, and never rises: ``min(lr, a*(new) / S)``.
+
+    Parameters
+    ----------
+    lr : number or array, positive
+        Learning rate used with ``optimizer`` and ``delay``.
+    optimizer, delay : see `stability_threshold`
+    new_delay : like delay
+    new_optimizer : Optimizer, by default the same as before
+    curvature_noise, moment : see `stability_threshold`
+    new_curvature_noise : like curvature_noise, by default the same as before
+    sharpness : number or array, positive, optional
+        The largest that was measured in the run with ``optimizer`` and ``delay``, for example by a
+        `StabilityMonitor`. Sharper minima than that are given up.
+
+    Returns
+    -------
+    float, or array of the common shape
+        In the unit of ``lr``, raw as in ``torch.optim.SGD``.
+
+    Warns
+    -----
+    LearningRateWarning
+        If a rate is divided by more than 10 without a measured sharpness.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here, or no learning rate is stable at ``delay``.
+
+    References
+    ----------
+    N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
+    Theorem ``adjustment``; for SGD in closed form, ``adjustment-sgd``.
+    """
+    lr_array = positive("lr", lr)
+    new_noise = curvature_noise if new_curvature_noise is None else new_curvature_noise
+    noises = [
+        nonnegative("curvature_noise", curvature_noise),
+        nonnegative("new_curvature_noise", new_noise),
+    ]
+    if not isinstance(new_delay, Delay):
+        delay_array(new_delay, "new_delay")
+    if moment is None and any(np.any(noise > 0) for noise in noises):
+        # One moment for both settings: a mean and a mean square do not compare.
+        moment = "mean-square"
+    before = _threshold(optimizer, delay, curvature_noise, moment)
+    if np.any(before <= 0):
+        raise ValueError(f"optimizer must have a stable learning rate at delay {delay}; got none")
+    new = optimizer if new_optimizer is None else new_optimizer
+    after = _threshold(new, new_delay, new_noise, moment, "new_optimizer")
+    with np.errstate(over="ignore"):
+        if sharpness is not None:
+            return scalar_or_array(np.minimum(lr_array, after / positive("sharpness", sharpness)))
+        if np.any(after * _LARGEST_QUIET_DIVISOR < before):
+            _warn_of_a_small_rate(float(np.max(before / np.maximum(after, _TINY))))
+        return scalar_or_array(lr_array * (after / before))
+
+
+def _warn_of_a_small_rate(divisor: float) -> None:
+    warnings.warn(
+        f"lr is divided by {divisor:.3g} to keep all minima that were accessible, which assumes a "
+        "run at its edge of stability: most with momentum or Adam are far below it, and train "
+        "badly or not at all at this rate. Give sharpness=, as measured in the run before: the "
+        "rate then falls only as far as that needs",
+        LearningRateWarning,
+        stacklevel=3,
+    )

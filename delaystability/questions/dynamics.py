@@ -1,0 +1,341 @@
+"""How a run behaves at a gain, and the delays, momenta and gains that it can stand.
+
+All answers are about the mean dynamics at a fixed delay unless they say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from delaystability.model.arguments import (
+    checked_count,
+    checked_optimizer,
+    nonnegative,
+    positive,
+    scalar_or_array,
+)
+from delaystability.model.catalogue import CATALOGUE
+from delaystability.model.delays import delay_array
+from delaystability.model.optimizer import Optimizer
+from delaystability.numerics.threshold import threshold_array
+from delaystability.questions.spectra import escape_rate, fastest_gain, spectral_radius
+
+if TYPE_CHECKING:
+    from delaystability.numerics.crossings import Crossings
+    from delaystability.numerics.replayed_gains import ReplayGains
+    from delaystability.numerics.simulation import SimulatedThreshold
+
+__all__ = [
+    "almost_sure_threshold",
+    "crossings",
+    "escape_rate",
+    "fastest_gain",
+    "max_delay",
+    "max_momentum",
+    "replay_gains",
+    "replay_threshold",
+    "spectral_radius",
+    "stable_gains",
+    "stationary_variance",
+]
+
+
+def stable_gains(optimizer: Optimizer, delay: Any) -> list[tuple[float, float]]:
+    """The whole set of stable gains, as open intervals in increasing order.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters
+    delay : int or delay object
+        For a random delay, the stability of the mean.
+
+    Returns
+    -------
+    list of (low, high)
+        Not always one interval; empty if no gain is stable, and ``high`` may be infinite. Intervals
+        narrower than 1e-13 of their ends are left out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here, a law of delays or a table spans more than
+        65,536 updates, or an end is no float.
+
+    References
+    ----------
+    Theorem ``delayed-loop``.
+    """
+    from delaystability.numerics.crossings import stable_intervals
+    from delaystability.numerics.loop_filter import loop_filter
+
+    return stable_intervals(*loop_filter(checked_optimizer(optimizer), delay, exact=True))
+
+
+def crossings(optimizer: Optimizer, delay: Any) -> Crossings:
+    """All gains at which roots lie on the unit circle, with their angles and directions.
+
+    Parameters
+    ----------
+    optimizer, delay : see `stable_gains`
+
+    Returns
+    -------
+    Crossings
+        ``gains`` in increasing order, ``angles`` in (0, pi], and ``leaving``, the number of roots
+        that leave the unit disc there as the gain grows: 2 for a pair, 1 at z = -1, negative where
+        they enter, 0 where they touch the circle.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here, no gain moves any root (a feedforward table
+        of zeros), or there are more than 2**20 crossings.
+
+    References
+    ----------
+    Theorem ``delayed-loop``.
+    """
+    from delaystability.numerics.crossings import all_crossings
+    from delaystability.numerics.filter_phase import FilterPhase
+    from delaystability.numerics.loop_filter import loop_filter
+
+    a, b, lag = loop_filter(checked_optimizer(optimizer), delay, exact=True)
+    if not np.any(b):
+        raise ValueError(f"optimizer must use the gradient; got {optimizer!r}")
+    return all_crossings(FilterPhase.from_tables(a, b, lag))
+
+
+def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
+    """The longest delay at which, and below which, a minimum is stable.
+
+    Exact at its boundary: stable there and at every shorter delay, unstable at the next one. For
+    the catalogue with momentum >= 0 it is proved that what is unstable at one delay is unstable at
+    every longer one, so that a bisection finds the boundary; other tables that do not depend on
+    the delay are followed angle by angle, and resonances at shorter delays are found.
+
+    Parameters
+    ----------
+    lr, sharpness : numbers or arrays, positive
+    optimizer : Optimizer
+        Its momentum may be an array.
+
+    Returns
+    -------
+    int, or integer array
+        -1 where not even synchronous training is stable.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here, the minimum is stable at every delay up
+        to 2**52, or, for tables that depend on the delay in another way, up to 65,536.
+
+    References
+    ----------
+    The threshold of `stability_threshold`, inverted. Theorem ``delayed-loop``.
+    """
+    from delaystability.numerics.inverse import longest_delays
+
+    checked_optimizer(optimizer)
+    gains = positive("lr", lr) * positive("sharpness", sharpness)
+    found = longest_delays(optimizer, gains)
+    return found if found.ndim else int(found)
+
+
+def max_momentum(lr: ArrayLike, sharpness: ArrayLike, optimizer: str, delay: int) -> Any:
+    """The largest momentum in [0, 1) up to which a minimum is stable, in the raw learning rate.
+
+    Exact to the last digit of the float. The threshold need not be monotone in the momentum: it is
+    looked at at 2,000 momenta, dense near 0 and in log(1 - momentum) up to the last float
+    below 1, and each of its local minima is narrowed down; only a dip between two of these momenta
+    that shows at neither would be missed, and none was found in the catalogue.
+
+    Parameters
+    ----------
+    lr, sharpness : numbers or arrays, positive
+    optimizer : str
+        A name of the catalogue whose only required parameter is the momentum.
+    delay : int
+
+    Returns
+    -------
+    float, or array
+        1 where every momentum below 1 is stable, NaN where not even momentum 0 is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    The threshold of `stability_threshold`, inverted. Theorem ``delayed-loop``.
+    """
+    from delaystability.numerics.inverse import largest_momenta
+
+    if optimizer not in CATALOGUE or optimizer == "sgd":
+        names = ", ".join(name for name in CATALOGUE if name != "sgd")
+        raise ValueError(f"optimizer must be one of {names}; got {optimizer!r}")
+    family: Callable[[Any], Optimizer] = CATALOGUE[optimizer]
+    lags = delay_array(delay)
+    if lags.ndim:
+        raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
+    gains = positive("lr", lr) * positive("sharpness", sharpness)
+    return scalar_or_array(
+        largest_momenta(lambda momentum: threshold_array(family(momentum), lags)[0], gains)
+    )
+
+
+def stationary_variance(
+    optimizer: Optimizer, delay: Any, gain: float, *, curvature_noise: float = 0.0
+) -> float:
+    """Stationary variance of the iterate for gradient noise of unit variance and lr = 1.
+
+    For another learning rate and noise, multiply by lr^2 times the variance of the gradient.
+
+    Parameters
+    ----------
+    optimizer, delay, curvature_noise : see `stability_threshold`; scalars
+    gain : number, positive, below the threshold
+
+    Returns
+    -------
+    float
+        In units of lr^2 times the variance of the gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    Theorems ``noise-amplification-sgd`` and ``mean-square``.
+    """
+    from delaystability.numerics.second_moment import stationary_variance as variance
+
+    value = float(positive("gain", gain))
+    noise = float(nonnegative("curvature_noise", curvature_noise))
+    return variance(checked_optimizer(optimizer), delay, value, noise)
+
+
+def almost_sure_threshold(
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    curvature_noise: float = 0.0,
+    updates: int = 20_000,
+    seed: int = 0,
+) -> SimulatedThreshold:
+    """The gain at which a single run turns from dying out to growing, by a seeded simulation.
+
+    It lies at or above the mean-square threshold, and on either side of the mean threshold.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters
+    delay : int or delay object
+    curvature_noise : number, 0 to 1e12
+        Curvatures are drawn from a normal distribution of this relative variance.
+    updates : int, at least 1000
+    seed : int, at least 0
+
+    Returns
+    -------
+    SimulatedThreshold
+        ``value``, ``standard_error``, ``updates`` and ``seed``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    H. Furstenberg, H. Kesten, Products of random matrices, Annals of Mathematical Statistics 31
+    (1960), 457-469: a single run has a growth rate.
+    """
+    from delaystability.numerics.simulation import almost_sure_threshold as simulated
+
+    checked_optimizer(optimizer)
+    return simulated(
+        optimizer,
+        delay,
+        curvature_noise,
+        updates=checked_count("updates", updates, 1000),
+        seed=checked_count("seed", seed, 0),
+    )
+
+
+def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
+    """Every interval of gains at which a run that replays measured delays in order is stable.
+
+    The delays repeat in a cycle. Their order makes windows: a gain may be unstable between two
+    that are stable, so that the set is a union of intervals.
+
+    Parameters
+    ----------
+    optimizer : Optimizer whose tables do not depend on the delay, or with constant delays
+    sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
+        Each update applies the mean of the gradients of its workers.
+
+    Returns
+    -------
+    ReplayGains
+        A sequence of (low, high), learning rate times curvature. Its ``method`` is "exact" for a
+        short log (updates times longest reach up to about 160) and for a constant one. Else it is
+        "resolved": ends where the measured growth rate changes sign, on a scan whose cells are
+        ``spacing`` wide (a relative 0.0005; 0.02 for long logs) where the rate came near
+        zero, and wider elsewhere; narrower windows may have been missed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here, or the log is too long for its delays.
+
+    References
+    ----------
+    G. Floquet, Sur les equations differentielles lineaires a coefficients periodiques, Annales
+    scientifiques de l'ENS 12 (1883), 47-88: multipliers of a period.
+    S. Bittanti, P. Colaneri, Periodic Systems: Filtering and Control (2009): in discrete time.
+    """
+    from delaystability.numerics.replayed_gains import replay_gains as replayed
+
+    return replayed(checked_optimizer(optimizer), sequence)
+
+
+def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
+    """The gain at which a run that replays measured delays in their order starts to grow.
+
+    It is the end of the first of the intervals of `replay_gains`; larger gains may be stable again.
+
+    Parameters
+    ----------
+    optimizer : Optimizer whose tables do not depend on the delay, or with constant delays
+    sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
+
+    Returns
+    -------
+    float
+        Learning rate times curvature; 0 if small gains are unstable.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+    ArithmeticError
+        If no gain up to 64 times the mean threshold grows.
+
+    References
+    ----------
+    G. Floquet, Sur les equations differentielles lineaires a coefficients periodiques, Annales
+    scientifiques de l'ENS 12 (1883), 47-88: multipliers of a period.
+    S. Bittanti, P. Colaneri, Periodic Systems: Filtering and Control (2009): in discrete time.
+    """
+    from delaystability.numerics.replayed_gains import replay_threshold as replayed
+
+    return replayed(checked_optimizer(optimizer), sequence)

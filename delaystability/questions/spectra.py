@@ -1,0 +1,133 @@
+"""How fast perturbations of a minimum shrink or grow, and the gain at which they shrink fastest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from delaystability.model.arguments import checked_optimizer, positive, scalar_or_array
+from delaystability.model.delays import delay_array
+from delaystability.model.optimizer import Optimizer
+
+__all__ = ["escape_rate", "fastest_gain", "spectral_radius"]
+
+
+def spectral_radius(
+    optimizer: Optimizer, delay: Any, gain: ArrayLike, *, prove: bool = False
+) -> Any:
+    """The largest modulus of the roots of the characteristic polynomial at this gain.
+
+    A perturbation of the minimum behaves as its t-th power after t updates: below 1 it dies out.
+    The cost does not grow with the delay. That no root is larger is checked by a count of the roots
+    outside a circle just beyond (the argument principle, in floats); where roots nearly meet, or
+    lie too close to the circle of the count, exact coefficients decide.
+
+    Parameters
+    ----------
+    optimizer, delay : see `stability_threshold`
+        Fixed delays, up to 2**53.
+    gain : number or array, positive
+        Learning rate times curvature.
+    prove : bool
+        Also prove in ball arithmetic that no root lies beyond the answer, to 1e-7 of the distance
+        between neighbouring roots. About ten milliseconds for each entry.
+
+    Returns
+    -------
+    float, or array of the common shape
+        The factor by which a perturbation grows an update; no unit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+    ArithmeticError
+        If the dominant root is not settled, or with ``prove`` not proved (`UndecidedError`).
+
+    References
+    ----------
+    S. Elaydi, An Introduction to Difference Equations, 3rd edition, Springer 2005.
+    Theorem ``escape-rate``.
+    """
+    return scalar_or_array(np.exp(_log_radius(optimizer, delay, gain, prove)))
+
+
+def escape_rate(optimizer: Optimizer, delay: Any, gain: ArrayLike, *, prove: bool = False) -> Any:
+    """Growth of a perturbation in nats an update: log of `spectral_radius`; negative if stable.
+
+    It is found as such, with its own digits: at a gain of 1e-17 it is about -1e-17, where the
+    spectral radius is 1 to all digits of a float.
+
+    Parameters
+    ----------
+    optimizer, delay, gain, prove : see `spectral_radius`
+
+    Returns
+    -------
+    float, or array of the common shape
+        Minus infinity where every perturbation is gone after finitely many updates.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+    ArithmeticError
+        See `spectral_radius`.
+
+    References
+    ----------
+    Theorem ``escape-rate``.
+    """
+    return scalar_or_array(_log_radius(optimizer, delay, gain, prove))
+
+
+def _log_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike, prove: bool) -> Any:
+    from delaystability.numerics.spectrum import log_spectral_radius
+
+    checked_optimizer(optimizer)
+    return log_spectral_radius(optimizer, delay, positive("gain", gain), prove=prove)
+
+
+def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
+    """The gain at which perturbations die out fastest, and the spectral radius there.
+
+    For delayed SGD the gain is tau^tau/(tau+1)^(tau+1) and the radius tau/(tau+1).
+
+    Gains at which two real roots meet are tried first. The answer is then checked, not assumed to
+    be the only minimum: at a radius whose logarithm is smaller by 1e-7/(delay + 1), or by 1e-6 of
+    itself where that is less, the gains that put a root on the circle are listed, and the number of
+    roots outside is counted between every two of them, up to the threshold. Where none is outside,
+    the search goes on from there. The list follows the argument along the circle with at least 128
+    samples a cell.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters
+        Lags up to 64, or that follow the delay.
+    delay : int or FixedDelay
+
+    Returns
+    -------
+    gain, radius : float
+        Neither has a unit. Where a whole range of gains is equally fast (heavy ball at delay 0),
+        its lower end.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here, or even small gains are unstable.
+    ArithmeticError
+        If the search does not end.
+
+    References
+    ----------
+    Theorems ``sgd-fastest-rate`` and ``sgd-fastest-gain``.
+    """
+    from delaystability.numerics.fastest import fastest_gain as fastest
+
+    lags = delay_array(delay)
+    if lags.ndim:
+        raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
+    return fastest(checked_optimizer(optimizer), int(lags))
