@@ -179,7 +179,7 @@ def test_the_same_program_runs_under_torchrun(tmp_path):
     ],
 )
 def test_bad_options_are_refused_in_one_line(options, message, tmp_path, capsys):
-    from delaystability.server.__main__ import main
+    from delaystability.validation.parameter_server import main
 
     assert main([str(tmp_path), "--workers", "1", *options]) == 2
     assert capsys.readouterr().err == f"error: {message}\n"
