@@ -136,6 +136,13 @@ CASES = (
         "ds.stability_threshold(ds.SGD(), ds.MeasuredDelay([1] * 1000 + [10**9]))",
     ),
     Case(
+        "mean_square_learning_rate",
+        "32 Hessians of 64 parameters",
+        "ds.mean_square_learning_rate(hessians, ds.HeavyBall(.9), 16)",
+        "half = np.random.default_rng(0).normal(size=(32, 8, 64)); "
+        "hessians = half.transpose(0, 2, 1) @ half",
+    ),
+    Case(
         "max_learning_rate",
         "10^6 delays",
         "ds.max_learning_rate(1e-300, ds.HeavyBall(.9), delays)",

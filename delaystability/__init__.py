@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     )
     from delaystability.numerics.certificate import Certificate, certify
     from delaystability.numerics.circle_proof import UndecidedError
+    from delaystability.questions.minibatches import mean_square_learning_rate
     from delaystability.questions.stages import (
         safe_stage_learning_rate,
         stage_sharpness,
@@ -123,6 +124,7 @@ __all__ = [
     "max_learning_rate",
     "max_momentum",
     "max_sharpness",
+    "mean_square_learning_rate",
     "plot",
     "replay_gains",
     "replay_threshold",
@@ -152,6 +154,7 @@ _LOADED_WHEN_USED = {
     "certify": "delaystability.numerics.certificate",
     "derive": "delaystability.theory.derive",
     "export": "delaystability.translation.export",
+    "mean_square_learning_rate": "delaystability.questions.minibatches",
     "safe_stage_learning_rate": "delaystability.questions.stages",
     "stage_sharpness": "delaystability.questions.stages",
     "stage_spectral_radius": "delaystability.questions.stages",

@@ -286,6 +286,12 @@ GOOD: dict[str, dict[str, Any]] = {
         "curvature_noise": 0.0,
         "moment": "mean",
     },
+    "mean_square_learning_rate": {
+        "hessians": [[[1.0]], [[2.0]]],
+        "optimizer": ds.SGD(),
+        "delay": 1,
+        "batch_size": 2,
+    },
     "max_momentum": {"lr": 0.1, "sharpness": 2.0, "optimizer": "heavy-ball", "delay": 1},
     "max_sharpness": {
         "lr": 0.1,

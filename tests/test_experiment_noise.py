@@ -16,20 +16,14 @@ pytest.importorskip("matplotlib")
 
 import delaystability as ds
 from delaystability.validation.experiments import load_experiment
-from delaystability.validation.experiments.matrix_noise import (
-    BatchCurvature,
-    mean_square_learning_rate,
-    responses,
-    spectral_radius,
-)
 from delaystability.validation.experiments.near_minimum import Site, trained_minimum
 from delaystability.validation.experiments.noise import (
     EXPERIMENT,
     SIZES,
-    batch_curvature,
     bracket,
     chunks,
     last_crossing,
+    sample_jacobian,
 )
 from delaystability.validation.experiments.noise_verdict import judge
 from delaystability.validation.experiments.population import growth_rates, resampled
@@ -37,97 +31,11 @@ from delaystability.validation.sweeps.trial import FinishedTrial, canonical
 
 
 @pytest.fixture(scope="module")
-def toy() -> BatchCurvature:
-    return BatchCurvature(np.random.default_rng(0).standard_normal((4, 1, 3)))
-
-
-@pytest.fixture(scope="module")
 def site() -> Site:
     return trained_minimum(8, 8, 0, "cpu", "float64")
 
 
-def _hessians(toy: BatchCurvature) -> list[np.ndarray]:
-    """Of each sample, in the eigenbasis."""
-    samples = len(toy.factors)
-    return [samples * factor.T @ factor for factor in toy.factors]
-
-
-# Second moments ---------------------------------------------------------------------------------
-
-
-def test_the_samples_have_the_mean_hessian(toy: BatchCurvature) -> None:
-    mean = np.mean(_hessians(toy), axis=0)
-    assert np.allclose(mean, np.diag(toy.curvatures))
-    jacobian = toy.jacobian.reshape(4, 3)
-    assert np.allclose(toy.curvatures, np.linalg.eigvalsh(jacobian.T @ jacobian / 4)[::-1])
-
-
-def test_the_spread_is_its_definition(toy: BatchCurvature) -> None:
-    half = np.random.default_rng(1).standard_normal((3, 3))
-    moment, mean = half @ half.T, np.diag(toy.curvatures)
-    expected = np.mean([(h - mean) @ moment @ (h - mean) for h in _hessians(toy)], axis=0)
-    assert np.allclose(toy.spread(moment), expected)
-
-
-@pytest.mark.parametrize(
-    "optimizer", [ds.SGD(), ds.HeavyBall(0.6), ds.Nesterov(0.5), ds.ShiftedMomentum(0.4)]
-)
-@pytest.mark.parametrize("delay", [0, 1, 3])
-def test_responses_are_those_of_the_recurrence(optimizer: ds.Optimizer, delay: int) -> None:
-    lr, curvatures = 0.05, np.array([2.0, 0.3])
-    poles, residues = responses(optimizer, delay, lr, curvatures)
-    feedback, feedforward = optimizer.coefficients(delay)
-    for mode, h in enumerate(curvatures):
-        w, u, g = {0: 0.0}, {}, {}
-        for t in range(12):
-            g[t] = h * w.get(t - delay, 0.0) + (t == 0)
-            u[t] = sum(value * g.get(t - lag, 0.0) for lag, value in feedforward)
-            u[t] += sum(value * u.get(t - lag, 0.0) for lag, value in feedback)
-            w[t + 1] = w[t] - lr * u[t]
-            found = (residues[mode] * poles[mode] ** t).sum()
-            assert found.real == pytest.approx(w[t + 1], abs=1e-10)
-
-
-def _second_moment_radius(toy: BatchCurvature, delay: int, batch: int, lr: float) -> float:
-    """The spectral radius of E[A (x) A], A the random matrix of a whole update of SGD."""
-    modes, size = len(toy.curvatures), len(toy.curvatures) * (delay + 1)
-    mean = np.diag(toy.curvatures)
-
-    def update(hessian: np.ndarray, steady: float) -> np.ndarray:
-        matrix = np.zeros((size, size))
-        matrix[modes:, :-modes] = steady * np.eye(size - modes)
-        matrix[:modes, :modes] = steady * np.eye(modes)
-        matrix[:modes, size - modes :] -= lr * hessian
-        return matrix
-
-    average = update(mean, 1.0)
-    noise = [update(h - mean, 0.0) for h in _hessians(toy)]
-    whole = np.kron(average, average) + np.mean([np.kron(n, n) for n in noise], axis=0) / batch
-    return float(np.abs(np.linalg.eigvals(whole)).max())
-
-
-@pytest.mark.parametrize(("delay", "batch"), [(0, 1), (0, 3), (1, 1), (2, 2)])
-def test_the_threshold_is_where_the_whole_second_moment_stops_to_shrink(
-    toy: BatchCurvature, delay: int, batch: int
-) -> None:
-    rate = mean_square_learning_rate(toy, ds.SGD(), delay, batch)
-    assert _second_moment_radius(toy, delay, batch, 0.995 * rate) < 1
-    assert _second_moment_radius(toy, delay, batch, 1.005 * rate) > 1
-    radius, moment = spectral_radius(toy, ds.SGD(), delay, batch, rate)
-    assert radius == pytest.approx(1, abs=0.01)
-    assert np.linalg.eigvalsh(moment).min() > -1e-9
-
-
-@pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.9), ds.Nesterov(0.5)])
-@pytest.mark.parametrize("delay", [0, 1, 4])
-def test_one_direction_is_the_scalar_theory(optimizer: ds.Optimizer, delay: int) -> None:
-    samples = np.random.default_rng(2).standard_normal((10, 1, 1))
-    one = BatchCurvature(samples)
-    curvatures = samples.ravel() ** 2
-    kappa = curvatures.var() / curvatures.mean() ** 2
-    expected = ds.stability_threshold(optimizer, delay, curvature_noise=kappa / 2)
-    found = mean_square_learning_rate(one, optimizer, delay, 2) * one.curvatures[0]
-    assert found == pytest.approx(float(expected), rel=1e-3)
+# Predictions ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("delay", [0, 1, 4, 30])
@@ -167,14 +75,13 @@ def test_without_noise_the_loss_grows_at_twice_the_escape_rate(
 
 
 def test_the_population_sees_the_growth_of_the_second_moment(site: Site) -> None:
-    curvature = batch_curvature(site)
-    rate = mean_square_learning_rate(curvature, ds.SGD(), 0, 1)
+    jacobian = sample_jacobian(site)
+    assert jacobian.shape[:2] == (8, 10)
+    rate = ds.mean_square_learning_rate(jacobian, ds.SGD(), 0, factored=True)
     low, high = growth_rates(
         site, ds.SGD(), 0, 1, rate * np.array([0.8, 1.3]), replicas=100, updates=160, seed=3
     )
     assert low < 0 < high
-    modes = curvature.factors.reshape(len(curvature.factors), -1, len(curvature.curvatures))
-    assert modes.shape[1] == 10
 
 
 def test_the_bracket_is_where_growth_sets_in_for_good() -> None:

@@ -24,7 +24,16 @@ from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import Delay, FixedDelay, GeometricDelay
 from delaystability.numerics.loop_filter import optimizer_tables
 
-__all__ = ["LARGEST_SPAN", "CircleValues", "NoiseLoop", "delay_values"]
+__all__ = [
+    "LARGEST_SPAN",
+    "CircleValues",
+    "NoiseLoop",
+    "delay_values",
+    "panel_angles",
+    "panel_halves",
+    "panel_integrals",
+    "panel_weights",
+]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -91,9 +100,9 @@ class NoiseLoop:
             )
         # About one panel for each half turn of the delayed term.
         edges = np.linspace(0, np.pi, span + 6)
-        self._panels = edges[:-1], edges[1:]
-        self._whole = self._values(_angles(*self._panels))
-        self._halves = self._values(_angles(*_halves(*self._panels)))
+        self.panels = edges[:-1], edges[1:]
+        self._whole = self._values(panel_angles(*self.panels))
+        self._halves = self._values(panel_angles(*panel_halves(*self.panels)))
 
     def values(self, angles: Array) -> CircleValues:
         """The factors of the loop at z = exp(i angle)."""
@@ -116,15 +125,15 @@ class NoiseLoop:
         ArithmeticError
             If 160 halvings do not suffice: the loop has a root on the circle, to rounding.
         """
-        low, high = self._panels
+        low, high = self.panels
         values, magnified = self._whole.noise_gain(gain)
-        coarse = _panel_integrals(values * weight(self._whole), low, high)
+        coarse = panel_integrals(values * weight(self._whole), low, high)
         fine_values, total = self._halves, 0.0
         for _ in range(_MOST_HALVINGS):
-            low, high = _halves(low, high)
+            low, high = panel_halves(low, high)
             values, largest = fine_values.noise_gain(gain)
             magnified = max(magnified, largest)
-            fine = _panel_integrals(values * weight(fine_values), low, high)
+            fine = panel_integrals(values * weight(fine_values), low, high)
             pairs = fine.reshape(-1, 2).sum(axis=1)
             estimate = total + float(pairs.sum())
             tolerance = max(_RELATIVE_ERROR, 8 * _EPS * magnified) * estimate
@@ -135,7 +144,7 @@ class NoiseLoop:
                 return total / np.pi
             if not np.isfinite(estimate):
                 break
-            fine_values = self._values(_angles(*_halves(low, high)))
+            fine_values = self._values(panel_angles(*panel_halves(low, high)))
         raise ArithmeticError("a root of the loop lies on the unit circle, to rounding")
 
     def _values(self, angles: Array) -> CircleValues:
@@ -147,17 +156,25 @@ class NoiseLoop:
         return CircleValues(*(np.concatenate([getattr(v, n) for v in found]) for n in names))
 
 
-def _halves(low: Array, high: Array) -> tuple[Array, Array]:
+def panel_halves(low: Array, high: Array) -> tuple[Array, Array]:
+    """The two halves of every panel, side by side."""
     middle = (low + high) / 2
     lows, highs = np.stack([low, middle], axis=1), np.stack([middle, high], axis=1)
     return lows.ravel(), highs.ravel()
 
 
-def _angles(low: Array, high: Array) -> Array:
+def panel_angles(low: Array, high: Array) -> Array:
+    """The twelve Gauss nodes of every panel, on a new last axis."""
     return ((low + high) / 2)[:, None] + ((high - low) / 2)[:, None] * _NODES
 
 
-def _panel_integrals(values: Array, low: Array, high: Array) -> Array:
+def panel_weights(low: Array, high: Array) -> Array:
+    """The weights of `panel_angles`."""
+    return np.asarray(_WEIGHTS * ((high - low) / 2)[:, None])
+
+
+def panel_integrals(values: Array, low: Array, high: Array) -> Array:
+    """The integral over every panel, from the values at its nodes on the last axis."""
     return np.asarray((values @ _WEIGHTS) * (high - low) / 2)
 
 

@@ -5,7 +5,7 @@ noisy and add no other noise: the model of the mean-square theory. Independent b
 have the curvature noise ``kappa(B)`` along the sharpest direction. Predicted:
 
     one direction      ``stability_threshold(..., curvature_noise=kappa)``
-    all directions     the renewal equation of the second moment, see `matrix_noise`
+    all directions     `delaystability.mean_square_learning_rate`
 
 Measured: the growth of the mean training loss (near the minimum a square of the displacement) over
 populations of replicas that differ in the order of their data, see `population`. A mean square is
@@ -28,12 +28,9 @@ import torch
 from numpy.typing import NDArray
 
 from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.minibatches import mean_square_learning_rate
 from delaystability.validation.curvature_noise import curvature_noise, sample_curvatures
 from delaystability.validation.experiment import Experiment
-from delaystability.validation.experiments.matrix_noise import (
-    BatchCurvature,
-    mean_square_learning_rate,
-)
 from delaystability.validation.experiments.near_minimum import (
     Site,
     data_settings,
@@ -184,13 +181,15 @@ def _trial(
         common["data"],
     )
     rule = rule_of(optimizer, momentum)
-    minimum, curvature = site.minimum, batch_curvature(site)
+    minimum, jacobian = site.minimum, sample_jacobian(site)
     mean = float(stability_threshold(rule, delay))
     kappa, every = 0.0, mean
     if batch is not None:
         samples = sample_curvatures(site.problem, minimum.parameters[None], minimum.direction[None])
         kappa = float(curvature_noise(samples, batch))
-        every = minimum.sharpness * mean_square_learning_rate(curvature, rule, delay, batch)
+        every = minimum.sharpness * mean_square_learning_rate(
+            jacobian, rule, delay, batch_size=batch, factored=True
+        )
     one = float(stability_threshold(rule, delay, curvature_noise=kappa))
 
     root = min(2.0, (1 - (momentum or 0.0)) ** -0.5)
@@ -222,7 +221,7 @@ def _trial(
     fine = rates(np.tile(gains, repeats), seed).reshape(repeats, len(gains))
     return {
         "sharpness": minimum.sharpness,
-        "trace": curvature.curvatures.sum(),
+        "trace": float((jacobian**2).sum() / len(jacobian)),
         "kappa": kappa,
         "mean_threshold": mean,
         "one_direction": one,
@@ -236,14 +235,14 @@ def _trial(
     }
 
 
-def batch_curvature(site: Site) -> BatchCurvature:
-    """The Hessians of single samples at the minimum."""
+def sample_jacobian(site: Site) -> Array:
+    """Factors of the Hessians of single samples at the minimum: (samples, outputs, P)."""
 
     def outputs(point: torch.Tensor) -> torch.Tensor:
         return site.problem.outputs(point[None])[0].T
 
     jacobian = torch.func.jacrev(outputs)(site.minimum.parameters)
-    return BatchCurvature(jacobian.cpu().double().numpy())
+    return np.asarray(jacobian.cpu().double().numpy())
 
 
 def bracket(gains: Array, rates: Array) -> tuple[float, float]:

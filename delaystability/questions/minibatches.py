@@ -1,0 +1,144 @@
+"""The learning rate that mini-batches allow at a minimum, from their Hessians in all directions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from delaystability.model.arguments import checked_count, checked_optimizer
+from delaystability.model.delays import as_delay
+from delaystability.model.optimizer import Optimizer
+
+__all__ = ["mean_square_learning_rate"]
+
+_MOST_ENTRIES = 2**27
+_MOST_MODES = 1500
+_ASYMMETRY = 1e-6
+"""Of the largest entry: Hessians in single precision are symmetric to about this."""
+
+
+def mean_square_learning_rate(
+    hessians: ArrayLike,
+    optimizer: Optimizer,
+    delay: Any,
+    *,
+    batch_size: int = 1,
+    factored: bool = False,
+    replacement: bool = True,
+) -> float:
+    """The largest learning rate at which mini-batches let the mean square die out, everywhere.
+
+    Where `max_learning_rate` with ``curvature_noise`` looks along the sharpest direction only, and
+    gives an upper bound, this answer has the noise of all directions and what it does to each
+    other. Near the minimum a batch has the Hessian H_B, drawn anew for each update. With H the mean
+    and Q(M) = E[(H_B - H) M (H_B - H)], the second moment dies out exactly if H is stable in the
+    mean and M -> Q(Gamma o M) has a spectral radius below 1, where Gamma_ij is the mean of
+    G_i conj(G_j) over the unit circle and G_i(z) = lr B(z) / ((z - 1) A(z) + lr h_i z^-delay B(z)).
+
+    Parameters
+    ----------
+    hessians : array of shape (samples, P, P), or (samples, outputs, P) if ``factored``
+        Symmetric Hessians of single samples, or of fixed batches that are drawn with equal
+        probability. A single one may be indefinite; their mean may not.
+    optimizer : Optimizer with numbers as parameters
+    delay : int or delay object
+        Random delays are drawn independently for each update.
+    batch_size : int, at least 1
+        How many of the samples a batch averages.
+    factored : bool
+        Whether ``hessians`` holds factors J instead, sample i having the Hessian J_i^T J_i: the
+        Jacobian of its outputs for half the squared error at a minimum that fits all samples. Far
+        cheaper where P is large.
+    replacement : bool
+        Whether a batch may draw a sample more than once. Without, noise is smaller by the factor
+        (samples - batch_size)/(samples - 1).
+
+    Returns
+    -------
+    float
+        The learning rate as in ``torch.optim.SGD``; 0 if even small ones are unstable. A bound of
+        the spectral radius shows, to rounding, that the second moment dies out at 1 - 1e-8 of it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here; the mean Hessian has a negative eigenvalue or
+        is zero, or samples act on a direction in which it is; or there are more than 2**27 entries
+        or 1,500 directions.
+    ArithmeticError
+        If that bound is not below 1.
+
+    Notes
+    -----
+    The spectral radius need not grow with the learning rate. It is followed upwards in steps of
+    half the radius within which it is analytic, and its maxima between are refined: a peak narrower
+    than that would be missed. Each of some 20 to 50 steps costs about 50 products of
+    ``samples P^3``, or ``samples outputs k^2 + k^3`` if factored, with k <= samples outputs the
+    number of directions that are not flat.
+
+    References
+    ----------
+    M. G. Krein, M. A. Rutman, Linear operators leaving invariant a cone in a Banach space, Uspekhi
+    Matematicheskikh Nauk 3 (1948), 3-95. Theorem ``mean-square`` with a single direction.
+    """
+    from delaystability.numerics.direction_moments import DirectionMoments
+    from delaystability.numerics.sampled_curvature import FactoredCurvature, FullCurvature
+
+    checked_optimizer(optimizer)
+    delay = as_delay(delay)
+    values = _checked_hessians(hessians, factored=factored)
+    samples = len(values)
+    batch = checked_count("batch_size", batch_size, 1, None if replacement else samples)
+    share = 1.0 if replacement else (samples - batch) / max(1, samples - 1)
+    # Learning rates are in units of 1/scale, so that no square overflows.
+    scale = float(np.abs(values).max())
+    if factored:
+        curvature: Any = FactoredCurvature(values / scale)
+        scale = scale**2
+    else:
+        curvature = FullCurvature(values / scale)
+    return DirectionMoments(curvature, optimizer, delay, share / batch).learning_rate() / scale
+
+
+def _checked_hessians(hessians: ArrayLike, *, factored: bool) -> NDArray[np.float64]:
+    shape = "(samples, outputs, P)" if factored else "(samples, P, P)"
+    try:
+        given = np.asarray(hessians)
+    except Exception as error:
+        raise TypeError(f"hessians must be an array of shape {shape}; got {hessians!r}") from error
+    if given.dtype.kind not in "iuf":
+        raise TypeError(f"hessians must be an array of real numbers; got the type {given.dtype}")
+    if given.ndim != 3 or not given.size or (not factored and given.shape[1] != given.shape[2]):
+        raise ValueError(f"hessians must have the shape {shape}; got {given.shape}")
+    if given.size > _MOST_ENTRIES:
+        raise ValueError(
+            f"hessians must have at most 2**27 entries; got {given.size}: use fewer samples or, "
+            "with factored=True, Jacobians"
+        )
+    samples, rows, size = given.shape
+    modes = min(samples * rows, size) if factored else size
+    if modes > _MOST_MODES:
+        raise ValueError(
+            f"hessians must act on at most {_MOST_MODES} directions; got up to {modes}: use fewer "
+            "samples"
+        )
+    if isinstance(hessians, np.ma.MaskedArray) and hessians.mask.any():
+        raise ValueError("hessians must have no masked entries")
+    values = given.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("hessians must be finite; got NaN or infinity")
+    largest = float(np.abs(values).max())
+    if largest == 0:
+        raise ValueError("hessians must have a mean that is not zero")
+    if not factored:
+        turned = values.transpose(0, 2, 1)
+        uneven = float(np.abs(values - turned).max())
+        if uneven > _ASYMMETRY * largest:
+            raise ValueError(
+                f"hessians must be symmetric; got entries that differ by {uneven:.6g} from their "
+                "mirror images"
+            )
+        values = (values + turned) / 2
+    return values
