@@ -49,7 +49,10 @@ Columns = Annotated[
     ),
 ]
 Noise = Annotated[
-    str, typer.Option(help="Variance of the mini-batch curvature over its squared mean.")
+    str,
+    typer.Option(
+        help="Variance of the mini-batch curvature over its squared mean, along one direction."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:<index>.")]

@@ -132,7 +132,8 @@ def stability_threshold(
     curvature_noise : number or array, 0 to 1e12
         Variance of the mini-batch curvature divided by the square of its mean.
         It models one direction: where several directions are noisy the answer is an upper bound
-        (on networks the threshold of all directions was 0.17 to 1.0 of it).
+        (on networks the threshold of all directions was 0.17 to 1.0 of it): see
+        `mean_square_learning_rate`.
     moment : "mean" or "mean-square", optional
         Which moment of a perturbation must die out. By default the mean square if there is
         curvature noise, and else the mean, with a `StabilityWarning` where the mean square of a

@@ -200,7 +200,8 @@ def stationary_variance(
     Parameters
     ----------
     optimizer, delay, curvature_noise : see `stability_threshold`; scalars
-    gain : number, positive, below the threshold
+    gain : number, positive
+        Where the mean is stable and the noise amplification below 1.
 
     Returns
     -------
@@ -210,7 +211,8 @@ def stationary_variance(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what is described here.
+        If an argument is not what is described here, or the mean or the mean square grows at this
+        gain, so that there is no stationary variance.
 
     References
     ----------
