@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 Map = Callable[[Array], Array]
 
 _CHECKED = 1e-8
-"""At this relative distance below the answer, an upper bound below 1 is asked for."""
+"""At this relative distance below and above the answer, a bound on that side of 1 is asked for."""
 _ACCURACY = 1e-12
 _STEP = 0.5
 """Of the radius within which the map is analytic in the learning rate."""
@@ -78,7 +78,8 @@ class DirectionMoments:
         Raises
         ------
         ArithmeticError
-            If the bound of the spectral radius is not below 1 at (1 - 1e-8) of the answer.
+            If the bounds of the spectral radius do not show that it is below 1 at (1 - 1e-8) of the
+            answer, and above 1 at (1 + 1e-8) of it.
         """
         mean = self.mean_threshold()
         if mean == 0:
@@ -162,12 +163,21 @@ class _Walk:
         return rate
 
     def _check(self, rate: float) -> None:
-        """Whether the second moment dies out just below, and an eigenvalue of 1 is here."""
-        below, _ = self._moments.positive_map(self._loop, (1 - _CHECKED) * rate)
-        bounds = perron_bounds(below, self._matrix, tolerance=_CHECKED)
-        if not (bounds.upper < 1 and bounds.residual < _CHECKED):
+        """Whether the second moment dies out just below, and grows just above."""
+        matrix = self._matrix
+        moved, _ = self._moments.positive_map(self._loop, (1 - _CHECKED) * rate)
+        below = perron_bounds(moved, matrix, tolerance=_CHECKED)
+        if not below.upper < 1:
             raise ArithmeticError(
                 f"hessians have a spectral radius just below the learning rate {rate!r} that is "
-                f"not decided: it is at most {bounds.upper!r}, with {bounds.value!r} found to a "
-                f"residual of {bounds.residual:.2g}"
+                f"not decided: it is at most {below.upper!r}, with {below.value!r} found"
+            )
+        if (1 + _CHECKED) * rate >= self._mean:
+            return
+        moved, _ = self._moments.positive_map(self._loop, (1 + _CHECKED) * rate)
+        above = perron_bounds(moved, matrix, tolerance=_CHECKED)
+        if not above.lower > 1:
+            raise ArithmeticError(
+                f"hessians have a spectral radius just above the learning rate {rate!r} that is "
+                f"not decided: it is at least {above.lower!r}, with {above.value!r} found"
             )

@@ -40,17 +40,12 @@ class PerronBounds:
 
     Attributes
     ----------
-    lower, upper : float
-    value : float
-    residual : float
-        ``|T(X) - value X| / (value |X|)``: ``value`` is an eigenvalue of a map that differs from T
-        by this much, relative to it. It stays small where X is too singular for the lower bound.
+    lower, upper, value : float
     """
 
     lower: float
     upper: float
     value: float
-    residual: float
 
 
 def perron_eigenvalue(
@@ -109,10 +104,8 @@ def perron_bounds(positive_map: Map, start: Array, *, tolerance: float) -> Perro
     matrix = matrix / np.trace(matrix)
     upper = _upper(positive_map, value, matrix, tolerance)
     if not value > 0:
-        return PerronBounds(0.0, upper, value, np.inf)
-    error = np.linalg.norm(positive_map(matrix) - value * matrix)
-    residual = float(error / (value * np.linalg.norm(matrix)))
-    return PerronBounds(_lower(positive_map, value, matrix, tolerance), upper, value, residual)
+        return PerronBounds(0.0, upper, value)
+    return PerronBounds(_lower(positive_map, value, matrix, tolerance), upper, value)
 
 
 def _upper(positive_map: Map, value: float, matrix: Array, tolerance: float) -> float:
