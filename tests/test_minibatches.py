@@ -241,14 +241,38 @@ def test_a_wrong_matrix_gives_wide_bounds_not_wrong_ones(monkeypatch: pytest.Mon
     assert found.upper > 1.01 * exact
 
 
-def test_an_undecided_threshold_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("widened", "message"),
+    [({"upper": 1 + 1e-6}, "just below .*: it is at most"), ({"lower": 1 - 1e-6}, "just above")],
+)
+def test_an_undecided_threshold_is_no_number(
+    monkeypatch: pytest.MonkeyPatch, widened: dict[str, float], message: str
+) -> None:
     def loose(mapped: Any, start: np.ndarray, *, tolerance: float) -> Any:
         found = perron_bounds(mapped, start, tolerance=tolerance)
-        return replace(found, upper=found.upper * (1 + 1e-7))
+        return replace(found, **{name: getattr(found, name) * x for name, x in widened.items()})
 
     monkeypatch.setattr("delaystability.numerics.direction_moments.perron_bounds", loose)
-    with pytest.raises(ArithmeticError, match="not decided: it is at most"):
+    with pytest.raises(ArithmeticError, match=message):
         ds.mean_square_learning_rate(samples(3, 2, seed=0), ds.SGD(), 1)
+
+
+def test_the_sharpest_direction_alone_is_an_upper_bound_if_modes_respond_alike() -> None:
+    random, least = np.random.default_rng(5), 1.0
+    for k in range(40):
+        optimizer = (ds.SGD(), ds.HeavyBall(float(random.uniform(-0.9, 0.9))))[k % 2]
+        delay, spread = int(random.integers(0, 5)), random.uniform(0.05, 1)
+        noise = random.standard_normal((3, 2, 2)) * spread
+        mean = np.diag([1.0, random.uniform(0.01, 1)])
+        kicks = noise + noise.transpose(0, 2, 1)
+        hessians = np.concatenate([mean + kicks, mean - kicks])
+        one = ds.stability_threshold(optimizer, delay, curvature_noise=hessians[:, 0, 0].var())
+        rate = ds.mean_square_learning_rate(hessians, optimizer, delay)
+        assert rate <= one * (1 + 1e-9)
+        least = min(least, rate / one)
+        loop = NoiseLoop(optimizer, as_delay(delay))
+        assert ModeResponses.of(loop, rate * (1 - 1e-9), np.diag(mean)).gamma.min() > 0
+    assert least < 0.5
 
 
 # A maximum between two steps ---------------------------------------------------------------------

@@ -131,9 +131,9 @@ def stability_threshold(
         With a random delay D, z^-delay becomes its generating function E[z^-D].
     curvature_noise : number or array, 0 to 1e12
         Variance of the mini-batch curvature divided by the square of its mean.
-        It models one direction: where several directions are noisy the answer is an upper bound
-        (on networks the threshold of all directions was 0.17 to 1.0 of it): see
-        `mean_square_learning_rate`.
+        It models one direction. Where several directions are noisy the threshold of all of them is
+        smaller, on networks 0.17 to 1.0 of this one: see `mean_square_learning_rate`, and there
+        when this one is proved to be an upper bound.
     moment : "mean" or "mean-square", optional
         Which moment of a perturbation must die out. By default the mean square if there is
         curvature noise, and else the mean, with a `StabilityWarning` where the mean square of a

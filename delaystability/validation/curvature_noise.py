@@ -7,8 +7,9 @@ curvature ``c_i = v^T H_i v``. A batch has the mean of its samples' curvatures, 
 
 is the ``curvature_noise`` of `delaystability.stability_threshold`. Along the top eigenvector of the
 full Hessian the mean is the sharpness. What a batch's Hessian does to other directions,
-``H_i v - c_i v``, is not in it: a threshold from kappa is an upper bound, and
-`delaystability.mean_square_learning_rate` has all directions.
+``H_i v - c_i v``, is not in it: a threshold from kappa is too large where that matters (it was
+never too small in what was measured), and `delaystability.mean_square_learning_rate` has all
+directions.
 """
 
 from __future__ import annotations
