@@ -31,6 +31,7 @@ from delaystability.model.delays import (
     MeasuredDelay,
     RandomDelay,
 )
+from delaystability.model.loop import Loop
 from delaystability.questions.bounds import (
     LearningRateWarning,
     StabilityWarning,
@@ -96,6 +97,7 @@ __all__ = [
     "HeavyBall",
     "LearningRateWarning",
     "LinearOptimizer",
+    "Loop",
     "MeasuredDelay",
     "Nesterov",
     "Optimizer",

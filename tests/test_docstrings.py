@@ -334,6 +334,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "curvature_noise": 0.0,
         "moment": "mean",
     },
+    "Loop": {"optimizer": ds.SGD(), "delay": 1, "decay": 0.1, "coupled": True},
     "stable_gains": {"optimizer": ds.SGD(), "delay": 1},
     "stationary_variance": {
         "optimizer": ds.SGD(),

@@ -17,7 +17,7 @@ from delaystability.training.group_loop import group_loops
 from delaystability.training.preconditioner import adam_preconditioner
 from delaystability.training.reading import Status
 from delaystability.training.stability_monitor import StabilityMonitor
-from delaystability.training.weight_decay import growth_rate, threshold_with_decay
+from tests.decayed import growth_rate, threshold_with_decay
 from tests.helpers import largest_root
 from tests.small_training import DOUBLE, dense_hessian, quadratic, small_problem
 
@@ -236,7 +236,11 @@ def test_weight_decay_with_random_delays_is_continuous_and_runs_confirm_it():
     assert growth_rate(ds.HeavyBall(0.5), delay, 1.01 * edge, 0.1) > 1e-4
     assert growth_rate(ds.HeavyBall(0.5), delay, 0.99 * edge, 0.1) < -1e-4
     square = threshold_with_decay(ds.SGD(), delay, 0.01, moment="mean-square")
-    assert square < ds.stability_threshold(ds.SGD(), delay, moment="mean-square")
+    cut = ds.RandomDelay([2.0 ** -(k + 1) for k in range(50)] + [2.0**-50])
+    assert square == pytest.approx(
+        threshold_with_decay(ds.SGD(), cut, 0.01, moment="mean-square"), rel=1e-9
+    )
+    assert square < threshold_with_decay(ds.SGD(), delay, 0.01, moment="mean")
 
 
 def test_growth_without_decay_is_the_escape_rate():
@@ -245,7 +249,8 @@ def test_growth_without_decay_is_the_escape_rate():
     expected = math.log(largest_root(optimizer, delay, gain))
     for shrinkage in (0.0, 1e-15):
         assert growth_rate(optimizer, delay, gain, shrinkage) == pytest.approx(expected, rel=1e-9)
-    assert growth_rate(optimizer, 1000, gain, 1e-3) is None
+    with pytest.raises(ValueError, match="at most 500 lags"):
+        growth_rate(optimizer, 1000, gain, 1e-3)
 
 
 def test_a_run_with_weight_decay_and_delay_turns_at_the_threshold():

@@ -21,7 +21,7 @@ from delaystability.training.replays import (
     same_delay,
 )
 from delaystability.training.stability_monitor import StabilityMonitor
-from delaystability.training.weight_decay import growth_rate, threshold_with_decay
+from tests.decayed import growth_rate, threshold_with_decay
 from tests.small_training import quadratic
 
 # The mean of independent delays is stable up to 6.7, the replay up to 1.42.

@@ -9,9 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import unmasked
+from delaystability.model.delays import as_delay, unmasked
+from delaystability.model.loop import Loop
 
-__all__ = ["checked_count", "checked_optimizer", "nonnegative", "positive", "scalar_or_array"]
+__all__ = [
+    "asked_loop",
+    "checked_count",
+    "checked_optimizer",
+    "nonnegative",
+    "positive",
+    "scalar_or_array",
+]
 
 Array = NDArray[np.float64]
 
@@ -80,3 +88,19 @@ def checked_optimizer(optimizer: Any, argument: str = "optimizer") -> Optimizer:
         if getattr(value, "free_symbols", None):
             raise TypeError(f"{name} must be a number here; got the expression {value!r}")
     return optimizer
+
+
+def asked_loop(
+    optimizer: Any, delay: Any, argument: str = "optimizer"
+) -> tuple[Loop | None, Optimizer, Any]:
+    """The loop if its weights decay, the optimizer, and the delay, which a loop has itself."""
+    if not isinstance(optimizer, Loop):
+        checked_optimizer(optimizer, argument)
+        if delay is None:
+            raise TypeError("delay must be given beside an optimizer, or a Loop that has one")
+        return None, optimizer, delay
+    if delay is not None:
+        raise TypeError(f"delay must be left out beside a Loop, which has one; got {delay!r}")
+    checked_optimizer(optimizer.optimizer, argument)
+    delay = as_delay(optimizer.delay)
+    return (optimizer if optimizer.decay else None), optimizer.optimizer, delay

@@ -24,11 +24,14 @@ _MOST_TERMS = 2**25
 _CELLS_PER_LAG = 4
 
 
-def no_crossing_up_to(a: LongTable, b: LongTable, delay: int, gain: float) -> bool:
+def no_crossing_up_to(
+    a: LongTable, b: LongTable, delay: int, gain: float, *, integrates: bool = True
+) -> bool:
     """Prove that no gain in (0, gain] puts a root of (z - 1) A + gain z^-delay B on the circle.
 
     Where |(z - 1) A| > gain |B|, the modulus decides; elsewhere the direction of
-    -(z - 1) z^delay A conj(B), which must not be that of the positive numbers.
+    -(z - 1) z^delay A conj(B), which must not be that of the positive numbers. Unless it
+    ``integrates``, z stands in the place of z - 1.
 
     Returns
     -------
@@ -38,6 +41,7 @@ def no_crossing_up_to(a: LongTable, b: LongTable, delay: int, gain: float) -> bo
     a_error: Any
     b_error: Any
     (a_speed, a_error), (b_speed, b_error) = a.movement, b.movement
+    turns, start = (delay + 0.5, np.pi / 2) if integrates else (delay + 1, np.pi)
     count = 2 ** int(np.ceil(np.log2(_CELLS_PER_LAG * (a.span + b.span + 16))))
     half = np.pi / (2 * count)
     centre = half * (2 * np.arange(count) + 1)
@@ -46,12 +50,13 @@ def no_crossing_up_to(a: LongTable, b: LongTable, delay: int, gain: float) -> bo
         a_slack, b_slack = half * a_speed + a_error, half * b_speed + b_error
         a_size, b_size = np.abs(a_values), np.abs(b_values)
         nearest = np.maximum(centre - half, 0)
-        excluded = 2 * np.sin(nearest / 2) * (a_size - a_slack) > gain * (b_size + b_slack)
+        step = 2 * np.sin(nearest / 2) if integrates else 1.0
+        excluded = step * (a_size - a_slack) > gain * (b_size + b_slack)
         with np.errstate(divide="ignore", invalid="ignore"):
             swing = np.arcsin(np.minimum(a_slack / a_size, 1))
             swing = swing + np.arcsin(np.minimum(b_slack / b_size, 1))
-        swing = swing + (delay + 0.5) * (half + 4 * _EPS * centre)
-        turned = np.exp(1j * ((delay + 0.5) * centre - np.pi / 2)) * a_values * np.conj(b_values)
+        swing = swing + turns * (half + 4 * _EPS * centre)
+        turned = np.exp(1j * (turns * centre - start)) * a_values * np.conj(b_values)
         turning = (a_size > a_slack) & (b_size > b_slack) & (np.abs(np.angle(turned)) > swing)
         rest = centre[~(excluded | turning)]
         if not rest.size:
@@ -60,7 +65,7 @@ def no_crossing_up_to(a: LongTable, b: LongTable, delay: int, gain: float) -> bo
             return False
         # Below the rounding of the values, smaller arcs tell no more.
         moves = half * a_speed >= np.min(a_error) or half * b_speed >= np.min(b_error)
-        if not moves and (delay + 0.5) * half < _EPS * rest.min():
+        if not moves and turns * half < _EPS * rest.min():
             return False
         half /= 2
         centre = np.concatenate([rest - half, rest + half])

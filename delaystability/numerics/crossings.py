@@ -36,6 +36,8 @@ __all__ = [
     "Crossings",
     "all_crossings",
     "exact_cells",
+    "exact_intervals",
+    "exact_threshold",
     "filter_threshold",
     "stable_intervals",
 ]
@@ -188,19 +190,22 @@ def stable_intervals(a: NDArray[Any], b: NDArray[Any], delay: int) -> list[tuple
 
         return LongFilter.of(filter_).stable_intervals()
     with ctx.workprec(working_precision(delay)):
-        cells = exact_cells(filter_)
-        if cells.filter_.fixed_root:
-            return []
-        arcs = cells_of(cells, delay)
-        at_start = roots_outside_at_small_gain(cells, arcs)
-        if at_start is None:
-            return []
-        if all(arc.direction > 0 for arc in arcs):
-            # No root ever enters.
-            first = smallest_crossing(cells, delay, arcs)
-            return [] if at_start else [(0.0, positive_float(first[0]) if first else np.inf)]
-        found = _all_crossings(cells, delay, arcs)
-    return _intervals(found, at_start)
+        return exact_intervals(exact_cells(filter_), delay)
+
+
+def exact_intervals(cells: CircleCells, delay: int) -> list[tuple[float, float]]:
+    """The same from the exact cells; inside a context of `working_precision`."""
+    if cells.filter_.fixed_root:
+        return []
+    arcs = cells_of(cells, delay)
+    at_start = roots_outside_at_small_gain(cells, arcs)
+    if at_start is None:
+        return []
+    if all(arc.direction > 0 for arc in arcs):
+        # No root ever enters.
+        first = smallest_crossing(cells, delay, arcs)
+        return [] if at_start else [(0.0, positive_float(first[0]) if first else np.inf)]
+    return _intervals(_all_crossings(cells, delay, arcs), at_start)
 
 
 def _intervals(found: Crossings, at_start: int) -> list[tuple[float, float]]:

@@ -243,9 +243,11 @@ def float_key(gain: arb) -> tuple[int, float]:
 def _gain_rises(cells: CircleCells, arc: Cell) -> bool:
     if arc.high.zeros or arc.low.poles:
         return True
-    if arc.low.zeros or arc.high.poles:
+    # At z = 1 the factor z - 1 of the loop cancels one zero.
+    if arc.low.zeros > arc.low.angle.is_zero() or arc.high.poles:
         return False
-    return bool(cells.gain(arc.high.angle) > cells.gain(arc.low.angle))
+    middle = (arc.low.angle + arc.high.angle).mid() / 2
+    return bool(cells.gain(arc.high.angle) > cells.gain(middle.mid()))
 
 
 def working_precision(delay: int) -> int:

@@ -81,11 +81,16 @@ class ExactFilter:
     fixed_root: bool
 
     @classmethod
-    def from_tables(cls, a: Rational, b: Rational) -> ExactFilter:
-        """From tables in z^-1 that do not vanish; the first coefficient of ``a`` is at lag 0."""
+    def from_tables(cls, a: Rational, b: Rational, *, spare_root: bool = False) -> ExactFilter:
+        """From tables in z^-1 that do not vanish; the first coefficient of ``a`` is at lag 0.
+
+        With ``spare_root``, a factor z - 1 of ``b`` stands there only to cancel that of (z - 1) A.
+        """
         a_whole, a_unit, _ = whole_polynomial(a)
         b_whole, b_unit, lag = whole_polynomial(b)
         shared = (a_whole * _ONE_ROOT).gcd(b_whole)
+        if spare_root:
+            shared //= _ONE_ROOT
         fixed_root = any(root.side >= 0 for root in sided_roots(shared))
         common = a_whole.gcd(b_whole)
         a_whole, b_whole = a_whole // common, b_whole // common

@@ -21,7 +21,7 @@ from delaystability.model.delays import Delay, GeometricDelay, as_delay
 from delaystability.numerics.exact_tables import exact_number, exact_tables, plain_optimizer
 from delaystability.numerics.long_table import LARGEST_SPAN
 
-__all__ = ["loop_filter", "optimizer_tables"]
+__all__ = ["loop_filter", "loop_parts", "optimizer_tables"]
 
 Tables = tuple[dict[int, float], dict[int, float]]
 _LONGEST_DENSE = 2**22
@@ -52,6 +52,19 @@ def loop_filter(optimizer: Optimizer, delay: Any, *, exact: bool = False) -> tup
         If the optimizer's tables depend on the delay and the delay is random, or if the possible
         delays, or the lags of the optimizer at a random delay, span more than 65,536 updates.
     """
+    a, b, law, minimum = loop_parts(optimizer, delay, exact=exact)
+    if law is None:
+        return a, b, minimum
+    return np.convolve(a, law[1]), np.convolve(b, law[0]), minimum
+
+
+def loop_parts(
+    optimizer: Optimizer, delay: Any, *, exact: bool = False
+) -> tuple[Any, Any, tuple[Any, Any] | None, int]:
+    """A and B, N and Q of a random delay (None for a fixed one), and the fixed part of the delay.
+
+    See `loop_filter`.
+    """
     delay = as_delay(delay)
     minimum = delay.minimum
     fixed = minimum == delay.maximum
@@ -68,9 +81,9 @@ def loop_filter(optimizer: Optimizer, delay: Any, *, exact: bool = False) -> tup
     a = _dense({0: 1} | {lag: -value for lag, value in own[0].items()}, exact)
     b = _dense(own[1], exact)
     if fixed:
-        return a, b, minimum
+        return a, b, None, minimum
     numerator, denominator = (_dense(table, exact) for table in _law(delay, exact))
-    return np.convolve(a, denominator), np.convolve(b, numerator), minimum
+    return a, b, (numerator, denominator), minimum
 
 
 def _law(delay: Delay, exact: bool) -> tuple[dict[int, Any], dict[int, Any]]:

@@ -54,7 +54,7 @@ class CircleValues:
 
     Attributes
     ----------
-    integrator : (z - 1) A(z)
+    integrator : (z - 1) A(z), and what decays
     feedforward : B(z)
     delay : D(z)
     spread : 1 - |D(z)|^2, the part of the delay that is random
@@ -79,6 +79,9 @@ class NoiseLoop:
     ----------
     optimizer : Optimizer with scalar coefficients
     delay : Delay
+    decay : float
+    coupled : bool
+        See `delaystability.Loop`.
 
     Raises
     ------
@@ -87,8 +90,11 @@ class NoiseLoop:
         tables depend on a delay that is random.
     """
 
-    def __init__(self, optimizer: Optimizer, delay: Delay) -> None:
+    def __init__(
+        self, optimizer: Optimizer, delay: Delay, decay: float = 0.0, coupled: bool = False
+    ) -> None:
         feedback, feedforward = optimizer_tables(optimizer, delay)
+        self._decay, self._coupled = decay, coupled
         self._a = {0: 1.0} | {lag: -value for lag, value in feedback.items()}
         self._b, self._delay = feedforward, delay
         longest = 0 if isinstance(delay, GeometricDelay) else int(delay.maximum)
@@ -109,9 +115,11 @@ class NoiseLoop:
         halves = np.sin(angles / 2)
         z_minus_one = 2j * halves * np.exp(0.5j * angles)
         delay, spread = delay_values(self._delay, angles)
-        return CircleValues(
-            z_minus_one * _series(self._a, angles), _series(self._b, angles), delay, spread
-        )
+        a, b = _series(self._a, angles), _series(self._b, angles)
+        free = z_minus_one * a
+        if self._decay:
+            free = free + self._decay * (b if self._coupled else a)
+        return CircleValues(free, b, delay, spread)
 
     def mean(self, gain: float, weight: Callable[[CircleValues], Array]) -> float:
         """Mean of ``|G(z)|^2 weight(z)`` over the unit circle, for an even and positive weight.

@@ -11,13 +11,16 @@ Source: Giladi, Nacson, Hoffer, Soudry, ICLR 2020, arXiv:1909.12340.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from delaystability.model.arguments import checked_optimizer, nonnegative, positive, scalar_or_array
+from delaystability.model.arguments import asked_loop, nonnegative, positive, scalar_or_array
 from delaystability.model.delays import Delay, FixedDelay, delay_array
+from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer, scalar_optimizers
 from delaystability.numerics.threshold import threshold_array
 
@@ -55,10 +58,10 @@ def _threshold(
     moment: str | None = None,
     argument: str = "optimizer",
 ) -> Array:
-    checked_optimizer(optimizer, argument)
+    loop, optimizer, delay = asked_loop(optimizer, delay, argument)
     given: Any = curvature_noise
     noiseless = isinstance(given, float) and given == 0
-    if noiseless and type(delay) is int and moment in (None, *_MOMENTS):
+    if noiseless and loop is None and type(delay) is int and moment in (None, *_MOMENTS):
         # Nothing is random: the common call, which need not wait for the checks below.
         return threshold_array(optimizer, delay)[0]
     if moment is not None and moment not in _MOMENTS:
@@ -70,13 +73,31 @@ def _threshold(
     mean_square = moment == "mean-square" or (moment is None and bool(np.any(noise > 0)))
     if not random and not (mean_square and np.any(noise > 0)):
         # Without any randomness both moments have the same threshold.
-        return threshold_array(optimizer, delay)[0] + 0.0 * noise
+        if loop is None:
+            return threshold_array(optimizer, delay)[0] + 0.0 * noise
+        mean_square = False
+    each = _each_of_loop(loop) if loop else partial(_each, optimizer, delay)
     if mean_square:
-        return _each(optimizer, delay, noise, "mean-square")
-    threshold = _each(optimizer, delay, noise, "mean")
-    if moment is None:
-        _warn_of_rare_events(threshold, _each(optimizer, delay, noise, "mean-square"))
+        return each(noise, "mean-square")
+    threshold = each(noise, "mean")
+    if moment is None and random:
+        _warn_of_rare_events(threshold, each(noise, "mean-square"))
     return threshold
+
+
+def _each_of_loop(loop: Loop) -> Callable[[Array, str], Array]:
+    from delaystability.numerics.decayed_loop import (
+        decayed_mean_square_threshold,
+        decayed_threshold,
+    )
+
+    def each(noise: Array, moment: str) -> Array:
+        if moment == "mean":
+            return decayed_threshold(loop) + 0.0 * noise
+        thresholds = [decayed_mean_square_threshold(loop, value) for value in noise.flat]
+        return np.reshape(np.array(thresholds), noise.shape)
+
+    return each
 
 
 def _warn_of_rare_events(mean: Array, mean_square: Array) -> None:
@@ -111,8 +132,8 @@ def _each(optimizer: Optimizer, delay: Any, noise: Array, moment: str) -> Array:
 
 
 def stability_threshold(
-    optimizer: Optimizer,
-    delay: Any,
+    optimizer: Optimizer | Loop,
+    delay: Any = None,
     *,
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
@@ -125,9 +146,9 @@ def stability_threshold(
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Its momentum may be an array.
-    delay : int, integer array or delay object, at least 0
+    optimizer : Optimizer or Loop
+        Its momentum may be an array. A `Loop` has a delay itself, and perhaps a decay.
+    delay : int, integer array or delay object, at least 0; left out beside a Loop
         With a random delay D, z^-delay becomes its generating function E[z^-D].
     curvature_noise : number or array, 0 to 1e12
         Variance of the mini-batch curvature divided by the square of its mean.
@@ -160,8 +181,8 @@ def stability_threshold(
 
 def max_learning_rate(
     sharpness: ArrayLike,
-    optimizer: Optimizer,
-    delay: Any,
+    optimizer: Optimizer | Loop,
+    delay: Any = None,
     *,
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
@@ -197,8 +218,8 @@ def max_learning_rate(
 
 def max_sharpness(
     lr: ArrayLike,
-    optimizer: Optimizer,
-    delay: Any,
+    optimizer: Optimizer | Loop,
+    delay: Any = None,
     *,
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
@@ -235,8 +256,8 @@ def max_sharpness(
 def is_stable(
     lr: ArrayLike,
     sharpness: ArrayLike,
-    optimizer: Optimizer,
-    delay: Any,
+    optimizer: Optimizer | Loop,
+    delay: Any = None,
     *,
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from delaystability.model.arguments import (
+    asked_loop,
     checked_count,
     checked_optimizer,
     nonnegative,
@@ -20,6 +21,7 @@ from delaystability.model.arguments import (
 )
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.delays import delay_array
+from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.threshold import threshold_array
 from delaystability.questions.spectra import escape_rate, fastest_gain, spectral_radius
@@ -44,13 +46,14 @@ __all__ = [
 ]
 
 
-def stable_gains(optimizer: Optimizer, delay: Any) -> list[tuple[float, float]]:
+def stable_gains(optimizer: Optimizer | Loop, delay: Any = None) -> list[tuple[float, float]]:
     """The whole set of stable gains, as open intervals in increasing order.
 
     Parameters
     ----------
-    optimizer : Optimizer with scalar parameters
-    delay : int or delay object
+    optimizer : Optimizer with scalar parameters, or Loop
+        Where weights decay, up to 64 lags beside a fixed delay.
+    delay : int or delay object; left out beside a Loop
         For a random delay, the stability of the mean.
 
     Returns
@@ -72,7 +75,12 @@ def stable_gains(optimizer: Optimizer, delay: Any) -> list[tuple[float, float]]:
     from delaystability.numerics.crossings import stable_intervals
     from delaystability.numerics.loop_filter import loop_filter
 
-    return stable_intervals(*loop_filter(checked_optimizer(optimizer), delay, exact=True))
+    loop, optimizer, delay = asked_loop(optimizer, delay)
+    if loop is not None:
+        from delaystability.numerics.decayed_loop import decayed_gains
+
+        return decayed_gains(loop)
+    return stable_intervals(*loop_filter(optimizer, delay, exact=True))
 
 
 def crossings(optimizer: Optimizer, delay: Any) -> Crossings:

@@ -12,10 +12,13 @@ from torch import Tensor
 from delaystability.model.arguments import checked_optimizer
 from delaystability.model.catalogue import SGD, EMAMomentum, HeavyBall, Nesterov
 from delaystability.model.delays import Delay, MeasuredDelay
+from delaystability.model.loop import Loop
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
+from delaystability.numerics.decayed_loop import decayed_growth
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.spectra import escape_rate
 from delaystability.training.replays import replay_growth, replay_threshold_with_decay
 from delaystability.training.scalars import one_delay
-from delaystability.training.weight_decay import growth_rate, threshold_with_decay
 
 __all__ = [
     "ADAM",
@@ -54,6 +57,11 @@ class GroupLoop:
     decoupled: bool
 
     @property
+    def loop(self) -> Loop:
+        """Optimizer, delay and decay; for the gain ``lr * sharpness`` of the loss."""
+        return Loop(self.optimizer, self.delay, self.shrinkage, coupled=not self.decoupled)
+
+    @property
     def shrinkage(self) -> float:
         """``lr * weight_decay``."""
         return self.learning_rate * self.weight_decay
@@ -78,14 +86,7 @@ class GroupLoop:
         """
         if _is_replayed(self.delay, curvature_noise, moment):
             return replay(self.optimizer, self.delay, self.shrinkage, decoupled=self.decoupled)
-        return threshold_with_decay(
-            self.optimizer,
-            self.delay,
-            self.shrinkage,
-            decoupled=self.decoupled,
-            curvature_noise=curvature_noise,
-            moment=moment,
-        )
+        return float(stability_threshold(self.loop, curvature_noise=curvature_noise, moment=moment))
 
     def growth(
         self, gain: float, curvature_noise: float = 0.0, moment: str | None = None
@@ -98,9 +99,12 @@ class GroupLoop:
             return replay_growth(
                 self.optimizer, self.delay, gain, self.shrinkage, decoupled=self.decoupled
             )
-        return growth_rate(
-            self.optimizer, self.delay, gain, self.shrinkage, decoupled=self.decoupled
-        )
+        if self.loop.fixed and not self.shrinkage:
+            return float(escape_rate(self.optimizer, self.loop.lag, gain))
+        try:
+            return decayed_growth(self.loop, gain)
+        except ValueError:
+            return None
 
 
 def group_loops(

@@ -110,7 +110,7 @@ class StabilityMonitor:
     least 16.
 
     *Weight decay* counts in the threshold, not in the sharpness: it acts on the current weights,
-    not on late ones (see `delaystability.training.weight_decay`). That of Adam (not of AdamW) goes
+    not on late ones (see `delaystability.Loop`). That of Adam (not of AdamW) goes
     through the preconditioner, and counts to first order, as it acts along the sharpest direction.
 
     *Groups with different learning rates* (or preconditioners) are measured together, exactly:

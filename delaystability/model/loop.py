@@ -1,0 +1,182 @@
+"""The loop that decides stability: an optimizer, a delay, and the decay of present weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from delaystability.model.delays import Delay, as_delay
+from delaystability.model.optimizer import Optimizer
+
+__all__ = ["Loop", "LoopTables", "loop_tables"]
+
+
+class LoopTables(NamedTuple):
+    """A(z) and B(z) as mappings from lag to coefficient; terms of equal lag are added.
+
+    Attributes
+    ----------
+    a : dict, with 1 at lag 0
+    b : dict
+    """
+
+    a: dict[Any, Any]
+    b: dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Delayed training near a minimum, as one object that every question can be asked of.
+
+    With the gain (learning rate times curvature), an iterate and its update follow
+
+        u_t     = sum_j feedback_j u_{t-j} + sum_k feedforward_k gain w_{t-delay-k}
+        w_{t+1} = (1 - decay) w_t - u_t,
+
+    so that the roots of ``(z - 1 + decay) A(z) + gain B(z) E[z^-delay] = 0`` decide. With
+    ``coupled=True`` the decay goes through the optimizer's filter together with the gradient, as in
+    ``torch.optim.SGD``: ``(z - 1) A(z) + decay B(z) + gain B(z) E[z^-delay] = 0``. In both cases
+    the decay acts on present weights, while gradients are late.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Its parameters may be floats, fractions, balls or expressions.
+    delay : int, delay law or expression, at least 0
+    decay : number, at least 0
+        Learning rate times weight decay.
+    coupled : bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    Examples
+    --------
+    >>> import delaystability as ds
+    >>> round(ds.stability_threshold(ds.Loop(ds.SGD(), 1)), 12)
+    1.0
+    >>> round(ds.stability_threshold(ds.Loop(ds.SGD(), 0, decay=0.1)), 12)
+    1.9
+
+    References
+    ----------
+    Theorem ``delayed-loop``. Decay that is decoupled: I. Loshchilov, F. Hutter, Decoupled weight
+    decay regularization, ICLR 2019, arXiv:1711.05101.
+    """
+
+    optimizer: Optimizer
+    delay: Any
+    decay: Any = 0
+    coupled: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, Optimizer):
+            raise TypeError(
+                "optimizer must be an optimizer such as ds.SGD() or ds.HeavyBall(0.9); "
+                f"got {self.optimizer!r}"
+            )
+        if not _is_symbolic(self.delay):
+            object.__setattr__(self, "delay", as_delay(self.delay))
+        if not _is_symbolic(self.decay):
+            _check_decay(self.decay)
+        if not isinstance(self.coupled, bool):
+            raise TypeError(f"coupled must be True or False; got {self.coupled!r}")
+
+    @property
+    def fixed(self) -> bool:
+        """Whether every gradient is late by the same number of updates."""
+        return not isinstance(self.delay, Delay) or self.delay.minimum == self.delay.maximum
+
+    @property
+    def lag(self) -> Any:
+        """The part of the delay that is certain: the delay itself if it is fixed."""
+        return self.delay.minimum if isinstance(self.delay, Delay) else self.delay
+
+    def tables(self) -> LoopTables:
+        """A(z) and B(z), in the number type of the optimizer's parameters.
+
+        Returns
+        -------
+        LoopTables
+
+        Raises
+        ------
+        ValueError
+            If the tables depend on a delay that is random.
+        """
+        return loop_tables(self.optimizer, self.delay)
+
+    def characteristic(self, z: Any, gain: Any) -> Any:
+        """The characteristic function at z, zero at the roots that decide.
+
+        Parameters
+        ----------
+        z : number, array, ball or expression, not 0
+        gain : number or expression
+            Learning rate times curvature.
+
+        Returns
+        -------
+        number, array or expression
+        """
+        tables = self.tables()
+        a, b = (sum(value * z ** (-lag) for lag, value in table.items()) for table in tables)
+        free = (z - 1) * a + self.decay * (b if self.coupled else a)
+        return free + gain * b * self._late(z)
+
+    def _late(self, z: Any) -> Any:
+        if self.fixed:
+            return z ** (-self.lag)
+        numerator, denominator = self.delay.generating_function()
+        parts = [
+            sum(value * z ** (-lag) for lag, value in enumerate(table.tolist()) if value)
+            for table in (numerator, denominator)
+        ]
+        return parts[0] / parts[1]
+
+
+def loop_tables(optimizer: Optimizer, delay: Any) -> LoopTables:
+    """A(z) and B(z) of an optimizer at a delay; see `Loop.tables`."""
+    if isinstance(delay, Delay) and delay.minimum != delay.maximum:
+        found = _tables(optimizer, 0)
+        # A table that depends on the delay differs between 0, 1 and 2.
+        if any(_tables(optimizer, lag) != found for lag in (1, 2)):
+            raise ValueError(
+                "optimizer must have coefficients that do not depend on the delay when the delay "
+                f"is random; got {optimizer!r}, defined for a fixed delay only: give the table "
+                "that the run uses, for momentum m with W buffers LinearOptimizer({W: m}, {0: 1})"
+            )
+        return found
+    return _tables(optimizer, delay.minimum if isinstance(delay, Delay) else delay)
+
+
+def _tables(optimizer: Optimizer, delay: Any) -> LoopTables:
+    feedback, feedforward = optimizer.coefficients(delay)
+    a: dict[Any, Any] = {0: 1}
+    b: dict[Any, Any] = {}
+    for lag, value in feedback:
+        a[lag] = a[lag] - value if lag in a else -value
+    for lag, value in feedforward:
+        b[lag] = b[lag] + value if lag in b else value
+    return LoopTables(a, b)
+
+
+def _is_symbolic(value: Any) -> bool:
+    return bool(getattr(value, "free_symbols", None))
+
+
+def _check_decay(decay: Any) -> None:
+    allowed = "a number >= 0: the learning rate times the weight decay"
+    if isinstance(decay, (str, bytes, bool, complex)) or np.ndim(decay):
+        raise TypeError(f"decay must be {allowed}; got {decay!r}")
+    try:
+        good = isfinite(decay) and decay >= 0
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"decay must be {allowed}; got {decay!r}") from error
+    if not good:
+        raise ValueError(f"decay must be {allowed}; got {decay!r}")
