@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     )
     from delaystability.numerics.certificate import Certificate, certify
     from delaystability.numerics.circle_proof import UndecidedError
+    from delaystability.printing.derivation import Derivation, all_derivations, derive
     from delaystability.questions.minibatches import mean_square_learning_rate
     from delaystability.questions.stages import (
         safe_stage_learning_rate,
@@ -73,8 +74,6 @@ if TYPE_CHECKING:
         stage_spectral_radius,
         stage_threshold,
     )
-    from delaystability.theory.derivation import Derivation
-    from delaystability.theory.derive import all_derivations, derive
     from delaystability.training.delay_aware_lr import DelayAwareLR
     from delaystability.training.delayed_optimizer import DelayedOptimizer
     from delaystability.training.stability_monitor import StabilityMonitor
@@ -144,7 +143,7 @@ _LOADED_WHEN_USED = {
     "Certificate": "delaystability.numerics.certificate",
     "DelayAwareLR": "delaystability.training.delay_aware_lr",
     "DelayedOptimizer": "delaystability.training.delayed_optimizer",
-    "Derivation": "delaystability.theory.derivation",
+    "Derivation": "delaystability.printing.derivation",
     "GPipe": "delaystability.model.pipelines",
     "PipeDream": "delaystability.model.pipelines",
     "PipeDream2BW": "delaystability.model.pipelines",
@@ -152,9 +151,9 @@ _LOADED_WHEN_USED = {
     "PipelinedBackpropagation": "delaystability.model.pipelines",
     "StabilityMonitor": "delaystability.training.stability_monitor",
     "UndecidedError": "delaystability.numerics.circle_proof",
-    "all_derivations": "delaystability.theory.derive",
+    "all_derivations": "delaystability.printing.derivation",
     "certify": "delaystability.numerics.certificate",
-    "derive": "delaystability.theory.derive",
+    "derive": "delaystability.printing.derivation",
     "export": "delaystability.translation.export",
     "mean_square_learning_rate": "delaystability.questions.minibatches",
     "safe_stage_learning_rate": "delaystability.questions.stages",

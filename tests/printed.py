@@ -1,16 +1,14 @@
-"""What the tests of printing share: every theorem with its report, and runs of LaTeX."""
+"""What the tests of printing share: every theorem, checked, and runs of LaTeX."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
-from functools import cache
 
 import pytest
 
-from delaystability.theory import registry
-from delaystability.theory.derive import all_derivations
+from delaystability.theory.registry import all_proofs, checked_proof
 
 
 def _has_latex():
@@ -22,16 +20,9 @@ def _has_latex():
 needs_latex = pytest.mark.skipif(not _has_latex(), reason="pdflatex, bibtex or cleveref is missing")
 
 
-@cache
-def checked():
-    """Every derivation of the registry, and their reports."""
-    derivations = all_derivations()
-    return derivations, tuple(registry.checked(derivation.name) for derivation in derivations)
-
-
-def report_of(name):
-    derivations, reports = checked()
-    return next(r for d, r in zip(derivations, reports, strict=True) if d.name == name)
+def all_checked():
+    """Every theorem of the registry, checked once."""
+    return tuple(map(checked_proof, all_proofs()))
 
 
 def latex(folder, *programs, name="article"):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from sympy import CRootOf, Integer, Pow, Symbol, expand
 
-from delaystability.theory import bounds_json
-from delaystability.theory.bounds_reader import FORMAT, theorems_from_json
-from delaystability.theory.derive import all_derivations
-from delaystability.theory.expression_text import expression_from_text, expression_to_text
+from delaystability.printing import bounds_json
+from delaystability.printing.bounds_reader import FORMAT, theorems_from_json
+from delaystability.printing.derivation import all_derivations
+from delaystability.printing.expression_text import expression_from_text, expression_to_text
 from tests.edits import edited
 
 x = Symbol("x")

@@ -10,8 +10,9 @@ import pytest
 from sympy import Rational
 
 import delaystability as ds
-from delaystability.theory.bounds_json import FORMAT, bounds_data, theorems_from_json
-from delaystability.theory.derive import all_derivations
+from delaystability.printing.bounds_json import FORMAT, bounds_data, theorems_from_json
+from delaystability.printing.derivation import all_derivations
+from delaystability.theory.registry import all_proofs, checked_proof
 from delaystability.theory.sample_points import sample_points
 
 STEP_STATUSES = {"proved", "deduced", "cited", "tested"}
@@ -20,9 +21,7 @@ NAMES = [derivation.name for derivation in all_derivations()]
 
 @cache
 def written() -> str:
-    derivations = all_derivations()
-    reports = [derivation.check() for derivation in derivations]
-    return json.dumps(bounds_data(derivations, reports, ds.__version__))
+    return json.dumps(bounds_data([*map(checked_proof, all_proofs())], ds.__version__))
 
 
 @pytest.mark.slow

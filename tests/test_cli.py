@@ -181,12 +181,12 @@ def test_derive_writes_a_file_and_fragments(tmp_path):
 
 
 def test_derive_fails_when_a_step_fails(monkeypatch):
-    from delaystability.theory import derive
+    from delaystability.theory import proof_of
 
     good = ds.derive("sgd")
     claim = good.step("modulus").claim
     bad = good.with_step("modulus", claim=claim.func(claim.lhs, 2, evaluate=False))
-    monkeypatch.setattr(derive, "derive", lambda name: bad)
+    monkeypatch.setattr(proof_of, "proof_of", lambda name: bad)
     result = run("derive", "sgd")
     assert result.exit_code == 1
     assert "failed" in result.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -19,19 +20,30 @@ ALLOWED: dict[str, set[str]] = {
     "model": set(),
     "files": set(),
     "numerics": {"model"},
-    "theory": {"model", "files"},
+    "theory": {"model"},
+    "printing": {"model", "files", "theory"},
     "questions": {"model", "numerics"},
     "plot": {"model", "files", "numerics", "questions"},
-    "translation": {"model", "files", "numerics", "theory"},
+    "translation": {"model", "files", "numerics", "theory", "printing"},
     "training": {"model", "files", "numerics", "questions", "plot"},
     "server": {"model"},
     "validation": {"model", "files", "numerics", "questions", "plot", "server"},
-    "verification": {"model", "files", "numerics", "theory", "questions", "plot", "validation"},
+    "verification": {
+        "model",
+        "files",
+        "numerics",
+        "theory",
+        "printing",
+        "questions",
+        "plot",
+        "validation",
+    },
     "cli": {
         "model",
         "files",
         "numerics",
         "theory",
+        "printing",
         "questions",
         "plot",
         "translation",
@@ -79,6 +91,73 @@ def test_the_direction_test_sees_a_forbidden_import(tmp_path):
     wrong = tmp_path / "wrong.py"
     wrong.write_text("from delaystability.numerics.threshold import threshold_array\n")
     assert _imported_parts(wrong) - ALLOWED["theory"] - {"theory"} == {"numerics"}
+
+
+def _imports(package: Path) -> dict[str, set[str]]:
+    """The files that each file imports, wherever in it: lazily and for types too.
+
+    The front of the package, which loads everything when it is used, is left out.
+    """
+    paths = {
+        ".".join(path.relative_to(package.parent).with_suffix("").parts): path
+        for path in package.rglob("*.py")
+    }
+    modules = {name.removesuffix(".__init__"): path for name, path in paths.items()}
+    front = package.name
+    graph = {}
+    for module, path in modules.items():
+        found = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= (inner & modules.keys()) or {node.module}
+            elif isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+        if module != front:
+            graph[module] = (found & modules.keys()) - {module, front}
+    return graph
+
+
+def _circle(graph: dict[str, set[str]]) -> list[str]:
+    """The nodes of a circle, or nothing."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_file_imports_itself_through_others():
+    graph = _imports(PACKAGE)
+    assert len(graph) == len(MODULES) - 1
+    assert sum(map(len, graph.values())) > len(graph)
+    assert _circle(graph) == []
+
+
+def test_no_room_may_import_itself_through_others():
+    assert _circle(ALLOWED) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from delaystability.theory.registry import named",
+        "def lazily():\n    from delaystability.theory import registry",
+        "if TYPE_CHECKING:\n    from delaystability.theory.registry import Part",
+        "import delaystability.theory.registry",
+    ],
+)
+def test_the_circle_test_sees_lazy_imports_and_those_for_types(tmp_path, back):
+    room = tmp_path / "delaystability" / "theory"
+    room.mkdir(parents=True)
+    (room.parent / "__init__.py").write_text("from delaystability.theory.checks import Check\n")
+    (room / "__init__.py").write_text("")
+    (room / "registry.py").write_text("from delaystability.theory.checks import Check\n")
+    (room / "checks.py").write_text("")
+    assert _circle(_imports(room.parent)) == []
+    (room / "checks.py").write_text(f"{back}\n")
+    circle = _circle(_imports(room.parent))
+    assert set(circle) == {"delaystability.theory.checks", "delaystability.theory.registry"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.theory.collection import Chapter, Entry, collected
-from delaystability.theory.registry import checked, named
+from delaystability.printing.collection import Chapter, collected
+from delaystability.theory.registry import checked, checked_proof, named
 from tests.test_docs_examples import ROOT
 
 sys.path.append(str(ROOT / "docs" / "_ext"))
@@ -27,7 +27,7 @@ from repository_links import site_links
 @pytest.fixture(scope="module")
 def written() -> dict[str, str]:
     """The pages of two theorems, and of those that they need."""
-    return theory_pages.pages(collected([named("sgd"), named("sgd-lower-bound")]))
+    return theory_pages.pages(collected([checked("sgd"), checked("sgd-lower-bound")]))
 
 
 def test_each_part_of_the_theory_has_a_page_with_its_theorems(written):
@@ -44,7 +44,7 @@ def test_every_step_of_a_proof_is_on_its_page_with_its_status(written):
     expected = [
         (result.label, result.status.value)
         for name in ("sgd", "sgd-upper-bound", "sgd-lower-bound")
-        for result in checked(name).results
+        for result in checked(name).report.results
     ]
     assert steps == expected
     assert written["sgd"].count("<details>") == written["sgd"].count("</details>") == 3
@@ -63,7 +63,7 @@ def test_a_status_on_the_page_is_that_of_the_check():
     broken = named("sgd").with_step(
         "conclusion", claim=named("sgd-upper-bound").step("conclusion").claim
     )
-    entry = Entry(broken, broken.check())
+    entry = checked_proof(broken)
     page = theory_pages.pages((Chapter("sgd", "SGD", (entry,)),))["sgd"]
     assert '<span class="status failed">failed</span>' in page
     assert "<summary>Derivation:" in page

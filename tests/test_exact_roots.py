@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sympy import QQ, CRootOf, Eq, Function, Piecewise, Poly, Rational, Symbol, Tuple, floor, sqrt
 
+from delaystability.printing.formula import formula_latex, formula_text
+from delaystability.printing.wide_text import in_lines
 from delaystability.theory.decimals import decimal, with_decimals
-from delaystability.theory.formula import formula_latex, formula_text
 from delaystability.theory.real_root import (
     RealRoot,
     cauchy_index,
@@ -17,7 +18,6 @@ from delaystability.theory.real_root import (
     simplest_between,
 )
 from delaystability.theory.unit_disc import all_roots_inside, roots_outside
-from delaystability.theory.wide_text import in_lines
 
 x, a = Symbol("x"), Symbol("a")
 

@@ -6,8 +6,8 @@ import pytest
 from sympy import Float, Function, Rational, Symbol, cos, gamma, limit, oo, pi, sin, srepr
 from sympy import Limit as LimitOf
 
-from delaystability.theory.derive import all_derivations
-from delaystability.theory.expression_text import expression_from_text, expression_to_text
+from delaystability.printing.derivation import all_derivations
+from delaystability.printing.expression_text import expression_from_text, expression_to_text
 from delaystability.theory.symbols import m, ordered_product, ordered_sum, tau, theta
 
 

@@ -7,7 +7,7 @@ import sympy
 from sympy import Integer, Rational, Symbol, cos, pi, sin, tan
 
 import delaystability as ds
-from delaystability.theory.derive import derive
+from delaystability.printing.derivation import derive
 from delaystability.theory.field import is_identically_zero
 from delaystability.theory.moments import confirm_mean_square, inverse_variance
 from delaystability.theory.proofs.geometric_delay import ratio

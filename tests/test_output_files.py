@@ -305,9 +305,9 @@ def test_foreign_files_survive_every_command_that_writes_a_folder(
 ) -> None:
     """Refused at once: no theorem is checked, and nothing is trained."""
     text, files = FOLDERS[name]
-    for hook in ("theory.registry.report_of", "theory.registry.checked"):
+    for hook in ("theory.registry.checked_proof", "theory.registry.checked"):
         monkeypatch.setattr(f"delaystability.{hook}", pytest.fail)
-    monkeypatch.setattr("delaystability.verification.job.report_of", pytest.fail)
+    monkeypatch.setattr("delaystability.verification.job.checked_proof", pytest.fail)
     monkeypatch.setattr("delaystability.validation.experiment.run_sweep", pytest.fail)
     for file in files:
         for link in (False, True):
@@ -331,7 +331,7 @@ def test_what_cannot_be_written_is_refused_at_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (FILES | FOLDERS)[name][0]
-    for hook in ("theory.registry.report_of", "verification.job.report_of"):
+    for hook in ("theory.registry.checked_proof", "verification.job.checked_proof"):
         monkeypatch.setattr(f"delaystability.{hook}", pytest.fail)
     suffix = ".png" if "plot" in name else ""
     (tmp_path / "file").write_text("")

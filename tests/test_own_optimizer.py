@@ -17,14 +17,13 @@ import sympy
 from sympy import CRootOf, Eq, Piecewise, Poly, Rational, Symbol, Tuple, sqrt
 
 import delaystability as ds
+from delaystability.printing.derivation import derive
+from delaystability.printing.html import proof_html, statement_html
 from delaystability.theory import checks
 from delaystability.theory.checks import Deduced, Status
-from delaystability.theory.derive import derive
 from delaystability.theory.exact_tables import exact_optimizer, rational_tables
-from delaystability.theory.html import proof_html, statement_html
-from delaystability.theory.markdown import markdown as in_markdown
-from delaystability.theory.plain import plain
 from delaystability.theory.proofs.own_boundary import Boundary
+from delaystability.theory.registry import checked_proof
 from delaystability.theory.symbols import m, tau
 
 HALF = Fraction(1, 2)
@@ -333,8 +332,7 @@ def test_bad_input_is_refused_with_a_clear_message(optimizer, delay, error, mess
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_text_markdown_and_html_hold_every_step(name):
     derivation = DERIVED[name]
-    report = derivation.check()
-    text, markdown = plain(derivation, report), in_markdown(derivation, report)
+    text, markdown = derivation.text(), derivation.markdown()
     for number in range(1, len(derivation.steps) + 1):
         assert f"({number}) [" in text
         assert f"({number}) *" in markdown
@@ -349,7 +347,8 @@ def test_text_markdown_and_html_hold_every_step(name):
         def handle_endtag(self, tag):
             assert opened.pop() == tag
 
-    Balance().feed(statement_html(derivation) + proof_html(derivation, report))
+    entry = checked_proof(derivation)
+    Balance().feed(statement_html(entry) + proof_html(entry))
     assert not opened
 
 

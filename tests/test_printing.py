@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,17 +15,18 @@ import pytest
 from markdown_it import MarkdownIt
 
 import delaystability as ds
-from delaystability.theory.article import article
-from delaystability.theory.collection import collected, counted, entries
-from delaystability.theory.html import proof_html, statement_html
-from delaystability.theory.latex import display_formula, fragment, inline_formula
-from delaystability.theory.markdown import markdown
-from delaystability.theory.plain import plain
+from delaystability.printing.article import article
+from delaystability.printing.collection import collected, counted, entries
+from delaystability.printing.html import proof_html, statement_html
+from delaystability.printing.latex import display_formula, fragment, inline_formula
+from delaystability.printing.markdown import markdown
+from delaystability.printing.text import plain
+from delaystability.printing.theory_page import theory_page
+from delaystability.theory.checks import Check
 from delaystability.theory.prose import Style, fill, punctuation_before
 from delaystability.theory.references import LITERATURE
-from delaystability.theory.registry import named, names, parts
-from delaystability.theory.theory_page import theory_page
-from tests.printed import checked, compiled, needs_latex, overfull, report_of
+from delaystability.theory.registry import checked, checked_proof, names, parts
+from tests.printed import all_checked, compiled, needs_latex, overfull
 
 NAMES = names()
 FEW = ("sgd-lower-bound", "ema-momentum")
@@ -37,9 +39,9 @@ def _wrong_sgd():
 
 
 def test_the_article_has_definitions_theorems_proofs_labels_and_references():
-    text = article(*checked())
+    text = article(all_checked())
     assert text.count(r"\begin{definition}") == 2
-    kinds = [derivation.theorem.kind for derivation in checked()[0]]
+    kinds = [entry.theorem.kind for entry in all_checked()]
     for kind in ("theorem", "lemma", "corollary"):
         assert text.count(rf"\begin{{{kind}}}") == kinds.count(kind)
     assert text.count(r"\begin{proof}") == len(NAMES)
@@ -55,11 +57,11 @@ def test_the_article_has_definitions_theorems_proofs_labels_and_references():
 
 
 def test_the_opening_counts_theorems_and_steps():
-    told = entries(collected(*checked()))
+    told = entries(collected(all_checked()))
     sentence = counted(told)
-    assert sentence in article(*checked())
+    assert sentence in article(all_checked())
     exact = sum(entry.status == "exact" for entry in told)
-    steps = sum(len(report.results) for report in checked()[1])
+    steps = sum(len(entry.report.results) for entry in all_checked())
     assert f"{exact} are exact" in sentence
     assert f"{steps} steps" in sentence
     assert "FAILED" not in sentence
@@ -67,18 +69,18 @@ def test_the_opening_counts_theorems_and_steps():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_claim_is_printed_and_every_status_is_named(name):
-    derivation, report = named(name), report_of(name)
-    text = fragment(derivation, report)
+    entry = checked(name)
+    text = fragment(entry)
     stated, _, proof = text.partition(r"\begin{proof}")
-    for step in derivation.steps:
+    for step in entry.steps:
         if step.claim is not None:
             shown = display_formula(step.claim), inline_formula(step.claim).strip("$")
             held = stated if rf"\eqref{{eq:{name}}}" in proof else ""
             body = re.sub(r" ?[.,;:]?\s*\\end\{", r"\\end{", proof + held)
             assert any(re.sub(r"\s*\\end\{", r"\\end{", formula) in body for formula in shown)
-    assert re.findall(r"\\status\{([^}]*)\}", stated) == [derivation.status_from(report)]
+    assert re.findall(r"\\status\{([^}]*)\}", stated) == [entry.status]
     marks = [set(mark.split(", ")) for mark in re.findall(r"\\status\{([^}]*)\}", proof)]
-    assert set().union(*marks) == {result.status.value for result in report.results}
+    assert set().union(*marks) == {result.status.value for result in entry.report.results}
     assert all(
         left or right for left, right in re.findall(r"(?s)\\begin\{equation(\*?)\}(.)", text)
     )
@@ -90,13 +92,12 @@ def test_a_failed_step_says_so_in_print():
     text = wrong.latex()
     assert "The check of this step failed" in text
     assert r"\status{failed}" in text
-    derivations, reports = checked()
-    assert "FAILED" in article((*derivations, wrong), (*reports, wrong.check()))
+    assert "FAILED" in article((*all_checked(), checked_proof(wrong)))
     assert r"\let\qedsymbol\relax" in wrong.latex(fragment=True)
-    assert r"\let\qedsymbol\relax" not in fragment(ds.derive("sgd"), report_of("sgd"))
+    assert r"\let\qedsymbol\relax" not in fragment(checked("sgd"))
     assert "[failed]" in wrong.text()
     assert "*failed.*" in wrong.markdown()
-    assert 'class="status failed"' in proof_html(wrong, wrong.check())
+    assert 'class="status failed"' in proof_html(checked_proof(wrong))
 
 
 def test_a_conclusion_that_is_not_the_statement_is_seen_in_print():
@@ -107,15 +108,15 @@ def test_a_conclusion_that_is_not_the_statement_is_seen_in_print():
 
 
 def test_what_is_only_tested_is_not_called_a_proof():
-    tested = next(d for d, r in zip(*checked(), strict=True) if d.status_from(r) == "tested")
-    text = fragment(tested, report_of(tested.name))
+    tested = next(entry for entry in all_checked() if entry.status == "tested")
+    text = fragment(tested)
     assert r"\begin{proof}[Derivation]\let\qedsymbol\relax" in text
-    assert "**Derivation.**" in markdown(tested, report_of(tested.name))
-    assert "**Proof.**" in markdown(ds.derive("sgd"), report_of("sgd"))
+    assert "**Derivation.**" in markdown(tested)
+    assert "**Proof.**" in markdown(checked("sgd"))
 
 
 def test_only_what_is_needed_is_told_with_a_theorem():
-    told = {entry.name for entry in entries(collected([ds.derive("ema-momentum")]))}
+    told = {entry.name for entry in entries(collected([checked("ema-momentum")]))}
     assert told == {"ema-momentum", "heavy-ball", "delayed-loop"}
     text = ds.derive("ema-momentum").latex()
     assert "The results at a glance" not in text
@@ -125,11 +126,11 @@ def test_only_what_is_needed_is_told_with_a_theorem():
 @pytest.mark.slow
 def test_printing_is_the_same_from_run_to_run():
     program = (
-        "import hashlib; from delaystability.theory.article import article;"
-        "from delaystability.theory.theory_page import theory_page;"
-        "from delaystability.theory.derive import derive;"
-        f"chosen = [derive(name) for name in {FEW}]; reports = [d.check() for d in chosen];"
-        "text = article(chosen, reports) + theory_page(chosen, reports);"
+        "import hashlib; from delaystability.printing.article import article;"
+        "from delaystability.printing.theory_page import theory_page;"
+        "from delaystability.theory.registry import checked;"
+        f"chosen = [checked(name) for name in {FEW}];"
+        "text = article(chosen) + theory_page(chosen);"
         "print(hashlib.sha256(text.encode()).hexdigest())"
     )
     digests = {
@@ -148,7 +149,7 @@ def test_printing_is_the_same_from_run_to_run():
 @pytest.mark.slow
 @needs_latex
 def test_the_article_compiles_without_error_overfull_line_or_undefined_reference(tmp_path):
-    log = compiled(article(*checked()), tmp_path)
+    log = compiled(article(all_checked()), tmp_path)
     assert all(width <= 5 for width in overfull(log)), overfull(log)
     assert "undefined" not in log
     assert "multiply" not in log
@@ -166,7 +167,7 @@ def test_a_single_derivation_compiles_with_all_that_it_needs(name, tmp_path):
 @pytest.mark.slow
 @needs_latex
 def test_errors_in_the_latex_are_noticed(tmp_path):
-    text = article([ds.derive("sgd")], [report_of("sgd")])
+    text = article([checked("sgd")])
     with pytest.raises(AssertionError):
         compiled(text.replace(r"\begin{proof}", r"\begin{prof}", 1), tmp_path)
     unknown = text.replace(r"\cref{thm:delayed-loop}", r"\cref{thm:no-such}")
@@ -185,9 +186,9 @@ def test_a_fragment_has_no_preamble():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_text_and_markdown_hold_every_step(name):
-    derivation, report = named(name), report_of(name)
-    text, marked = plain(derivation, report), markdown(derivation, report)
-    for number in range(1, len(derivation.steps) + 1):
+    entry = checked(name)
+    text, marked = plain(entry), markdown(entry)
+    for number in range(1, len(entry.steps) + 1):
         assert f"({number}) [" in text
         assert f"({number}) *" in marked
     assert "\\" not in text
@@ -199,7 +200,7 @@ def test_text_and_markdown_hold_every_step(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_markdown_formulas_survive_any_reader_of_markdown(name):
-    text = markdown(named(name), report_of(name))
+    text = markdown(checked(name))
     formulas = re.findall(r"\$\$\n(.*?)\n\$\$|\$([^$\n]+)\$", text, re.DOTALL)
     assert formulas
     page = MarkdownIt("commonmark").enable("table").render(text)
@@ -218,7 +219,7 @@ def test_a_careless_formula_would_not_survive():
 
 
 def test_the_page_of_all_theorems_links_what_it_holds():
-    text = theory_page(*checked())
+    text = theory_page(all_checked())
     anchors = re.findall(r'<a id="([^"]*)"></a>', text)
     assert anchors == [f"theorem-{name}" for name in NAMES]
     assert set(re.findall(r"\(#([^)]*)\)", text)) == set(anchors)
@@ -230,8 +231,8 @@ def test_the_page_of_all_theorems_links_what_it_holds():
 
 def test_the_committed_page_is_up_to_date():
     page = Path(__file__).parent.parent / "docs" / "theory.md"
-    assert page.read_text(encoding="utf-8") == theory_page(*checked()), (
-        "write it again: python -m delaystability.theory.theory_page > docs/theory.md"
+    assert page.read_text(encoding="utf-8") == theory_page(all_checked()), (
+        "write it again: python -m delaystability.printing.theory_page > docs/theory.md"
     )
 
 
@@ -251,11 +252,11 @@ class _Balance(HTMLParser):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_html_is_well_formed_and_holds_every_step(name):
-    derivation, report = named(name), report_of(name)
+    entry = checked(name)
     parser = _Balance()
-    parser.feed(statement_html(derivation) + proof_html(derivation, report))
+    parser.feed(statement_html(entry) + proof_html(entry))
     assert not parser.open
-    assert parser.formulas >= len([step for step in derivation.steps if step.claim is not None])
+    assert parser.formulas >= len([step for step in entry.steps if step.claim is not None])
     assert set(parser.targets) <= {*NAMES, *LITERATURE}
 
 
@@ -282,16 +283,41 @@ def test_references_to_theorems_begin_sentences_with_a_capital():
     assert fill("By {lemma}. {theorem:sgd} says", {}, style) == "By False. True says"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["heavy-ball", "sgd-lower-bound"])
-def test_a_notebook_shows_formulas_that_mathjax_knows(name):
+@pytest.mark.parametrize("name", ["sgd", "sgd-lower-bound"])
+def test_a_notebook_shows_a_derivation_in_markdown(name):
     derivation = ds.derive(name)
-    for shown in (derivation._repr_latex_(), derivation.theorem._repr_latex_()):
-        assert re.fullmatch(r"(\$\$\n[^$]+\n\$\$(\n\n|$))+", shown)
-        assert not re.search(
-            r"\\(begin\{(?!cases)|[cC]?ref|label|status|gain|delay|momentum)", shown
-        )
-    assert derivation._repr_markdown_() == derivation.markdown()
-    statement = derivation.theorem._repr_markdown_()
-    assert statement.startswith(f"**{derivation.theorem.kind.capitalize()}**")
-    assert "(1)" not in statement
+    assert derivation._repr_markdown_() == derivation.markdown() == markdown(checked(name))
+
+
+@dataclass(frozen=True)
+class _Counted(Check):
+    """A check that counts how often it is carried out."""
+
+    check: Check
+    runs: list
+
+    def __call__(self, claim):
+        self.runs.append(claim)
+        return self.check(claim)
+
+
+def test_a_derivation_is_checked_once_however_often_it_is_printed():
+    runs = []
+    counted_check = _Counted(ds.derive("sgd").step("modulus").check, runs)
+    derivation = ds.derive("sgd").with_step("modulus", check=counted_check)
+    assert not runs
+    assert derivation.check() is derivation.check()
+    assert derivation.status() == "exact"
+    for printed in (derivation.markdown(), derivation.text(), derivation.latex()):
+        assert printed
+    assert derivation.latex(fragment=True) and derivation._repr_markdown_()
+    assert len(runs) == 1
+    # The same derivation built again is another object, and is checked again.
+    assert replace(derivation).check().ok and len(runs) == 2
+
+
+def test_a_derivation_of_the_registry_shares_its_check_with_the_pages():
+    assert ds.derive("sgd").check() is checked("sgd").report
+    assert ds.derive(ds.SGD).check() is checked("sgd").report
+    spoiled = _wrong_sgd()
+    assert spoiled.check() is not checked("sgd").report and not spoiled.check().ok

@@ -10,7 +10,7 @@ import pytest
 from sympy import Rational
 
 import delaystability as ds
-from delaystability.theory.derive import all_derivations
+from delaystability.printing.derivation import all_derivations
 
 STATED = [d for d in all_derivations() if d.theorem.statement.quantity != "identity"]
 TRIED = 12

@@ -60,7 +60,8 @@ def test_the_citation_names_the_software_and_its_paper():
 def test_the_package_is_marked_as_typed_and_holds_its_templates():
     package = Path(ds.__file__).parent
     for name in (
-        *("py.typed", "theory/tex/preamble.tex", "theory/tex/macros.tex", "theory/tex/setting.tex"),
+        "py.typed",
+        *(f"printing/tex/{part}.tex" for part in ("preamble", "macros", "setting")),
         *("verification/page.html", "verification/page.css"),
     ):
         assert (package / name).is_file()

@@ -11,7 +11,7 @@ import pytest
 
 import delaystability as ds
 from delaystability.numerics.certificate import certify
-from delaystability.theory.bounds_json import theorems_from_json
+from delaystability.printing.bounds_json import theorems_from_json
 from delaystability.translation import kernels
 from delaystability.translation.export import export
 from delaystability.translation.languages import LANGUAGES

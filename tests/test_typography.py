@@ -7,19 +7,20 @@ import subprocess
 
 import pytest
 
-from delaystability.theory.formula import formula_latex, formula_text
-from delaystability.theory.line_breaks import broken, width
-from delaystability.theory.summary import domain_latex
+from delaystability.printing.formula import formula_latex, formula_text
+from delaystability.printing.line_breaks import broken, width
+from delaystability.printing.summary import domain_latex
+from delaystability.printing.typography import inline, parse, tidy, written
+from delaystability.printing.unicode_text import unicode_line
+from delaystability.theory.registry import all_proofs
 from delaystability.theory.symbols import m, ordered_quotient, ordered_sum, tau
-from delaystability.theory.typography import inline, parse, tidy, written
-from delaystability.theory.unicode_text import unicode_line
-from tests.printed import checked, needs_latex
+from tests.printed import needs_latex
 
 _FORMULAS = sorted(
     {
         formula_latex(formula)
-        for derivation in checked()[0]
-        for step in derivation.steps
+        for proof in all_proofs()
+        for step in proof.steps
         for formula in (step.claim, *step.given.values())
         if formula is not None
     }

@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 import delaystability as ds
 from delaystability.cli import app
 from delaystability.files.output_files import MANIFEST
-from delaystability.theory.bounds_json import theorems_from_json
+from delaystability.printing.bounds_json import theorems_from_json
+from delaystability.printing.derivation import all_derivations
 from delaystability.theory.checks import Status
-from delaystability.theory.derive import all_derivations
 from delaystability.verification import job
 from delaystability.verification.contents import enclosure
 from delaystability.verification.figures import certified_figure
@@ -201,9 +201,10 @@ def with_cell(result, **changes):
     )
 
 
-def _one_step_tested(report):
-    first = report.results[0]._replace(status=Status.TESTED)
-    return replace(report, results=(first, *report.results[1:]))
+def _one_step_tested(theorem):
+    first, *others = theorem.report.results
+    results = (first._replace(status=Status.TESTED), *others)
+    return replace(theorem, report=replace(theorem.report, results=results))
 
 
 NUMBERS = {
@@ -216,7 +217,7 @@ NUMBERS = {
         "<td>1.25</td>",
     ),
     "steps": (
-        lambda r: replace(r, reports=(_one_step_tested(r.reports[0]), *r.reports[1:])),
+        lambda r: replace(r, theorems=(_one_step_tested(r.theorems[0]), *r.theorems[1:])),
         "3 proved, 1 deduced, 1 cited, 1 tested",
     ),
     "trials": (
@@ -319,7 +320,7 @@ def test_verify_exits_with_1_when_a_check_fails(monkeypatch, tmp_path):
     good = ds.derive("sgd")
     claim = good.step("modulus").claim
     bad = good.with_step("modulus", claim=claim.func(claim.lhs, 2, evaluate=False))
-    monkeypatch.setattr(job, "all_derivations", lambda: (bad,))
+    monkeypatch.setattr(job, "all_proofs", lambda: (bad,))
     monkeypatch.setattr(job, "_REPEATABLE", ("quadratic",))
     result = CliRunner().invoke(app, ["verify", "--quick", "-o", str(tmp_path)])
     assert result.exit_code == 1, result.output
@@ -336,7 +337,7 @@ def test_an_interrupted_job_continues_its_training(monkeypatch, tmp_path):
         if phase == "train" and share > 0.5:
             raise StoppedError
 
-    monkeypatch.setattr(job, "all_derivations", lambda: (ds.derive("sgd"),))
+    monkeypatch.setattr(job, "all_proofs", lambda: (ds.derive("sgd"),))
     monkeypatch.setattr(job, "QUICK_GRID", Grid((1,), (0.9,), 20))
     arguments = {"quick": True, "experiments": ["quadratic"], "workers": 1}
     with pytest.raises(StoppedError):

@@ -118,7 +118,7 @@ def test_what_latex_refuses_is_an_error_with_its_message(found, tmp_path, monkey
 
 @pytest.fixture
 def smallest_job(monkeypatch):
-    monkeypatch.setattr(job, "all_derivations", lambda: (ds.derive("sgd"),))
+    monkeypatch.setattr(job, "all_proofs", lambda: (ds.derive("sgd"),))
     monkeypatch.setattr(job, "_REPEATABLE", ("quadratic",))
 
 

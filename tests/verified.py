@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 import delaystability as ds
+from delaystability.theory.registry import named
 from delaystability.validation.verdict import Outcome
 from delaystability.verification import job
 from delaystability.verification.thresholds import Grid
@@ -19,7 +20,7 @@ def small_job(folder, **arguments):
     """The quick job with two experiments and the theorems of the catalogue."""
     with pytest.MonkeyPatch.context() as patch:
         # The other derivations have tests of their own, and take minutes.
-        patch.setattr(job, "all_derivations", lambda: tuple(map(ds.derive, THEOREMS)))
+        patch.setattr(job, "all_proofs", lambda: tuple(map(named, THEOREMS)))
         patch.setattr(job, "QUICK_GRID", Grid((0, 4), (0.9,), 20))
         return job.verify(folder, quick=True, experiments=EXPERIMENTS, **arguments)
 

@@ -6,7 +6,7 @@ import json
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -25,9 +25,6 @@ from delaystability.cli.options import (
 )
 from delaystability.cli.terminal import RefusedError, clear_errors, print_values, progress_bars
 from delaystability.files.output_files import checked_file, checked_folder, write_files
-
-if TYPE_CHECKING:
-    from delaystability.theory.derivation import Derivation
 
 __all__ = ["certify", "derive", "export", "theorems"]
 
@@ -52,9 +49,11 @@ def derive(
         str | None,
         typer.Option(help="Derive for this momentum and delay alone, with an algebraic number."),
     ] = None,
-    kit: Annotated[
+    latex_bundle: Annotated[
         Path | None,
-        typer.Option(help="Folder for an article, macros, theorems to \\input and BibTeX."),
+        typer.Option(
+            "--kit", help="Folder for an article, macros, theorems to \\input and BibTeX."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; the screen by default.")
@@ -66,44 +65,38 @@ def derive(
             raise RefusedError(f"format must be latex, markdown or text; got {format_!r}")
         if output is not None:
             checked_file("output", output)
-        from delaystability.theory import latex
-        from delaystability.theory.article import article
-        from delaystability.theory.derive import all_derivations
-        from delaystability.theory.derive import derive as derivation_of
-        from delaystability.theory.kit import checked_kit, write_kit
-        from delaystability.theory.markdown import markdown
-        from delaystability.theory.plain import plain
-        from delaystability.theory.registry import report_of
+        from delaystability.printing.article import article
+        from delaystability.printing.latex import fragment as theorem_and_proof
+        from delaystability.printing.latex_bundle import checked_latex_bundle, write_latex_bundle
+        from delaystability.printing.markdown import markdown
+        from delaystability.printing.text import plain
+        from delaystability.theory.derivation import Proof
+        from delaystability.theory.proof_of import proof_of
+        from delaystability.theory.registry import all_proofs, checked_proof
 
-        derivations: tuple[Derivation, ...]
         if delay is not None:
             chosen = optimizer_of(name, momentum, exact=True)
-            derivations = (derivation_of(chosen, integer("delay", delay)),)
-            if kit is not None:
-                checked_kit(kit, derivations)
-            reports = [derivations[0].check()]
+            proofs: tuple[Proof, ...] = (proof_of(chosen, integer("delay", delay)),)
         elif momentum is not None:
             raise RefusedError("momentum needs a delay; without both, every theorem is symbolic")
         else:
-            derivations = all_derivations() if name == "all" else (derivation_of(name),)
-            if kit is not None:
-                checked_kit(kit, derivations)
-            reports = [report_of(derivation) for derivation in derivations]
-        if kit is not None:
-            written = write_kit(kit, derivations, reports)
+            proofs = all_proofs() if name == "all" else (proof_of(name),)
+        if latex_bundle is not None:
+            checked_latex_bundle(latex_bundle, proofs)
+        told = [*map(checked_proof, proofs)]
+        if latex_bundle is not None:
+            written = write_latex_bundle(latex_bundle, told)
             text = "".join(f"{path}\n" for path in written)
         elif format_ == "latex":
-            sections = map(latex.fragment, derivations, reports)
-            text = "\n".join(sections) if fragment else article(derivations, reports)
+            sections = map(theorem_and_proof, told)
+            text = "\n".join(sections) if fragment else article(told)
         else:
-            text = "\n".join(
-                map(markdown if format_ == "markdown" else plain, derivations, reports)
-            )
+            text = "\n".join(map(markdown if format_ == "markdown" else plain, told))
         if output is None:
             sys.stdout.write(text)
         else:
             write_files(output.parent, {output.name: text})
-        failed = [report.name for report in reports if not report.ok]
+        failed = [theorem.name for theorem in told if not theorem.report.ok]
     if failed:
         Console(stderr=True).print(f"[bold red]failed:[/] {', '.join(failed)}")
         raise typer.Exit(1)
@@ -112,33 +105,26 @@ def derive(
 def theorems(as_json: Json = False) -> None:
     """List every theorem with its status, checked now; with --json, all of them as data."""
     with clear_errors():
-        from delaystability.theory.bounds_json import bounds_data
-        from delaystability.theory.derive import all_derivations
-        from delaystability.theory.registry import checked, parts
+        from delaystability.printing.bounds_json import bounds_data
+        from delaystability.theory.registry import checked, names, parts
 
-        derivations = all_derivations()
-        reports = []
+        told = {}
         with progress_bars() as progress:
-            for done, derivation in enumerate(derivations, 1):
-                reports.append(checked(derivation.name))
-                progress("check", done / len(derivations), derivation.name)
+            for done, name in enumerate(names(), 1):
+                told[name] = checked(name)
+                progress("check", done / len(names()), name)
         if as_json:
-            print(json.dumps(bounds_data(derivations, reports, __version__), indent=1))
+            print(json.dumps(bounds_data([*told.values()], __version__), indent=1))
         else:
-            statuses = {
-                derivation.name: derivation.status_from(report)
-                for derivation, report in zip(derivations, reports, strict=True)
-            }
-            titles = {derivation.name: derivation.theorem.title for derivation in derivations}
             table = Table(title="Theorems", title_justify="left")
             for heading in ("name", "status", "what"):
                 table.add_column(heading)
             for part in parts():
                 table.add_section()
                 for name in part.theorems:
-                    table.add_row(name, statuses[name], titles[name])
+                    table.add_row(name, told[name].status, told[name].theorem.title)
             Console(highlight=False).print(table)
-    if not all(report.ok for report in reports):
+    if not all(theorem.report.ok for theorem in told.values()):
         raise typer.Exit(1)
 
 

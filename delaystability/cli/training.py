@@ -17,7 +17,7 @@ from delaystability.cli.terminal import RefusedError, clear_errors, progress_bar
 
 if TYPE_CHECKING:
     from delaystability.validation.experiment import ExperimentResult
-    from delaystability.verification.job import Verification
+    from delaystability.verification.verification import Verification
 
 __all__ = ["validate", "verify"]
 
@@ -202,8 +202,8 @@ def verify(
                 progress=progress,
             )
     console = Console(highlight=False)
-    for report in found.reports:
-        console.print(f"  {report.summary()}")
+    for theorem in found.theorems:
+        console.print(f"  {theorem.report.summary()}")
     agree = sum(row.ok for row in found.thresholds)
     console.print(f"  thresholds: {agree} of {len(found.thresholds)} agree with their certificate")
     for result in found.experiments:

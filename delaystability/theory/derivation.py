@@ -1,18 +1,18 @@
-"""Theorems and derivations as data: what is claimed, why, and how each step is known."""
+"""Theorems and proofs as data: what is claimed, why, and how each step is known."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from sympy import Basic
 
 from delaystability.theory.checks import Check, Deduced, Outcome, Status
 from delaystability.theory.statement import Statement
 
-__all__ = ["Derivation", "Report", "Step", "StepResult", "Theorem"]
+__all__ = ["CheckedProof", "Proof", "Report", "Step", "StepResult", "Theorem"]
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,6 @@ class Theorem:
     sources: tuple[str, ...]
     given: Mapping[str, Basic | str] = field(default_factory=dict)
     kind: str = "theorem"
-
-    def _repr_latex_(self) -> str:
-        from delaystability.theory.notebook import theorem_displays
-
-        return theorem_displays(self)
-
-    def _repr_markdown_(self) -> str:
-        from delaystability.theory.markdown import statement_markdown
-
-        return statement_markdown(self)
 
 
 class StepResult(NamedTuple):
@@ -162,11 +152,10 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Proof:
     """A theorem and the steps that lead to it.
 
     The last step, labelled "conclusion", claims the relation of the theorem's statement.
-    ``check()`` runs every check; ``latex()``, ``markdown()`` and ``text()`` print it.
 
     Attributes
     ----------
@@ -209,7 +198,7 @@ class Derivation:
                 return step
         raise ValueError(f"label must be one of {[s.label for s in self.steps]}; got {label!r}")
 
-    def with_step(self, label: str, **changes: object) -> Derivation:
+    def with_step(self, label: str, **changes: object) -> Self:
         """The same derivation with one step changed, for example to see its check fail.
 
         Parameters
@@ -229,41 +218,6 @@ class Derivation:
         changed = replace(self.step(label), **changes)  # type: ignore[arg-type]
         return replace(self, steps=tuple(changed if s.label == label else s for s in self.steps))
 
-    def check(self) -> Report:
-        """Check every step; a deduction whose premise failed or is missing fails with it.
-
-        The check of the whole fails too if its last step does not claim what the theorem states.
-
-        Returns
-        -------
-        Report
-        """
-        results: dict[str, StepResult] = {}
-        for step in self.steps:
-            outcome = step.check(step.claim)
-            if isinstance(step.check, Deduced):
-                outcome = _with_premises(outcome, step.check.premises, results)
-            results[step.label] = StepResult(step.label, *outcome)
-        stated = self.theorem.statement.relation
-        if not self.steps or self.steps[-1].label != "conclusion":
-            fault = "no step is the conclusion"
-        elif self.steps[-1].claim != stated:
-            fault = f"the conclusion claims {self.steps[-1].claim}, but the theorem states {stated}"
-        else:
-            return Report(self.name, tuple(results.values()))
-        return Report(self.name, (*results.values(), StepResult("statement", Status.FAILED, fault)))
-
-    def status(self) -> str:
-        """The status of the theorem, computed from its steps.
-
-        Returns
-        -------
-        str
-            What the statement is when it is proved ("exact", "sufficient", "necessary" or
-            "asymptotic"), or "tested", or "failed".
-        """
-        return self.status_from(self.check())
-
     def status_from(self, report: Report) -> str:
         """The status of the theorem, given the report of its steps.
 
@@ -274,62 +228,98 @@ class Derivation:
         Returns
         -------
         str
-            As in `status`.
+            What the statement is when it is proved ("exact", "sufficient", "necessary" or
+            "asymptotic"), or "tested", or "failed".
         """
         found = {result.status for result in report.results}
         if Status.FAILED in found:
             return "failed"
         return "tested" if Status.TESTED in found else self.theorem.statement.kind
 
-    def latex(self, *, fragment: bool = False) -> str:
-        r"""Theorem and proof in LaTeX.
+
+@dataclass(frozen=True)
+class CheckedProof:
+    """A proof with the outcome of every step, from one check of it."""
+
+    proof: Proof
+    report: Report
+
+    @classmethod
+    def of(cls, proof: Proof, status_of: Callable[[str], str]) -> CheckedProof:
+        """Check every step; a deduction fails with a premise or theorem that it rests on.
+
+        The check of the whole fails too if its last step does not claim what the theorem states.
 
         Parameters
         ----------
-        fragment : bool
-            Whether it is to be read by ``\input`` after ``macros.tex``; else it is an article that
-            compiles by itself.
-
-        Returns
-        -------
-        str
+        proof : Proof
+        status_of : callable
+            The status of another theorem, from its name; "unknown" if there is none.
         """
-        from delaystability.theory.article import article
-        from delaystability.theory.latex import fragment as theorem_and_proof
+        results: dict[str, StepResult] = {}
+        for step in proof.steps:
+            outcome = step.check(step.claim)
+            if isinstance(step.check, Deduced):
+                outcome = _with_theorems(outcome, step.check.theorems, status_of)
+                outcome = _with_premises(outcome, step.check.premises, results)
+            results[step.label] = StepResult(step.label, *outcome)
+        found, fault = tuple(results.values()), _fault(proof)
+        if fault:
+            found = (*found, StepResult("statement", Status.FAILED, fault))
+        return cls(proof, Report(proof.name, found))
 
-        return theorem_and_proof(self) if fragment else article((self,))
+    @property
+    def name(self) -> str:
+        """The name of the theorem."""
+        return self.proof.name
 
-    def markdown(self) -> str:
-        """Theorem and proof in Markdown.
+    @property
+    def theorem(self) -> Theorem:
+        """What is proved."""
+        return self.proof.theorem
 
-        Returns
-        -------
-        str
-            With mathematics between dollars.
-        """
-        from delaystability.theory.markdown import markdown
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the proof."""
+        return self.proof.steps
 
-        return markdown(self)
+    @property
+    def status(self) -> str:
+        """The status of the theorem, computed from its steps."""
+        return self.proof.status_from(self.report)
 
-    def _repr_latex_(self) -> str:
-        from delaystability.theory.notebook import derivation_displays
+    @property
+    def complete(self) -> bool:
+        """Whether it is a proof: no step failed or was only tested."""
+        return self.status not in ("tested", "failed")
 
-        return derivation_displays(self)
+    def step_status(self, step: Step) -> Status:
+        """How a step is known."""
+        return next(r.status for r in self.report.results if r.label == step.label)
 
-    def _repr_markdown_(self) -> str:
-        return self.markdown()
 
-    def text(self) -> str:
-        """Theorem and proof as plain text.
+def _fault(proof: Proof) -> str:
+    """Why the last step is no proof of what the theorem states, or ""."""
+    stated = proof.theorem.statement.relation
+    if not proof.steps or proof.steps[-1].label != "conclusion":
+        return "no step is the conclusion"
+    if proof.steps[-1].claim != stated:
+        return f"the conclusion claims {proof.steps[-1].claim}, but the theorem states {stated}"
+    return ""
 
-        Returns
-        -------
-        str
-            With two-dimensional formulas in Unicode.
-        """
-        from delaystability.theory.plain import plain
 
-        return plain(self)
+def _with_theorems(
+    outcome: Outcome, theorems: tuple[str, ...], status_of: Callable[[str], str]
+) -> Outcome:
+    for name in theorems:
+        if outcome.status is Status.FAILED:
+            break
+        status = status_of(name)
+        if status in ("failed", "unknown"):
+            outcome = Outcome(Status.FAILED, f"rests on theorem {name!r}, which is {status}")
+        elif status == "tested":
+            outcome = Outcome(Status.TESTED, f"rests on theorem {name!r}, which is only tested")
+    return outcome
 
 
 def _with_premises(

@@ -2,9 +2,46 @@
 
 from __future__ import annotations
 
-from delaystability.theory.bibliography import Reference
+from dataclasses import dataclass
 
-__all__ = ["LITERATURE", "REFERENCES"]
+__all__ = ["LITERATURE", "Reference"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One work. A field that it does not have is empty.
+
+    Attributes
+    ----------
+    kind : "article", "inproceedings", "book" or "misc", as in BibTeX
+    authors : tuple of names, each with the family name last
+    title : str, without the full stop
+    year : int
+    journal, booktitle, publisher, edition, volume, number, pages : str
+        A range of pages has an en dash; an edition is a word such as "Second".
+    eprint : the number in arXiv, such as "1909.12340"
+    """
+
+    kind: str
+    authors: tuple[str, ...]
+    title: str
+    year: int
+    journal: str = ""
+    booktitle: str = ""
+    publisher: str = ""
+    edition: str = ""
+    volume: str = ""
+    number: str = ""
+    pages: str = ""
+    eprint: str = ""
+
+    def __post_init__(self) -> None:
+        host = {"article": self.journal, "inproceedings": self.booktitle, "book": self.publisher}
+        if self.kind not in (*host, "misc"):
+            raise ValueError(f"kind must be one of {[*host, 'misc']}; got {self.kind!r}")
+        if not host.get(self.kind, self.eprint):
+            raise ValueError(f"a reference of kind {self.kind!r} needs where it appeared")
+
 
 LITERATURE: dict[str, Reference] = {
     "elaydi2005": Reference(
@@ -85,6 +122,3 @@ LITERATURE: dict[str, Reference] = {
     ),
 }
 """Key to reference, in alphabetical order."""
-
-REFERENCES: dict[str, str] = {key: entry.text for key, entry in LITERATURE.items()}
-"""Key to reference, as a plain sentence."""

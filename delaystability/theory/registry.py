@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache, partial
 
 from delaystability.model.catalogue import CATALOGUE
-from delaystability.theory.derivation import Derivation, Report
+from delaystability.theory.derivation import CheckedProof, Proof
 from delaystability.theory.loop import symbolic
 from delaystability.theory.proofs.adam import (
     adam_frozen,
@@ -110,16 +110,26 @@ from delaystability.theory.proofs.shifted_forms import (
 )
 from delaystability.theory.proofs.shifted_momentum import shifted_momentum
 
-__all__ = ["PARTS", "Part", "checked", "named", "names", "outcome", "parts", "report_of"]
+__all__ = [
+    "PARTS",
+    "Part",
+    "all_proofs",
+    "checked",
+    "checked_proof",
+    "named",
+    "names",
+    "parts",
+    "status_of",
+]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A section of the theory: its title and, by name, what builds each of its derivations."""
+    """A section of the theory: its title and, by name, what builds each of its proofs."""
 
     label: str
     title: str
-    theorems: Mapping[str, Callable[[], Derivation]]
+    theorems: Mapping[str, Callable[[], Proof]]
 
 
 PARTS: tuple[Part, ...] = (
@@ -268,7 +278,7 @@ def parts() -> tuple[Part, ...]:
     return (*PARTS, Part("others", "Other optimizers", others)) if others else PARTS
 
 
-def _general(name: str) -> Derivation:
+def _general(name: str) -> Proof:
     return any_optimizer(symbolic(CATALOGUE[name]), name, CATALOGUE[name].title)
 
 
@@ -278,8 +288,8 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def named(name: str) -> Derivation:
-    """The derivation of this name.
+def named(name: str) -> Proof:
+    """The proof of this name.
 
     Raises
     ------
@@ -294,22 +304,26 @@ def named(name: str) -> Derivation:
     raise ValueError(f"theorem must be one of {', '.join(names())}; got {name!r}{hint}")
 
 
+def all_proofs() -> tuple[Proof, ...]:
+    """Every proof, in order."""
+    return tuple(map(named, names()))
+
+
 @cache
-def checked(name: str) -> Report:
-    """The report of the derivation of this name, from one check in this process."""
-    return named(name).check()
+def checked(name: str) -> CheckedProof:
+    """The proof of this name with the outcome of its steps, from one check in this process."""
+    return CheckedProof.of(named(name), status_of)
 
 
-def report_of(derivation: Derivation) -> Report:
-    """Its report: of the one check in this process if it is the registry's, else of a new one."""
-    if derivation.name in names() and derivation is named(derivation.name):
-        return checked(derivation.name)
-    return derivation.check()
+def checked_proof(proof: Proof) -> CheckedProof:
+    """The proof, checked: once in this process if it is the registry's, else now."""
+    if proof.name in names():
+        known = named(proof.name)
+        if proof.theorem is known.theorem and proof.steps is known.steps:
+            return checked(proof.name)
+    return CheckedProof.of(proof, status_of)
 
 
-def outcome(name: str) -> tuple[int, str]:
-    """How many steps of this theorem fail, and its status; an unknown name is one failure."""
-    if name not in names():
-        return 1, "unknown"
-    found = checked(name)
-    return found.failed, named(name).status_from(found)
+def status_of(name: str) -> str:
+    """The status of the theorem of this name, or "unknown" if there is none."""
+    return checked(name).status if name in names() else "unknown"

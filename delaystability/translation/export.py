@@ -10,7 +10,7 @@ from pathlib import Path
 from delaystability import __version__
 from delaystability.files.output_files import checked_folder, write_files
 from delaystability.model.catalogue import CATALOGUE
-from delaystability.theory.bounds_json import bounds_data
+from delaystability.printing.bounds_json import bounds_data
 from delaystability.theory.registry import checked, named
 from delaystability.theory.registry import names as theorem_names
 from delaystability.translation.languages import LANGUAGES, Language
@@ -73,7 +73,7 @@ def export(
     -------
     tuple of Path
         The source files, the test, a README.md that says how to run it, and ``bounds.json`` with
-        the theorems on these optimizers (see ``delaystability.theory.bounds_json``).
+        the theorems on these optimizers (see ``delaystability.printing.bounds_json``).
 
     Raises
     ------
@@ -151,9 +151,7 @@ def _bounds(optimizers: list[str]) -> str:
         if name in needed:
             needed |= dict.fromkeys(named(name).requires)
     kept = [name for name in theorem_names() if name in needed]
-    data = bounds_data(
-        [named(name) for name in kept], [checked(name) for name in kept], __version__
-    )
+    data = bounds_data([checked(name) for name in kept], __version__)
     return json.dumps(data, indent=1) + "\n"
 
 

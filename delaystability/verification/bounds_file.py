@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import delaystability
-from delaystability.theory.bounds_json import bounds_data
-from delaystability.theory.derivation import Derivation, Report
+from delaystability.printing.bounds_json import bounds_data
+from delaystability.theory.derivation import CheckedProof
 from delaystability.verification.thresholds import ThresholdRow
 
 __all__ = ["certified_bounds_data"]
 
 
 def certified_bounds_data(
-    derivations: tuple[Derivation, ...],
-    reports: tuple[Report, ...],
-    rows: tuple[ThresholdRow, ...],
+    theorems: tuple[CheckedProof, ...], rows: tuple[ThresholdRow, ...]
 ) -> dict[str, Any]:
     """The plain data of `bounds_data`, with the certified thresholds of every optimizer."""
-    data = bounds_data(derivations, reports, delaystability.__version__)
+    data = bounds_data(theorems, delaystability.__version__)
     for theorem in data["theorems"]:
         theorem["certified"] = [row.to_dict() for row in rows if row.name == theorem["name"]]
     return data

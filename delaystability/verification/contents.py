@@ -10,17 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.numerics.certificate import Certificate, certify
-from delaystability.theory.collection import Chapter, collected, entries
+from delaystability.printing.collection import Chapter, collected, entries
 from delaystability.validation.committed import Committed, committed_results, committed_text
 from delaystability.validation.experiment import ExperimentResult, Finding
 from delaystability.validation.verdict import Outcome
-
-if TYPE_CHECKING:
-    from delaystability.verification.job import Verification
+from delaystability.verification.verification import Verification
 
 __all__ = [
     "BANNER",
@@ -169,22 +167,21 @@ class Contents:
     @property
     def theorems(self) -> int:
         """How many theorems, lemmas and corollaries."""
-        return len(self.found.derivations)
+        return len(self.found.theorems)
 
     @property
     def statuses(self) -> dict[str, int]:
         """How many theorems have each status."""
         found: dict[str, int] = {}
-        for derivation, report in zip(self.found.derivations, self.found.reports, strict=True):
-            status = derivation.status_from(report)
-            found[status] = found.get(status, 0) + 1
+        for entry in self.found.theorems:
+            found[entry.status] = found.get(entry.status, 0) + 1
         return found
 
     @property
     def steps(self) -> dict[str, int]:
         """How many steps of the derivations are proved, deduced, cited, tested and failed."""
         return {
-            status: sum(getattr(report, status) for report in self.found.reports)
+            status: sum(getattr(entry.report, status) for entry in self.found.theorems)
             for status in _STEPS
         }
 
@@ -278,7 +275,7 @@ def contents(found: Verification) -> Contents:
             for place, finding in enumerate(result.verdict.lines, 1)
         )
         parts.append(ExperimentPart(result, statements, tuple(_trained(result)), pictures))
-    chapters = collected(found.derivations, found.reports)
+    chapters = collected(found.theorems)
     return Contents(found, chapters, tuple(parts), figures + 1)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from delaystability.files.output_files import (
@@ -17,10 +17,8 @@ from delaystability.files.output_files import (
     write_files,
 )
 from delaystability.model.arguments import checked_count
-from delaystability.theory.article import article
-from delaystability.theory.derivation import Derivation, Report
-from delaystability.theory.derive import all_derivations
-from delaystability.theory.registry import report_of
+from delaystability.printing.article import article
+from delaystability.theory.registry import all_proofs, checked_proof
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.experiment import (
     SIZES,
@@ -32,14 +30,14 @@ from delaystability.validation.sweeps.refusals import refuse_foreign
 from delaystability.validation.verdict import Outcome
 from delaystability.verification.bounds_file import certified_bounds_data
 from delaystability.verification.certificates_file import certificates_data
-from delaystability.verification.thresholds import FULL_GRID, QUICK_GRID, ThresholdRow, compare
+from delaystability.verification.thresholds import FULL_GRID, QUICK_GRID, compare
+from delaystability.verification.verification import Verification
 
 __all__ = [
     "FILES",
     "FOLDER",
     "PRINTED",
     "Progress",
-    "Verification",
     "verify",
     "write_page",
 ]
@@ -59,89 +57,6 @@ FOLDER = "experiments"
 """Where the data and figures of the experiments are, beside the files."""
 
 _UNFINISHED = "unfinished"  # a sweep that an interrupted job has left, never one of a finished job
-
-
-@dataclass(frozen=True, eq=False)
-class Verification:
-    """Everything that the main job found.
-
-    Attributes
-    ----------
-    derivations, reports : tuples of the same length
-    thresholds : tuple of ThresholdRow
-    experiments : tuple of ExperimentResult, at least one
-    quick : bool
-    seconds : float, wall time
-    phases : mapping from "derive", "certify" and "train" to their seconds
-    """
-
-    derivations: tuple[Derivation, ...]
-    reports: tuple[Report, ...]
-    thresholds: tuple[ThresholdRow, ...]
-    experiments: tuple[ExperimentResult, ...]
-    quick: bool
-    seconds: float
-    phases: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """What failed, in words; empty if everything held."""
-        steps = [
-            f"derivation of {report.name}: step {result.label!r} failed: {result.detail}"
-            for report in self.reports
-            for result in report.results
-            if result.status.value == "failed"
-        ]
-        thresholds = [
-            f"threshold of {row.name} at momentum {row.momentum}, delay {row.delay}: computed "
-            f"{row.computed!r}, predicted {row.predicted}, certified {row.certificate}"
-            for row in self.thresholds
-            if not row.ok
-        ]
-        return (*steps, *thresholds, *self._statements(Outcome.FAILS))
-
-    @property
-    def undecided(self) -> tuple[str, ...]:
-        """What the trials do not decide, in words: too few, or too wide an interval."""
-        return self._statements(Outcome.UNDECIDED)
-
-    @property
-    def invalid(self) -> tuple[str, ...]:
-        """The experiments whose environment broke, to be repeated, in words."""
-        return tuple(
-            f"experiment {result.experiment.name}: invalid, repeat it: {result.verdict.broken}"
-            for result in self.experiments
-            if result.verdict.outcome is Outcome.INVALID
-        )
-
-    @property
-    def outcomes(self) -> dict[str, int]:
-        """How many statements of the experiments have each outcome."""
-        counts = [result.verdict.outcomes for result in self.experiments]
-        return {name: sum(count[name] for count in counts) for name in counts[0]}
-
-    @property
-    def outcome(self) -> Outcome:
-        """Holds only if every step, threshold and statement does."""
-        if self.failures:
-            return Outcome.FAILS
-        if self.invalid:
-            return Outcome.INVALID
-        return Outcome.UNDECIDED if self.undecided else Outcome.HOLDS
-
-    @property
-    def ok(self) -> bool:
-        """Whether no check failed, and no experiment is invalid; some may be undecided."""
-        return self.outcome in (Outcome.HOLDS, Outcome.UNDECIDED)
-
-    def _statements(self, outcome: Outcome) -> tuple[str, ...]:
-        return tuple(
-            f"experiment {result.experiment.name}: {line.statement}: found {line.measured} "
-            f"({line.evidence}), required {line.required}"
-            for result in self.experiments
-            for line in result.verdict.lines
-            if line.outcome is outcome
-        )
 
 
 def verify(
@@ -199,16 +114,15 @@ def verify(
     def phase(name: str) -> Callable[[float, str], None]:
         return lambda share, message: progress(name, share, message) if progress else None
 
-    derivations = all_derivations()
-    reports = []
-    for done, derivation in enumerate(derivations, 1):
-        reports.append(report_of(derivation))
-        phase("derive")(done / len(derivations), derivation.name)
-    _write(folder, "derivations.tex", article(derivations, reports))
+    told, proofs = [], all_proofs()
+    for done, proof in enumerate(proofs, 1):
+        told.append(checked_proof(proof))
+        phase("derive")(done / len(proofs), proof.name)
+    theorems = tuple(told)
+    _write(folder, "derivations.tex", article(theorems))
     derived = time.perf_counter()
-    statuses = {d.name: d.status_from(r) for d, r in zip(derivations, reports, strict=True)}
-    rows = compare(QUICK_GRID if quick else FULL_GRID, phase("certify"), statuses)
-    data = certified_bounds_data(derivations, tuple(reports), rows)
+    rows = compare(QUICK_GRID if quick else FULL_GRID, phase("certify"))
+    data = certified_bounds_data(theorems, rows)
     _write(folder, "bounds.json", json.dumps(data, indent=2))
     certified = time.perf_counter()
     trained = []
@@ -228,7 +142,7 @@ def verify(
     results = _published(trained, folder)
     ended = time.perf_counter()
     phases = {"derive": derived - began, "certify": certified - derived, "train": ended - certified}
-    found = Verification(derivations, tuple(reports), rows, results, quick, ended - began, phases)
+    found = Verification(theorems, rows, results, quick, ended - began, phases)
     certificates = certificates_data(rows, results)
     _write(folder, "certificates.json", json.dumps(certificates, indent=1))
     runs = {

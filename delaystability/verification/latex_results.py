@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from delaystability.theory.bibliography import latex_escaped
+from delaystability.printing.bibliography import latex_escaped
 from delaystability.validation.verdict import Outcome
 from delaystability.verification.contents import (
     BANNER,

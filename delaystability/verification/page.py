@@ -5,13 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, StrictUndefined
 
-from delaystability.theory.collection import entries
-from delaystability.theory.html import proof_html, reference_html, statement_html
-from delaystability.theory.references import REFERENCES
+from delaystability.printing.bibliography import REFERENCES
+from delaystability.printing.collection import entries
+from delaystability.printing.html import proof_html, reference_html, statement_html
 from delaystability.verification.contents import (
     BANNER,
     Picture,
@@ -21,9 +20,7 @@ from delaystability.verification.contents import (
     slug,
 )
 from delaystability.verification.figures import certified_figure, svg
-
-if TYPE_CHECKING:
-    from delaystability.verification.job import Verification
+from delaystability.verification.verification import Verification
 
 __all__ = ["page"]
 
@@ -47,8 +44,8 @@ def page(found: Verification, beside: Sequence[str] = ()) -> str:
         "enclosure": enclosure,
         "slug": slug,
         "image": _image,
-        "statement": lambda entry: statement_html(entry.derivation),
-        "proof": lambda entry: proof_html(entry.derivation, entry.report),
+        "statement": statement_html,
+        "proof": proof_html,
         "steps": lambda entry: entry.report.summary().split(": ", 1)[1],
     }
     shown = contents(found)

@@ -8,19 +8,15 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from delaystability.files.output_files import write_files
-from delaystability.theory.article import cited_keys, document, tex_source
-from delaystability.theory.collection import Entry, entries
-from delaystability.theory.latex import fragment
-from delaystability.theory.references import LITERATURE
+from delaystability.printing.article import cited_keys, document, listed_references, tex_source
+from delaystability.printing.collection import entries
+from delaystability.printing.latex import fragment
 from delaystability.verification.contents import Contents, contents
 from delaystability.verification.figures import certified_figure
 from delaystability.verification.latex_results import PACKAGES, results, verdict
-
-if TYPE_CHECKING:
-    from delaystability.verification.job import Verification
+from delaystability.verification.verification import Verification
 
 __all__ = ["PdfError", "missing_for_pdf", "report_tex", "write_pdf"]
 
@@ -102,23 +98,17 @@ def report_tex(found: Verification) -> str:
     A predicted number refers to its theorem, whose proof follows in the same document.
     """
     shown = contents(found)
-    told = {entry.name: _told(entry) for entry in entries(shown.chapters)}
+    told = {entry.name: fragment(entry) for entry in entries(shown.chapters)}
     setting = tex_source("setting")
-    keys = cited_keys(setting, *told.values())
-    items = "\n".join(rf"\bibitem{{{key}}} {LITERATURE[key].latex}" for key in keys)
     text = document(
         shown.chapters,
-        [derivation.name for derivation in found.derivations],
+        [entry.name for entry in found.theorems],
         macros=PACKAGES + tex_source("macros"),
         setting=f"{verdict(shown)}\n{setting}\n{results(shown)}",
         theorem=lambda entry: told[entry.name],
-        bibliography=f"\\begin{{thebibliography}}{{{len(keys)}}}\n{items}\n\\end{{thebibliography}}",
+        bibliography=listed_references(cited_keys(setting, *told.values())),
     )
     return _titled(text, shown)
-
-
-def _told(entry: Entry) -> str:
-    return fragment(entry.derivation, entry.report)
 
 
 def _titled(text: str, shown: Contents) -> str:

@@ -14,8 +14,8 @@ from delaystability.model.catalogue import CATALOGUE
 from delaystability.numerics.certificate import Certificate, certify
 from delaystability.questions.bounds import stability_threshold
 from delaystability.theory.confirm import first_angle
-from delaystability.theory.derive import derive
 from delaystability.theory.loop import Loop, symbolic
+from delaystability.theory.registry import named, status_of
 from delaystability.theory.symbols import m, tau, theta
 
 __all__ = ["FULL_GRID", "QUICK_GRID", "Grid", "ThresholdRow", "compare"]
@@ -120,7 +120,7 @@ def compare(
     The theorems are checked for their status, unless it is at hand in ``statuses``, by name.
     """
     if statuses is None:
-        statuses = {name: derive(name).status() for name in CATALOGUE}
+        statuses = {name: status_of(name) for name in CATALOGUE}
     rows, points = [], grid.points()
     # Only an exact theorem predicts; the others are tried on a grid of their own.
     predicting = {name for name, status in statuses.items() if status == "exact"}
@@ -152,7 +152,7 @@ def _predicted(name: str, momentum: float | None, delay: int, digits: int) -> st
         return None
     loop = Loop(symbolic(CATALOGUE[name]))
     point = {tau: delay} | ({} if momentum is None else {m: Rational(*momentum.as_integer_ratio())})
-    claim = derive(name).step("conclusion").claim
+    claim = named(name).step("conclusion").claim
     if claim is None:
         return None
     with mpmath.workdps(digits + 10):

@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 # The converter of the theory's own pages, so that a formula looks the same everywhere.
-from delaystability.theory.html import mathml
+from delaystability.printing.html import mathml
 
 __all__ = ["mathml", "setup"]
 

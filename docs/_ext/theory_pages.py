@@ -13,16 +13,16 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from delaystability.theory.collection import Chapter, Entry, collected, counted, entries
-from delaystability.theory.derive import all_derivations
-from delaystability.theory.formula import formula_latex
-from delaystability.theory.html import proof_html, reference_html, statement_html
-from delaystability.theory.line_breaks import width
-from delaystability.theory.markdown import inline_markdown
-from delaystability.theory.references import REFERENCES
-from delaystability.theory.registry import names
-from delaystability.theory.summary import Line, summary
-from delaystability.theory.typography import inline
+from delaystability.printing.bibliography import REFERENCES
+from delaystability.printing.collection import Chapter, collected, counted, entries
+from delaystability.printing.formula import formula_latex
+from delaystability.printing.html import proof_html, reference_html, statement_html
+from delaystability.printing.line_breaks import width
+from delaystability.printing.markdown import inline_markdown
+from delaystability.printing.summary import Line, summary
+from delaystability.printing.typography import inline
+from delaystability.theory.derivation import CheckedProof
+from delaystability.theory.registry import checked, names
 
 __all__ = ["pages", "setup"]
 
@@ -104,19 +104,18 @@ def _chapter(chapter: Chapter, place: dict[str, str]) -> str:
     return "\n\n".join([f"# {chapter.title}", *theorems, ""])
 
 
-def _theorem(entry: Entry, place: dict[str, str]) -> str:
-    theorem = entry.derivation.theorem
+def _theorem(entry: CheckedProof, place: dict[str, str]) -> str:
+    theorem = entry.theorem
     steps = entry.report.summary().split(": ", 1)[1]
-    noun = "Proof" if entry.status not in ("tested", "failed") else "Derivation"
+    noun = "Proof" if entry.complete else "Derivation"
     sources = ", ".join(f'<a href="references.html#{key}">[{key}]</a>' for key in theorem.sources)
     parts = [
         f"(theorem-{entry.name})=\n## {theorem.title}\n",
         f'<div class="theorem"><p class="head"><b>{theorem.kind.capitalize()}</b> '
         f'{_badge(entry.status)} <code>ds.derive("{entry.name}")</code>'
         f"{f' <span>{sources}</span>' if sources else ''}</p>"
-        f"{_linked(statement_html(entry.derivation), place)}</div>\n",
-        f"<details><summary>{noun}: {steps}</summary>"
-        f"{_linked(proof_html(entry.derivation, entry.report), place)}</details>",
+        f"{_linked(statement_html(entry), place)}</div>\n",
+        f"<details><summary>{noun}: {steps}</summary>{_linked(proof_html(entry), place)}</details>",
     ]
     return "\n".join(re.sub(r"\n\s*\n", "\n", part) if "<" in part[:1] else part for part in parts)
 
@@ -149,7 +148,7 @@ def _link_theorems(
 def _write(app: Sphinx) -> None:
     folder = Path(app.srcdir) / "theory"
     folder.mkdir(exist_ok=True)
-    chapters = collected(all_derivations())
+    chapters = collected([checked(name) for name in names()])
     failed = [entry.name for entry in entries(chapters) if entry.status == "failed"]
     if failed:
         raise ExtensionError(f"the checks of these theorems fail: {', '.join(failed)}")

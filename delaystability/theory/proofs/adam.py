@@ -10,7 +10,7 @@ from sympy import Basic, Eq, Expr, Function, Integer, Rational, Symbol, floor, p
 from delaystability.model.catalogue import EMAMomentum, HeavyBall
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import USUAL_MOMENTUM
 from delaystability.theory.general_steps import THRESHOLD, X
 from delaystability.theory.loop import Loop
@@ -40,11 +40,11 @@ _R, _H, _q = (Symbol(name, commutative=False) for name in "RHq")
 _x, _b = (Function(name, commutative=False) for name in "xb")
 
 
-def adam_frozen() -> Derivation:
+def adam_frozen() -> Proof:
     """The threshold of Adam with a frozen preconditioner, from that of EMA momentum."""
     formula = ordered_quotient(boundary_gain(), 1 - m)
     threshold = Eq(THRESHOLD, formula, evaluate=False)
-    return Derivation(
+    return Proof(
         Theorem(
             name="adam-frozen",
             title="Adam with a frozen preconditioner",
@@ -151,12 +151,12 @@ def _frozen_conclusion(threshold: Eq) -> Step:
     )
 
 
-def adam_frozen_delay_0() -> Derivation:
+def adam_frozen_delay_0() -> Proof:
     """Without delay the threshold is 2 (1 + beta_1)/(1 - beta_1), which is 38 at 9/10."""
     formula = ordered_quotient(ordered_product(2, 1 + m), 1 - m)
     threshold = Eq(THRESHOLD, formula, evaluate=False)
     usual = Eq(m, ordered_quotient(Integer(9), Integer(10)), evaluate=False)
-    return Derivation(
+    return Proof(
         Theorem(
             name="adam-frozen-delay-0",
             title="Adam with a frozen preconditioner: no delay",
@@ -217,11 +217,11 @@ def adam_frozen_delay_0() -> Derivation:
     )
 
 
-def adam_frozen_delay_4() -> Derivation:
+def adam_frozen_delay_4() -> Proof:
     """With beta_1 = 9/10 and delay 4 the threshold is 0.26497..."""
     digits = Eq(floor(ordered_product(10**5, THRESHOLD)), 26497, evaluate=False)
     point = {tau: Integer(4), m: Rational(9, 10)}
-    return Derivation(
+    return Proof(
         Theorem(
             name="adam-frozen-delay-4",
             title="Adam with a frozen preconditioner: delay 4",

@@ -9,7 +9,7 @@ from sympy.core.relational import GreaterThan, LessThan, Relational
 from delaystability.model.catalogue import SGD, HeavyBall, ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import largest_root
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.loop import Loop
 from delaystability.theory.proofs.heavy_ball import heavy_ball
 from delaystability.theory.proofs.sgd import sgd
@@ -29,11 +29,11 @@ _RATE, _THRESHOLD = Function("eta")(tau), Function("a_*")
 _UPPER = ordered_quotient(ordered_product(pi, _rate_0), ordered_product(2, _ODD))
 
 
-def adjustment() -> Derivation:
+def adjustment() -> Proof:
     """The learning rate scales with the threshold."""
     rule = Eq(_rate_2, ordered_product(_rate_1, ordered_quotient(_a_2, _a_1)), evaluate=False)
     kept = _a_1 / _rate_1
-    return Derivation(
+    return Proof(
         Theorem(
             name="adjustment",
             title="The rule for the learning rate",
@@ -112,12 +112,12 @@ def _same_minima(claim: Basic | None) -> tuple[int, str]:
     return tried, ""
 
 
-def adjustment_sgd() -> Derivation:
+def adjustment_sgd() -> Proof:
     """SGD with a delay keeps the minima of SGD without one at a learning rate with a sine."""
     rule = Eq(_RATE, ordered_product(_rate_0, _SINE), evaluate=False)
     quotient = ordered_quotient(_THRESHOLD(tau), _THRESHOLD(0))
     meaning = {_THRESHOLD(tau): 2 * _SINE, _THRESHOLD(0): 2 * _SINE.subs(tau, 0)}
-    return Derivation(
+    return Proof(
         Theorem(
             name="adjustment-sgd",
             title="The rule for SGD",
@@ -151,7 +151,7 @@ def adjustment_sgd() -> Derivation:
     )
 
 
-def adjustment_sgd_upper() -> Derivation:
+def adjustment_sgd_upper() -> Proof:
     """The learning rate of the rule is at most pi/2 of the old one over 2 tau + 1."""
     return _sgd_bound(
         "adjustment-sgd-upper",
@@ -164,7 +164,7 @@ def adjustment_sgd_upper() -> Derivation:
     )
 
 
-def adjustment_sgd_lower() -> Derivation:
+def adjustment_sgd_lower() -> Proof:
     """The learning rate of the rule is little below the upper bound."""
     factor = ordered_sum(1, -ordered_quotient(pi**2, ordered_product(24, _ODD**2)))
     return _sgd_bound(
@@ -180,11 +180,11 @@ def adjustment_sgd_lower() -> Derivation:
     )
 
 
-def _sgd_bound(name: str, title: str, bound: Relational, premise: str, text: str) -> Derivation:
+def _sgd_bound(name: str, title: str, bound: Relational, premise: str, text: str) -> Proof:
     half = ordered_quotient(_rate_0, Integer(2))
     value = UPPER if premise == "sgd-upper-bound" else LOWER
     scaled = Function("b")(tau)
-    return Derivation(
+    return Proof(
         Theorem(
             name=name,
             title=title,

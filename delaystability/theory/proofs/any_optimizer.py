@@ -10,7 +10,7 @@ from sympy import Basic, Eq, Expr, Function, Integer, Rational, Symbol, cos, exp
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
 from delaystability.theory.checks import Deduced, Identity, Outcome, Status
 from delaystability.theory.confirm import largest_root, smallest_gain
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.general_steps import SHARED, THRESHOLD, X, Y, general_steps
 from delaystability.theory.loop import Loop
 from delaystability.theory.statement import Root, Statement
@@ -23,7 +23,7 @@ _DELAYS = range(5)
 _x, _n = Symbol("x", real=True), Symbol("n", integer=True)
 
 
-def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Derivation:
+def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Proof:
     """The threshold of an optimizer as its smallest crossing, tried on a grid.
 
     The direction of the crossings is not decided here: gains above the threshold may be stable
@@ -68,7 +68,7 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Derivation:
         sources=("giladi2020",),
         given=given,
     )
-    return Derivation(
+    return Proof(
         theorem,
         (
             *general_steps(loop),

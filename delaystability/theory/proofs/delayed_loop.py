@@ -8,7 +8,7 @@ from sympy import Basic, Derivative, Eq, Function, I, Rational, Symbol, lambdify
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Cited, Deduced, Identity
 from delaystability.theory.confirm import largest_root, outermost_root
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.loop import Loop
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import (
@@ -24,7 +24,7 @@ from delaystability.theory.symbols import (
 __all__ = ["delayed_loop"]
 
 
-def delayed_loop() -> Derivation:
+def delayed_loop() -> Proof:
     """Crossings, their direction, and what follows for the stable gains of any optimizer."""
     pole, zero = Function("A")(z), Function("B")(z)
     needed = ordered_quotient(ordered_product(1 - z, z**tau, pole), zero)
@@ -133,7 +133,7 @@ def delayed_loop() -> Derivation:
             },
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _modulus_by_differences(claim: Basic | None) -> tuple[int, str]:

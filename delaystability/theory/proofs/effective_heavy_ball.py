@@ -10,7 +10,7 @@ from sympy.core.relational import GreaterThan, LessThan
 from delaystability.model.catalogue import EMAMomentum, HeavyBall
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import USUAL_MOMENTUM
 from delaystability.theory.general_steps import THRESHOLD
 from delaystability.theory.loop import Loop
@@ -40,12 +40,12 @@ _POINTS = grid(("0", "1/2", "9/10"), (1, 2, 4))
 _WORDS = {"domain": r"0 \le m < 1", "delayed": r"\tau \ge 1"}
 
 
-def effective_heavy_ball() -> Derivation:
+def effective_heavy_ball() -> Proof:
     """The effective threshold as a quotient of two sines, which falls as the momentum grows."""
     threshold = Eq(THRESHOLD, _QUOTIENT, evaluate=False)
     momentum, ratio = Function("m")(NO_MOMENTUM_ANGLE), Function("f")(theta)
     slope = Derivative(ratio, theta)
-    return Derivation(
+    return Proof(
         Theorem(
             name=_LEMMA,
             title="The effective learning rate of heavy ball",
@@ -127,11 +127,11 @@ def effective_heavy_ball() -> Derivation:
     )
 
 
-def effective_heavy_ball_upper() -> Derivation:
+def effective_heavy_ball_upper() -> Proof:
     """Under delay, momentum never raises the largest stable effective learning rate."""
     bound = LessThan(THRESHOLD, ordered_product(2, 1 - m, SGD_SINE))
     ratio = Function("f")(NO_MOMENTUM_ANGLE)
-    return Derivation(
+    return Proof(
         Theorem(
             name="effective-heavy-ball-upper",
             title="Under delay, momentum does not help",
@@ -171,10 +171,10 @@ def effective_heavy_ball_upper() -> Derivation:
     )
 
 
-def effective_heavy_ball_lower() -> Derivation:
+def effective_heavy_ball_lower() -> Proof:
     """The effective learning rate 1/tau is stable for every momentum."""
     bound = GreaterThan(THRESHOLD, ordered_quotient(1 - m, tau))
-    return Derivation(
+    return Proof(
         Theorem(
             name="effective-heavy-ball-lower",
             title="A safe learning rate for heavy ball",
@@ -225,7 +225,7 @@ def _bound_conclusion(premise: str, bound: Expr, relation: str) -> Step:
     )
 
 
-def effective_heavy_ball_ratio() -> Derivation:
+def effective_heavy_ball_ratio() -> Proof:
     """With momentum near one and a long delay, 2/pi of the effective learning rate remains."""
     return ratio_derivation(
         (

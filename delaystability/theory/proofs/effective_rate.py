@@ -23,7 +23,7 @@ from sympy import (
 )
 
 from delaystability.theory.checks import Deduced, Identity, LimitValue
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import m, ordered_product, ordered_quotient, ordered_sum, tau
 from delaystability.theory.trials import Trial, approaches
@@ -48,7 +48,7 @@ SGD_THRESHOLD = ordered_product(2, SGD_SINE)
 _b, _c, _x, _y = (Symbol(name, positive=True) for name in "bcxy")
 
 
-def sine_ratio() -> Derivation:
+def sine_ratio() -> Proof:
     """sin(b x)/sin(c x) is monotone up to the first zero of either sine."""
     ratio, numerator = Function("f")(_x), Function("N")
     quotient = ordered_quotient(sin(_b * _x), sin(_c * _x))
@@ -64,7 +64,7 @@ def sine_ratio() -> Derivation:
         ordered_product(ordered_quotient(factor, sin(_c * _x) ** 2), integral),
         evaluate=False,
     )
-    return Derivation(
+    return Proof(
         Theorem(
             name="sine-ratio",
             title="Quotients of two sines",
@@ -154,7 +154,7 @@ def ratio_derivation(
     angle: Symbol,
     value: Expr,
     effective: Callable[[dict[Symbol, Any]], Any],
-) -> Derivation:
+) -> Proof:
     """The limits of the effective threshold over that of SGD: momentum to 1, then a long delay.
 
     Parameters
@@ -171,7 +171,7 @@ def ratio_derivation(
     law = Eq(Limit(ratio, tau, oo), value, evaluate=False)
     start = Limit(quotient, angle, 0).doit()
     explicit = ordered_quotient(Integer(1), ordered_product(2 / start, SGD_SINE))
-    return Derivation(
+    return Proof(
         Theorem(
             name=name,
             title=title,

@@ -10,7 +10,7 @@ from sympy.core.relational import GreaterThan, LessThan
 from delaystability.model.catalogue import ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import USUAL_MOMENTUM
 from delaystability.theory.general_steps import THRESHOLD
 from delaystability.theory.loop import Loop
@@ -48,12 +48,12 @@ _POINTS = grid(("0", "1/2", "9/10"), (1, 2, 4))
 _WORDS = {"domain": r"0 \le m < 1", "delayed": r"\tau \ge 1"}
 
 
-def effective_shifted() -> Derivation:
+def effective_shifted() -> Proof:
     """The effective threshold by a quotient of two sines, which grows with the momentum."""
     threshold = Eq(THRESHOLD, ordered_product(1 - m, _RATIO), evaluate=False)
     momentum, ratio = Function("m")(NO_MOMENTUM_ANGLE), Function("f")(theta)
     slope = Derivative(ratio, theta)
-    return Derivation(
+    return Proof(
         Theorem(
             name=_LEMMA,
             title="The effective learning rate of shifted momentum",
@@ -142,10 +142,10 @@ def effective_shifted() -> Derivation:
     )
 
 
-def effective_shifted_lower() -> Derivation:
+def effective_shifted_lower() -> Proof:
     """Shifted momentum keeps at least the effective learning rate of no momentum."""
     bound = GreaterThan(THRESHOLD, ordered_product(2, 1 - m, SGD_SINE))
-    return Derivation(
+    return Proof(
         Theorem(
             name="effective-shifted-lower",
             title="Shifted momentum helps under delay",
@@ -203,10 +203,10 @@ def effective_shifted_lower() -> Derivation:
     )
 
 
-def effective_shifted_upper() -> Derivation:
+def effective_shifted_upper() -> Proof:
     """The effective learning rate of shifted momentum stays below 2/tau."""
     bound = LessThan(THRESHOLD, ordered_quotient(ordered_product(2, 1 - m), tau))
-    return Derivation(
+    return Proof(
         Theorem(
             name="effective-shifted-upper",
             title="What shifted momentum can gain",
@@ -241,7 +241,7 @@ def effective_shifted_upper() -> Derivation:
     )
 
 
-def effective_shifted_ratio() -> Derivation:
+def effective_shifted_ratio() -> Proof:
     """With momentum near one and a long delay, 4/pi of the effective learning rate is stable."""
     return ratio_derivation(
         (

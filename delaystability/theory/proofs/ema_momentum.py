@@ -7,7 +7,7 @@ from sympy import Eq, Function
 from delaystability.model.catalogue import EMAMomentum, HeavyBall
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.general_steps import SHARED, THRESHOLD, general_steps
 from delaystability.theory.loop import Loop
@@ -22,7 +22,7 @@ from delaystability.theory.trials import confirm_threshold
 __all__ = ["ema_momentum"]
 
 
-def ema_momentum() -> Derivation:
+def ema_momentum() -> Proof:
     """The threshold of EMA momentum, from that of heavy ball."""
     loop, heavy = Loop(EMAMomentum(m)), Loop(HeavyBall(m))
     own, other = Function("p")(z, a), Function("p_HB")(z, (1 - m) * a)
@@ -60,7 +60,7 @@ def ema_momentum() -> Derivation:
             "factor": 1 - m,
         },
     )
-    return Derivation(
+    return Proof(
         theorem,
         (
             *general_steps(loop),

@@ -27,7 +27,7 @@ from sympy import (
 from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.checks import Cited, Deduced, Identity, LimitValue
 from delaystability.theory.confirm import largest_root
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.loop import Loop
 from delaystability.theory.moments import iterate_coefficients, run
 from delaystability.theory.prose import LEMMA
@@ -56,7 +56,7 @@ _n = Symbol("n", integer=True, positive=True)
 _rho = Function("rho")
 
 
-def escape_rate() -> Derivation:
+def escape_rate() -> Proof:
     """A perturbation grows as |z_max|^t, for any optimizer."""
     rate = Eq(_rate, log(Abs(_largest)), evaluate=False)
     theorem = Theorem(
@@ -141,7 +141,7 @@ def escape_rate() -> Derivation:
             },
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _by_running(claim: Basic | None) -> tuple[int, str]:
@@ -170,7 +170,7 @@ def _slope_formula() -> Expr:
     return ordered_quotient(ordered_product(2, turns), ordered_sum(turns**2, half**2))
 
 
-def sgd_escape_slope() -> Derivation:
+def sgd_escape_slope() -> Proof:
     """How the escape rate of SGD leaves zero at the threshold."""
     slope = Eq(_slope, _slope_formula(), evaluate=False)
     angle = pi / (2 * tau + 1)
@@ -246,7 +246,7 @@ def sgd_escape_slope() -> Derivation:
             ),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _by_differences(claim: Basic | None) -> tuple[int, str]:
@@ -267,7 +267,7 @@ def _by_differences(claim: Basic | None) -> tuple[int, str]:
     return len(delays), ""
 
 
-def sgd_escape_slope_long_delay() -> Derivation:
+def sgd_escape_slope_long_delay() -> Proof:
     """For long delays: 1/(1 + 4/pi^2) = 0.71 over the delay."""
     scaled = Limit(ordered_product(tau, _slope), tau, oo)
     value = ordered_quotient(Integer(1), ordered_sum(1, 4 / pi**2))
@@ -305,7 +305,7 @@ def sgd_escape_slope_long_delay() -> Derivation:
             check=Deduced(("limit",), approaches(scaled, _far_values), theorems=(_SLOPE,)),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _far_values() -> list[Any]:

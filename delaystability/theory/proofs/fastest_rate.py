@@ -10,7 +10,7 @@ from sympy.core.relational import GreaterThan
 
 from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Cited, Deduced, Identity
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.loop import Loop
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import (
@@ -36,7 +36,7 @@ def _polynomial(at: Expr) -> Expr:
     return Loop(SGD()).polynomial.subs(z, at)
 
 
-def sgd_fastest_rate() -> Derivation:
+def sgd_fastest_rate() -> Proof:
     """The smallest spectral radius of delayed SGD over all gains."""
     rate = Eq(_RATE, _best_rate, evaluate=False)
     theorem = Theorem(
@@ -144,10 +144,10 @@ def sgd_fastest_rate() -> Derivation:
             },
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
-def sgd_fastest_gain() -> Derivation:
+def sgd_fastest_gain() -> Proof:
     """The only gain at which the fastest rate is attained."""
     gain = Eq(_GAIN, _best_gain, evaluate=False)
     theorem = Theorem(
@@ -204,7 +204,7 @@ def sgd_fastest_gain() -> Derivation:
             },
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 _DELAYS = (0, 1, 2, 3, 6)

@@ -22,7 +22,7 @@ from sympy import (
 
 from delaystability.model.catalogue import EMAMomentum
 from delaystability.theory.checks import Deduced, Identity, LimitValue
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.general_steps import THRESHOLD
 from delaystability.theory.loop import Loop
 from delaystability.theory.moments import evaluate_sequences
@@ -60,7 +60,7 @@ _x, _s = Symbol("x", positive=True), Symbol("s", positive=True)
 _D, _F, _g = Function("D")(z), Function("F"), Function("g")
 
 
-def geometric_delay() -> Derivation:
+def geometric_delay() -> Proof:
     """The mean threshold of SGD under geometric delays."""
     threshold = Eq(
         THRESHOLD,
@@ -105,7 +105,7 @@ def geometric_delay() -> Derivation:
         ),
         given={"q": ratio, "pi": Eq(theta, pi, evaluate=False)},
     )
-    return Derivation(theorem, (*steps, conclusion))
+    return Proof(theorem, (*steps, conclusion))
 
 
 def _momenta() -> list[dict[Expr, Any]]:

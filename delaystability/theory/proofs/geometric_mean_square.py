@@ -9,7 +9,7 @@ import mpmath
 from sympy import Basic, Eq, Expr, Function, Integer, Limit, Rational, Sum, Symbol, oo, sqrt
 
 from delaystability.theory.checks import Deduced, Identity, LimitValue
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.proofs.geometric_delay import GEOMETRIC_DELAY, RATIO, ratio
 from delaystability.theory.proofs.mean_square import AMPLIFIED
 from delaystability.theory.proofs.mean_square_sgd import SECOND_THRESHOLD
@@ -46,7 +46,7 @@ def _amplified() -> Expr:
     return ordered_quotient(ordered_product(2, ratio, a**2), ordered_product(1 - ratio, below))
 
 
-def geometric_delay_mean_square() -> Derivation:
+def geometric_delay_mean_square() -> Proof:
     """The mean-square threshold of SGD under geometric delays."""
     threshold = Eq(SECOND_THRESHOLD, _formula(), evaluate=False)
     theorem = Theorem(
@@ -93,7 +93,7 @@ def geometric_delay_mean_square() -> Derivation:
             "zero": Eq(ratio, 0, evaluate=False),
         },
     )
-    return Derivation(theorem, (*steps, conclusion))
+    return Proof(theorem, (*steps, conclusion))
 
 
 def _spread() -> tuple[Step, ...]:
@@ -322,7 +322,7 @@ def _by_moments(claim: Basic | None) -> tuple[int, str]:
     return len(points), ""
 
 
-def geometric_delay_long() -> Derivation:
+def geometric_delay_long() -> Proof:
     """The threshold falls with the square root of the mean delay."""
     scaled = Limit(ordered_product(sqrt(_mean_delay), SECOND_THRESHOLD), _mean_delay, oo)
     law = Eq(scaled, sqrt(2), evaluate=False)
@@ -357,7 +357,7 @@ def geometric_delay_long() -> Derivation:
             check=Deduced(("limit",), approaches(scaled, _far_values), theorems=(_NAME,)),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _far_values() -> list[Any]:

@@ -22,7 +22,7 @@ from sympy import (
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM, closed_unit_interval, momentum, nonnegative
 from delaystability.theory.general_steps import (
     SHARED,
@@ -86,7 +86,7 @@ def threshold_formula() -> Expr:
     )
 
 
-def heavy_ball() -> Derivation:
+def heavy_ball() -> Proof:
     """The threshold of heavy ball, with the complete argument for every delay."""
     loop = Loop(HeavyBall(m))
     threshold = Eq(THRESHOLD, threshold_formula(), evaluate=False)
@@ -159,7 +159,7 @@ def heavy_ball() -> Derivation:
             given={"theta": theta},
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _first_crossing(loop: Loop) -> tuple[Step, ...]:

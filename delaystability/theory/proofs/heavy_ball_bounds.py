@@ -20,7 +20,7 @@ from sympy.core.relational import GreaterThan, LessThan, Relational
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import USUAL_MOMENTUM
 from delaystability.theory.general_steps import THRESHOLD
 from delaystability.theory.loop import Loop
@@ -151,7 +151,7 @@ def _exact_step(meaning: Expr) -> Step:
     )
 
 
-def heavy_ball_lower_bound() -> Derivation:
+def heavy_ball_lower_bound() -> Proof:
     """A safe gain in one line."""
     meaning = ordered_sum(1 / sin(_first) ** 2, 4 * tau * m / (1 - m))
     relation = GreaterThan(THRESHOLD, _gain(_Q), evaluate=False)
@@ -213,10 +213,10 @@ def heavy_ball_lower_bound() -> Derivation:
             },
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
-def heavy_ball_upper_bound() -> Derivation:
+def heavy_ball_upper_bound() -> Proof:
     """What the threshold cannot exceed, in one line."""
     meaning = ordered_sum(
         ordered_quotient(4 * tau**2 + 2, 3), ordered_product(2, tau, (1 + m) / (1 - m))
@@ -257,4 +257,4 @@ def heavy_ball_upper_bound() -> Derivation:
             given={"q": _q, "Q": _Q, "none": Eq(tau, 0, evaluate=False)},
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)

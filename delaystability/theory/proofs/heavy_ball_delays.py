@@ -22,7 +22,7 @@ from sympy import (
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.general_steps import THRESHOLD
 from delaystability.theory.loop import Loop
@@ -85,7 +85,7 @@ def _corollary(
     )
 
 
-def heavy_ball_delay_0() -> Derivation:
+def heavy_ball_delay_0() -> Proof:
     """Synchronous heavy ball."""
     relation = Eq(THRESHOLD, _at_minus_one, evaluate=False)
     theorem = _corollary(
@@ -123,10 +123,10 @@ def heavy_ball_delay_0() -> Derivation:
             check=Deduced(("angle", "square"), _trial((0,)), (HeavyBall.name,)),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
-def heavy_ball_delay_1() -> Derivation:
+def heavy_ball_delay_1() -> Proof:
     """Heavy ball with a delay of one update."""
     relation = Eq(THRESHOLD, 1 - m, evaluate=False)
     theorem = _corollary(
@@ -143,10 +143,10 @@ def heavy_ball_delay_1() -> Derivation:
         check=Deduced((), _trial((1,)), ("heavy-ball-quotient",)),
         given={"gain": quotient_gain(), "delay": Eq(tau, 1, evaluate=False)},
     )
-    return Derivation(theorem, (conclusion,))
+    return Proof(theorem, (conclusion,))
 
 
-def heavy_ball_delay_2() -> Derivation:
+def heavy_ball_delay_2() -> Proof:
     """Heavy ball with a delay of two updates, with the momentum at which the root -1 takes over."""
     first = ordered_quotient(ordered_sum(sqrt(_radicand), ordered_product(-1, 1 + m)), 2)
     bound = Rational(-1, 2)
@@ -251,10 +251,10 @@ def heavy_ball_delay_2() -> Derivation:
             ),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
-def heavy_ball_even_delay() -> Derivation:
+def heavy_ball_even_delay() -> Proof:
     """When the root -1 decides, for even delays."""
     share = ordered_quotient(half_sine**2, cos(tau * theta))
     relation = Eq(THRESHOLD, ordered_product(2, 1 + m, Min(1, share)), evaluate=False)
@@ -355,4 +355,4 @@ def heavy_ball_even_delay() -> Derivation:
             given={"undelayed": Eq(tau, 0, evaluate=False), "pi": pi},
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)

@@ -21,7 +21,7 @@ from sympy import (
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.general_steps import THRESHOLD
 from delaystability.theory.loop import Loop
@@ -116,7 +116,7 @@ def corollary(
     )
 
 
-def heavy_ball_parametric() -> Derivation:
+def heavy_ball_parametric() -> Proof:
     """Momentum and threshold as explicit functions of the boundary angle."""
     root = Root(theta, boundary_angle())
     theorem = corollary(
@@ -190,10 +190,10 @@ def heavy_ball_parametric() -> Derivation:
             given={"sine": sin(theta), "cosine": cos(_below), "gain": boundary_gain()},
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
-def heavy_ball_quotient() -> Derivation:
+def heavy_ball_quotient() -> Proof:
     """The threshold as 1 - m times a quotient of two sines."""
     root = Root(theta, boundary_angle())
     theorem = corollary(
@@ -243,14 +243,14 @@ def heavy_ball_quotient() -> Derivation:
             },
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _sine(shift: int) -> Expr:
     return sin(ordered_product(ordered_sum(_n, shift), theta))
 
 
-def heavy_ball_algebraic() -> Derivation:
+def heavy_ball_algebraic() -> Proof:
     """The threshold as an algebraic number, by Chebyshev polynomials of the second kind."""
     x = cos(theta)
     equation = Eq(
@@ -372,4 +372,4 @@ def heavy_ball_algebraic() -> Derivation:
             ),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)

@@ -26,7 +26,7 @@ from sympy import (
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.proofs.heavy_ball import boundary_angle, threshold_formula
 from delaystability.theory.proofs.heavy_ball_forms import M_OF_THETA, momentum_of_angle
@@ -109,7 +109,7 @@ def _corollary(
     )
 
 
-def heavy_ball_momentum_one() -> Derivation:
+def heavy_ball_momentum_one() -> Proof:
     """Near momentum 1 the threshold is (1 - m)/tau."""
     scaled = ordered_quotient(ordered_product(tau, _threshold(m)), 1 - m)
     relation = Eq(Limit(scaled, m, 1, "-"), 1, evaluate=False)
@@ -145,10 +145,10 @@ def heavy_ball_momentum_one() -> Derivation:
             ),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
-def heavy_ball_momentum_one_rate() -> Derivation:
+def heavy_ball_momentum_one_rate() -> Proof:
     """The next term near momentum 1."""
     scaled = ordered_quotient(ordered_product(tau, _threshold(m)), 1 - m)
     relation = Eq(
@@ -197,7 +197,7 @@ def heavy_ball_momentum_one_rate() -> Derivation:
             ),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _delay_steps() -> tuple[Step, ...]:
@@ -262,7 +262,7 @@ def _long_delay_conclusion(relation: Eq) -> Step:
     )
 
 
-def heavy_ball_long_delay() -> Derivation:
+def heavy_ball_long_delay() -> Proof:
     """For long delays the threshold is (1 - m) pi/(2 tau)."""
     relation = Eq(
         Limit(ordered_product(tau, _threshold(tau)), tau, oo),
@@ -284,10 +284,10 @@ def heavy_ball_long_delay() -> Derivation:
         check=LimitValue({_delay: _solved_delay, Function("b")(_u): _relative_gain}),
         given={"u": _u},
     )
-    return Derivation(theorem, (*_delay_steps(), limit, _long_delay_conclusion(relation)))
+    return Proof(theorem, (*_delay_steps(), limit, _long_delay_conclusion(relation)))
 
 
-def heavy_ball_long_delay_rate() -> Derivation:
+def heavy_ball_long_delay_rate() -> Proof:
     """For long delays, a quotient whose relative error is of the order 1/tau^2."""
 
     def error(delay: Expr, gain: Expr) -> Expr:
@@ -319,4 +319,4 @@ def heavy_ball_long_delay_rate() -> Derivation:
         check=LimitValue({_delay: _solved_delay, Function("b")(_u): _relative_gain}),
         given={"u": _u},
     )
-    return Derivation(theorem, (*_delay_steps(), limit, _long_delay_conclusion(relation)))
+    return Proof(theorem, (*_delay_steps(), limit, _long_delay_conclusion(relation)))

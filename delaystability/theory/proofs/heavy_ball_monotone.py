@@ -22,7 +22,7 @@ from sympy import (
 )
 
 from delaystability.theory.checks import Deduced, Identity
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import ordered_product, ordered_sum, phi, tau
 
@@ -78,7 +78,7 @@ def _by_quadrature(claim: Basic | None) -> tuple[int, str]:
     return len(points), ""
 
 
-def heavy_ball_monotone_angle() -> Derivation:
+def heavy_ball_monotone_angle() -> Proof:
     """The function of the angle that is nearly constant, and increases."""
     function = Eq(_F(phi), cotangent_function(phi), evaluate=False)
     powers = (sin(phi) ** 3, sin(turns(phi)) ** 2)
@@ -215,4 +215,4 @@ def heavy_ball_monotone_angle() -> Derivation:
             },
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)

@@ -7,7 +7,7 @@ from sympy import Eq, Expr, Function, Rational, Symbol, atan, cos, cot, pi, sqrt
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step
+from delaystability.theory.derivation import Proof, Step
 from delaystability.theory.proofs.heavy_ball import pole_modulus_squared
 from delaystability.theory.proofs.heavy_ball_forms import corollary, crossing_trial
 from delaystability.theory.proofs.heavy_ball_monotone import cotangent_function
@@ -42,7 +42,7 @@ def tangent_root() -> Root:
     return Root(_u, Eq(pi / 2, sides, evaluate=False))
 
 
-def heavy_ball_tangent() -> Derivation:
+def heavy_ball_tangent() -> Proof:
     """The root that Newton's method finds without safeguards."""
     root = tangent_root()
     function, second = Function("f")(_u), Function("f''")(_u)
@@ -171,7 +171,7 @@ def heavy_ball_tangent() -> Derivation:
             ),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _start_trial(root: Root) -> Trial:

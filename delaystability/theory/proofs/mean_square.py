@@ -11,7 +11,7 @@ from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, oo, sqrt
 
 from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.checks import Cited, Deduced, Identity
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.loop import Loop
 from delaystability.theory.moments import (
     evaluate_sequences,
@@ -43,7 +43,7 @@ _s = Symbol("s", integer=True)
 _k = Symbol("k", integer=True)
 
 
-def mean_square() -> Derivation:
+def mean_square() -> Proof:
     """The criterion of the mean square for any optimizer, by the renewal equation."""
     criterion = Eq(
         AMPLIFIED, ordered_product(kappa, a**2, Sum(_r(_k) ** 2, (_k, 1, oo))), evaluate=False
@@ -76,7 +76,7 @@ def mean_square() -> Derivation:
             "criterion": criterion,
         },
     )
-    return Derivation(theorem, _steps(criterion))
+    return Proof(theorem, _steps(criterion))
 
 
 def _noisy_curvature() -> Expr:

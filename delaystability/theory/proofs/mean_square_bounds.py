@@ -26,7 +26,7 @@ from sympy.core.relational import GreaterThan, Relational
 
 from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Deduced, Identity, LimitValue
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.loop import Loop
 from delaystability.theory.moments import confirm_mean_square
 from delaystability.theory.proofs.mean_square_sgd import (
@@ -60,7 +60,7 @@ def _bound(noise: Expr) -> Expr:
     return ordered_product(2, sin(ordered_quotient(pi, ordered_product(2, turns))))
 
 
-def mean_square_sgd_lower() -> Derivation:
+def mean_square_sgd_lower() -> Proof:
     """A safe gain in one line, for any noise."""
     at_least_one = Max(1, kappa)
     bound = GreaterThan(SECOND_THRESHOLD, _bound(at_least_one), evaluate=False)
@@ -100,10 +100,10 @@ def mean_square_sgd_lower() -> Derivation:
             },
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
-def mean_square_sgd_upper() -> Derivation:
+def mean_square_sgd_upper() -> Proof:
     """What weak noise costs at least."""
     bound = LessThan(SECOND_THRESHOLD, _bound(kappa), evaluate=False)
     theorem = Theorem(
@@ -143,7 +143,7 @@ def mean_square_sgd_upper() -> Derivation:
             given={"x": Eq(_x, phi / 2, evaluate=False), "angle": phi},
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _maximum() -> Eq:
@@ -230,7 +230,7 @@ def _points(noises: tuple[str, ...]) -> list[dict[Expr, Expr]]:
     return [{tau: Integer(d), kappa: Rational(k)} for d in range(3) for k in noises]
 
 
-def mean_square_sgd_long_delay() -> Derivation:
+def mean_square_sgd_long_delay() -> Proof:
     """For long delays the noise does not matter."""
     scaled = Limit(ordered_product(2 * tau + 1, SECOND_THRESHOLD), tau, oo)
     law = Eq(scaled, pi, evaluate=False)
@@ -278,7 +278,7 @@ def mean_square_sgd_long_delay() -> Derivation:
             ),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _far_values() -> list[Any]:

@@ -19,7 +19,7 @@ from sympy import (
 
 from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Deduced, Identity
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.loop import Loop
 from delaystability.theory.moments import confirm_mean_square
 from delaystability.theory.proofs.noise_sgd import (
@@ -68,7 +68,7 @@ def _explicit() -> Expr:
     return kappa * _gain**2 * amplification_formula()
 
 
-def mean_square_sgd() -> Derivation:
+def mean_square_sgd() -> Proof:
     """The mean-square threshold of delayed SGD, for every delay and strength of the noise."""
     root = noise_root()
     threshold = Eq(SECOND_THRESHOLD, _gain, evaluate=False)
@@ -162,7 +162,7 @@ def mean_square_sgd() -> Derivation:
             },
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 def _points() -> list[dict[Expr, Expr]]:
@@ -171,7 +171,7 @@ def _points() -> list[dict[Expr, Expr]]:
     return [*points, {tau: Integer(3), kappa: Rational(1, 10)}]
 
 
-def mean_square_sgd_delay_0() -> Derivation:
+def mean_square_sgd_delay_0() -> Proof:
     """Without delay: 2/(1 + kappa)."""
     threshold = Eq(SECOND_THRESHOLD, 2 / (1 + kappa), evaluate=False)
     theorem = Theorem(
@@ -230,10 +230,10 @@ def mean_square_sgd_delay_0() -> Derivation:
             given={"end": Eq(phi, pi, evaluate=False)},
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
-def mean_square_sgd_unit_noise() -> Derivation:
+def mean_square_sgd_unit_noise() -> Proof:
     """With as much variance as squared mean: one more update of delay."""
     value = ordered_product(2, sin(pi / (2 * (2 * tau + 3))))
     threshold = Eq(SECOND_THRESHOLD, value, evaluate=False)
@@ -283,4 +283,4 @@ def mean_square_sgd_unit_noise() -> Derivation:
             given={"phi": phi, "one": Eq(kappa, 1, evaluate=False)},
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)

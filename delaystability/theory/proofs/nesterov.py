@@ -21,7 +21,7 @@ from sympy import (
 from delaystability.model.catalogue import Nesterov
 from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import (
     USUAL_MOMENTUM,
     closed_unit_interval,
@@ -61,7 +61,7 @@ _IMAGINARY = ordered_sum(1, -m, 2 * m**2, 4 * m * half_sine**2)
 _ZERO_SQUARED = ordered_sum(1, ordered_product(4, m, 1 + m, half_sine**2))
 
 
-def nesterov() -> Derivation:
+def nesterov() -> Proof:
     """The threshold of Nesterov momentum, with the complete argument for every delay."""
     loop = Loop(Nesterov(m))
     angle = Eq(loop.cosine_part, 0, evaluate=False)
@@ -102,7 +102,7 @@ def nesterov() -> Derivation:
             ),
         },
     )
-    return Derivation(
+    return Proof(
         theorem,
         (
             *general_steps(loop),

@@ -7,7 +7,7 @@ from sympy import Eq, Expr, Function, Integer, Rational, Symbol, chebyshevu, cos
 from delaystability.model.catalogue import Nesterov
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import USUAL_MOMENTUM
 from delaystability.theory.general_steps import THRESHOLD, X
 from delaystability.theory.loop import Loop
@@ -37,14 +37,14 @@ _PARTS = (
 )
 
 
-def nesterov_delay_0() -> Derivation:
+def nesterov_delay_0() -> Proof:
     """Without delay the threshold is 2 (1 + m)/(1 + 2 m)."""
     threshold = Eq(
         THRESHOLD,
         ordered_quotient(ordered_product(2, 1 + m), ordered_sum(1, 2 * m)),
         evaluate=False,
     )
-    return Derivation(
+    return Proof(
         Theorem(
             name="nesterov-delay-0",
             title="Nesterov momentum: no delay",
@@ -105,7 +105,7 @@ def nesterov_delay_0() -> Derivation:
     )
 
 
-def nesterov_algebraic() -> Derivation:
+def nesterov_algebraic() -> Proof:
     """With a delay, the threshold in terms of the largest root below 1 of a polynomial."""
     squared = ordered_quotient(
         ordered_product(2, _y, ordered_sum((1 - m) ** 2, 2 * m * _y)),
@@ -117,7 +117,7 @@ def nesterov_algebraic() -> Derivation:
     root = Root(_y, equation, 1 - cos(pi / (2 * tau)))
     polynomial = Function("R")(_x)
     from_one = Eq(_y, ordered_sum(1, -_x), evaluate=False)
-    return Derivation(
+    return Proof(
         Theorem(
             name="nesterov-algebraic",
             title="Nesterov momentum: the threshold as an algebraic number",

@@ -10,7 +10,7 @@ from sympy import Eq, Expr, Function, Integer, Rational, Symbol
 
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.checks import Deduced, Identity
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.loop import Loop
 from delaystability.theory.moments import (
@@ -53,7 +53,7 @@ def _formula() -> Expr:
     return ordered_quotient(1 + m, ordered_product(a, 1 - m, _distance()))
 
 
-def noise_amplification_heavy_ball_delay_0() -> Derivation:
+def noise_amplification_heavy_ball_delay_0() -> Proof:
     """The stationary variance of heavy ball without delay."""
     formula = Eq(AMPLIFICATION, _formula(), evaluate=False)
     theorem = Theorem(
@@ -78,7 +78,7 @@ def noise_amplification_heavy_ball_delay_0() -> Derivation:
             "formula": formula,
         },
     )
-    return Derivation(theorem, _variance_steps(formula))
+    return Proof(theorem, _variance_steps(formula))
 
 
 def _variance_steps(formula: Eq) -> tuple[Step, ...]:
@@ -185,7 +185,7 @@ def _cases(lags: tuple[int, ...]) -> list[Any]:
     ]
 
 
-def mean_square_heavy_ball_delay_0() -> Derivation:
+def mean_square_heavy_ball_delay_0() -> Proof:
     """The mean-square threshold of heavy ball without delay."""
     value = ordered_quotient(
         ordered_product(2, 1 - m**2),
@@ -267,4 +267,4 @@ def mean_square_heavy_ball_delay_0() -> Derivation:
             ),
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)

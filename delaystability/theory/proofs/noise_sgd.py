@@ -10,7 +10,7 @@ from sympy import Eq, Expr, Function, Integer, Ne, Rational, Symbol, asin, cos, 
 
 from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Deduced, Identity
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.loop import Loop
 from delaystability.theory.moments import evaluate_sequences, iterate_coefficients, response
 from delaystability.theory.statement import Statement
@@ -58,7 +58,7 @@ def amplification_formula() -> Expr:
     return ordered_quotient(cot(distance()), ordered_product(2, sin(phi)))
 
 
-def noise_amplification_sgd() -> Derivation:
+def noise_amplification_sgd() -> Proof:
     """The stationary variance of delayed SGD, for every delay and stable gain."""
     formula = Eq(AMPLIFICATION, amplification_formula(), evaluate=False)
     theorem = Theorem(
@@ -87,7 +87,7 @@ def noise_amplification_sgd() -> Derivation:
             "end": pi / (2 * tau + 1),
         },
     )
-    return Derivation(theorem, (*_covariance(), *_wave(), _conclusion(formula)))
+    return Proof(theorem, (*_covariance(), *_wave(), _conclusion(formula)))
 
 
 def _covariance() -> tuple[Step, ...]:
@@ -275,7 +275,7 @@ def _conclusion(formula: Eq) -> Step:
     )
 
 
-def noise_amplification_delay_0() -> Derivation:
+def noise_amplification_delay_0() -> Proof:
     """Without delay: 1/(a (2 - a))."""
     value = ordered_quotient(Integer(1), ordered_product(a, 2 - a))
     formula = Eq(AMPLIFICATION, value, evaluate=False)
@@ -320,7 +320,7 @@ def noise_amplification_delay_0() -> Derivation:
             given={"zero": Eq(tau, 0, evaluate=False)},
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 _STABLE = ((0, "1/2"), (0, "3/2"), (1, "1/3"), (2, "2/5"), (3, "1/8"), (5, "1/12"))

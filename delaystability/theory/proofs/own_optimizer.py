@@ -10,7 +10,7 @@ from sympy import Basic, Eq, Function, Integer, Rational
 from delaystability.model.optimizer import LinearOptimizer
 from delaystability.theory.checks import Deduced
 from delaystability.theory.decimals import decimal
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.fixed_delay import at_delay
 from delaystability.theory.general_steps import THRESHOLD, general_steps
 from delaystability.theory.proofs.own_boundary import Boundary, Gain
@@ -33,7 +33,7 @@ _SHARED = ("recurrence", "polynomial", "cosine-part", "sine-part", "crossing")
 _ORDINALS = ("", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ")
 
 
-def own_optimizer(optimizer: LinearOptimizer, delay: int, name: str, title: str) -> Derivation:
+def own_optimizer(optimizer: LinearOptimizer, delay: int, name: str, title: str) -> Proof:
     """The threshold of an optimizer at one delay, and the proof for it.
 
     Parameters
@@ -64,7 +64,7 @@ class _Own:
         return Eq(THRESHOLD, number, evaluate=False)
 
     @property
-    def derivation(self) -> Derivation:
+    def derivation(self) -> Proof:
         boundary = self.boundary
         general = tuple(
             at_delay(step, boundary.delay)
@@ -77,7 +77,7 @@ class _Own:
             crossings = crossing_steps(boundary)
             steps = (*general, *boundary_steps(boundary), *crossings, counting_step(boundary))
             steps = (*steps, self._conclusion({step.label for step in crossings}))
-        return Derivation(self._theorem(), steps)
+        return Proof(self._theorem(), steps)
 
     def _theorem(self) -> Theorem:
         delay = Eq(tau, self.boundary.delay, evaluate=False)

@@ -27,7 +27,7 @@ from sympy.core.relational import GreaterThan
 
 from delaystability.model.catalogue import SGD, HeavyBall, Nesterov, Optimizer, ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.moments import written_out
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import a, curvature, eta, ordered_product, ordered_sum, z
@@ -46,7 +46,7 @@ def _sum(term: Expr) -> Expr:
     return Sum(term, (_k, 0, _n))
 
 
-def pipeline() -> Derivation:
+def pipeline() -> Proof:
     """Every root of a pipeline is a root of a scalar loop with a random delay, and conversely."""
     relation = Eq(1 - z, ordered_product(a, _sum(ordered_product(_P(_k), _c(_k)))), evaluate=False)
     theorem = Theorem(
@@ -84,7 +84,7 @@ def pipeline() -> Derivation:
             "equal_gain": eta * curvature,
         },
     )
-    return Derivation(theorem, (*_forward(), *_backward(), _conclusion(relation)))
+    return Proof(theorem, (*_forward(), *_backward(), _conclusion(relation)))
 
 
 def _forward() -> tuple[Step, ...]:

@@ -20,7 +20,7 @@ from sympy.core.relational import GreaterThan
 
 from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.checks import Deduced, Identity, Positive
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import USUAL_MOMENTUM, nonnegative_momentum
 from delaystability.theory.proofs.heavy_ball import boundary_angle, boundary_gain
 from delaystability.theory.proofs.pipeline import PIPELINE
@@ -58,7 +58,7 @@ def _squared() -> Expr:
     return ordered_sum((1 - m) ** 2, ordered_product(4, m, sin(phi / 2) ** 2))
 
 
-def pipeline_bound() -> Derivation:
+def pipeline_bound() -> Proof:
     """A mixture of delays up to tau has no root on the circle below the threshold of tau."""
     relation = GreaterThan(a, boundary_gain(), evaluate=False)
     theorem = Theorem(
@@ -92,7 +92,7 @@ def pipeline_bound() -> Derivation:
             "zero": Eq(m, 0, evaluate=False),
         },
     )
-    return Derivation(theorem, (*_on_circle(), *_before_first_angle(), *_gain_order(relation)))
+    return Proof(theorem, (*_on_circle(), *_before_first_angle(), *_gain_order(relation)))
 
 
 def _on_circle() -> tuple[Step, ...]:

@@ -11,7 +11,7 @@ from sympy import Basic, Eq, Expr, Function, Integer, Rational, Sum, Symbol, sym
 
 from delaystability.model.catalogue import SGD, HeavyBall, Nesterov, Optimizer
 from delaystability.theory.checks import Deduced, Identity
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.loop import Loop
 from delaystability.theory.moments import evaluate_sequences, written_out
 from delaystability.theory.statement import Statement
@@ -37,7 +37,7 @@ _k = Symbol("k", integer=True, nonnegative=True)
 _n = Symbol("n", integer=True, nonnegative=True)
 
 
-def random_delay_mean() -> Derivation:
+def random_delay_mean() -> Proof:
     """The characteristic equation of the mean, for any optimizer and any bounded random delay."""
     generating = Sum(ordered_product(_P(_k), z**-_k), (_k, 0, _n))
     residual = ordered_sum(ordered_product(z - 1, _A), ordered_product(a, _B, _D))
@@ -126,7 +126,7 @@ def random_delay_mean() -> Derivation:
             given={"inside": "|z| < 1", "D": _D},
         ),
     )
-    return Derivation(theorem, steps)
+    return Proof(theorem, steps)
 
 
 _PROBABILITIES = (Rational(1, 2), Rational(1, 3), Rational(1, 6))

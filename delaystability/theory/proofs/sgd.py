@@ -7,7 +7,7 @@ from sympy import Eq, Function, Integer, Rational, pi, sin
 from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import nonnegative
 from delaystability.theory.general_steps import (
     SHARED,
@@ -26,7 +26,7 @@ from delaystability.theory.trials import confirm_threshold
 __all__ = ["sgd"]
 
 
-def sgd() -> Derivation:
+def sgd() -> Proof:
     """The threshold of delayed SGD, with the complete argument for every delay."""
     loop = Loop(SGD())
     first = pi / (2 * tau + 1)
@@ -49,7 +49,7 @@ def sgd() -> Derivation:
         },
     )
     at_first = Function("Y")(first)
-    return Derivation(
+    return Proof(
         theorem,
         (
             *general_steps(loop),

@@ -7,7 +7,7 @@ from sympy import Derivative, Eq, Expr, Function, Limit, Rational, Symbol, oo, p
 from delaystability.model.catalogue import SGD
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.general_steps import THRESHOLD
 from delaystability.theory.loop import Loop
 from delaystability.theory.statement import Statement
@@ -27,10 +27,10 @@ LOWER = ordered_sum(UPPER, -ordered_quotient(pi**3, ordered_product(24, _ODD**3)
 """pi/(2 tau + 1) - pi^3/(24 (2 tau + 1)^3)."""
 
 
-def sgd_upper_bound() -> Derivation:
+def sgd_upper_bound() -> Proof:
     """The threshold is at most pi/(2 tau + 1)."""
     bound = THRESHOLD <= UPPER
-    return Derivation(
+    return Proof(
         Theorem(
             name="sgd-upper-bound",
             title="SGD: an upper bound",
@@ -59,13 +59,13 @@ def sgd_upper_bound() -> Derivation:
     )
 
 
-def sgd_lower_bound() -> Derivation:
+def sgd_lower_bound() -> Proof:
     """The threshold is at least pi/(2 tau + 1) - pi^3/(24 (2 tau + 1)^3)."""
     bound = THRESHOLD >= LOWER
     deficit = Function("d")
     excess = ordered_sum(sin(_x), -_x, _x**3 / 6)
     slope = Derivative(deficit(_x), _x)
-    return Derivation(
+    return Proof(
         Theorem(
             name="sgd-lower-bound",
             title="SGD: a lower bound",
@@ -128,14 +128,14 @@ def sgd_lower_bound() -> Derivation:
     )
 
 
-def sgd_long_delay() -> Derivation:
+def sgd_long_delay() -> Proof:
     """The threshold times 2 tau + 1 tends to pi."""
     threshold = Function("a_*")(tau)
     law = Eq(Limit(ordered_product(_ODD, threshold), tau, oo), pi, evaluate=False)
     shortfall = ordered_quotient(pi**3, ordered_product(24, _ODD**2))
     below = ordered_sum(pi, -shortfall)
     explicit = ordered_product(2, sin(pi / (2 * _ODD)))
-    return Derivation(
+    return Proof(
         Theorem(
             name="sgd-long-delay",
             title="SGD: long delays",

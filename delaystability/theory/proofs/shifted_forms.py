@@ -22,7 +22,7 @@ from sympy import (
 from delaystability.model.catalogue import ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.general_steps import THRESHOLD, X
 from delaystability.theory.loop import Loop
@@ -65,13 +65,13 @@ def boundary_point() -> Expr:
     return ordered_product(2, tan(theta / 2), sin((tau + 1) * theta))
 
 
-def shifted_momentum_parametric() -> Derivation:
+def shifted_momentum_parametric() -> Proof:
     """Momentum and threshold as functions of the boundary angle."""
     threshold = Eq(THRESHOLD, boundary_point(), evaluate=False)
     end = pi / (tau + 1)
     root = Root(theta, Eq(boundary_momentum(), m, evaluate=False), end)
     at_angle, slope = _MOMENTUM(theta), Derivative(_MOMENTUM(theta), theta)
-    return Derivation(
+    return Proof(
         Theorem(
             name="shifted-momentum-parametric",
             title="Shifted momentum: the boundary as a curve",
@@ -160,7 +160,7 @@ def shifted_momentum_parametric() -> Derivation:
     )
 
 
-def shifted_momentum_delay_0() -> Derivation:
+def shifted_momentum_delay_0() -> Proof:
     """Without delay the threshold is 2 (1 + m)."""
     formula = ordered_product(2, 1 + m)
     angle = Step(
@@ -184,7 +184,7 @@ def shifted_momentum_delay_0() -> Derivation:
     return _short_delay(0, formula, (angle, square))
 
 
-def shifted_momentum_delay_1() -> Derivation:
+def shifted_momentum_delay_1() -> Proof:
     """With delay 1 the threshold is 1 - m^2."""
     cosine = cos(theta)
     angle = Step(
@@ -217,10 +217,10 @@ def shifted_momentum_delay_1() -> Derivation:
     return _short_delay(1, ordered_sum(1, -(m**2)), (angle, square))
 
 
-def _short_delay(delay: int, formula: Expr, steps: tuple[Step, ...]) -> Derivation:
+def _short_delay(delay: int, formula: Expr, steps: tuple[Step, ...]) -> Proof:
     threshold = Eq(THRESHOLD, formula, evaluate=False)
     words = ("no delay", "delay 1")[delay]
-    return Derivation(
+    return Proof(
         Theorem(
             name=f"shifted-momentum-delay-{delay}",
             title=f"Shifted momentum: {words}",
@@ -251,7 +251,7 @@ def _short_delay(delay: int, formula: Expr, steps: tuple[Step, ...]) -> Derivati
     )
 
 
-def shifted_momentum_momentum_one() -> Derivation:
+def shifted_momentum_momentum_one() -> Proof:
     """As the momentum tends to one, the threshold times tau/(1 - m) tends to 2."""
     threshold = Function("a_*")(m)
     law = Eq(
@@ -260,7 +260,7 @@ def shifted_momentum_momentum_one() -> Derivation:
         evaluate=False,
     )
     quotient = ordered_quotient(ordered_product(2, half_sine, cos(_Q)), sin(_P))
-    return Derivation(
+    return Proof(
         Theorem(
             name="shifted-momentum-momentum-one",
             title="Shifted momentum: momentum near one",

@@ -7,7 +7,7 @@ from sympy import Derivative, Eq, Expr, Function, Rational, Symbol, cos, pi, sin
 from delaystability.model.catalogue import ShiftedMomentum
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Derivation, Step, Theorem
+from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM, closed_unit_interval, momentum, nonnegative
 from delaystability.theory.general_steps import (
     SHARED,
@@ -39,7 +39,7 @@ __all__ = ["shifted_momentum"]
 _P, _Q = tau * theta / 2, (tau + 1) * theta / 2
 
 
-def shifted_momentum() -> Derivation:
+def shifted_momentum() -> Proof:
     """The threshold of shifted momentum, with the complete argument for every delay."""
     loop = Loop(ShiftedMomentum(m))
     squared = ordered_sum((1 - m) ** 2, 4 * m * sin(_Q) ** 2)
@@ -72,7 +72,7 @@ def shifted_momentum() -> Derivation:
             ),
         },
     )
-    return Derivation(
+    return Proof(
         theorem,
         (
             *general_steps(loop),

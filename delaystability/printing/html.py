@@ -1,19 +1,20 @@
-"""Derivations as HTML with MathML, which browsers set without any script."""
+"""Theorems and proofs as HTML with MathML, which browsers set without any script."""
 
 from __future__ import annotations
 
 import html as escaping
 import re
+from collections.abc import Sequence
 
 from latex2mathml.converter import convert
 from sympy import Basic
 
-from delaystability.theory.derivation import Derivation, Report, Step, StepResult
-from delaystability.theory.formula import formula_latex
+from delaystability.printing.bibliography import REFERENCES
+from delaystability.printing.formula import formula_latex
+from delaystability.printing.typography import inline, tidy
+from delaystability.theory.derivation import CheckedProof, Step, StepResult
 from delaystability.theory.prose import Style, capitalised, fill, punctuation_before
-from delaystability.theory.references import REFERENCES
 from delaystability.theory.registry import named
-from delaystability.theory.typography import inline, tidy
 
 __all__ = ["mathml", "proof_html", "reference_html", "statement_html"]
 
@@ -51,8 +52,8 @@ def _block(expression: Basic | str, mark: str) -> str:
     return mathml(f"{tidy(formula_latex(expression))}{mark}", "block")
 
 
-def _style(derivation: Derivation) -> Style:
-    numbers = {step.label: number for number, step in enumerate(derivation.steps, 1)}
+def _style(steps: Sequence[Step]) -> Style:
+    numbers = {step.label: number for number, step in enumerate(steps, 1)}
     return Style(
         inline=_inline,
         display=lambda expression, mark: f"</p>{_block(expression, mark)}<p>",
@@ -69,20 +70,20 @@ def _other(name: str, opening: bool) -> str:
     return f'<a href="#{name}">{capitalised("the", opening)} {theorem.kind} “{title}”</a>'
 
 
-def statement_html(derivation: Derivation) -> str:
+def statement_html(entry: CheckedProof) -> str:
     """The theorem in paragraphs."""
-    theorem = derivation.theorem
-    return f"<p>{fill(theorem.text, theorem.given, _style(derivation))}</p>"
+    theorem = entry.theorem
+    return f"<p>{fill(theorem.text, theorem.given, _style(entry.steps))}</p>"
 
 
-def proof_html(derivation: Derivation, report: Report) -> str:
+def proof_html(entry: CheckedProof) -> str:
     """The steps as a list, each with its status."""
-    style = _style(derivation)
-    status = {result.label: result for result in report.results}
-    following = [*(step.text for step in derivation.steps[1:]), ""]
+    style = _style(entry.steps)
+    status = {result.label: result for result in entry.report.results}
+    following = [*(step.text for step in entry.steps[1:]), ""]
     rows = (
         _step(step, status[step.label], style, punctuation_before(text))
-        for step, text in zip(derivation.steps, following, strict=True)
+        for step, text in zip(entry.steps, following, strict=True)
     )
     return '<ol class="proof">' + "".join(rows) + "</ol>"
 

@@ -7,29 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from delaystability.theory.checks import Status
-from delaystability.theory.derivation import Derivation, Report
+from delaystability.theory.derivation import CheckedProof, Proof
 from delaystability.theory.prose import mentioned
-from delaystability.theory.registry import named, names, parts, report_of
+from delaystability.theory.registry import checked, named, names, parts
 
-__all__ = ["Chapter", "Entry", "collected", "counted", "entries", "needs", "with_needs"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A derivation with the report of its steps."""
-
-    derivation: Derivation
-    report: Report
-
-    @property
-    def name(self) -> str:
-        """The name of the theorem."""
-        return self.derivation.name
-
-    @property
-    def status(self) -> str:
-        """The status of the theorem."""
-        return self.derivation.status_from(self.report)
+__all__ = ["Chapter", "collected", "counted", "entries", "needs", "with_needs"]
 
 
 @dataclass(frozen=True)
@@ -38,23 +20,23 @@ class Chapter:
 
     label: str
     title: str
-    entries: tuple[Entry, ...]
+    entries: tuple[CheckedProof, ...]
 
 
-def needs(derivation: Derivation) -> set[str]:
-    """The names of the theorems that a derivation rests on or refers to."""
-    found = set(derivation.requires)
+def needs(proof: Proof) -> set[str]:
+    """The names of the theorems that a proof rests on or refers to."""
+    found = set(proof.requires)
     for text, given in (
-        (derivation.theorem.text, derivation.theorem.given),
-        *((step.text, step.given) for step in derivation.steps),
+        (proof.theorem.text, proof.theorem.given),
+        *((step.text, step.given) for step in proof.steps),
     ):
         found |= mentioned(text, given)
-    return found - {derivation.name}
+    return found - {proof.name}
 
 
-def with_needs(derivations: Iterable[Derivation]) -> dict[str, Derivation]:
-    """The derivations and all that they need, directly or not, by name."""
-    chosen = {derivation.name: derivation for derivation in derivations}
+def with_needs(proofs: Iterable[Proof]) -> dict[str, Proof]:
+    """The proofs and all that they need, directly or not, by name."""
+    chosen = {proof.name: proof for proof in proofs}
     waiting = list(chosen.values())
     while waiting:
         for name in sorted(needs(waiting.pop())):
@@ -64,40 +46,34 @@ def with_needs(derivations: Iterable[Derivation]) -> dict[str, Derivation]:
     return chosen
 
 
-def collected(
-    derivations: Iterable[Derivation], reports: Sequence[Report] = ()
-) -> tuple[Chapter, ...]:
-    """The derivations and all that they need, directly or not, in the order of the registry.
+def collected(given: Iterable[CheckedProof]) -> tuple[Chapter, ...]:
+    """The theorems and all that they need, directly or not, in the order of the registry.
 
-    A derivation is checked, unless its report is given. One that is not in the registry has a
-    chapter of its own at the end.
+    One that is not in the registry has a chapter of its own at the end.
     """
-    chosen = with_needs(derivations)
-    known = {report.name: report for report in reports}
-    told = {
-        name: Entry(derivation, known.get(name) or report_of(derivation))
-        for name, derivation in chosen.items()
-    }
+    known = {entry.name: entry for entry in given}
+    needed = with_needs(entry.proof for entry in known.values())
+    told = {name: known.get(name) or checked(name) for name in needed}
     chapters = [
         Chapter(part.label, part.title, tuple(told[name] for name in part.theorems if name in told))
         for part in parts()
     ]
-    own = [
-        Chapter(name, entry.derivation.theorem.title, (entry,))
+    others = [
+        Chapter(name, entry.theorem.title, (entry,))
         for name, entry in told.items()
         if name not in names()
     ]
-    return tuple(chapter for chapter in (*chapters, *own) if chapter.entries)
+    return tuple(chapter for chapter in (*chapters, *others) if chapter.entries)
 
 
-def entries(chapters: Iterable[Chapter]) -> tuple[Entry, ...]:
+def entries(chapters: Iterable[Chapter]) -> tuple[CheckedProof, ...]:
     """All entries, in order."""
     return tuple(entry for chapter in chapters for entry in chapter.entries)
 
 
-def counted(told: Sequence[Entry]) -> str:
+def counted(told: Sequence[CheckedProof]) -> str:
     """What the theorems and their steps are, in sentences."""
-    kinds = Counter(entry.derivation.theorem.kind for entry in told)
+    kinds = Counter(entry.theorem.kind for entry in told)
     statuses = Counter(entry.status for entry in told)
     steps = Counter(result.status for entry in told for result in entry.report.results)
     results = _listed(

@@ -1,4 +1,4 @@
-"""Derivations as plain text: prose on lines of 88 characters, formulas in two dimensions."""
+"""Theorems and proofs as plain text: lines of 88 characters, formulas in two dimensions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import textwrap
 
 from sympy import Basic
 
-from delaystability.theory.derivation import Derivation, Report
-from delaystability.theory.formula import formula_text
+from delaystability.printing.bibliography import REFERENCES
+from delaystability.printing.formula import formula_text
+from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.prose import Style, capitalised, fill
-from delaystability.theory.references import REFERENCES
 from delaystability.theory.registry import named
 
 __all__ = ["plain"]
@@ -17,9 +17,9 @@ __all__ = ["plain"]
 _WIDTH = 88
 
 
-def plain(derivation: Derivation, report: Report | None = None) -> str:
+def plain(entry: CheckedProof) -> str:
     """Theorem and numbered steps, each with the way in which it is known."""
-    numbers = {step.label: number for number, step in enumerate(derivation.steps, 1)}
+    numbers = {step.label: number for number, step in enumerate(entry.steps, 1)}
     style = Style(
         inline=lambda expression: formula_text(expression, inline=True),
         display=lambda expression, _: f"\n\n{_shifted(expression)}\n\n",
@@ -27,16 +27,15 @@ def plain(derivation: Derivation, report: Report | None = None) -> str:
         theorem=_other,
         cite=lambda key: f"[{key}]",
     )
-    report = report or derivation.check()
-    theorem = derivation.theorem
-    heading = f"{theorem.title} ({theorem.kind}, {derivation.status_from(report)})"
+    theorem = entry.theorem
+    heading = f"{theorem.title} ({theorem.kind}, {entry.status})"
     lines = [heading, "=" * len(heading), "", _wrapped(fill(theorem.text, theorem.given, style))]
-    for step, result in zip(derivation.steps, report.results, strict=False):
+    for step, result in zip(entry.steps, entry.report.results, strict=False):
         text = fill(step.text, step.given, style)
         lines += ["", _wrapped(f"({numbers[step.label]}) [{result.status.value}] {text}")]
         if step.claim is not None:
             lines += ["", _shifted(step.claim)]
-    lines += ["", report.summary(), ""]
+    lines += ["", entry.report.summary(), ""]
     lines += [_wrapped(f"[{key}] {REFERENCES[key]}") for key in theorem.sources]
     return "\n".join(lines) + "\n"
 

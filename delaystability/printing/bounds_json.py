@@ -11,11 +11,11 @@ from typing import Any
 import mpmath
 from sympy import Basic
 
-from delaystability.theory.bounds_reader import FORMAT, theorems_from_json
-from delaystability.theory.derivation import Derivation, Report
-from delaystability.theory.expression_text import expression_to_text
-from delaystability.theory.formula import formula_latex
-from delaystability.theory.references import REFERENCES
+from delaystability.printing.bibliography import REFERENCES
+from delaystability.printing.bounds_reader import FORMAT, theorems_from_json
+from delaystability.printing.expression_text import expression_to_text
+from delaystability.printing.formula import formula_latex
+from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.sample_points import sample_points
 from delaystability.theory.statement import QUANTITIES, Statement
 
@@ -28,14 +28,12 @@ _CONVENTION = (
 )
 
 
-def bounds_data(
-    derivations: Sequence[Derivation], reports: Sequence[Report], version: str
-) -> dict[str, Any]:
+def bounds_data(told: Sequence[CheckedProof], version: str) -> dict[str, Any]:
     """Plain data for JSON: every theorem with its statement, status, steps and sample values.
 
     Parameters
     ----------
-    derivations, reports : sequences of the same length
+    told : sequence of CheckedProof
     version : str
         Of the package that writes it.
 
@@ -46,33 +44,32 @@ def bounds_data(
         `theorems_from_json`), ``infix`` and ``latex``. A sample is a point and the value of the
         formula there, to 30 digits.
     """
-    pairs = list(zip(derivations, reports, strict=True))
     return {
         "package": "delaystability",
         "version": version,
         "format": FORMAT,
         "convention": _CONVENTION,
         "quantities": QUANTITIES,
-        "theorems": [_theorem_data(derivation, report) for derivation, report in pairs],
-        "references": {key: str(reference) for key, reference in REFERENCES.items()},
+        "theorems": [_theorem_data(entry) for entry in told],
+        "references": dict(REFERENCES),
     }
 
 
-def _theorem_data(derivation: Derivation, report: Report) -> dict[str, Any]:
-    theorem = derivation.theorem
+def _theorem_data(entry: CheckedProof) -> dict[str, Any]:
+    theorem = entry.theorem
     return {
         "name": theorem.name,
         "title": theorem.title,
         "kind": theorem.kind,
-        "status": derivation.status_from(report),
+        "status": entry.status,
         "sources": list(theorem.sources),
-        "requires": list(derivation.requires),
+        "requires": list(entry.proof.requires),
         "statement": _statement_data(theorem.statement),
         "text": theorem.text,
         "given": {name: _formula_data(value) for name, value in theorem.given.items()},
         "steps": [
             {"label": result.label, "status": result.status.value, "detail": result.detail}
-            for result in report.results
+            for result in entry.report.results
         ],
         "samples": _samples(theorem.statement),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from delaystability.theory.typography import Node, inline, parse
+from delaystability.printing.typography import Node, inline, parse
 
 __all__ = ["unicode_line"]
 

@@ -6,17 +6,17 @@ import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 
-from delaystability.theory.bibliography import latex_escaped
-from delaystability.theory.collection import Chapter, Entry, collected, counted, entries
-from delaystability.theory.derivation import Derivation, Report
-from delaystability.theory.formula import formula_latex
-from delaystability.theory.latex import fragment, inline_formula
-from delaystability.theory.line_breaks import width
+from delaystability.printing.bibliography import latex_escaped, latex_sentence
+from delaystability.printing.collection import Chapter, collected, counted, entries
+from delaystability.printing.formula import formula_latex
+from delaystability.printing.latex import fragment, inline_formula
+from delaystability.printing.line_breaks import width
+from delaystability.printing.summary import Line, summary
+from delaystability.printing.typography import inline
+from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.references import LITERATURE
-from delaystability.theory.summary import Line, summary
-from delaystability.theory.typography import inline
 
-__all__ = ["article", "cited_keys", "document", "tex_source"]
+__all__ = ["article", "cited_keys", "document", "listed_references", "tex_source"]
 
 _WIDEST = 15.3
 """The width, in ems, of the widest claim in the table of theorems."""
@@ -25,32 +25,33 @@ _WIDEST_DOMAIN = 6.2
 """The same for a condition of the domain."""
 
 
-def article(derivations: Sequence[Derivation], reports: Sequence[Report] = ()) -> str:
+def article(given: Sequence[CheckedProof]) -> str:
     """One self-contained article: definitions, a table, theorems with proofs, references.
 
-    Theorems that the given ones need are told too. The text is the same from run to run. A
-    derivation is checked, unless its report is given.
+    Theorems that the given ones need are told too. The text is the same from run to run.
     """
-    chapters = collected(derivations, reports)
+    chapters = collected(given)
     setting = tex_source("setting")
-    told = {entry.name: fragment(entry.derivation, entry.report) for entry in entries(chapters)}
-    keys = cited_keys(setting, *told.values())
-    items = "\n".join(rf"\bibitem{{{key}}} {LITERATURE[key].latex}" for key in keys)
-    bibliography = f"\\begin{{thebibliography}}{{{len(keys)}}}\n{items}\n\\end{{thebibliography}}"
-    names = [derivation.name for derivation in derivations]
+    told = {entry.name: fragment(entry) for entry in entries(chapters)}
     return document(
         chapters,
-        names,
+        [entry.name for entry in given],
         macros=tex_source("macros"),
         setting=setting,
         theorem=lambda entry: told[entry.name],
-        bibliography=bibliography,
+        bibliography=listed_references(cited_keys(setting, *told.values())),
     )
+
+
+def listed_references(keys: Sequence[str]) -> str:
+    """The references in LaTeX, for an article without a BibTeX file."""
+    items = "\n".join(rf"\bibitem{{{key}}} {latex_sentence(LITERATURE[key])}" for key in keys)
+    return f"\\begin{{thebibliography}}{{{len(keys)}}}\n{items}\n\\end{{thebibliography}}"
 
 
 def tex_source(name: str) -> str:
     """One of the files ``preamble``, ``macros`` and ``setting`` of the package."""
-    return files("delaystability.theory").joinpath("tex", f"{name}.tex").read_text("utf-8")
+    return files("delaystability.printing").joinpath("tex", f"{name}.tex").read_text("utf-8")
 
 
 def cited_keys(*texts: str) -> list[str]:
@@ -65,7 +66,7 @@ def document(
     *,
     macros: str,
     setting: str,
-    theorem: Callable[[Entry], str],
+    theorem: Callable[[CheckedProof], str],
     bibliography: str,
 ) -> str:
     """The article from its parts, each of them LaTeX or a command that reads it from a file.
@@ -82,7 +83,7 @@ def document(
     single = chosen[0] if len(chosen) == 1 and len(names) == 1 else None
     title = "Stability thresholds of delayed optimizers"
     if single is not None:
-        title = latex_escaped(single.derivation.theorem.title)
+        title = latex_escaped(single.theorem.title)
         title += r"\\[1ex] \large a theorem on delayed optimizers, with its proof"
     lines = [
         tex_source("preamble") + macros,
@@ -102,7 +103,7 @@ def document(
     return "\n".join([*lines, bibliography, r"\end{document}", ""])
 
 
-def _abstract(told: Sequence[Entry]) -> str:
+def _abstract(told: Sequence[CheckedProof]) -> str:
     return "\n".join(
         [
             r"\begin{abstract}",

@@ -1,4 +1,4 @@
-r"""A theorem and its proof in LaTeX, to stand in an article or to \input into one's own."""
+r"""A theorem and its proof in LaTeX, to stand in an article or to \input into another."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import re
 
 from sympy import Basic
 
-from delaystability.theory.bibliography import latex_escaped
+from delaystability.printing.bibliography import latex_escaped
+from delaystability.printing.formula import formula_latex
+from delaystability.printing.line_breaks import broken, width
+from delaystability.printing.notation import in_notation
+from delaystability.printing.typography import inline, tidy
 from delaystability.theory.checks import Status
-from delaystability.theory.collection import Entry
-from delaystability.theory.derivation import Derivation, Report, Step
-from delaystability.theory.formula import formula_latex
-from delaystability.theory.line_breaks import broken, width
-from delaystability.theory.notation import in_notation
+from delaystability.theory.derivation import CheckedProof, Proof, Step
 from delaystability.theory.prose import Style, fill, punctuation_before
-from delaystability.theory.typography import inline, tidy
 
 __all__ = ["display_formula", "fragment", "inline_formula"]
 
@@ -44,19 +43,17 @@ def display_formula(expression: Basic | str) -> str:
     return in_notation(formula)
 
 
-def fragment(derivation: Derivation, report: Report | None = None) -> str:
+def fragment(entry: CheckedProof) -> str:
     """Theorem and proof, with labels such as ``thm:heavy-ball`` and ``eq:heavy-ball:modulus``.
 
-    It needs the packages amsmath, amsthm and cleveref and the macros of ``macros.tex``. Checks the
-    derivation, unless its ``report`` is at hand.
+    It needs the packages amsmath, amsthm and cleveref and the macros of ``macros.tex``.
     """
-    entry = Entry(derivation, report or derivation.check())
     style = _style(entry)
     return _statement(entry, style) + _proof(entry, style)
 
 
-def _style(entry: Entry) -> Style:
-    name, theorem = entry.name, entry.derivation.theorem
+def _style(entry: CheckedProof) -> Style:
+    name, theorem = entry.name, entry.theorem
     keys = {formula_latex(value): key for key, value in theorem.given.items()}
 
     def display(expression: Basic | str, mark: str) -> str:
@@ -90,8 +87,8 @@ def _equation(body: str, mark: str, label: str = "") -> str:
     return f"\\begin{{equation}}\\label{{{label}}}\n{body}\n\\end{{equation}}\n"
 
 
-def _statement(entry: Entry, style: Style) -> str:
-    theorem = entry.derivation.theorem
+def _statement(entry: CheckedProof, style: Style) -> str:
+    theorem = entry.theorem
     text = fill(theorem.text, theorem.given, style)
     sources = rf" {{\cite{{{', '.join(theorem.sources)}}}}}" if theorem.sources else ""
     return "\n".join(
@@ -105,35 +102,35 @@ def _statement(entry: Entry, style: Style) -> str:
     )
 
 
-def _proof(entry: Entry, style: Style) -> str:
-    derivation, complete = entry.derivation, entry.status not in ("tested", "failed")
-    start = "\\begin{proof}" if complete else "\\begin{proof}[Derivation]\\let\\qedsymbol\\relax"
-    text = "".join(_paragraph(steps, entry, style) for steps in _paragraphs(derivation)).rstrip()
-    if len(entry.report.results) > len(derivation.steps):
+def _proof(entry: CheckedProof, style: Style) -> str:
+    start = (
+        "\\begin{proof}" if entry.complete else "\\begin{proof}[Derivation]\\let\\qedsymbol\\relax"
+    )
+    text = "".join(_paragraph(steps, entry, style) for steps in _paragraphs(entry.proof)).rstrip()
+    if len(entry.report.results) > len(entry.steps):
         text += "\n\n\\textbf{The last step does not conclude what is stated.}"
     return f"{start}\n{text}\n\\end{{proof}}\n"
 
 
-def _paragraphs(derivation: Derivation) -> list[list[Step]]:
+def _paragraphs(proof: Proof) -> list[list[Step]]:
     """The steps by paragraph. One ends with a display, or before a step that opens a sentence."""
     paragraphs: list[list[Step]] = []
     running = False
-    for step in derivation.steps:
+    for step in proof.steps:
         if running and step.text[:1].islower():
             paragraphs[-1].append(step)
         else:
             paragraphs.append([step])
-        running = step.claim is None or _stays_in_text(step, derivation)
+        running = step.claim is None or _stays_in_text(step, proof)
     return paragraphs
 
 
-def _paragraph(steps: list[Step], entry: Entry, style: Style) -> str:
+def _paragraph(steps: list[Step], entry: CheckedProof, style: Style) -> str:
     """The steps, with the words that say how they are known."""
-    derivation = entry.derivation
     status = {result.label: result.status for result in entry.report.results}
     words = ", ".join(dict.fromkeys(status[step.label].value for step in steps))
-    after = derivation.steps.index(steps[-1]) + 1
-    following = [*steps[1:], *derivation.steps[after : after + 1]]
+    after = entry.steps.index(steps[-1]) + 1
+    following = [*steps[1:], *entry.steps[after : after + 1]]
     texts = [
         _step(step, following[place].text if place < len(following) else "", entry, style)
         for place, step in enumerate(steps)
@@ -144,19 +141,19 @@ def _paragraph(steps: list[Step], entry: Entry, style: Style) -> str:
     return rf"\status{{{words}}}" + "\n" + "".join(texts) + ("" if ends_with_display else "\n\n")
 
 
-def _step(step: Step, following: str, entry: Entry, style: Style) -> str:
+def _step(step: Step, following: str, entry: CheckedProof, style: Style) -> str:
     text = fill(step.text, step.given, style).strip()
     mark = punctuation_before(following)
     if step.claim is None:
         return f"{text}\n"
-    if _stays_in_text(step, entry.derivation):
+    if _stays_in_text(step, entry.proof):
         return f"{text}\n{inline_formula(step.claim)}{mark}\n"
-    if _repeats(step, entry.derivation):
+    if _repeats(step, entry.proof):
         lead = "This proves " if text.endswith(".") else ""
         return rf"{text} {lead}\eqref{{eq:{entry.name}}}{mark}" + "\n"
     label = f"eq:{entry.name}:{step.label}"
-    if step is entry.derivation.steps[-1]:
-        label = "" if _displays_relation(entry.derivation) else f"eq:{entry.name}"
+    if step is entry.steps[-1]:
+        label = "" if _displays_relation(entry.proof) else f"eq:{entry.name}"
         mark += r" \qedhere"
     return f"{_tied(text)}\n{_equation(display_formula(step.claim), mark, label)}"
 
@@ -167,34 +164,34 @@ def _tied(text: str) -> str:
     return re.sub(r"\s+(\w{1,4})\s*(\n\\begin\{equation|$)", r"~\1\2", text)
 
 
-def _displays_relation(derivation: Derivation) -> bool:
+def _displays_relation(proof: Proof) -> bool:
     """Whether the theorem displays its relation, so that it has a number already."""
-    theorem = derivation.theorem
+    theorem = proof.theorem
     shown = re.findall(r"\{display:([^}]*)\}", theorem.text)
     return any(theorem.given[key] == theorem.statement.relation for key in shown)
 
 
-def _is_short(derivation: Derivation) -> bool:
+def _is_short(proof: Proof) -> bool:
     """Whether the proof is set in few lines."""
-    return derivation.theorem.kind == "corollary" or len(derivation.steps) <= 4
+    return proof.theorem.kind == "corollary" or len(proof.steps) <= 4
 
 
-def _repeats(step: Step, derivation: Derivation) -> bool:
+def _repeats(step: Step, proof: Proof) -> bool:
     """Whether a short proof ends with what its theorem displays already."""
     return (
-        _is_short(derivation)
-        and step.claim == derivation.theorem.statement.relation
-        and _displays_relation(derivation)
-        and not _stays_in_text(step, derivation)
+        _is_short(proof)
+        and step.claim == proof.theorem.statement.relation
+        and _displays_relation(proof)
+        and not _stays_in_text(step, proof)
     )
 
 
-def _stays_in_text(step: Step, derivation: Derivation) -> bool:
+def _stays_in_text(step: Step, proof: Proof) -> bool:
     """Whether the proof and the claim are short and no other step refers to the claim."""
-    if not _is_short(derivation):
+    if not _is_short(proof):
         return False
     field = f"{{ref:{step.label}}}"
-    if any(field in other.text for other in derivation.steps) or step.claim is None:
+    if any(field in other.text for other in proof.steps) or step.claim is None:
         return False
     if step.text.endswith("."):
         return False

@@ -26,10 +26,10 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.pretty.pretty import PrettyPrinter
 from sympy.printing.pretty.pretty_symbology import pretty_use_unicode
 
+from delaystability.printing.unicode_text import unicode_line
+from delaystability.printing.wide_text import in_lines
 from delaystability.theory.decimals import with_decimals
 from delaystability.theory.symbols import tau, theta, z
-from delaystability.theory.unicode_text import unicode_line
-from delaystability.theory.wide_text import in_lines
 
 __all__ = ["formula_latex", "formula_text"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from sympy import Basic, Eq, Symbol
 from sympy.core.relational import Relational
 
+from delaystability.printing.expression_text import expression_from_text
 from delaystability.theory.derivation import Theorem
-from delaystability.theory.expression_text import expression_from_text
 from delaystability.theory.statement import QUANTITIES, Root, Statement
 
 __all__ = ["FORMAT", "theorems_from_json"]

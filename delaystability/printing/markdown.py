@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable
 
 from sympy import Basic
 
-from delaystability.theory.collection import Entry
-from delaystability.theory.derivation import Derivation, Report, Theorem
-from delaystability.theory.formula import formula_latex
+from delaystability.printing.bibliography import REFERENCES
+from delaystability.printing.formula import formula_latex
+from delaystability.printing.typography import inline, tidy
+from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.prose import Style, capitalised, fill, punctuation_before
-from delaystability.theory.references import REFERENCES
 from delaystability.theory.registry import named
-from delaystability.theory.typography import inline, tidy
 
 __all__ = [
     "cited_in",
@@ -82,15 +81,16 @@ def _clean(parts: Iterable[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-def statement_markdown(theorem: Theorem, status: str | None = None, linked: Linked = _named) -> str:
-    """The theorem after its kind and, in brackets, its status, or its title in place of that."""
-    head = f"**{theorem.kind.capitalize()}** ({status or theorem.title})."
+def statement_markdown(entry: CheckedProof, linked: Linked = _named) -> str:
+    """The theorem after its kind and, in brackets, its status."""
+    theorem = entry.theorem
+    head = f"**{theorem.kind.capitalize()}** ({entry.status})."
     return _clean([f"{head} {fill(theorem.text, theorem.given, _style({}, linked))}"])
 
 
-def proof_markdown(entry: Entry, linked: Linked = _named) -> str:
+def proof_markdown(entry: CheckedProof, linked: Linked = _named) -> str:
     """The numbered steps, each with the word that says how it is known."""
-    steps = entry.derivation.steps
+    steps = entry.steps
     style = _style({step.label: number for number, step in enumerate(steps, 1)}, linked)
     status = {result.label: result.status.value for result in entry.report.results}
     parts = []
@@ -114,18 +114,15 @@ def references_markdown(keys: Iterable[str]) -> str:
     return "\n".join(f"- [{key}] {REFERENCES[key]}" for key in keys)
 
 
-def markdown(derivation: Derivation, report: Report | None = None) -> str:
+def markdown(entry: CheckedProof) -> str:
     """Theorem, proof and references."""
-    entry = Entry(derivation, report or derivation.check())
-    theorem = derivation.theorem
-    complete = entry.status not in ("tested", "failed")
     text = _clean(
         [
-            f"## {theorem.title}",
-            statement_markdown(theorem, entry.status),
-            "**Proof.**" if complete else "**Derivation.**",
+            f"## {entry.theorem.title}",
+            statement_markdown(entry),
+            "**Proof.**" if entry.complete else "**Derivation.**",
             proof_markdown(entry),
         ]
     )
-    keys = cited_in(text, *theorem.sources)
+    keys = cited_in(text, *entry.theorem.sources)
     return _clean([text, "**References**", references_markdown(keys)]) + "\n"

@@ -1,4 +1,4 @@
-"""The files for one's own paper: they compile there, and the references are BibTeX entries."""
+"""The files for a paper: they compile there, and the references are BibTeX entries."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import re
 
 import pytest
 
-import delaystability as ds
-from delaystability.theory.article import article, tex_source
-from delaystability.theory.bibliography import Reference, latex_escaped
-from delaystability.theory.kit import write_kit
-from delaystability.theory.notation import in_notation
-from delaystability.theory.references import LITERATURE, REFERENCES
-from delaystability.theory.registry import names
-from tests.printed import checked, compiled, latex, needs_latex, overfull, report_of
+from delaystability.printing.article import article, tex_source
+from delaystability.printing.bibliography import (
+    REFERENCES,
+    bibtex,
+    latex_escaped,
+    latex_sentence,
+    sentence,
+)
+from delaystability.printing.latex_bundle import write_latex_bundle
+from delaystability.printing.notation import in_notation
+from delaystability.theory.references import LITERATURE, Reference
+from delaystability.theory.registry import checked, names
+from tests.printed import all_checked, compiled, latex, needs_latex, overfull
 
-_OWN_PAPER = r"""\documentclass[twocolumn]{article}
+_PAPER = r"""\documentclass[twocolumn]{article}
 \usepackage{amsmath,amsthm,cleveref}
 \newtheorem{theorem}{Satz}
 \input{macros}
@@ -33,13 +38,13 @@ As \cref{thm:sgd} and \eqref{eq:sgd} say.
 
 
 @pytest.fixture(scope="module")
-def kit(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("kit")
-    return folder, write_kit(folder, *checked())
+def bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundle")
+    return folder, write_latex_bundle(folder, all_checked())
 
 
-def test_the_kit_has_a_file_for_every_theorem_and_says_how_to_use_it(kit):
-    folder, paths = kit
+def test_the_bundle_has_a_file_for_every_theorem_and_says_how_to_use_it(bundle):
+    folder, paths = bundle
     told = {path.stem for path in paths if path.parent.name == "theorems"}
     assert told == set(names())
     assert {path.name for path in paths if path.parent == folder} == {
@@ -61,18 +66,18 @@ def test_the_kit_has_a_file_for_every_theorem_and_says_how_to_use_it(kit):
         assert all(other in head for other in referred - {name})
 
 
-def test_macros_and_setting_have_one_source(kit):
-    folder, _ = kit
+def test_macros_and_setting_have_one_source(bundle):
+    folder, _ = bundle
     macros, setting = tex_source("macros"), tex_source("setting")
     assert (folder / "macros.tex").read_text() == macros
     assert (folder / "setting.tex").read_text().endswith(setting)
-    text = article([ds.derive("sgd")], [report_of("sgd")])
+    text = article([checked("sgd")])
     assert macros in text
     assert setting in text
 
 
-def test_the_kit_of_one_theorem_holds_what_it_needs_and_no_more(tmp_path):
-    paths = write_kit(tmp_path, [ds.derive("sgd-upper-bound")], [report_of("sgd-upper-bound")])
+def test_the_bundle_of_one_theorem_holds_what_it_needs_and_no_more(tmp_path):
+    paths = write_latex_bundle(tmp_path, [checked("sgd-upper-bound")])
     told = {path.stem for path in paths if path.parent.name == "theorems"}
     assert told == {"sgd-upper-bound", "sgd", "delayed-loop"}
     entries = re.findall(r"@\w+\{(\w+),", (tmp_path / "references.bib").read_text())
@@ -82,8 +87,8 @@ def test_the_kit_of_one_theorem_holds_what_it_needs_and_no_more(tmp_path):
 
 @pytest.mark.slow
 @needs_latex
-def test_the_article_of_the_kit_compiles_with_bibtex(kit):
-    folder, _ = kit
+def test_the_article_of_the_bundle_compiles_with_bibtex(bundle):
+    folder, _ = bundle
     latex(folder, "pdflatex", "bibtex")
     assert "Warning" not in (folder / "article.blg").read_text(errors="replace")
     log = latex(folder, "pdflatex", "pdflatex")
@@ -92,24 +97,24 @@ def test_the_article_of_the_kit_compiles_with_bibtex(kit):
 
 
 @needs_latex
-def test_theorems_stand_in_a_paper_with_its_own_environments_and_notation(kit):
-    folder, _ = kit
-    (folder / "paper.tex").write_text(_OWN_PAPER)
+def test_theorems_stand_in_a_paper_with_its_own_environments_and_notation(bundle):
+    folder, _ = bundle
+    (folder / "paper.tex").write_text(_PAPER)
     log = latex(folder, "pdflatex", "bibtex", "pdflatex", "pdflatex", name="paper")
     assert "undefined" not in log
     assert "multiply" not in log
 
 
 @needs_latex
-def test_a_missing_file_reference_or_theorem_is_noticed(kit):
-    folder, _ = kit
+def test_a_missing_file_reference_or_theorem_is_noticed(bundle):
+    folder, _ = bundle
     paper = folder / "broken.tex"
-    paper.write_text(_OWN_PAPER.replace(r"\input{theorems/sgd}", ""))
+    paper.write_text(_PAPER.replace(r"\input{theorems/sgd}", ""))
     assert "undefined" in latex(folder, "pdflatex", "pdflatex", name="broken")
-    paper.write_text(_OWN_PAPER.replace(r"\input{macros}", ""))
+    paper.write_text(_PAPER.replace(r"\input{macros}", ""))
     with pytest.raises(AssertionError):
         latex(folder, "pdflatex", name="broken")
-    paper.write_text(_OWN_PAPER.replace("{references}", "{macros}"))
+    paper.write_text(_PAPER.replace("{references}", "{macros}"))
     latex(folder, "pdflatex", name="broken")
     with pytest.raises(AssertionError):
         latex(folder, "bibtex", name="broken")
@@ -117,7 +122,7 @@ def test_a_missing_file_reference_or_theorem_is_noticed(kit):
 
 @needs_latex
 def test_every_reference_is_an_entry_that_bibtex_reads(tmp_path):
-    entries = "\n\n".join(entry.bibtex(key) for key, entry in LITERATURE.items())
+    entries = "\n\n".join(bibtex(key, entry) for key, entry in LITERATURE.items())
     (tmp_path / "references.bib").write_text(entries)
     (tmp_path / "article.tex").write_text(
         r"\documentclass{article}\begin{document}\nocite{*}\bibliographystyle{plain}"
@@ -132,7 +137,9 @@ def test_every_reference_is_an_entry_that_bibtex_reads(tmp_path):
 
 @needs_latex
 def test_every_reference_can_be_printed_by_itself(tmp_path):
-    items = "\n".join(rf"\bibitem{{{key}}} {entry.latex}" for key, entry in LITERATURE.items())
+    items = "\n".join(
+        rf"\bibitem{{{key}}} {latex_sentence(entry)}" for key, entry in LITERATURE.items()
+    )
     document = r"\documentclass{article}\begin{document}\begin{thebibliography}{9}"
     compiled(f"{document}{items}\\end{{thebibliography}}\\end{{document}}", tmp_path)
 
@@ -156,9 +163,9 @@ def test_a_reference_says_where_it_appeared():
     entry = Reference(
         "misc", ("A. Author", "B. Other"), "On 100 % of it", 2021, eprint="2101.00001"
     )
-    assert entry.text == "A. Author, B. Other. On 100 % of it. arXiv:2101.00001, 2021."
-    assert "author = {A. Author and B. Other}" in entry.bibtex("author2021")
-    assert r"100 \% of it" in entry.latex
+    assert sentence(entry) == "A. Author, B. Other. On 100 % of it. arXiv:2101.00001, 2021."
+    assert "author = {A. Author and B. Other}" in bibtex("author2021", entry)
+    assert r"100 \% of it" in latex_sentence(entry)
 
 
 def test_the_notation_is_changed_in_one_place():
@@ -177,4 +184,4 @@ def test_the_notation_is_changed_in_one_place():
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="folder must be a writable folder"):
-        write_kit(tmp_path / "file", [ds.derive("sgd")], [report_of("sgd")])
+        write_latex_bundle(tmp_path / "file", [checked("sgd")])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sympy import Basic, Eq, Mod, Symbol
 from sympy.core.relational import GreaterThan, LessThan, Relational
 
-from delaystability.theory.collection import Entry
-from delaystability.theory.formula import formula_latex
+from delaystability.printing.formula import formula_latex
+from delaystability.theory.derivation import CheckedProof
 
 __all__ = ["Line", "domain_latex", "summary"]
 
@@ -34,13 +34,13 @@ class Line:
     roots: tuple[Symbol, ...]
 
 
-def summary(told: Sequence[Entry]) -> tuple[Line, ...]:
+def summary(told: Sequence[CheckedProof]) -> tuple[Line, ...]:
     """A line for every entry."""
     return tuple(_line(entry) for entry in told)
 
 
-def _line(entry: Entry) -> Line:
-    theorem = entry.derivation.theorem
+def _line(entry: CheckedProof) -> Line:
+    theorem = entry.theorem
     statement = theorem.statement
     return Line(
         entry.name,

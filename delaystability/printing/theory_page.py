@@ -5,28 +5,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from delaystability.theory.collection import Chapter, Entry, collected, counted, entries
-from delaystability.theory.derivation import Derivation, Report
-from delaystability.theory.formula import formula_latex
-from delaystability.theory.line_breaks import width
-from delaystability.theory.markdown import (
+from delaystability.printing.collection import Chapter, collected, counted, entries
+from delaystability.printing.formula import formula_latex
+from delaystability.printing.line_breaks import width
+from delaystability.printing.markdown import (
     cited_in,
     inline_markdown,
     proof_markdown,
     references_markdown,
     statement_markdown,
 )
+from delaystability.printing.summary import Line, summary
+from delaystability.printing.typography import inline
+from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.prose import capitalised
-from delaystability.theory.registry import named
-from delaystability.theory.summary import Line, summary
-from delaystability.theory.typography import inline
+from delaystability.theory.registry import checked, named, names
 
 __all__ = ["theory_page"]
 
 _WIDEST = 24.0
 """The width, in ems, of the widest claim in the index."""
 
-_HEAD = r"""<!-- Written by delaystability.theory.theory_page. A test compares it with the file. -->
+_HEAD = r"""<!-- Written by delaystability.printing.theory_page; a test compares it. -->
 
 # The theorems
 
@@ -50,16 +50,15 @@ The same text as a LaTeX article: `delaystability derive all --format latex -o a
 """
 
 
-def theory_page(derivations: Sequence[Derivation], reports: Sequence[Report] = ()) -> str:
+def theory_page(given: Sequence[CheckedProof]) -> str:
     """Index, theorems with their proofs, and references, as Markdown with HTML anchors.
 
-    Theorems that the given ones need are told too. The text is the same from run to run. A
-    derivation is checked, unless its report is given.
+    Theorems that the given ones need are told too. The text is the same from run to run.
     """
-    chapters = collected(derivations, reports)
+    chapters = collected(given)
     told = entries(chapters)
     body = "\n\n".join(_chapter(chapter) for chapter in chapters)
-    sources = {key for entry in told for key in entry.derivation.theorem.sources}
+    sources = {key for entry in told for key in entry.theorem.sources}
     keys = cited_in(body, *sources)
     return "\n".join(
         [
@@ -97,14 +96,14 @@ def _chapter(chapter: Chapter) -> str:
     return "\n\n".join([f"## {chapter.title}", *map(_theorem, chapter.entries)])
 
 
-def _theorem(entry: Entry) -> str:
-    theorem = entry.derivation.theorem
+def _theorem(entry: CheckedProof) -> str:
+    theorem = entry.theorem
     steps = entry.report.summary().split(": ", 1)[1]
-    noun = "Proof" if entry.status not in ("tested", "failed") else "Derivation"
+    noun = "Proof" if entry.complete else "Derivation"
     return "\n\n".join(
         [
             f'<a id="theorem-{entry.name}"></a>\n\n### {theorem.title}',
-            statement_markdown(theorem, entry.status, _linked),
+            statement_markdown(entry, _linked),
             f"<details><summary>{noun}: {steps}</summary>",
             proof_markdown(entry, _linked),
             "</details>",
@@ -118,6 +117,4 @@ def _linked(name: str, opening: bool) -> str:
 
 
 if __name__ == "__main__":
-    from delaystability.theory.derive import all_derivations
-
-    sys.stdout.write(theory_page(all_derivations()))
+    sys.stdout.write(theory_page([checked(name) for name in names()]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from delaystability.theory.typography import Node, parse, written
+from delaystability.printing.typography import Node, parse, written
 
 __all__ = ["broken", "width"]
 
