@@ -16,7 +16,7 @@ def plain(value: Any, *, exact: bool = False) -> Any:
 
     Parameters
     ----------
-    value : dict with texts as keys, list, tuple, array, number, text, bool or None, nested
+    value : dict with strings as keys, list, tuple, array, number, text, bool or None, nested
     exact : bool
         Refuse a number that is not finite, instead of losing it.
 
@@ -30,7 +30,7 @@ def plain(value: Any, *, exact: bool = False) -> Any:
     if isinstance(value, Mapping):
         unnamed = [name for name in value if not isinstance(name, str)]
         if unnamed:
-            raise TypeError(f"names in the data must be texts; got {unnamed[0]!r}")
+            raise TypeError(f"names in the data must be strings; got {unnamed[0]!r}")
         return {name: plain(entry, exact=exact) for name, entry in value.items()}
     if isinstance(value, (np.ndarray, np.generic)):
         return plain(value.tolist(), exact=exact)
@@ -43,6 +43,6 @@ def plain(value: Any, *, exact: bool = False) -> Any:
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     raise TypeError(
-        "data must consist of dicts, lists, arrays, numbers, texts, bools and None; "
+        "data must consist of dicts, lists, arrays, numbers, strings, bools and None; "
         f"got {value!r} of type {type(value).__name__}"
     )

@@ -1,4 +1,4 @@
-"""What an optimizer is: two short tables of coefficients. One's own is written down here too.
+"""What an optimizer is: two short tables of coefficients; a custom one is written down here.
 
 ``optimizers`` holds the named ones.
 """
@@ -156,7 +156,7 @@ def _checked_table(argument: str, table: Mapping[Any, Any], first_lag: int) -> d
 
 @dataclass(frozen=True)
 class LinearOptimizer(Optimizer):
-    """One's own linear optimizer, from its two tables.
+    """Use any linear optimizer, given by its two tables.
 
     ``u_t = sum_j feedback[j] u_{t-j} + sum_k feedforward[k] g_{t-k}``
 

@@ -138,7 +138,7 @@ def stability_threshold(
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
 ) -> Any:
-    """The largest stable gain a*: every gain ``lr * sharpness`` in (0, a*) is stable.
+    """Find how large a gain may be: every gain ``lr * sharpness`` in (0, a*) is stable.
 
     With A(z) = 1 - sum_j feedback_j z^-j and B(z) = sum_k feedforward_k z^-k, a* is the smallest
     a > 0 for which (z - 1) A(z) + a z^-delay B(z) has a root on the unit circle. For SGD,
@@ -187,7 +187,7 @@ def max_learning_rate(
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
 ) -> Any:
-    """The largest stable learning rate, a*(optimizer, delay) / sharpness.
+    """Find the largest learning rate that is stable at a minimum: a*(optimizer, delay) / sharpness.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def max_sharpness(
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
 ) -> Any:
-    """The sharpness of the sharpest accessible minimum, a*(optimizer, delay) / lr.
+    """Find the sharpest minimum that a learning rate can settle in: a*(optimizer, delay) / lr.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ def is_stable(
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
 ) -> Any:
-    """Whether a minimum of this sharpness is stable: ``lr * sharpness < a*(optimizer, delay)``.
+    """Tell whether a run stays at a minimum: whether ``lr * sharpness < a*(optimizer, delay)``.
 
     True means that all curvatures from 0 to ``sharpness`` are stable, as a Hessian needs.
 
@@ -304,7 +304,7 @@ def adjust_learning_rate(
     moment: str | None = None,
     sharpness: ArrayLike | None = None,
 ) -> Any:
-    """The learning rate that keeps the same accessible minima, for a run at its edge; not the best.
+    """Keep the same accessible minima under another delay, for a run at its edge; not the best.
 
     Without a measurement it is ``lr a*(new_optimizer, new_delay) / a*(optimizer, delay)``: the
     sharpness of the sharpest accessible minimum stays the same. At large delays it falls as

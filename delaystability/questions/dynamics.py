@@ -1,4 +1,4 @@
-"""How a run behaves at a gain, and the delays, momenta and gains that it can stand.
+"""How a run behaves at a gain, and the delays, momenta and gains that it tolerates.
 
 All answers are about the mean dynamics at a fixed delay unless they say otherwise.
 """
@@ -47,7 +47,7 @@ __all__ = [
 
 
 def stable_gains(optimizer: Optimizer | Loop, delay: Any = None) -> list[tuple[float, float]]:
-    """The whole set of stable gains, as open intervals in increasing order.
+    """Find the whole set of stable gains, as open intervals in increasing order.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def stable_gains(optimizer: Optimizer | Loop, delay: Any = None) -> list[tuple[f
 
 
 def crossings(optimizer: Optimizer, delay: Any) -> Crossings:
-    """All gains at which roots lie on the unit circle, with their angles and directions.
+    """List all gains at which roots lie on the unit circle, with their angles and directions.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def crossings(optimizer: Optimizer, delay: Any) -> Crossings:
 
 
 def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
-    """The longest delay at which, and below which, a minimum is stable.
+    """Find the longest delay up to which a minimum stays stable, all shorter ones included.
 
     Exact at its boundary: stable there and at every shorter delay, unstable at the next one. For
     the catalogue with momentum >= 0 it is proved that what is unstable at one delay is unstable at
@@ -155,7 +155,7 @@ def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
 
 
 def max_momentum(lr: ArrayLike, sharpness: ArrayLike, optimizer: str, delay: int) -> Any:
-    """The largest momentum in [0, 1) up to which a minimum is stable, in the raw learning rate.
+    """Find the largest momentum in [0, 1) up to which a minimum is stable, at a raw learning rate.
 
     Exact to the last digit of the float. The threshold need not be monotone in the momentum: it is
     looked at at 2,000 momenta, dense near 0 and in log(1 - momentum) up to the last float
@@ -201,7 +201,7 @@ def max_momentum(lr: ArrayLike, sharpness: ArrayLike, optimizer: str, delay: int
 def stationary_variance(
     optimizer: Optimizer, delay: Any, gain: float, *, curvature_noise: float = 0.0
 ) -> float:
-    """Stationary variance of the iterate for gradient noise of unit variance and lr = 1.
+    """Predict how widely a run scatters around a minimum, for gradient noise of unit variance.
 
     For another learning rate and noise, multiply by lr^2 times the variance of the gradient.
 
@@ -241,7 +241,7 @@ def almost_sure_threshold(
     updates: int = 20_000,
     seed: int = 0,
 ) -> SimulatedThreshold:
-    """The gain at which a single run turns from dying out to growing, by a seeded simulation.
+    """Simulate, from a seed, the gain at which a single run turns from dying out to growing.
 
     It lies at or above the mean-square threshold, and on either side of the mean threshold.
 
@@ -282,7 +282,7 @@ def almost_sure_threshold(
 
 
 def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
-    """Every interval of gains at which a run that replays measured delays in order is stable.
+    """Find every interval of gains at which a run that replays measured delays in order is stable.
 
     The delays repeat in a cycle. Their order makes windows: a gain may be unstable between two
     that are stable, so that the set is a union of intervals.
@@ -319,7 +319,7 @@ def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
 
 
 def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
-    """The gain at which a run that replays measured delays in their order starts to grow.
+    """Find the gain at which a run that replays measured delays in their order starts to grow.
 
     It is the end of the first of the intervals of `replay_gains`; larger gains may be stable again.
 

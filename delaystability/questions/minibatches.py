@@ -28,7 +28,7 @@ def mean_square_learning_rate(
     factored: bool = False,
     replacement: bool = True,
 ) -> float:
-    """The largest learning rate at which mini-batches let the mean square die out, everywhere.
+    """Find the largest learning rate at which mini-batches let the mean square die out, everywhere.
 
     Where `max_learning_rate` with ``curvature_noise`` looks along the sharpest direction only, this
     answer has the noise of all directions and what it does to each other: on networks it was 0.17

@@ -17,7 +17,7 @@ __all__ = ["escape_rate", "fastest_gain", "spectral_radius"]
 def spectral_radius(
     optimizer: Optimizer, delay: Any, gain: ArrayLike, *, prove: bool = False
 ) -> Any:
-    """The largest modulus of the roots of the characteristic polynomial at this gain.
+    """Find the factor by which a perturbation shrinks or grows an update: the largest root modulus.
 
     A perturbation of the minimum behaves as its t-th power after t updates: below 1 it dies out.
     The cost does not grow with the delay. That no root is larger is checked by a count of the roots
@@ -55,7 +55,7 @@ def spectral_radius(
 
 
 def escape_rate(optimizer: Optimizer, delay: Any, gain: ArrayLike, *, prove: bool = False) -> Any:
-    """Growth of a perturbation in nats an update: log of `spectral_radius`; negative if stable.
+    """Find how fast a perturbation grows, in nats an update: the log of `spectral_radius`.
 
     It is found as such, with its own digits: at a gain of 1e-17 it is about -1e-17, where the
     spectral radius is 1 to all digits of a float.
@@ -91,7 +91,7 @@ def _log_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike, prove: bool) 
 
 
 def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
-    """The gain at which perturbations die out fastest, and the spectral radius there.
+    """Find the gain at which perturbations die out fastest, and the spectral radius there.
 
     For delayed SGD the gain is tau^tau/(tau+1)^(tau+1) and the radius tau/(tau+1).
 

@@ -53,7 +53,7 @@ def stage_threshold(
     rates: ArrayLike | None = None,
     tolerance: float = 1e-3,
 ) -> float:
-    """The largest stable learning rate of a pipeline whose Hessian is known.
+    """Find the largest stable learning rate of a pipeline whose Hessian is known.
 
     The smallest lr > 0 for which ``det((z - 1) I + lr H diag(rates_i z^-delay_i C_i(z)))`` has a
     root on the unit circle, beside those at z = 1 of directions without curvature.
@@ -116,7 +116,7 @@ def stage_spectral_radius(
     sizes: Sequence[int] | None = None,
     rates: ArrayLike | None = None,
 ) -> float:
-    """The largest root modulus at this learning rate; a perturbation goes as its t-th power.
+    """Find the factor by which a perturbation of a pipeline shrinks or grows an update.
 
     Directions without curvature, which have the root 1 and do not move, are left out.
 
@@ -145,7 +145,7 @@ def stage_spectral_radius(
 
 
 def stage_sharpness(hessian: ArrayLike, sizes: Sequence[int]) -> Array:
-    """The largest eigenvalue of each stage's diagonal block of the Hessian, (P,).
+    """Find the sharpness of each stage: the largest eigenvalue of its block of the Hessian, (P,).
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def safe_stage_learning_rate(
     rates: ArrayLike | None = None,
     tolerance: float = 1e-4,
 ) -> float:
-    """The largest learning rate that is stable for every Hessian with these sharpnesses.
+    """Find the largest learning rate that is stable for every Hessian with these sharpnesses.
 
     Every smaller learning rate is stable for each symmetric Hessian without negative eigenvalues
     whose sharpness is at most ``sharpness`` and whose diagonal blocks have at most

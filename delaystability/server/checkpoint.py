@@ -32,7 +32,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], extents: Mapping[str
     Parameters
     ----------
     folder : Path
-    state : mapping to tensors, numbers and texts
+    state : mapping to tensors, numbers and strings
     extents : mapping from file name to Extent
         How far each log file belongs to it; that much is on the disk already.
     """
