@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXPERIMENT", "SIZES", "Plan", "critical_gain", "with_workers"]
 
-_VERSION = 1
+_VERSION = 2
 _ROUNDS, _STEP = 5, 1.4  # more learning rates, lower or higher, until growth begins among them
 _SLOWED = 0  # the worker that waits
 _ATTEMPTS = 3  # at a trial that loses workers

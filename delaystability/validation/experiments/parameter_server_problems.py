@@ -144,11 +144,16 @@ def place(problem: str, seed: int) -> Place:
 
 
 def _least_squares(seed: int) -> Place:
-    """Eigenvalues of the Hessian from 1 down to 0.3, in a random basis."""
+    """Eigenvalues of the Hessian from 1 down to 0.3; all directions but the sharpest are mixed."""
     random = np.random.default_rng(seed)
-    left, _ = np.linalg.qr(random.standard_normal((_SAMPLES, _FEATURES)))
-    right, _ = np.linalg.qr(random.standard_normal((_FEATURES, _FEATURES)))
-    # No mode lasts longer than the sharpest one: its rounding would hide that one.
+    # The sharpest direction has a weight and samples of its own. Where few workers are on time it
+    # shrinks faster than the others, whose rounding would soon be all that is left of it.
+    alone = _SAMPLES // _FEATURES
+    left, right = np.zeros((_SAMPLES, _FEATURES)), np.eye(_FEATURES)
+    left[:alone, 0] = random.choice([-1, 1], alone) / np.sqrt(alone)
+    rest = _FEATURES - 1
+    left[alone:, 1:] = np.linalg.qr(random.standard_normal((_SAMPLES - alone, rest)))[0]
+    right[1:, 1:] = np.linalg.qr(random.standard_normal((rest, rest)))[0]
     eigenvalues = np.geomspace(1, 0.3, _FEATURES)
     inputs = np.ascontiguousarray((left * np.sqrt(_SAMPLES * eigenvalues)) @ right.T)
     # With the minimum at 0 a distance keeps its relative precision at any size.

@@ -18,8 +18,6 @@ __all__ = ["NEAR", "Cell", "broken", "cells", "judge"]
 NEAR = 0.1
 """Relative distance within which a prediction agrees."""
 
-_ROUNDING = 25.0  # nats: a distance that has shrunk more may be rounding of other directions
-
 Array = NDArray[np.float64]
 
 
@@ -153,11 +151,10 @@ def _rates_line(found: Sequence[Cell]) -> Finding:
         [
             (rate, replayed)
             for cell in exact
-            for rate, replayed, updates, runs in zip(
-                *(cell.result[name] for name in ("rates", "replayed_rates", "updates", "runs")),
-                strict=True,
+            for rate, replayed in zip(
+                cell.result["rates"], cell.result["replayed_rates"], strict=True
             )
-            if rate is not None and replayed is not None and rate * updates > -_ROUNDING * runs
+            if rate is not None and replayed is not None
         ]
     )
     statement = "On least squares runs grow or shrink exactly as the scalar loop with their log"
