@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import delaystability as ds
 from delaystability.cli import app
+from delaystability.numerics.replayed_mean_square import mean_square_logarithms
 from delaystability.server.run import WorkersGoneError
 from delaystability.validation.experiments import load_experiment, parameter_server
 from delaystability.validation.experiments.parameter_server import (
@@ -29,9 +30,9 @@ from delaystability.validation.experiments.parameter_server import (
 )
 from delaystability.validation.experiments.parameter_server_prediction import (
     independent_delays,
+    noisy_loop,
     predict,
-    replayed_logs,
-    replayed_mean_squares,
+    replayed_run,
 )
 from delaystability.validation.experiments.parameter_server_problems import (
     PROBLEMS,
@@ -98,7 +99,7 @@ def test_a_fast_shrinking_distance_is_not_the_rounding_of_slower_directions(dela
         for t, late in enumerate(delays):
             weights.append(weights[-1] - gain * site.task.gradient(weights[t - late], 0, 0))
             logs.append(site.log_distance(weights[-1]))
-        replayed = replayed_logs(ds.SGD(), delays, [gain])[:, 0]
+        replayed = replayed_run(ds.SGD(), delays).logarithms(gain)
         # Both logarithms round 150 times; the distance itself shrinks by up to 300 nats.
         assert np.abs(logs - replayed).max() < 1e-11
 
@@ -119,10 +120,10 @@ def test_a_replay_is_the_plain_loop(optimizer: ds.Optimizer) -> None:
         u[t] += sum(c * u[t - j] for j, c in feedback if j <= t)
         x[t + 1] = x[t] - u[t]
     wanted = np.log(np.abs([x[t] for t in range(1, len(LOG) + 1)]))
-    found = replayed_logs(optimizer, LOG, [0.5 * gain, gain])[:, 1]
+    found = replayed_run(optimizer, LOG).logarithms(gain)
     # Where x is near zero its logarithm magnifies rounding.
     assert np.quantile(np.abs(found - wanted), 0.9) < 1e-10
-    other = replayed_logs(optimizer, LOG[::-1], [gain])[:, 0]
+    other = replayed_run(optimizer, LOG[::-1]).logarithms(gain)
     assert np.quantile(np.abs(other - wanted), 0.9) > 1e-3
 
 
@@ -136,14 +137,15 @@ def test_replayed_mean_squares_are_those_of_many_noisy_loops(optimizer: ds.Optim
         u = momentum * u + gain * h * x[t - delay]
         x.append(x[-1] - u)
     wanted = np.log([np.mean(each**2) for each in x[1:]]) / 2
-    found = replayed_mean_squares(optimizer, noise, LOG[:steps], [gain])[:, 0]
+    loop = noisy_loop(optimizer, LOG[:steps], wraps=False)
+    found = mean_square_logarithms(loop, noise, [0.5 * gain, gain])[:, 1]
     # The relative error of a mean square over 20,000 copies is about 1 %.
     assert np.abs(found - wanted).max() < 0.05
-    calm = replayed_mean_squares(optimizer, 0.0, LOG[:steps], [gain])[:, 0]
+    calm = mean_square_logarithms(loop, 0.0, [gain])[:, 0]
     assert np.abs(calm - wanted).max() > 0.05
-    assert np.allclose(calm, replayed_logs(optimizer, LOG[:steps], [gain])[:, 0], atol=1e-6)
+    assert np.allclose(calm, replayed_run(optimizer, LOG[:steps]).logarithms(gain), atol=1e-6)
     with pytest.raises(ValueError, match="must have one table for every delay and feedforward at"):
-        replayed_mean_squares(ds.Nesterov(0.5), noise, LOG, [gain])
+        noisy_loop(ds.Nesterov(0.5), LOG)
 
 
 @pytest.mark.slow
@@ -154,8 +156,7 @@ def test_a_constant_log_predicts_the_closed_forms() -> None:
         found, exact = predict(optimizer, log.tolist(), noise), ds.stability_threshold(optimizer, 4)
         assert found.mean == pytest.approx(exact, rel=1e-9)
         assert found.mean_delay == found.longest_delay == exact
-        # Replays are bisected to a thousandth.
-        assert found.replayed == pytest.approx(exact, rel=3e-3)
+        assert found.replayed == pytest.approx(exact, rel=1e-9)
         assert found.no_delay == ds.stability_threshold(optimizer, 0)
         if noise:
             square = ds.stability_threshold(optimizer, 4, curvature_noise=noise)

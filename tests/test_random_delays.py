@@ -22,12 +22,16 @@ from delaystability.model.delays import (
     RandomDelay,
     as_delay,
 )
+from delaystability.numerics.block_solver import BandedSolver, SparseSolver
 from delaystability.numerics.crossings import filter_threshold
-from delaystability.numerics.loop_filter import loop_filter
-from delaystability.numerics.replayed_gains import replay_threshold
+from delaystability.numerics.loop_filter import loop_filter, optimizer_tables
+from delaystability.numerics.loop_states import logarithms, parts_growth
+from delaystability.numerics.periodic_loop import periodic_loop
+from delaystability.numerics.replayed_loop import replayed_loop
 from delaystability.numerics.second_moment import mean_square_threshold, mean_threshold
-from delaystability.numerics.simulation import almost_sure_threshold, log_growth
+from delaystability.numerics.simulation import almost_sure_threshold
 from tests.helpers import EPS, make
+from tests.plain_runs import plain_run
 
 SHARED = Path(os.environ.get("DELAYSTABILITY_SHARED", Path(__file__).parents[2] / "shared"))
 LOGS = sorted((SHARED / "data" / "delay-logs").glob("*.csv"))
@@ -216,36 +220,33 @@ def test_mean_thresholds_agree_with_root_finding_on_random_tables():
 # Runs
 
 
-def slow_growth(optimizer: ds.HeavyBall, delays: list[int], gain: float, curved: list[float]):
-    """log|w| after the run, without scaling: the recursion as it is written."""
-    w, v = [1.0], 0.0
-    for t, (delay, curvature) in enumerate(zip(delays, curved, strict=True)):
-        v = optimizer.momentum * v + gain * curvature * w[max(0, t - delay)]
-        w.append(w[-1] - v)
-    return np.log(max(abs(value) for value in w[-max(delays) - 2 :]))
-
-
-def test_growth_of_a_run_is_the_plain_recursion():
+@pytest.mark.parametrize("kind", [BandedSolver, SparseSolver])
+def test_growth_of_a_run_is_the_plain_recursion(kind):
     random = np.random.default_rng(2)
-    delays = random.integers(0, 6, 400)
+    delays = random.integers(0, 6, (400, 2))
     curvatures = 1 + 0.3 * random.standard_normal(400)
-    gains = np.array([0.01, 0.1, 0.4])
-    found = log_growth(ds.HeavyBall(0.3), delays, gains, curvatures, blocks=4).sum(axis=0)
-    for gain, growth in zip(gains, found, strict=True):
-        slow = slow_growth(ds.HeavyBall(0.3), list(delays), gain, list(curvatures))
-        # Rounding of 400 steps, and of logarithms near 100.
-        assert growth == pytest.approx(slow, abs=1e-9)
+    optimizer = ds.Nesterov(0.3)
+    tables = optimizer_tables(optimizer, ds.MeasuredDelay(delays))
+    loop = periodic_loop(delays, [tables], curvatures=curvatures, wraps=False)
+    for gain in (0.01, 0.1, 0.4, 5.0):
+        w = plain_run(optimizer, delays, gain, curvatures)
+        found = parts_growth(kind(loop), gain, np.array([0, 130, 131, 400])).sum()
+        slow = np.log(np.linalg.norm(w[-loop.reach :]) / loop.reach**0.5)
+        # Rounding of 400 steps, and of logarithms near 1000.
+        assert found == pytest.approx(slow, abs=1e-9)
+        assert np.abs(logarithms(kind(loop), gain) - np.log(np.abs(w))).max() < 1e-7
 
 
 def test_workers_of_one_update_are_averaged():
-    both = log_growth(ds.SGD(), np.tile([[0, 2]], (300, 1)), [0.3])
+    both = replayed_loop(ds.SGD(), np.array([[0, 2], [2, 0]])).rate(0.3)
     mean = ds.LinearOptimizer({}, {0: 0.5, 2: 0.5})
-    assert both == pytest.approx(log_growth(mean, np.zeros(300, dtype=int), [0.3]), rel=0.05)
+    assert both == pytest.approx(replayed_loop(mean, [0]).rate(0.3), rel=1e-12)
+    assert both != pytest.approx(replayed_loop(ds.SGD(), [1]).rate(0.3), rel=1e-3)
 
 
 @pytest.mark.parametrize("delay", [0, 1, 5])
 def test_replaying_a_fixed_delay_finds_its_threshold(delay):
-    found = replay_threshold(ds.HeavyBall(0.5), [delay] * 50)
+    found = ds.replay_threshold(ds.HeavyBall(0.5), [delay] * 50)
     assert found == pytest.approx(ds.stability_threshold(ds.HeavyBall(0.5), delay), rel=3e-3)
 
 
@@ -253,7 +254,7 @@ def test_replaying_a_fixed_delay_finds_its_threshold(delay):
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
 def test_mean_polynomial_is_within_3_percent_of_the_replayed_log(path):
     delay = MeasuredDelay.from_log(path)
-    replayed = replay_threshold(ds.SGD(), delay)
+    replayed = ds.replay_threshold(ds.SGD(), delay)
     predicted, _ = mean_threshold(ds.SGD(), delay)
     by_mean_delay = 2 * np.sin(np.pi / (2 * (2 * float(delay.mean) + 1)))
     by_largest_delay = ds.stability_threshold(ds.SGD(), int(delay.maximum))
@@ -268,27 +269,29 @@ def test_mean_delay_and_largest_delay_are_up_to_24_and_80_percent_too_low():
     mean_delay, largest_delay = [], []
     for path in LOGS:
         delay = MeasuredDelay.from_log(path)
-        replayed = replay_threshold(ds.SGD(), delay)
+        replayed = ds.replay_threshold(ds.SGD(), delay)
         mean_delay.append(2 * np.sin(np.pi / (2 * (2 * float(delay.mean) + 1))) / replayed)
         largest_delay.append(ds.stability_threshold(ds.SGD(), int(delay.maximum)) / replayed)
     assert min(mean_delay) == pytest.approx(1 - 0.24, abs=0.01)
     assert min(largest_delay) == pytest.approx(1 - 0.80, abs=0.01)
 
 
-def test_almost_sure_threshold_of_noisy_synchronous_sgd_is_its_integral():
-    # E log|1 - gain curvature| = 0 for a normal curvature of variance 1, by a sum over 2e5 points.
+@pytest.mark.parametrize("noise", [0.1, 0.5, 1.0, 3.0])
+def test_almost_sure_threshold_of_noisy_synchronous_sgd_is_its_integral(noise):
+    # E log|1 - gain curvature| = 0 for a normal curvature of mean 1, by a sum over 2e5 points.
     points = np.linspace(-9, 9, 200_000)
     weights = np.exp(-(points**2) / 2)
 
     def rate(gain: float) -> float:
-        return float(weights @ np.log(np.abs(1 - gain * (1 + points)))) / weights.sum()
+        logs = np.log(np.abs(1 - gain * (1 + noise**0.5 * points)))
+        return float(weights @ logs) / weights.sum()
 
-    exact = brentq(rate, 1.2, 2.5)
-    found = almost_sure_threshold(ds.SGD(), 0, 1.0, updates=10_000, seed=1)
+    exact = brentq(rate, 0.5, 2.6)
+    found = almost_sure_threshold(ds.SGD(), 0, noise, updates=10_000, seed=1)
     assert abs(found.value - exact) < 4 * found.standard_error
-    assert found.standard_error < 0.02 * exact
-    # Above the mean-square threshold, which is 1, and below the mean one, which is 2.
-    assert 1.6 < found.value < 1.9
+    assert found.standard_error < 0.03 * exact
+    # Above the mean-square threshold.
+    assert exact > ds.stability_threshold(ds.SGD(), 0, curvature_noise=noise)
 
 
 def test_geometric_delays_diverge_far_below_the_mean_threshold():
@@ -322,6 +325,6 @@ def test_bad_arguments_of_simulations_are_refused():
     with pytest.raises(ValueError, match="updates must be an integer >= 1000; got 10"):
         ds.almost_sure_threshold(ds.SGD(), 1, updates=10)
     with pytest.raises(ValueError, match="sequence must hold integers >= 0.*got -1 in row 2"):
-        replay_threshold(ds.SGD(), [0, -1])
+        ds.replay_threshold(ds.SGD(), [0, -1])
     with pytest.raises(ValueError, match="do not depend on the delay"):
-        replay_threshold(ds.ShiftedMomentum(0.9), [0, 1])
+        ds.replay_threshold(ds.ShiftedMomentum(0.9), [0, 1])

@@ -16,10 +16,10 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 import delaystability as ds
-from delaystability.numerics.simulation import log_growth
 from delaystability.training.delay_aware_lr import DelayAwareLR
 from delaystability.training.delay_window import LONGEST_VARYING_DELAY, DelayWindow
 from delaystability.training.delayed_optimizer import DelayedOptimizer
+from tests.plain_runs import growth_of_halves
 
 # Here the number is asked for, not advice.
 pytestmark = pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
@@ -106,8 +106,9 @@ def test_rare_stragglers_hardly_move_the_edge_however_late_they_are():
     window.add(log.tolist())
     edge = ds.replay_threshold(ds.HeavyBall(0.9), window.delay)
     # The run with its true delays, of which replay_threshold refuses the long ones.
-    grown = log_growth(ds.HeavyBall(0.9), np.tile(log, 40), edge * np.array([0.9, 1.1]), blocks=2)
-    assert grown[1][0] < 0 < grown[1][1]
+    run = np.tile(log, 40).tolist()
+    below, above = (growth_of_halves(ds.HeavyBall(0.9), run, edge * side)[1] for side in (0.9, 1.1))
+    assert below < 0 < above
 
 
 def test_many_long_delays_count_as_the_longest():

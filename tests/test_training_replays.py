@@ -11,7 +11,7 @@ from torch import nn
 
 import delaystability as ds
 import delaystability.training.replays as replays
-from delaystability.numerics.simulation import log_growth
+from delaystability.numerics.replayed_loop import replayed_loop
 from delaystability.training.delayed_optimizer import DelayedOptimizer
 from delaystability.training.reading import Status
 from delaystability.training.replays import (
@@ -22,6 +22,7 @@ from delaystability.training.replays import (
 )
 from delaystability.training.stability_monitor import StabilityMonitor
 from tests.decayed import growth_rate, threshold_with_decay
+from tests.plain_runs import growth_of_halves
 from tests.small_training import quadratic
 
 # The mean of independent delays is stable up to 6.7, the replay up to 1.42.
@@ -58,9 +59,9 @@ def test_the_verdict_is_that_of_the_run_which_replays_the_log():
 def test_beyond_the_edge_the_replay_grows_tenfold_in_the_stated_steps():
     monitor, _ = _run(1.9, 0)
     steps = monitor.history[0].tenfold_steps
-    # The same growth by the simulator of the numerics.
-    cycles = np.tile(BURST.sequence, 400)
-    grown = log_growth(ds.SGD(), cycles, [1.9], blocks=2)[1, 0] / (len(cycles) / 2)
+    # The same growth by the plain recursion.
+    cycles = np.tile(BURST.sequence, 400).tolist()
+    grown = growth_of_halves(ds.SGD(), cycles, 1.9)[1]
     # Two measurements over thousands of updates, whose ends differ by a few nats.
     assert steps == pytest.approx(np.log(10) / grown, rel=2e-3)
     mean = growth_rate(ds.SGD(), BURST, 1.9)
@@ -74,14 +75,13 @@ def test_a_constant_log_has_the_threshold_and_growth_of_its_fixed_delay(optimize
     log, shrinkage = ds.MeasuredDelay([3] * 7), 0.03
     fixed = threshold_with_decay(optimizer, 3, shrinkage, decoupled=decoupled)
     found = replay_threshold_with_decay(optimizer, log, shrinkage, decoupled=decoupled)
-    # The growth that decides is known to 1e-4 nats, as a run of 10,000 updates has two ends.
-    assert found == pytest.approx(fixed, rel=2e-3)
+    assert found == pytest.approx(fixed, rel=1e-9)
     other = threshold_with_decay(optimizer, 3, shrinkage, decoupled=not decoupled)
     if optimizer != ds.SGD():
         assert abs(found / other - 1) > 4e-3
     rate = replay_growth(optimizer, log, 1.4 * fixed, shrinkage, decoupled=decoupled)
     exact = growth_rate(optimizer, 3, 1.4 * fixed, shrinkage, decoupled=decoupled)
-    assert rate == pytest.approx(exact, abs=2e-4)
+    assert rate == pytest.approx(exact, abs=1e-10)
 
 
 @pytest.mark.slow
@@ -110,11 +110,11 @@ def test_weight_decay_under_a_replay_turns_a_run_where_the_monitor_says():
 def test_a_replay_is_paid_once_for_the_same_optimizer_and_log(monkeypatch):
     paid = []
 
-    def counted(optimizer, delay):
+    def counted(optimizer, *rest, **settings):
         paid.append(optimizer)
-        return ds.replay_threshold(optimizer, delay)
+        return replayed_loop(optimizer, *rest, **settings)
 
-    monkeypatch.setattr(replays, "replay_threshold", counted)
+    monkeypatch.setattr(replays, "replayed_loop", counted)
     weight, loss = quadratic([1.0], [1.0])
     optimizer = DelayedOptimizer([weight], 0.1, ds.HeavyBall(0.5), BURST)
     monitor = StabilityMonitor([weight], optimizer)

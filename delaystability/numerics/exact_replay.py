@@ -62,7 +62,7 @@ def _characteristic(loop: PeriodicLoop, gain: fmpq) -> Coefficients:
     reach = loop.reach
     # Row l is the iterate l updates ago as a combination of the starting ones.
     rows = [[fmpq(int(i == j)) for j in range(reach)] for i in range(reach)]
-    for present, read in zip(loop.present, loop.read, strict=True):
+    for present, read in zip(*loop.tables(), strict=True):
         factors = [
             fmpq(p.numerator, p.denominator) + gain * fmpq(r.numerator, r.denominator)
             for p, r in zip(present, read, strict=True)

@@ -1,8 +1,6 @@
 """The growth rate of a periodic loop at a gain: its dominant Floquet multiplier.
 
-A block of updates is one banded triangular system, which LAPACK solves for a few starting states at
-once. After each block the states are made orthonormal again, so that nothing overflows and the
-second direction is kept apart from the first.
+A few orthonormal states are carried over a period, again and again, until the multiplier settles.
 """
 
 from __future__ import annotations
@@ -12,23 +10,25 @@ from math import inf, log
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.numerics.block_solver import block_solver
+from delaystability.numerics.loop_states import carried, orthonormal
 from delaystability.numerics.periodic_loop import PeriodicLoop
 
 __all__ = ["FloquetGrowth"]
 
 Array = NDArray[np.float64]
 
-_WHOLE = 8  # Up to this dimension of the state the whole monodromy matrix is formed.
+_WHOLE, _SMALL = 32, 2048  # Up to this reach, and updates times reach, all directions are carried.
 _DIRECTIONS = 3
-_LOGARITHM = 500.0  # A block may grow by its exponential.
-_LONGEST_BLOCK = 2048
 _MOST_UPDATES = 200_000  # that may be spent until the multiplier settles
 _WORK = 1_000_000  # the same, times the reach
 _ROUGH_PASSES = 4
 _LONG, _FAR = 150_000, 100  # updates of a period times reach, and reach, where scans are coarse
 _START = 50.0  # nats: more than an unfortunate start costs within a period
+_RUN_IN = 1024  # updates before a period, a quarter at most, which turn the states
 _ROUGHLY = 0.01
 _SETTLED = 1e-10  # of the logarithm of the multiplier of a period
+_RESIDUAL = 1e-12  # of a multiplier and its direction
 
 
 class FloquetGrowth:
@@ -36,23 +36,14 @@ class FloquetGrowth:
 
     def __init__(self, loop: PeriodicLoop) -> None:
         self.period, self.reach = loop.period, loop.reach
-        self._present, self._read = _sheared(loop.present), _sheared(loop.read)
-        self._sizes = (
-            float(np.abs(loop.present).sum(axis=1).max()),
-            float(np.abs(loop.read).sum(axis=1).max()),
-        )
-        whole = self.reach <= _WHOLE
-        count = self.reach if whole else _DIRECTIONS
-        generator = np.random.default_rng(0)
-        start = np.eye(self.reach) if whole else generator.standard_normal((self.reach, count))
-        self._states = start
-        # Where all directions are kept, one period gives every multiplier.
         self.long = self.period * self.reach > _LONG or self.reach > _FAR
+        self._solver = block_solver(loop)
+        self._whole = self.reach <= _WHOLE and self.period * self.reach <= _SMALL
+        count = min(self.reach, _DIRECTIONS)
+        generator = np.random.default_rng(0)
+        self._states: Array = orthonormal(generator.standard_normal((self.reach, count)))[0]
         updates = min(_MOST_UPDATES, _WORK // self.reach)
-        self._passes = 1 if whole else max(4, -(-updates // self.period))
-        # An entry of the band that stays within the states themselves is not part of the system.
-        self._outside = np.add.outer(np.arange(self.reach), np.arange(self.reach + 1)) < self.reach
-        self._outside[:, 0] = False
+        self._passes = max(4, -(-updates // self.period))
 
     def rate(self, gain: float) -> float:
         """``ln |largest multiplier| / period``; -inf where it vanishes."""
@@ -63,57 +54,28 @@ class FloquetGrowth:
 
         A rough rate may be off where multipliers are close to each other in size.
         """
-        tolerance = _ROUGHLY if rough else _SETTLED
-        from scipy.linalg import qr
-
-        states, before = qr(self._states, mode="economic")[0], inf
-        found, sign = -inf, 0
+        before, found, sign = inf, -inf, 0
+        states = np.eye(self.reach) if self._whole else self._states
+        if not self._whole:
+            begin = self.period - min(_RUN_IN, self.period // 4)
+            states = carried(self._solver, states, gain, begin, self.period)[0]
         for _ in range(min(self._passes, _ROUGH_PASSES) if rough else self._passes):
-            after, triangle, scale = self._one_period(states, gain)
-            values = np.linalg.eigvals((states.T @ after) @ triangle)
-            first = values[np.argmax(np.abs(values))]
+            after, triangle, scale = carried(self._solver, states, gain, 0, self.period)
+            values, vectors = np.linalg.eig((states.T @ after) @ triangle)
+            place = np.argmax(np.abs(values))
+            first, vector = values[place], vectors[:, place]
             largest = float(abs(first))
             sign = int(np.sign(first.real)) if first.imag == 0 else 0
             found = log(largest) + scale if largest > 0 else -inf
             if found == -inf or (rough and abs(found) > _START):
                 break
-            if abs(found - before) <= tolerance * (abs(found) if rough else max(1.0, abs(found))):
+            away = np.linalg.norm(after @ (triangle @ vector) - first * (states @ vector))
+            if away <= (_ROUGHLY**2 if rough else _RESIDUAL) * largest:
+                break
+            size = abs(found) if rough else max(1.0, abs(found))
+            if abs(found - before) <= (_ROUGHLY if rough else _SETTLED) * size:
                 break
             states, before = after, found
-        if self._passes > 1 and np.isfinite(found):
-            self._states = states
+        if np.isfinite(found):
+            self._states = after[:, : self._states.shape[1]]
         return found / self.period, sign
-
-    def _one_period(self, states: Array, gain: float) -> tuple[Array, Array, float]:
-        """Orthonormal states after a period, and the triangular factor with its logarithm."""
-        from scipy.linalg import qr
-        from scipy.linalg.lapack import dtbtrs
-
-        reach, count = states.shape
-        growth = max(1.5, self._sizes[0] + abs(gain) * self._sizes[1])
-        length = max(1, min(_LONGEST_BLOCK, int(_LOGARITHM / log(growth))))
-        triangle, scale = np.eye(count), 0.0
-        for begin in range(0, self.period, length):
-            end = min(begin + length, self.period)
-            columns = slice(begin, end + reach)
-            band = self._present[columns] + gain * self._read[columns]
-            band[:reach][self._outside] = 0.0
-            right = np.zeros((reach + end - begin, count), order="F")
-            right[:reach] = states
-            solved, _ = dtbtrs(band.T, right, uplo="L", diag="U", overwrite_b=1)
-            states, factor = qr(solved[-reach:], mode="economic", check_finite=False)
-            triangle = factor @ triangle
-            size = float(np.abs(triangle).max())
-            if size:
-                triangle, scale = triangle / size, scale + log(size)
-        return states, triangle, scale
-
-
-def _sheared(coefficients: NDArray[np.float64]) -> Array:
-    """Row ``reach + t`` holds minus the coefficients with which the iterate after t acts later."""
-    period, reach = coefficients.shape
-    band = np.zeros((reach + period, reach + 1))
-    for lag in range(reach):
-        # Update i uses the iterate of column i + reach - lag - 1.
-        band[reach - lag - 1 : reach - lag - 1 + period, lag + 1] = -coefficients[:, lag]
-    return band

@@ -1,4 +1,4 @@
-"""The loop under a log of delays, as a linear recurrence with periodic coefficients.
+"""The loop under a log of delays, as a linear recurrence whose coefficients depend on the update.
 
 With ``u_t = (1 - direct) w_t - w_{t+1}`` the updates are eliminated, and every loop here reads
 
@@ -7,7 +7,7 @@ With ``u_t = (1 - direct) w_t - w_{t+1}`` the updates are eliminated, and every 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -18,39 +18,61 @@ from numpy.typing import NDArray
 from delaystability.model.delays import MeasuredDelay
 from delaystability.numerics.loop_filter import Tables
 
-__all__ = ["PeriodicLoop", "periodic_loop", "reduced_period"]
+__all__ = ["PeriodicLoop", "Term", "periodic_loop", "reduced_period"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
-LARGEST_TABLE = 20_000_000
-"""Updates times reach: two tables of 160 MB."""
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One coefficient of some updates, each at most once.
+
+    Attributes
+    ----------
+    times : integer array of shape (n,)
+        The updates, increasing.
+    lags : integer array of shape (n,)
+        How many updates before the present one the iterate is that it multiplies.
+    coefficients : array of shape (n,)
+        Floats, or Fractions as objects.
+    reads : bool
+        Whether it has the factor gain.
+    """
+
+    times: Index
+    lags: Index
+    coefficients: NDArray[Any]
+    reads: bool
 
 
 @dataclass(frozen=True, eq=False)
 class PeriodicLoop:
-    """Coefficients of the recurrence over one period.
+    """Coefficients of the recurrence over one period: the sum of its terms.
 
     Attributes
     ----------
-    present, read : arrays of shape (period, reach)
-        Without and with the factor gain; floats, or Fractions as objects.
+    period : int
+        Updates after which the coefficients repeat.
+    reach : int
+        Iterates that an update depends on: the dimension of the state.
+    terms : tuple of Term
     """
 
-    present: NDArray[Any]
-    read: NDArray[Any]
+    period: int
+    reach: int
+    terms: tuple[Term, ...]
 
-    @property
-    def period(self) -> int:
-        """Updates after which the coefficients repeat."""
-        return len(self.present)
-
-    @property
-    def reach(self) -> int:
-        """Iterates that an update depends on: the dimension of the state."""
-        return int(self.present.shape[1])
+    def tables(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The coefficients without and with the factor gain, both of shape (period, reach)."""
+        kind = np.result_type(*(term.coefficients for term in self.terms))
+        found = tuple(np.zeros((self.period, self.reach), dtype=kind) for _ in range(2))
+        for term in self.terms:
+            found[term.reads][term.times, term.lags] += term.coefficients
+        return found[0], found[1]
 
 
-def reduced_period(log: MeasuredDelay) -> NDArray[np.int64]:
+def reduced_period(log: MeasuredDelay) -> Index:
     """One period of a log, of shape (period, workers): a log that repeats itself is cut."""
     rows = log.sequence.reshape(len(log.sequence), -1)
     for period in range(1, len(rows) // 2 + 1):
@@ -60,12 +82,13 @@ def reduced_period(log: MeasuredDelay) -> NDArray[np.int64]:
 
 
 def periodic_loop(
-    rows: NDArray[np.int64],
+    rows: Index,
     tables: Sequence[Tables],
     *,
     coupled: float = 0.0,
     direct: float = 0.0,
     curvatures: Array | None = None,
+    wraps: bool = True,
     exact: bool = False,
 ) -> PeriodicLoop:
     """The recurrence of a loop with these delays.
@@ -81,50 +104,45 @@ def periodic_loop(
     coupled, direct : float
         Weight decay times learning rate, through the filter or past it.
     curvatures : array of shape (period,), optional
+    wraps : bool
+        Whether the updates repeat; else there were no gradients before the first one.
     exact : bool
         Whether the coefficients are Fractions.
-
-    Raises
-    ------
-    ValueError
-        If the table of coefficients would not fit in memory.
     """
     number = Fraction if exact else float
     period, workers = rows.shape
-    lags = [lag for table in tables for part in table for lag in part]
-    forward = max((lag for table in tables for lag in table[1]), default=0)
-    reach = 1 + max(max(lags, default=0), forward + int(rows.max()))
-    if period * reach > LARGEST_TABLE:
-        raise ValueError(
-            f"sequence must have updates times longest delay <= {LARGEST_TABLE}; got "
-            f"{period} updates that reach {reach} back"
-        )
-    present = np.full((period, reach), number(0))
-    read = np.full((period, reach), number(0))
-    every = np.arange(period)
+    found: list[Term] = []
     kept = 1 - number(direct)
-    present[:, 0] += kept
-    for which, (feedback, feedforward) in _by_table(tables, every):
+
+    def add(times: Index, lags: Index | int, value: Any, *, reads: bool = False) -> None:
+        values = np.full(len(times), value, dtype=object if exact else None)
+        found.append(Term(times, np.broadcast_to(lags, len(times)), values, reads))
+
+    add(np.arange(period), 0, kept)
+    for which, (feedback, feedforward) in _by_table(tables, period):
         for lag, value in feedback.items():
-            present[which, lag] -= number(value) * kept
-            present[which, lag - 1] += number(value)
+            add(which, lag, -number(value) * kept)
+            add(which, lag - 1, number(value))
         for lag, value in feedforward.items():
-            present[which, lag] -= number(value) * number(coupled)
-            source = (which - lag) % period
-            weight: Any = number(value) / workers
+            times = which if wraps else which[which >= lag]
+            source = (times - lag) % period
+            weight: Any = -number(value) / workers
             if curvatures is not None:
                 weight = weight * curvatures[source]
+            if coupled:
+                add(times, lag, -number(value) * number(coupled))
             for delays in rows[source].T:
-                read[which, lag + delays] -= weight
-    return PeriodicLoop(present, read)
+                add(times, lag + delays, weight, reads=True)
+    reach = 1 + max(int(term.lags.max(initial=0)) for term in found)
+    return PeriodicLoop(period, reach, tuple(found))
 
 
-def _by_table(
-    tables: Sequence[Tables], every: NDArray[np.int64]
-) -> list[tuple[NDArray[np.int64], Tables]]:
+def _by_table(tables: Sequence[Tables], period: int) -> Iterator[tuple[Index, Tables]]:
     if len(tables) == 1:
-        return [(every, tables[0])]
+        yield np.arange(period), tables[0]
+        return
     kinds: dict[str, list[int]] = {}
     for time, table in enumerate(tables):
         kinds.setdefault(repr(table), []).append(time)
-    return [(np.array(times), tables[times[0]]) for times in kinds.values()]
+    for times in kinds.values():
+        yield np.array(times), tables[times[0]]

@@ -6,23 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from delaystability.model.delays import FixedDelay, MeasuredDelay
-from delaystability.model.optimizer import Optimizer
-from delaystability.numerics.crossings import stable_intervals
-from delaystability.numerics.exact_replay import exact_stable_gains
 from delaystability.numerics.floquet import FloquetGrowth
-from delaystability.numerics.loop_filter import loop_filter, optimizer_tables
-from delaystability.numerics.periodic_loop import periodic_loop, reduced_period
-from delaystability.numerics.second_moment import mean_threshold
 
-__all__ = ["ReplayGains", "replay_gains", "replay_threshold", "windows_of_growth"]
+__all__ = ["ReplayGains", "windows_of_growth"]
 
-_EXACT_DEGREE = 160  # of the polynomial whose roots are the boundaries
+Array = NDArray[np.float64]
+
 _LOWEST, _HIGHEST = 1 / 64, 64.0  # of the scan, over the mean threshold
+_DOWNWARDS = 40  # halvings of the lowest gain, where it already grows
 _POINTS, _POINTS_OF_LONG_LOGS = 60, 24
 _FINEST, _FINEST_OF_LONG_LOGS = 5e-4, 2e-2  # relative width of cells near zero growth
 _NARROWEST = 1e-7  # where a real multiplier changes sign
@@ -75,49 +70,9 @@ class ReplayGains:
         return self.intervals[0][1]
 
 
-def replay_gains(optimizer: Optimizer, sequence: Any, *, first: bool = False) -> ReplayGains:
-    """Every interval of stable gains of a replayed log.
-
-    Parameters
-    ----------
-    optimizer : Optimizer whose tables do not depend on the delay, or with constant delays
-    sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
-    first : bool
-        Whether a scan may stop above the first interval.
-    """
-    log = sequence if isinstance(sequence, MeasuredDelay) else MeasuredDelay(np.asarray(sequence))
-    tables = optimizer_tables(optimizer, log)
-    if log.minimum == log.maximum:
-        fixed = stable_intervals(*loop_filter(optimizer, FixedDelay(int(log.minimum))))
-        return ReplayGains(tuple(fixed), "exact", 0.0, (0.0, inf))
-    rows = reduced_period(log)
-    loop = periodic_loop(rows, [tables])
-    if loop.period * (loop.reach - 1) <= _EXACT_DEGREE:
-        exact = exact_stable_gains(periodic_loop(rows, [tables], exact=True))
-        return ReplayGains(exact, "exact", 0.0, (0.0, inf))
-    start, _ = mean_threshold(optimizer, log)
-    if start == 0:
-        return ReplayGains((), "resolved", 0.0, (0.0, 0.0))
-    return windows_of_growth(FloquetGrowth(loop), start, first=first)
-
-
-def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
-    """The end of the first interval of `replay_gains`.
-
-    Raises
-    ------
-    ArithmeticError
-        If small gains are stable and no gain up to 64 times the mean threshold grows.
-    """
-    found = replay_gains(optimizer, sequence, first=True)
-    if found.method == "resolved" and found.threshold == found.searched[1] > 0:
-        raise ArithmeticError(
-            f"no gain up to {found.searched[1]} grows when the delays are replayed"
-        )
-    return found.threshold
-
-
-def windows_of_growth(growth: FloquetGrowth, scale: float, *, first: bool = False) -> ReplayGains:
+def windows_of_growth(
+    growth: FloquetGrowth, scale: float, *, first: bool = False, stable_at_zero: bool = True
+) -> ReplayGains:
     """The sign changes of the growth rate, by a scan that is refined where the rate nears zero.
 
     A cell is halved where the rate varies around it by as much as it is away from zero, and where
@@ -130,17 +85,11 @@ def windows_of_growth(growth: FloquetGrowth, scale: float, *, first: bool = Fals
         A gain near the first threshold; the scan covers 1/64 to 64 times it.
     first : bool
         Whether the scan may stop above the first interval.
+    stable_at_zero : bool
+        Whether gains next to 0 are stable.
     """
-    finest, points = _FINEST, _POINTS
-    if growth.long:
-        finest, points = _FINEST_OF_LONG_LOGS, _POINTS_OF_LONG_LOGS
-    known: dict[float, tuple[float, int]] = {}
-    limit = inf
-    for gain in (scale * np.geomspace(_LOWEST, _HIGHEST, points)).tolist():
-        known[gain] = growth.rate_and_sign(gain, rough=True)
-        if first and known[gain][0] >= 0:
-            limit = gain
-            break
+    finest = _FINEST_OF_LONG_LOGS if growth.long else _FINEST
+    known, limit = _first_scan(growth, scale, first, stable_at_zero)
     for _ in range(_ROUNDS):
         new = [a * (b / a) ** 0.5 for a, b in _doubtful(known, growth, finest) if a < limit]
         if not new:
@@ -150,7 +99,9 @@ def windows_of_growth(growth: FloquetGrowth, scale: float, *, first: bool = Fals
             limit = min(gain for gain in (limit, *new) if gain == limit or known[gain][0] >= 0)
     gains = sorted(gain for gain in known if gain <= limit)
     rates = [known[gain][0] for gain in gains]
-    ends: list[float] = [0.0] if rates[0] < 0 else []
+    ends: list[float] = []
+    if rates[0] < 0:
+        ends.append(0.0 if stable_at_zero else _sign_change(growth, 0.0, gains[0]))
     for (low, high), (before, after) in zip(pairwise(gains), pairwise(rates), strict=True):
         if (before < 0) != (after < 0):
             ends.append(_sign_change(growth, low, high))
@@ -160,28 +111,53 @@ def windows_of_growth(growth: FloquetGrowth, scale: float, *, first: bool = Fals
     return ReplayGains(intervals, "resolved", finest, (gains[0], gains[-1]))
 
 
+def _first_scan(
+    growth: FloquetGrowth, scale: float, first: bool, stable_at_zero: bool
+) -> tuple[dict[float, tuple[float, int]], float]:
+    """Rates and signs by gain, and the gain at which the scan may stop."""
+    lowest = scale * _LOWEST
+    known = {lowest: growth.rate_and_sign(lowest, rough=True)}
+    for _ in range(_DOWNWARDS if stable_at_zero else 0):
+        if known[lowest][0] < 0:
+            break
+        lowest /= 2
+        known[lowest] = growth.rate_and_sign(lowest, rough=True)
+    points = _POINTS_OF_LONG_LOGS if growth.long else _POINTS
+    for gain in (scale * np.geomspace(_LOWEST, _HIGHEST, points)[1:]).tolist():
+        growing = [known_gain for known_gain in known if known[known_gain][0] >= 0]
+        if first and growing:
+            return known, min(growing)
+        known[gain] = growth.rate_and_sign(gain, rough=True)
+    return known, inf
+
+
 def _doubtful(
     known: dict[float, tuple[float, int]], growth: FloquetGrowth, finest: float
 ) -> list[tuple[float, float]]:
     """Cells to halve."""
-    gains = sorted(known)
+    gains = np.array(sorted(known))
     rates = np.maximum([known[gain][0] for gain in gains], -_DEEPEST)
-    signs = [known[gain][1] for gain in gains]
-    found = []
-    for cell, (low, high) in enumerate(pairwise(gains)):
-        before, after = rates[cell], rates[cell + 1]
-        width, crosses = high / low - 1, (before < 0) != (after < 0)
-        near = np.ptp(rates[max(cell - 1, 0) : cell + 3])
-        least = min(abs(before), abs(after))
-        # A multiplier of e^16 is below 1 in too narrow a window around its zero.
-        passes = (
-            before > 0 and signs[cell] * signs[cell + 1] < 0 and least * growth.period < _LOGARITHM
-        )
-        caution = _CAUTION_OF_LONG_LOGS if growth.long else _CAUTION
-        doubtful = crosses or passes or least < caution * near
-        if doubtful and width > (_NARROWEST if passes else finest):
-            found.append((low, high))
-    return found
+    signs = np.array([known[gain][1] for gain in gains])
+    before, after = rates[:-1], rates[1:]
+    crosses = (before < 0) != (after < 0)
+    least = np.minimum(np.abs(before), np.abs(after))
+    # A multiplier of e^16 is below 1 in too narrow a window around its zero.
+    passes = (before > 0) & (signs[:-1] * signs[1:] < 0) & (least * growth.period < _LOGARITHM)
+    caution = _CAUTION_OF_LONG_LOGS if growth.long else _CAUTION
+    # Small gains have rates in proportion to them, which are near zero without nearing a change.
+    near = _near_zero(rates, caution) & _near_zero(rates / gains, caution)
+    doubtful = crosses | passes | near
+    wide = gains[1:] / gains[:-1] - 1 > np.where(passes, _NARROWEST, finest)
+    cells = np.flatnonzero(doubtful & wide)
+    return [(float(gains[cell]), float(gains[cell + 1])) for cell in cells]
+
+
+def _near_zero(values: Array, caution: float) -> NDArray[np.bool_]:
+    """Cells around which values vary by as much as they are away from zero."""
+    around = np.concatenate([values[:1], values, values[-1:]])
+    four = np.stack([around[first : first + len(values) - 1] for first in range(4)])
+    least = np.minimum(np.abs(values[:-1]), np.abs(values[1:]))
+    return np.asarray(least < caution * np.ptp(four, axis=0))
 
 
 def _sign_change(growth: FloquetGrowth, low: float, high: float) -> float:
@@ -195,4 +171,4 @@ def _sign_change(growth: FloquetGrowth, low: float, high: float) -> float:
     if (before < 0) == (after < 0):
         # A rough rate had the other sign: the change is at an end of the cell.
         return low if abs(before) < abs(after) else high
-    return float(brentq(bounded, low, high, xtol=_END * low, rtol=_END))
+    return float(brentq(bounded, low, high, xtol=_END * high, rtol=_END))

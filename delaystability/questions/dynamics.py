@@ -313,9 +313,9 @@ def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
     scientifiques de l'ENS 12 (1883), 47-88: multipliers of a period.
     S. Bittanti, P. Colaneri, Periodic Systems: Filtering and Control (2009): in discrete time.
     """
-    from delaystability.numerics.replayed_gains import replay_gains as replayed
+    from delaystability.numerics.replayed_loop import replayed_loop
 
-    return replayed(checked_optimizer(optimizer), sequence)
+    return replayed_loop(checked_optimizer(optimizer), sequence).gains()
 
 
 def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
@@ -346,6 +346,6 @@ def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
     scientifiques de l'ENS 12 (1883), 47-88: multipliers of a period.
     S. Bittanti, P. Colaneri, Periodic Systems: Filtering and Control (2009): in discrete time.
     """
-    from delaystability.numerics.replayed_gains import replay_threshold as replayed
+    from delaystability.numerics.replayed_loop import replayed_loop
 
-    return replayed(checked_optimizer(optimizer), sequence)
+    return replayed_loop(checked_optimizer(optimizer), sequence).threshold()

@@ -9,11 +9,7 @@ import numpy as np
 
 from delaystability.model.delays import Delay, MeasuredDelay
 from delaystability.model.optimizer import Optimizer
-from delaystability.numerics.floquet import FloquetGrowth
-from delaystability.numerics.loop_filter import optimizer_tables
-from delaystability.numerics.periodic_loop import periodic_loop, reduced_period
-from delaystability.numerics.replayed_gains import windows_of_growth
-from delaystability.questions.dynamics import replay_threshold
+from delaystability.numerics.replayed_loop import replayed_loop
 
 __all__ = ["RememberedReplays", "replay_growth", "replay_threshold_with_decay", "same_delay"]
 
@@ -60,8 +56,8 @@ def replay_threshold_with_decay(
 ) -> float:
     """The gain at which a run that replays measured delays starts to grow, under weight decay.
 
-    The end of the first interval of stable gains. Without shrinkage it is
-    `delaystability.replay_threshold`; else the growth rate is scanned for sign changes.
+    The end of the first interval of stable gains; without shrinkage it is
+    `delaystability.replay_threshold`.
 
     Parameters
     ----------
@@ -77,19 +73,7 @@ def replay_threshold_with_decay(
     ArithmeticError
         If no gain grows.
     """
-    plain = replay_threshold(optimizer, delay)
-    if not shrinkage:
-        return plain
-
-    growth = _growth(optimizer, delay, shrinkage, decoupled)
-    if growth.rate(0.0) > 0:
-        return 0.0
-    found = windows_of_growth(growth, plain, first=True)
-    if found.threshold == found.searched[1]:
-        raise ArithmeticError(
-            f"no gain up to {found.searched[1]} grows when the delays are replayed"
-        )
-    return found.threshold
+    return replayed_loop(optimizer, delay, shrinkage, decoupled=decoupled).threshold()
 
 
 def replay_growth(
@@ -118,12 +102,4 @@ def replay_growth(
     float
         Minus infinity where the iterate becomes exactly zero.
     """
-    return _growth(optimizer, delay, shrinkage, decoupled).rate(gain)
-
-
-def _growth(
-    optimizer: Optimizer, delay: MeasuredDelay, shrinkage: float, decoupled: bool
-) -> FloquetGrowth:
-    coupled, direct = (0.0, shrinkage) if decoupled else (shrinkage, 0.0)
-    rows, tables = reduced_period(delay), optimizer_tables(optimizer, delay)
-    return FloquetGrowth(periodic_loop(rows, [tables], coupled=coupled, direct=direct))
+    return replayed_loop(optimizer, delay, shrinkage, decoupled=decoupled).rate(gain)

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from delaystability.model.catalogue import Optimizer
+from delaystability.numerics.replayed_mean_square import mean_square_logarithms
 from delaystability.server.run import Run
 from delaystability.server.server import ParameterServer
 from delaystability.validation.experiments.near_minimum import growth
 from delaystability.validation.experiments.parameter_server_prediction import (
-    replayed_logs,
-    replayed_mean_squares,
+    noisy_loop,
+    replayed_run,
 )
 from delaystability.validation.experiments.parameter_server_problems import Place
 
@@ -69,12 +70,12 @@ class Series:
         """The rate of the scalar loop with the delays of these runs."""
         found = []
         for each in self.runs:
-            logs = (
-                replayed_mean_squares(optimizer, noise, each.delays, [self.gain])
-                if noise
-                else replayed_logs(optimizer, each.delays, [self.gain])
-            )
-            found.append(growth(logs[:, 0])[0])
+            if noise:
+                loop = noisy_loop(optimizer, each.delays, wraps=False)
+                logs = mean_square_logarithms(loop, noise, [self.gain])[:, 0]
+            else:
+                logs = replayed_run(optimizer, each.delays).logarithms(self.gain)
+            found.append(growth(logs)[0])
         return self._mean(found)
 
     def _mean(self, rates: Sequence[float]) -> float:
