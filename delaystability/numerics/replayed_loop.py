@@ -96,7 +96,7 @@ class ReplayedLoop:
     def _growth(self) -> FloquetGrowth:
         return FloquetGrowth(self._loop())
 
-    def _loop(self, **settings: bool) -> PeriodicLoop:
+    def _loop(self, *, wraps: bool = True, exact: bool = False) -> PeriodicLoop:
         lags = [lag for table in self.tables for part in table for lag in part]
         period, reach = len(self.rows), 2 + int(self.rows.max()) + max(lags, default=0)
         if period * reach > _LARGEST_TABLE:
@@ -105,7 +105,12 @@ class ReplayedLoop:
                 f"{period} updates that reach {reach} back"
             )
         return periodic_loop(
-            self.rows, self.tables, coupled=self.coupled, direct=self.direct, **settings
+            self.rows,
+            self.tables,
+            coupled=self.coupled,
+            direct=self.direct,
+            wraps=wraps,
+            exact=exact,
         )
 
 
