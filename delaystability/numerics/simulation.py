@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import Delay, GeometricDelay, MeasuredDelay, as_delay
 from delaystability.numerics.block_solver import block_solver
 from delaystability.numerics.loop_filter import optimizer_tables
