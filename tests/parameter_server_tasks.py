@@ -14,12 +14,12 @@ import torch
 
 import delaystability as ds
 from delaystability.server.channel import FramedSocket
-from delaystability.server.crew import Crew
 from delaystability.server.ledger import Entry
 from delaystability.server.refusals import Refusals
 from delaystability.server.task import Task
 from delaystability.server.transport import WorkerLink
 from delaystability.server.worker import compute, layout_of
+from delaystability.server.worker_pool import WorkerPool
 from delaystability.validation.problem_task import sample_rows
 
 SIZE, SAMPLES = 6, 40
@@ -83,8 +83,8 @@ class Faulty(Regression):
 
 
 @contextmanager
-def crew_of_threads(tasks: Sequence[Task], workers: int) -> Iterator[Crew]:
-    """A crew whose workers are threads of this process, each behind a socket of its own."""
+def crew_of_threads(tasks: Sequence[Task], workers: int) -> Iterator[WorkerPool]:
+    """A pool whose workers are threads of this process, each behind a socket of its own."""
     pairs = [socketpair() for _ in range(workers)]
     layout = layout_of(tasks, torch.float64)
 
@@ -95,8 +95,10 @@ def crew_of_threads(tasks: Sequence[Task], workers: int) -> Iterator[Crew]:
     threads = [threading.Thread(target=work, args=(theirs,)) for _, theirs in pairs]
     for thread in threads:
         thread.start()
-    with Crew([FramedSocket(own) for own, _ in pairs], tasks, torch.float64, Refusals()) as crew:
-        yield crew
+    with WorkerPool(
+        [FramedSocket(own) for own, _ in pairs], tasks, torch.float64, Refusals()
+    ) as pool:
+        yield pool
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()

@@ -299,7 +299,7 @@ def test_each_statement_fails_where_it_should(changes, failing) -> None:
 
 
 class Invented:
-    """A crew whose runs end as told: how many workers each trial lost, or None for all of them."""
+    """A pool whose runs end as told: how many workers each trial lost, or None for all of them."""
 
     ends: list[int | None]
     started = closed = 0
@@ -311,7 +311,7 @@ class Invented:
         type(self).closed += 1
 
     @classmethod
-    def measured(cls, crew: Invented, entry: dict[str, Any]) -> dict[str, Any]:
+    def measured(cls, pool: Invented, entry: dict[str, Any]) -> dict[str, Any]:
         lost = cls.ends.pop(0)
         if lost is None:
             raise WorkersGoneError("no worker is left")
@@ -324,7 +324,7 @@ class Invented:
         ([0, 0], [0, 0], 1),
         ([1, 0, 0], [0, 0], 2),
         ([None, 2, 0, 0], [0, 0], 3),
-        # At last the trial says so, and the next one has a whole crew again.
+        # At last the trial says so, and the next one has a whole pool again.
         ([1, 2, 3, 0], [3, 0], 4),
     ],
 )

@@ -20,7 +20,6 @@ import psutil
 
 import delaystability as ds
 from delaystability.server.checkpoint import load_checkpoint
-from delaystability.server.crew import Crew
 from delaystability.server.ledger import (
     DELAYS,
     LEDGER,
@@ -28,6 +27,7 @@ from delaystability.server.ledger import (
     read_ledger,
 )
 from delaystability.server.run import WorkersGoneError
+from delaystability.server.worker_pool import WorkerPool
 from tests.parameter_server_tasks import START, Regression, delivered
 
 pytestmark = pytest.mark.slow
@@ -37,38 +37,38 @@ MODULE = "delaystability.validation.parameter_server"
 
 
 def test_without_workers_a_run_ends_with_a_clear_error_and_keeps_its_files(tmp_path):
-    with Crew.launch([FULL], 2) as crew:
+    with WorkerPool.launch([FULL], 2) as pool:
 
         def kill_all(server):
             if server.version == 100:
-                for process in crew.processes:
+                for process in pool.processes:
                     os.kill(process.pid, signal.SIGKILL)
 
         began = time.monotonic()
         with pytest.raises(
             WorkersGoneError, match=r"no worker is left after 1\d\d of 5000 updates"
         ):
-            crew.run(START, ds.SGD(), 0.01, 5000, folder=tmp_path, observe=kill_all)
+            pool.run(START, ds.SGD(), 0.01, 5000, folder=tmp_path, observe=kill_all)
         assert time.monotonic() - began < 30
         entries = read_ledger(tmp_path / LEDGER)
         assert 100 <= len(entries) <= 102 and faults(entries) == []
         with pytest.raises(WorkersGoneError, match="no worker is left"):
-            crew.run(START, ds.SGD(), 0.01, 10)
-    # A new crew goes on with the same folder.
-    with Crew.launch([FULL], 2) as crew:
-        run = crew.run(START, ds.SGD(), 0.01, 300, folder=tmp_path)
+            pool.run(START, ds.SGD(), 0.01, 10)
+    # A new pool goes on with the same folder.
+    with WorkerPool.launch([FULL], 2) as pool:
+        run = pool.run(START, ds.SGD(), 0.01, 300, folder=tmp_path)
         assert list(run.entries[: len(entries)]) == entries and len(run.entries) == 300
         assert faults(run.entries) == []
         found = delivered(ds.SGD(), run.entries, FULL, 0.01)
         assert (found - run.weights).norm() <= 1e-12
         # A worker that hangs is not dead: the others go on, and without any the run ends.
-        os.kill(crew.processes[0].pid, signal.SIGSTOP)
-        run = crew.run(START, ds.SGD(), 0.01, 200, patience=0.5)
+        os.kill(pool.processes[0].pid, signal.SIGSTOP)
+        run = pool.run(START, ds.SGD(), 0.01, 200, patience=0.5)
         assert {entry.worker for entry in run.entries[2:]} == {1}
-        os.kill(crew.processes[1].pid, signal.SIGSTOP)
+        os.kill(pool.processes[1].pid, signal.SIGSTOP)
         with pytest.raises(WorkersGoneError, match=r"no worker has answered for 0.5 s"):
-            crew.run(START, ds.SGD(), 0.01, 200, patience=0.5)
-    assert not any(process.is_alive() for process in crew.processes)
+            pool.run(START, ds.SGD(), 0.01, 200, patience=0.5)
+    assert not any(process.is_alive() for process in pool.processes)
     assert not [thread for thread in threading.enumerate() if "_talk" in thread.name]
 
 

@@ -14,7 +14,6 @@ pytest.importorskip("torch")
 import torch
 
 import delaystability as ds
-from delaystability.server.crew import Crew
 from delaystability.server.ledger import (
     DELAYS,
     LEDGER,
@@ -22,6 +21,7 @@ from delaystability.server.ledger import (
     read_ledger,
     worker_time_left,
 )
+from delaystability.server.worker_pool import WorkerPool
 from delaystability.validation.training import Replica, Rules, advance, initial_state
 from tests.parameter_server_tasks import START, Regression, delivered
 
@@ -35,16 +35,16 @@ NOISY = [Regression(2, seed) for seed in range(9)]
 
 
 @pytest.fixture(scope="module")
-def crew() -> Iterator[Crew]:
+def pool() -> Iterator[WorkerPool]:
     """Eleven workers for all tests of this file; most use three of them."""
-    with Crew.launch([FULL, *NOISY], CROWD) as made:
+    with WorkerPool.launch([FULL, *NOISY], CROWD) as made:
         yield made
     assert not any(process.is_alive() for process in made.processes)
 
 
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.5)], ids=lambda o: o.name)
-def test_the_batched_simulator_replays_a_run_from_its_log(crew, optimizer, tmp_path):
-    run = crew.run(START, optimizer, 0.02, 400, workers=3, folder=tmp_path)
+def test_the_batched_simulator_replays_a_run_from_its_log(pool, optimizer, tmp_path):
+    run = pool.run(START, optimizer, 0.02, 400, workers=3, folder=tmp_path)
     log = ds.MeasuredDelay.from_log(tmp_path / DELAYS)
     assert log.sequence.tolist() == run.delays and len(run.delays) == 400
 
@@ -61,35 +61,35 @@ def test_the_batched_simulator_replays_a_run_from_its_log(crew, optimizer, tmp_p
 
 
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.ShiftedMomentum(0.6)], ids=lambda o: o.name)
-def test_the_ledger_replays_mini_batches_and_buffers_of_workers(crew, optimizer):
-    run = crew.run(START, optimizer, 0.01, 300, workers=3, task=1)
+def test_the_ledger_replays_mini_batches_and_buffers_of_workers(pool, optimizer):
+    run = pool.run(START, optimizer, 0.01, 300, workers=3, task=1)
     found = delivered(optimizer, run.entries, NOISY[0], 0.01)
     assert (found - run.weights).norm() <= 1e-12
     assert (delivered(optimizer, run.entries, NOISY[1], 0.01) - run.weights).norm() > 1e-3
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_the_mean_delay_is_one_less_than_the_number_of_workers(crew, workers):
-    run = crew.run(START, ds.SGD(), 0.01, 500, workers=workers)
+def test_the_mean_delay_is_one_less_than_the_number_of_workers(pool, workers):
+    run = pool.run(START, ds.SGD(), 0.01, 500, workers=workers)
     assert faults(run.entries) == []
     left = worker_time_left(run.entries, workers)
     assert sum(run.delays) + left == (workers - 1) * 500
     assert {entry.worker for entry in run.entries} == set(range(workers))
 
 
-def test_a_slowed_worker_has_long_delays_and_few_updates(crew):
-    run = crew.run(START, ds.SGD(), 0.01, 300, workers=3, pauses={1: 0.03})
+def test_a_slowed_worker_has_long_delays_and_few_updates(pool):
+    run = pool.run(START, ds.SGD(), 0.01, 300, workers=3, pauses={1: 0.03})
     own = {worker: [e.staleness for e in run.entries if e.worker == worker] for worker in range(3)}
     assert len(own[1]) < min(len(own[0]), len(own[2]))
     assert np.mean(own[1]) > max(np.mean(own[0]), np.mean(own[2]))
     assert sum(run.delays) + worker_time_left(run.entries, 3) == 2 * 300
 
 
-def test_gradients_of_an_earlier_run_are_dropped(crew):
-    first = crew.run(START, ds.SGD(), 0.01, 100, workers=2, pauses={1: 1.0}, patience=0.01)
+def test_gradients_of_an_earlier_run_are_dropped(pool):
+    first = pool.run(START, ds.SGD(), 0.01, 100, workers=2, pauses={1: 1.0}, patience=0.01)
     assert {entry.worker for entry in first.entries} == {0}
     # Worker 1 still computes for the first run; its answer comes in the middle of this one.
-    second = crew.run(START, ds.SGD(), 0.02, 3000, workers=2, pauses={0: 0.001})
+    second = pool.run(START, ds.SGD(), 0.02, 3000, workers=2, pauses={0: 0.001})
     assert faults(second.entries) == []
     of_late = [entry for entry in second.entries if entry.worker == 1]
     assert of_late and of_late[0].sequence == 0 and of_late[0].version > 0
@@ -97,18 +97,18 @@ def test_gradients_of_an_earlier_run_are_dropped(crew):
     assert (found - second.weights).norm() <= 1e-12
 
 
-def test_the_server_shows_its_delays_while_it_runs(crew):
+def test_the_server_shows_its_delays_while_it_runs(pool):
     seen = []
 
     def watch(server):
         seen.append((len(server.delays), server.version))
         return server.version == 50
 
-    run = crew.run(START, ds.SGD(), 0.01, 1000, workers=3, observe=watch)
+    run = pool.run(START, ds.SGD(), 0.01, 1000, workers=3, observe=watch)
     assert seen == [(n, n) for n in range(1, 51)] and len(run.entries) == 50
 
 
-def test_bad_arguments_are_refused_and_the_crew_goes_on(crew, tmp_path):
+def test_bad_arguments_are_refused_and_the_crew_goes_on(pool, tmp_path):
     for change, message in (
         ({"updates": 0}, "updates must be an integer >= 1; got 0"),
         ({"workers": 12}, "workers must be an integer from 1 to 11; got 12"),
@@ -120,27 +120,27 @@ def test_bad_arguments_are_refused_and_the_crew_goes_on(crew, tmp_path):
     ):
         arguments = {"optimizer": ds.SGD(), "learning_rate": 0.1, "updates": 10} | change
         with pytest.raises(ValueError, match=message):
-            crew.run(START, **arguments)
+            pool.run(START, **arguments)
     with pytest.raises(ValueError, match="workers must be an integer >= 1; got 0"):
-        Crew.launch([FULL], 0)
+        WorkerPool.launch([FULL], 0)
     with pytest.raises(ValueError, match="tasks must hold at least one task"):
-        Crew.launch([], 1)
-    assert len(crew.run(START, ds.SGD(), 0.01, 20, workers=2).entries) == 20
+        WorkerPool.launch([], 1)
+    assert len(pool.run(START, ds.SGD(), 0.01, 20, workers=2).entries) == 20
 
 
-def test_ten_kills_lose_no_gradient_and_leave_the_loss_where_it_is(crew, tmp_path):
-    """The last test of the crew: one worker is left."""
+def test_ten_kills_lose_no_gradient_and_leave_the_loss_where_it_is(pool, tmp_path):
+    """The last test of the pool: one worker is left."""
     updates, lr = 6000, 0.01
-    calm = [crew.run(START, ds.SGD(), lr, updates // 4, task=1 + k) for k in range(8)]
+    calm = [pool.run(START, ds.SGD(), lr, updates // 4, task=1 + k) for k in range(8)]
     losses = [NOISY[k].loss(run.weights) for k, run in enumerate(calm)]
     victims = np.random.default_rng(4).permutation(CROWD)[:10].tolist()
     pending = list(victims)
 
     def kill(server):
         if pending and server.version % 300 == 150:
-            os.kill(crew.processes[pending.pop()].pid, signal.SIGKILL)
+            os.kill(pool.processes[pending.pop()].pid, signal.SIGKILL)
 
-    run = crew.run(START, ds.SGD(), lr, updates, task=9, folder=tmp_path, observe=kill)
+    run = pool.run(START, ds.SGD(), lr, updates, task=9, folder=tmp_path, observe=kill)
     assert not pending and set(run.lost) == set(victims)
     assert len(run.entries) == updates and faults(run.entries) == []
     assert read_ledger(tmp_path / LEDGER) == list(run.entries)

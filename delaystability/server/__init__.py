@@ -4,20 +4,20 @@ Workers compute gradients on the weights that they fetched; the server applies e
 arrives. The staleness of every applied gradient is logged, one integer an update. Nothing is
 simulated: who is late is decided by the machine.
 
->>> from delaystability.server.crew import Crew          # doctest: +SKIP
->>> with Crew.launch([task], workers=4) as crew:                              # doctest: +SKIP
-...     run = crew.run(start, ds.HeavyBall(0.9), 0.01, updates=1000, folder="run")
+>>> from delaystability.server.worker_pool import WorkerPool             # doctest: +SKIP
+>>> with WorkerPool.launch([task], workers=4) as pool:                   # doctest: +SKIP
+...     run = pool.run(start, ds.HeavyBall(0.9), 0.01, updates=1000, folder="run")
 
 The files: ``messages`` (bytes), ``channel`` (frames, sealed or not), ``joining``, ``greeting`` and
 ``private_folder`` (how processes of torchrun find each other), ``transport`` (both ends of the
 protocol), ``worker`` (its loop), ``server`` (weights, pull and push), ``update_rule`` (optimizers),
 ``entries`` (updates in memory), ``ledger`` and ``checkpoint`` (files), ``run`` (what a run leaves),
-``refusals`` and ``roster`` (what was refused, who is there), ``session`` (one run), ``crew`` (the
-processes and their runs), ``tasks`` (what workers compute), ``ray_adapter`` (the same two methods
-as a Ray actor). As a program, ``python -m delaystability.validation.parameter_server`` trains on
+``refusals`` and ``roster`` (what was refused, who is there), ``session`` (one run), ``worker_pool``
+(the processes and their runs), ``task`` (what workers compute), ``orphan_watchdog`` (who ends with
+the parent), ``ray_adapter`` (the same two methods as a Ray actor). As a program, ``python -m delaystability.validation.parameter_server`` trains on
 one machine, or under torchrun on several: those on a trusted network only.
 
-A worker that dies is missed by nobody but its own gradient; it does not come back before the next
-`Crew`. torchrun has a rule of its own: when one of its processes dies, it ends them all, and the
-next start goes on from the checkpoint.
+When a worker dies, only its own gradient is lost; it does not come back before the next
+`WorkerPool`. torchrun ends all processes when one of them dies, and the next start goes on from the
+checkpoint.
 """

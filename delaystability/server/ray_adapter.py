@@ -100,12 +100,12 @@ def train_with_ray(
     """Train with a Ray actor as the server and Ray tasks as workers.
 
     ``ray.init`` comes first: they run on the cluster of this process. The ledger is that of
-    `Crew.run`.
+    `WorkerPool.run`.
 
     Parameters
     ----------
     task : Task
-    weights, optimizer, learning_rate, updates : see `Crew.run`
+    weights, optimizer, learning_rate, updates : see `WorkerPool.run`
     workers : int, at least 1
 
     Raises

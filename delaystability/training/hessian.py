@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from delaystability.numerics.lanczos import extreme_eigenvalues, mixed_start
-from delaystability.training.undisturbed import same_random_numbers
+from delaystability.training.side_effect_free import same_random_numbers
 
 __all__ = ["Curvature", "measure_curvature", "refuse_sharded"]
 

@@ -25,7 +25,7 @@ from delaystability.training.preconditioner import (
 from delaystability.training.reading import Reading, judge
 from delaystability.training.replays import RememberedReplays, same_delay
 from delaystability.training.scalars import one_delay, one_number
-from delaystability.training.undisturbed import undisturbed
+from delaystability.training.side_effect_free import side_effect_free
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -232,7 +232,7 @@ class StabilityMonitor:
         refuse_sharded(parameters)
         largest = max(loop.learning_rate for loop in loops)
         inner = unwrapped(self._torch_optimizer)
-        with torch.inference_mode(False), undisturbed(self._module, parameters, inner):
+        with torch.inference_mode(False), side_effect_free(self._module, parameters, inner):
             diagonals = self._diagonals(len(parameters))
             found = measure_curvature(
                 loss,

@@ -19,9 +19,9 @@ import sys
 from collections.abc import Sequence
 
 from delaystability.model.catalogue import CATALOGUE
-from delaystability.server.crew import Crew
 from delaystability.server.joining import SECRET_VARIABLE
 from delaystability.server.run import WorkersGoneError
+from delaystability.server.worker_pool import WorkerPool
 from delaystability.validation.experiments.parameter_server_problems import PROBLEMS, place
 from delaystability.validation.experiments.rule import rule_of
 
@@ -79,15 +79,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         optimizer = rule_of(given.optimizer, given.momentum)
         site = place(given.problem, given.seed)
         if "TORCHELASTIC_RUN_ID" in os.environ:
-            crew = Crew.from_environment([site.task], address=given.address)
+            pool = WorkerPool.from_environment([site.task], address=given.address)
         elif given.address is not None:
             raise ValueError(f"address is for torchrun; got {given.address!r} without it")
         else:
-            crew = Crew.launch([site.task], given.workers)
-        if crew is None:
+            pool = WorkerPool.launch([site.task], given.workers)
+        if pool is None:
             return 0
-        with crew:
-            run = crew.run(
+        with pool:
+            run = pool.run(
                 site.start,
                 optimizer,
                 given.lr,

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from delaystability.model.arguments import checked_count
 from delaystability.model.catalogue import Optimizer
 from delaystability.questions.bounds import stability_threshold
-from delaystability.server.crew import Crew
 from delaystability.server.ledger import faults, worker_time_left
 from delaystability.server.run import Run, WorkersGoneError
+from delaystability.server.worker_pool import WorkerPool
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.near_minimum import checked_double
 from delaystability.validation.experiments.parameter_server_prediction import (
@@ -175,13 +175,13 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
     problems = list(dict.fromkeys(entry["problem"] for entry in settings))
     places = [place(problem, common["seed"]) for problem in problems]
     workers = settings[0]["workers"]
-    start = partial(Crew.launch, [each.task for each in places], workers)
+    start = partial(WorkerPool.launch, [each.task for each in places], workers)
 
-    def measured(crew: Crew, entry: dict[str, Any]) -> dict[str, Any]:
+    def measured(pool: WorkerPool, entry: dict[str, Any]) -> dict[str, Any]:
         number = problems.index(entry["problem"])
         return _trial(
             common,
-            partial(crew.run, task=number),
+            partial(pool.run, task=number),
             places[number],
             rule_of(entry["optimizer"], common["momentum"]),
             workers,
@@ -192,22 +192,22 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
 
 
 def _with_whole_crews(
-    start: Callable[[], Crew],
-    measured: Callable[[Crew, dict[str, Any]], dict[str, Any]],
+    start: Callable[[], WorkerPool],
+    measured: Callable[[WorkerPool, dict[str, Any]], dict[str, Any]],
     settings: Sequence[dict[str, Any]],
 ) -> list[dict[str, Any]]:
     """The trials, each with all of its workers.
 
     A trial in which workers were lost says nothing about so many workers: it is measured again with
-    a new crew, a few times, and says at last how many it lost.
+    a new pool, a few times, and says at last how many it lost.
     """
     found = []
-    crew = start()
+    pool = start()
     try:
         for entry in settings:
             for left in reversed(range(_ATTEMPTS)):
                 try:
-                    result = measured(crew, entry)
+                    result = measured(pool, entry)
                     whole = not result["lost_workers"]
                 except WorkersGoneError:
                     if not left:
@@ -215,11 +215,11 @@ def _with_whole_crews(
                     whole = False
                 if whole:
                     break
-                crew.close()
-                crew = start()
+                pool.close()
+                pool = start()
             found.append(result)
     finally:
-        crew.close()
+        pool.close()
     return found
 
 

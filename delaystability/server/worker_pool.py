@@ -46,13 +46,13 @@ from delaystability.server.worker import (
     work_in_a_process,
 )
 
-__all__ = ["Crew"]
+__all__ = ["WorkerPool"]
 
 _CLOSING = 5.0  # seconds that workers have to end by themselves
 _JOINING = 300.0  # seconds that processes have to start and to find each other
 
 
-class Crew:
+class WorkerPool:
     """Worker processes and the link to them. Make one by `launch` or `from_environment`.
 
     A run gives each worker weights, and ends with all of them idle; the next one, with other
@@ -157,8 +157,8 @@ class Crew:
 
         Returns
         -------
-        Crew or None
-            The crew on rank 0. On every other rank, a worker: None, once it was told to stop.
+        WorkerPool or None
+            The pool on rank 0. On every other rank, a worker: None, once it was told to stop.
 
         Raises
         ------

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-__all__ = ["same_random_numbers", "undisturbed"]
+__all__ = ["same_random_numbers", "side_effect_free"]
 
 
 @contextmanager
-def undisturbed(
+def side_effect_free(
     module: nn.Module | None,
     parameters: Sequence[Tensor],
     torch_optimizer: torch.optim.Optimizer | None = None,
