@@ -14,8 +14,9 @@ protocol), ``worker`` (its loop), ``server`` (weights, pull and push), ``update_
 ``entries`` (updates in memory), ``ledger`` and ``checkpoint`` (files), ``run`` (what a run leaves),
 ``refusals`` and ``roster`` (what was refused, who is there), ``session`` (one run), ``worker_pool``
 (the processes and their runs), ``task`` (what workers compute), ``orphan_watchdog`` (who ends with
-the parent), ``ray_adapter`` (the same two methods as a Ray actor). As a program, ``python -m delaystability.validation.parameter_server`` trains on
-one machine, or under torchrun on several: those on a trusted network only.
+the parent), ``ray_adapter`` (the same two methods as a Ray actor). As a program, ``python -m
+delaystability.validation.parameter_server`` trains on one machine, or under torchrun on several:
+those on a trusted network only.
 
 When a worker dies, only its own gradient is lost; it does not come back before the next
 `WorkerPool`. torchrun ends all processes when one of them dies, and the next start goes on from the
