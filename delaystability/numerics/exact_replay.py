@@ -20,9 +20,10 @@ from fractions import Fraction
 from itertools import pairwise
 from math import inf
 
-from flint import arb, fmpq, fmpq_mat, fmpq_poly, fmpz_poly
+from flint import fmpq, fmpq_mat, fmpq_poly
 
 from delaystability.numerics.periodic_loop import PeriodicLoop
+from delaystability.numerics.rational_polynomial import polynomial_through, positive_roots
 from delaystability.numerics.schur_cohn import is_schur_stable
 
 __all__ = ["exact_stable_gains"]
@@ -39,11 +40,13 @@ def exact_stable_gains(loop: PeriodicLoop) -> tuple[tuple[float, float], ...]:
     """
     degree, reach = loop.period, loop.reach
     values = [_characteristic(loop, fmpq(gain)) for gain in range(degree + 1)]
-    powers = [_through([row[power] for row in values]) for power in range(reach + 1)]
+    powers = [polynomial_through([row[power] for row in values]) for power in range(reach + 1)]
     at_one = sum(powers, fmpq_poly([0]))
     at_minus_one = sum((-c if power % 2 else c for power, c in enumerate(powers)), fmpq_poly([0]))
-    inner = _through([_jury([p(fmpq(a)) for p in powers]) for a in range((reach - 1) * degree + 1)])
-    boundaries = _positive_roots(at_one * at_minus_one * inner)
+    inner = polynomial_through(
+        [_jury([p(fmpq(a)) for p in powers]) for a in range((reach - 1) * degree + 1)]
+    )
+    boundaries = positive_roots(at_one * at_minus_one * inner)
     points = [_rational(low, high) for low, high in pairwise([(0, 0), *boundaries])]
     last = boundaries[-1][1] if boundaries else fmpq(0)
     points.append(last + 1)
@@ -90,48 +93,6 @@ def _jury(coefficients: Coefficients) -> fmpq:
             corner = i + j - (size - 1)
             entries.append(upper - (coefficients[corner] if corner >= 0 else 0))
     return fmpq_mat(size, size, entries).det()
-
-
-def _through(values: Coefficients) -> fmpq_poly:
-    """The polynomial with these values at 0, 1, 2, ..., by Newton's forward differences."""
-    differences, heads = list(values), [values[0]]
-    for order in range(1, len(values)):
-        differences = [(b - a) / order for a, b in pairwise(differences)]
-        heads.append(differences[0])
-    found = fmpq_poly([0])
-    for order in range(len(heads) - 1, -1, -1):
-        found = found * fmpq_poly([-order, 1]) + heads[order]
-    return found
-
-
-def _positive_roots(polynomial: fmpq_poly) -> list[tuple[fmpq, fmpq]]:
-    """Disjoint intervals around the positive real roots, narrower than a float's rounding."""
-    if not polynomial:
-        return []
-    numerator: fmpz_poly = polynomial.numer()
-    parts = [part for part, _ in numerator.factor_squarefree()[1]]
-    balls = [
-        root.real
-        for part in parts
-        for root, _ in part.complex_roots()
-        if root.imag == 0 and root.real > 0
-    ]
-    ends = sorted(
-        (_fraction(ball.mid() - ball.rad()), _fraction(ball.mid() + ball.rad())) for ball in balls
-    )
-    merged: list[tuple[fmpq, fmpq]] = []
-    for low, high in ends:
-        if merged and low <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
-        else:
-            merged.append((low, high))
-    return merged
-
-
-def _fraction(value: arb) -> fmpq:
-    mantissa, exponent = value.mid().man_exp()
-    power = fmpq(2) ** int(exponent)
-    return fmpq(mantissa) * power
 
 
 def _rational(before: tuple[fmpq, fmpq], after: tuple[fmpq, fmpq]) -> fmpq:

@@ -27,6 +27,7 @@ from delaystability.model.delays import Delay, FixedDelay, as_delay
 from delaystability.numerics.first_gain import first_gain
 from delaystability.numerics.loop_filter import loop_filter, optimizer_tables
 from delaystability.numerics.noise_loop import NoiseLoop, delay_values
+from delaystability.numerics.noise_polynomial import first_noisy_gain
 from delaystability.numerics.one_pole_noise import one_pole_amplification
 from delaystability.numerics.threshold import threshold_array
 
@@ -148,9 +149,11 @@ def mean_square_threshold(optimizer: Optimizer, delay: Any, curvature_noise: flo
     N = curvature_noise tan(phi/2) cot(pi/4 - (2 delay + 1) phi/4). Filters with one pole, such as
     heavy ball and Nesterov momentum, have one too (`one_pole_noise`). Elsewhere N is an integral,
     to 1e-13, or to rounding over the distance of the nearest root from the unit circle where that
-    is more. N need not grow with the gain. The first gain with N = 1 is bracketed by the extrema of
-    converged Chebyshev interpolants (`first_gain`) and located by Brent's method: peaks are
-    resolved, which is not a proof, and tested against the exact polynomial in the gain.
+    is more. N need not grow with the gain. For loops of an order up to 32, all gains with N = 1 are
+    the real roots of a polynomial (`noise_polynomial`), isolated in exact arithmetic: none is
+    missed. For longer ones, the first is bracketed by the extrema of converged Chebyshev
+    interpolants (`first_gain`) and located by Brent's method: peaks are resolved, which is not a
+    proof.
     """
     noise, delay = checked_curvature_noise(curvature_noise), as_delay(delay)
     largest, angle = mean_threshold(optimizer, delay)
@@ -165,6 +168,9 @@ def mean_square_threshold(optimizer: Optimizer, delay: Any, curvature_noise: flo
     if fixed and not feedback and len(feedforward) == 1:
         ((lag, coefficient),) = feedforward.items()
         return _sgd_threshold(delay.minimum + lag, noise) / coefficient
+    exact = first_noisy_gain(optimizer, delay, noise, largest)
+    if exact is not None:
+        return exact
     # A root that no noise excites leaves without amplification: the last sample keeps away.
     spread = float(delay_values(delay, np.array([angle]))[1][0])
     last = largest * (1 - (1e-6 if noise + spread <= 64 * _EPS else 1e-12))
