@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 import delaystability as ds
-from delaystability.numerics import delayed_pole, lone_pole
+from delaystability.numerics import heavy_ball_threshold as heavy_ball
+from delaystability.numerics import shifted_momentum_threshold as shifted_momentum
 from delaystability.numerics.bracketed_newton import bracketed_newton
-from delaystability.numerics.delayed_pole import delayed_pole_threshold
 from delaystability.numerics.double_double import DoubleDouble
-from delaystability.numerics.lone_pole import lone_pole_threshold, no_pole_threshold
-from delaystability.numerics.one_pole import one_pole_threshold
+from delaystability.numerics.heavy_ball_threshold import heavy_ball_threshold, sgd_threshold
+from delaystability.numerics.pole_zero_threshold import pole_zero_threshold
+from delaystability.numerics.shifted_momentum_threshold import shifted_momentum_threshold
 from delaystability.numerics.simple_crossing import simple_crossing
 from delaystability.numerics.threshold import threshold_array
 from tests.helpers import EPS, make, threshold_by_roots
@@ -28,7 +29,7 @@ CLOSED = ["sgd", "heavy-ball", "ema-momentum", "shifted-momentum"]
 WITH_ZERO = ["nesterov", "spike-compensation", "weight-prediction"]
 
 
-def twin_of_lone_pole(delay: int, m: float) -> float:
+def twin_of_heavy_ball(delay: int, m: float) -> float:
     """cos((delay + 1/2) theta) = m cos((delay - 1/2) theta), then the gain; z = -1 apart."""
     if delay == 0:
         return 2 * (1 + m)
@@ -41,7 +42,7 @@ def twin_of_lone_pole(delay: int, m: float) -> float:
     return min(gain, 2 * (1 + m)) if delay % 2 == 0 else gain
 
 
-def twin_of_delayed_pole(delay: int, m: float) -> float:
+def twin_of_shifted_momentum(delay: int, m: float) -> float:
     """cos((delay + 1/2) theta) = m cos(theta/2), then the gain; z = -1 at delay 0."""
     if delay == 0:
         return 2 * (1 + m)
@@ -56,7 +57,10 @@ def twin_of_delayed_pole(delay: int, m: float) -> float:
 
 @pytest.mark.parametrize(
     ("kernel", "twin"),
-    [(lone_pole_threshold, twin_of_lone_pole), (delayed_pole_threshold, twin_of_delayed_pole)],
+    [
+        (heavy_ball_threshold, twin_of_heavy_ball),
+        (shifted_momentum_threshold, twin_of_shifted_momentum),
+    ],
 )
 def test_kernels_without_a_zero_agree_with_their_twins(kernel, twin):
     random = np.random.default_rng(1)
@@ -154,7 +158,7 @@ def test_rounded_tables_would_not_reach_1e_12():
     # The control: with b0 = fl(1 + m) the last bit of m is lost, and with it the tenth digit.
     m = 1 - 1e-12
     assert Fraction(1 + m) != 1 + Fraction(m)
-    rounded = one_pole_threshold(np.array([1.0]), np.array([m]), 1 + m, -m)
+    rounded = pole_zero_threshold(np.array([1.0]), np.array([m]), 1 + m, -m)
     exact = exact_threshold(ds.Nesterov(m), 1, float(rounded[1][0]))
     assert abs(float(rounded[0][0] / exact) - 1) > 1e-11
     assert ds.stability_threshold(ds.Nesterov(m), 1) == pytest.approx(float(exact), rel=1e-12)
@@ -165,7 +169,7 @@ def test_one_pole_and_one_zero_agree_with_root_finding():
     count = 150
     delays, momenta = random.integers(0, 20, count), random.uniform(-0.95, 0.95, count)
     b0, b1 = random.normal(size=count), random.normal(size=count) * random.choice([0.1, 1], count)
-    found, _ = one_pole_threshold(delays.astype(float), momenta, b0, b1)
+    found, _ = pole_zero_threshold(delays.astype(float), momenta, b0, b1)
     assert np.array_equal(found == 0, b0 + b1 <= 0)
     for k in np.flatnonzero(b0 + b1 > 0.05):
         optimizer = ds.LinearOptimizer({1: momenta[k]}, {0: b0[k], 1: b1[k]})
@@ -181,7 +185,7 @@ def test_the_usual_case_agrees_with_every_case():
     slopes = (2 * delays + 1) ** random.uniform(-1, 1, count)
     b0, b1 = 1 + slopes, 1 - slopes
     found, angles, holds = simple_crossing(delays, momenta, b0, b1)
-    expected, exact_angles = one_pole_threshold(delays, momenta, b0, b1)
+    expected, exact_angles = pole_zero_threshold(delays, momenta, b0, b1)
     assert np.mean(holds) > 0.7
     np.testing.assert_allclose(found[holds], expected[holds], rtol=1e-12)
     np.testing.assert_allclose(angles[holds], exact_angles[holds], rtol=1e-12)
@@ -201,12 +205,12 @@ def test_thresholds_scale_with_the_tables_to_the_ends_of_the_floats(scale):
 def test_explicit_starts_are_as_near_as_they_say():
     delays, ratios = np.meshgrid([1, 2, 3, 5, 10, 100, 1e6, 1e9], np.geomspace(1e-13, 1e13, 500))
     for kernel, turns, claim in (
-        (lone_pole, 2 * delays, 1e-5),
-        (delayed_pole, 2 * delays + 1, 4e-3),
+        (heavy_ball, 2 * delays, 1e-5),
+        (shifted_momentum, 2 * delays + 1, 4e-3),
     ):
         start = root = kernel._explicit_start(turns, ratios)
         for _ in range(4):
-            if kernel is lone_pole:
+            if kernel is heavy_ball:
                 root = kernel._halley_step(root, turns, ratios)
             else:
                 root = kernel._step(root, turns, ratios, third_order=True)
@@ -243,7 +247,7 @@ def test_arguments_are_left_as_they_were_and_any_layout_will_do():
 
 def test_plain_sgd_is_heavy_ball_without_momentum():
     delays = np.array([1.0, 2, 3, 10, 1e3, 1e9])
-    plain, heavy = no_pole_threshold(delays), lone_pole_threshold(delays, np.zeros(6))
+    plain, heavy = sgd_threshold(delays), heavy_ball_threshold(delays, np.zeros(6))
     np.testing.assert_allclose(plain, heavy, rtol=4 * EPS)
 
 

@@ -6,7 +6,7 @@ With u = tan(theta/2), r = (1 - m)/(1 + m), s = (b0 - b1)/(b0 + b1) and n = 2 de
 crossings are at the multiples of 2 pi of F(u) = n atan(u) - atan(s u) - atan(r/u). For m >= 0 the
 gain rises with u, and for 1 <= n s and s <= n the phase F rises from -pi/2 to (n - 1) pi/2: the
 root of F = 0 is the threshold, and there is one for a delay of at least 1. Where s > 7 n/8, or
-b0 + b1 is small beside b0, a difference cancels and the tables are left to `one_pole`.
+b0 + b1 is small beside b0, a difference cancels and the tables are left to `pole_zero_threshold`.
 
 Every function takes NumPy floats or arrays of one shape and does the same operations on both, so
 that a single answer equals the array's to the last bit.
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.numerics.replaced import everywhere, replaced
+from delaystability.numerics.where import everywhere, where
 
 __all__ = ["simple_crossing"]
 
@@ -43,7 +43,7 @@ def simple_crossing(delay: Any, momentum: Any, b0: Any, b1: Any) -> tuple[Any, A
     turns, at_one = 2 * delay + 1, b0 + b1
     # Where the case is not the usual one, any harmless table will do.
     holds = (delay >= 1) & (momentum >= 0) & (64 * at_one >= np.abs(b0))
-    at_one = replaced(at_one, ~holds, 1.0)
+    at_one = where(~holds, 1.0, at_one)
     slope = (b0 - b1) / at_one
     holds = holds & (slope * turns >= 1) & (8 * slope <= 7 * turns)
     if not everywhere(holds):

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from delaystability.model.catalogue import Coefficients, LinearOptimizer, Optimizer
 from delaystability.model.delays import delay_array, unmasked
-from delaystability.numerics.delayed_pole import delayed_pole_threshold
 from delaystability.numerics.double_double import DoubleDouble
 from delaystability.numerics.exact_tables import plain_optimizer, with_parameters
-from delaystability.numerics.lone_pole import lone_pole_threshold, no_pole_threshold
-from delaystability.numerics.replaced import everywhere
+from delaystability.numerics.heavy_ball_threshold import heavy_ball_threshold, sgd_threshold
+from delaystability.numerics.shifted_momentum_threshold import shifted_momentum_threshold
 from delaystability.numerics.simple_crossing import simple_crossing
+from delaystability.numerics.where import everywhere
 
 __all__ = ["threshold_array"]
 
@@ -102,17 +102,17 @@ def _thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
         return _filter_thresholds(optimizer, delay)
     no_zero = all(lag == 0 for lag, _ in feedforward)
     if not feedback and no_zero:
-        return _divided(no_pole_threshold(delay), coefficients)
+        return _divided(sgd_threshold(delay), coefficients)
     lag, value = feedback[0] if feedback else (1, 0.0)
     momentum = np.asarray(value, dtype=np.float64)[()]
     if not everywhere(abs(momentum) < 1):
         return _filter_thresholds(optimizer, delay)
     if everywhere(lag == 1):
         if no_zero:
-            return _divided(lone_pole_threshold(delay, momentum), coefficients)
-        return _one_pole_thresholds(optimizer, delay, momentum)
+            return _divided(heavy_ball_threshold(delay, momentum), coefficients)
+        return _pole_zero_thresholds(optimizer, delay, momentum)
     if no_zero and everywhere(lag == delay + 1):
-        return _divided(delayed_pole_threshold(delay, momentum), coefficients)
+        return _divided(shifted_momentum_threshold(delay, momentum), coefficients)
     return _filter_thresholds(optimizer, delay)
 
 
@@ -131,7 +131,7 @@ def _divided(at_unit: tuple[Any, Any], coefficients: Coefficients) -> tuple[Any,
     return threshold, np.where(positive, angle, 0)
 
 
-def _one_pole_thresholds(optimizer: Optimizer, delay: Any, momentum: Any) -> tuple[Any, Any]:
+def _pole_zero_thresholds(optimizer: Optimizer, delay: Any, momentum: Any) -> tuple[Any, Any]:
     b = _zero_table(optimizer.coefficients(delay), np.float64(0))
     entries: Any = (delay, momentum, *(np.asarray(value, dtype=np.float64)[()] for value in b))
     if isinstance(delay, np.ndarray):
@@ -140,11 +140,11 @@ def _one_pole_thresholds(optimizer: Optimizer, delay: Any, momentum: Any) -> tup
     if everywhere(holds):
         return threshold, angle
     # Only what is not the usual case waits for it.
-    from delaystability.numerics.one_pole import one_pole_threshold
+    from delaystability.numerics.pole_zero_threshold import pole_zero_threshold
 
     if not isinstance(delay, np.ndarray):
         b0, b1 = _zero_table(_doubled(optimizer, delay), DoubleDouble(0.0))
-        threshold, angle = one_pole_threshold(np.array([delay]), np.array([momentum]), b0, b1)
+        threshold, angle = pole_zero_threshold(np.array([delay]), np.array([momentum]), b0, b1)
         return threshold[0], angle[0]
     threshold, angle = (np.broadcast_to(v, delay.shape).copy() for v in (threshold, angle))
     longest = delay >= _LONGEST
@@ -152,7 +152,9 @@ def _one_pole_thresholds(optimizer: Optimizer, delay: Any, momentum: Any) -> tup
         if rest.size:
             unusual = _doubled(_entries(optimizer, rest), delay[rest])
             b0, b1 = _zero_table(unusual, DoubleDouble(0.0))
-            threshold[rest], angle[rest] = one_pole_threshold(delay[rest], entries[1][rest], b0, b1)
+            threshold[rest], angle[rest] = pole_zero_threshold(
+                delay[rest], entries[1][rest], b0, b1
+            )
     return threshold, angle
 
 

@@ -81,7 +81,7 @@ PARTS = (
             "test_crossings.py",
             "test_number_types.py",
             "test_long_filters.py",
-            "test_one_pole_extremes.py",
+            "test_pole_zero_extremes.py",
             "test_spectra.py",
             "test_inverse.py",
             "test_certificate*.py",

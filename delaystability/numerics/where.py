@@ -1,4 +1,4 @@
-"""Replacing some values: for arrays in place, for single numbers by a plain choice."""
+"""Choosing between values: for arrays in place, for single numbers by a plain choice."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["anywhere", "everywhere", "replaced"]
+__all__ = ["anywhere", "everywhere", "where"]
 
 
-def replaced(values: Any, where: Any, others: Any) -> Any:
-    """``np.where(where, others, values)``, several times faster; an array is changed in place."""
+def where(condition: Any, chosen: Any, values: Any) -> Any:
+    """``np.where(condition, chosen, values)``, several times faster: an array changes in place."""
     if isinstance(values, np.ndarray):
-        np.copyto(values, others, where=where)
+        np.copyto(values, chosen, where=condition)
         return values
-    return others if where else values
+    return chosen if condition else values
 
 
 def anywhere(condition: Any) -> bool:

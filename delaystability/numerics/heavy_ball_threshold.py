@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.numerics.replaced import anywhere, replaced
+from delaystability.numerics.where import anywhere, where
 
-__all__ = ["lone_pole_threshold", "no_pole_threshold"]
+__all__ = ["heavy_ball_threshold", "sgd_threshold"]
 
 
-def no_pole_threshold(delay: Any) -> tuple[Any, Any]:
+def sgd_threshold(delay: Any) -> tuple[Any, Any]:
     """Threshold 2 sin(theta/2) and angle theta = pi/(2 delay + 1) of A = 1, B = 1.
 
     Parameters
@@ -41,7 +41,7 @@ def no_pole_threshold(delay: Any) -> tuple[Any, Any]:
     return 2 * np.sin(angle / 2), angle
 
 
-def lone_pole_threshold(delay: Any, momentum: Any) -> tuple[Any, Any]:
+def heavy_ball_threshold(delay: Any, momentum: Any) -> tuple[Any, Any]:
     """Threshold and angle of A = 1 - m z^-1, B = 1; the formulas are the module's.
 
     Parameters
@@ -62,7 +62,7 @@ def lone_pole_threshold(delay: Any, momentum: Any) -> tuple[Any, Any]:
     if anywhere(first):
         half = delay * 0.5
         first &= at_zero | (half == np.floor(half))
-        threshold, angle = replaced(threshold, first, at_minus_one), replaced(angle, first, np.pi)
+        threshold, angle = where(first, at_minus_one, threshold), where(first, np.pi, angle)
     return threshold, angle
 
 

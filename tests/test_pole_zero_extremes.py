@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 
 import delaystability as ds
 from delaystability.model.optimizer import Coefficients, Term
-from delaystability.numerics.one_pole import one_pole_threshold
+from delaystability.numerics.pole_zero_threshold import pole_zero_threshold
 from delaystability.numerics.threshold import threshold_array
 from tests.helpers import EPS, threshold_by_roots
 
@@ -208,7 +208,7 @@ def test_a_phase_measured_from_z_1_would_not_reach_it():
 def test_a_rounded_delay_plus_1_would_not_reach_it():
     delay, m = float(LONGEST), np.array([0.5])
     assert delay + 1 == delay
-    assert one_pole_threshold(np.array([delay]), m, 1 + delay, -delay)[0] == 0
+    assert pole_zero_threshold(np.array([delay]), m, 1 + delay, -delay)[0] == 0
     assert ds.stability_threshold(ds.WeightPrediction(0.0), LONGEST) == pytest.approx(
         1.0454753265257287e-16, rel=TOLERANCE
     )

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from delaystability.numerics.bracketed_newton import bracketed_newton
 from delaystability.numerics.double_double import DoubleDouble
 
-__all__ = ["one_pole_threshold"]
+__all__ = ["pole_zero_threshold"]
 
 Array = NDArray[np.float64]
 
@@ -203,7 +203,7 @@ def _edges(half: _Half, turns: Array) -> Array:
     return np.stack([start, *np.clip(turns, start, end), end])
 
 
-def one_pole_threshold(delay: Array, momentum: Array, b0: Any, b1: Any) -> tuple[Array, Array]:
+def pole_zero_threshold(delay: Array, momentum: Array, b0: Any, b1: Any) -> tuple[Array, Array]:
     """Largest gain below which every gain is stable, for n optimizers at once.
 
     Parameters

@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.numerics.replaced import anywhere, replaced
+from delaystability.numerics.where import anywhere, where
 
-__all__ = ["delayed_pole_threshold"]
+__all__ = ["shifted_momentum_threshold"]
 
 
-def delayed_pole_threshold(delay: Any, momentum: Any) -> tuple[Any, Any]:
+def shifted_momentum_threshold(delay: Any, momentum: Any) -> tuple[Any, Any]:
     """Threshold and angle of A = 1 - m z^-(delay + 1), B = 1; the formulas are the module's.
 
     Parameters
@@ -43,8 +43,8 @@ def delayed_pole_threshold(delay: Any, momentum: Any) -> tuple[Any, Any]:
     threshold, angle = _crossing(2 * np.maximum(delay, 1) + 1, momentum)
     at_zero = delay == 0
     if anywhere(at_zero):
-        threshold = replaced(threshold, at_zero, 2 * (1 + momentum))
-        angle = replaced(angle, at_zero, np.pi)
+        threshold = where(at_zero, 2 * (1 + momentum), threshold)
+        angle = where(at_zero, np.pi, angle)
     return threshold, angle
 
 
@@ -69,7 +69,7 @@ def _crossing(turns: Any, momentum: Any) -> tuple[Any, Any]:
     root += np.abs(along)
     negative = momentum < 0
     if anywhere(negative):
-        root = replaced(root, negative, below / root)
+        root = where(negative, below / root, root)
     root *= sine
     root *= 2
     angle = np.arctan(u)
