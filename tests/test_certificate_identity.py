@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
+from delaystability.model.catalogue import optimizer_from_name
 from delaystability.numerics.ball_root import Bracket, enclosed_zero
 from delaystability.numerics.circle_proof import CircleProof, UndecidedError
 from delaystability.numerics.named_loop import named_loop
@@ -244,7 +245,7 @@ def _judged(text: str) -> str:
         return "unproved"
     # Then it says something true about the loop that it names.
     parameters = {key: Fraction(value) for key, value in certificate.parameters.items()}
-    optimizer = ds.optimizers.optimizer_from_name(certificate.optimizer, **parameters)
+    optimizer = optimizer_from_name(certificate.optimizer, **parameters)
     found = Fraction(ds.stability_threshold(optimizer, certificate.delay))
     assert abs(found / certificate.lower - 1) < Fraction(1, 10 ** min(certificate.digits, 12))
     return "proved"

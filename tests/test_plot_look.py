@@ -21,7 +21,7 @@ from matplotlib.transforms import IdentityTransform
 
 import delaystability as ds
 import delaystability.plot as plot
-from delaystability.plot.style import COLOURS, DASHES, MARKERS, SIZES, STABLE, UNSTABLE
+from delaystability.plot.style import COLOURS, DASHES, MARKERS, SIZES, STABLE, UNSTABLE, look
 from delaystability.plot.words import described, described_delay, plain_number
 
 LOG = ds.MeasuredDelay.from_log(np.random.default_rng(0).poisson(6, 300))
@@ -183,7 +183,10 @@ def test_the_test_of_colours_sees_red_and_green():
 
 
 def test_the_series_are_told_apart_without_colour():
-    assert len(set(map(str, DASHES))) == len(set(MARKERS)) == len(COLOURS) == len(ds.CATALOGUE)
+    assert len(set(map(str, DASHES))) == len(set(MARKERS)) == len(COLOURS)
+    grey = [(str(dashes), marker) for _, dashes, marker in map(look, range(len(ds.CATALOGUE)))]
+    assert len(set(grey)) == len(grey)
+    assert len({look(number)[1:] for number in range(49)}) == 49
     axes = plot.escape(ds.SGD(), [0, 1, 2, 3])
     assert len({line.get_linestyle() + str(line._dash_pattern) for line in axes.get_lines()}) == 4
     assert {text.get_text() for text in plot.stability_map(ds.SGD(), [0, 1]).texts} == {

@@ -115,7 +115,7 @@ def test_a_diverged_run_can_be_drawn(cells: tuple[Cell, ...], free: tuple[EdgeRu
 
 
 def test_the_series_are_told_apart_without_colour() -> None:
-    assert len(COLOURS) == len(DASHES) == len(MARKERS) == len(ds.CATALOGUE)
+    assert len(COLOURS) == len(DASHES) == len(MARKERS)
     assert len(set(MARKERS)) == len(MARKERS)
     assert len(set(COLOURS)) == len(COLOURS)
 

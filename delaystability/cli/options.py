@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from delaystability.cli.completion import optimizer_names
 from delaystability.cli.terminal import RefusedError
-from delaystability.model.catalogue import CATALOGUE, Optimizer, optimizer_from_name
+from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.delays import MeasuredDelay
 
 __all__ = [
@@ -18,16 +17,12 @@ __all__ = [
     "Columns",
     "Device",
     "Json",
-    "Momentum",
     "Noise",
     "OptimizerName",
     "Quick",
     "Seed",
-    "described",
     "integer",
     "measured_delay",
-    "number",
-    "optimizer_of",
 ]
 
 CATALOGUE_NAMES = ", ".join(CATALOGUE)
@@ -38,7 +33,6 @@ OptimizerName = Annotated[
         help=f"One of: {CATALOGUE_NAMES}.", show_default=False, autocompletion=optimizer_names
     ),
 ]
-Momentum = Annotated[str | None, typer.Option(help="Momentum, between -1 and 1.")]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -60,14 +54,6 @@ Seed = Annotated[str, typer.Option(help="Seed of data, weights and eigenvalue it
 Quick = Annotated[bool, typer.Option("--quick", help="Seconds instead of minutes.")]
 
 
-def number(argument: str, text: str) -> float:
-    """The number of an option, or a refusal that names the option."""
-    try:
-        return float(text)
-    except ValueError:
-        raise RefusedError(f"{argument} must be a number; got {text!r}") from None
-
-
 def integer(argument: str, text: str) -> int:
     """The whole number of an option, or a refusal that names the option."""
     try:
@@ -84,19 +70,3 @@ def measured_delay(log: Path, columns: list[str] | None) -> MeasuredDelay:
     if len(chosen) > 1:
         return MeasuredDelay.from_log(log, columns=chosen)
     return MeasuredDelay.from_log(log, column=chosen[0] if chosen else None)
-
-
-def optimizer_of(name: str, momentum: str | None, *, exact: bool = False) -> Optimizer:
-    """The optimizer of the catalogue; with ``exact``, its momentum is the decimal as written."""
-    parameters: dict[str, Any] = {}
-    if momentum is not None:
-        value = number("momentum", momentum)
-        # A decimal on the command line means the decimal number, not its binary neighbour.
-        finite = abs(value) < float("inf")
-        parameters["momentum"] = Fraction(momentum) if exact and finite else value
-    return optimizer_from_name(name, **parameters)
-
-
-def described(optimizer: Optimizer) -> dict[str, Any]:
-    """Name and parameters, for a table or JSON."""
-    return {"optimizer": optimizer.name, **optimizer.parameters}

@@ -6,14 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+from delaystability.cli.optimizer_options import (
+    Parameters,
+    described,
+    number,
+    optimizer_of,
+    with_parameters,
+)
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
     Json,
-    Momentum,
-    described,
     integer,
-    number,
-    optimizer_of,
 )
 from delaystability.cli.terminal import clear_errors, print_values
 from delaystability.model.pipelines import SCHEDULES, schedule_from_name
@@ -23,6 +26,7 @@ from delaystability.questions.stages import safe_stage_learning_rate
 __all__ = ["pipeline"]
 
 
+@with_parameters
 def pipeline(
     stages: Annotated[str, typer.Option(help="Number of stages, at least 1.")],
     optimizer: Annotated[
@@ -30,13 +34,13 @@ def pipeline(
         typer.Option(help=f"One of: {CATALOGUE_NAMES}."),
     ],
     sharpness: Annotated[str, typer.Option(help="Largest eigenvalue of the Hessian.")],
+    parameters: Parameters,
     schedule: Annotated[
         str,
         typer.Option(
             help=f"One of: {', '.join(SCHEDULES)}. 1F1B with a flush (Megatron, DeepSpeed): gpipe."
         ),
     ] = "pipedream",
-    momentum: Momentum = None,
     stage_sharpness: Annotated[
         str | None,
         typer.Option(help="The same for each stage's diagonal block, separated by commas."),
@@ -45,7 +49,7 @@ def pipeline(
 ) -> None:
     """Learning rates that are stable for every Hessian of a pipeline, and without its delays."""
     with clear_errors():
-        chosen = optimizer_of(optimizer, momentum)
+        chosen = optimizer_of(optimizer, parameters)
         plan = schedule_from_name(schedule, integer("stages", stages))
         largest = number("sharpness", sharpness)
         values: dict[str, Any] = {

@@ -8,15 +8,19 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from delaystability.cli.optimizer_options import (
+    Parameters,
+    number,
+    optimizer_of,
+    shared,
+    with_parameters,
+)
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
     Columns,
-    Momentum,
     Noise,
     integer,
     measured_delay,
-    number,
-    optimizer_of,
 )
 from delaystability.cli.terminal import RefusedError, clear_errors
 from delaystability.files.output_files import checked_file as writable
@@ -37,7 +41,6 @@ Sharpness = Annotated[
     str | None, typer.Option(help="Show learning rates for a minimum of this sharpness.")
 ]
 Size = Annotated[str, typer.Option(help="column (3.3 in), page (6.8 in) or slide (10 in).")]
-_DEFAULT_MOMENTUM = "0.9"
 
 
 def _output(name: str) -> Any:
@@ -63,11 +66,13 @@ def _write(picture: Any, output: Path) -> None:
     print(output)
 
 
-def _optimizer(name: str, momentum: str | None) -> Optimizer:
-    """The optimizer; where it has a momentum that is not given, with momentum 0.9."""
-    has_momentum = name in CATALOGUE and name != "sgd"
-    default = _DEFAULT_MOMENTUM if has_momentum else None
-    return optimizer_of(name, default if momentum is None else momentum)
+def _optimizer(name: str, parameters: Parameters) -> Optimizer:
+    """The optimizer; what it needs and is not given has an ordinary value, such as momentum 0.9."""
+    if name not in CATALOGUE:
+        return optimizer_of(name, parameters)
+    ordinary = CATALOGUE[name].example()
+    needed = {key: str(getattr(ordinary, key)) for key in ordinary.required_parameters()}
+    return optimizer_of(name, {**needed, **parameters})
 
 
 def _optional(argument: str, text: str | None) -> float | None:
@@ -82,9 +87,10 @@ def _two_panels(drawing: Any, size: str) -> Any:
 
 
 @plot.command("map")
+@with_parameters
 def map_(
+    parameters: Parameters,
     optimizer: OptimizerOption = "sgd",
-    momentum: Momentum = None,
     over: Annotated[str, typer.Option(help="The horizontal axis: delay or momentum.")] = "delay",
     delay: Annotated[
         str | None, typer.Option(help="Of the run to mark; with --over momentum, of all (4).")
@@ -101,7 +107,7 @@ def map_(
         rate, curvature = _optional("lr", lr), _optional("sharpness", sharpness)
         if rate is not None:
             positive("lr", rate)
-        chosen = _optimizer(optimizer, momentum)
+        chosen = _optimizer(optimizer, parameters)
         style: dict[str, Any] = {"sharpness": curvature, "size": size}
         if over == "momentum":
             if rate is not None:
@@ -123,9 +129,10 @@ def map_(
 
 
 @plot.command()
+@with_parameters
 def roots(
+    parameters: Parameters,
     optimizer: OptimizerOption = "sgd",
-    momentum: Momentum = None,
     delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "4",
     largest_gain: Annotated[
         str | None, typer.Option(help="Learning rate times sharpness up to which roots go.")
@@ -137,7 +144,7 @@ def roots(
     with clear_errors():
         drawing = _drawing(output)
         axes = drawing.root_locus(
-            _optimizer(optimizer, momentum),
+            _optimizer(optimizer, parameters),
             integer("delay", delay),
             largest_gain=_optional("largest-gain", largest_gain),
             size=size,
@@ -146,12 +153,13 @@ def roots(
 
 
 @plot.command()
+@with_parameters
 def rule(
+    parameters: Parameters,
     optimizer: Annotated[
         list[str] | None,
         typer.Option(help=f"One of: {CATALOGUE_NAMES}. The first is the reference."),
     ] = None,
-    momentum: Momentum = None,
     lr: Annotated[str, typer.Option(help="Learning rate of the reference without delay.")] = "1",
     longest_delay: Annotated[str, typer.Option(help="End of the delay axis.")] = "256",
     size: Size = "column",
@@ -162,8 +170,9 @@ def rule(
         drawing = _drawing(output)
         names = optimizer or ["sgd", "heavy-ball", "shifted-momentum"]
         # SGD stands among others with a momentum; alone, it refuses one.
-        mixed = any(name != "sgd" for name in names)
-        chosen = [_optimizer(name, None if mixed and name == "sgd" else momentum) for name in names]
+        known = {argument for name in names for argument in shared(name, parameters)}
+        surplus = {k: text for k, text in parameters.items() if k not in known}
+        chosen = [_optimizer(name, {**shared(name, parameters), **surplus}) for name in names]
         last = integer("longest-delay", longest_delay)
         if last < 2:
             raise RefusedError(f"longest-delay must be an integer >= 2; got {last}")
@@ -179,9 +188,10 @@ def rule(
 
 
 @plot.command()
+@with_parameters
 def escape(
+    parameters: Parameters,
     optimizer: OptimizerOption = "sgd",
-    momentum: Momentum = None,
     delay: Annotated[
         list[str] | None, typer.Option(help="0, 1, 4 and 16 by default; several times for several.")
     ] = None,
@@ -194,7 +204,7 @@ def escape(
     """How fast a run leaves a minimum above the largest stable learning rate."""
     with clear_errors():
         drawing = _drawing(output)
-        chosen = _optimizer(optimizer, momentum)
+        chosen = _optimizer(optimizer, parameters)
         runs = None if measured is None else drawing.read_rates(measured, chosen)
         lags = [integer("delay", text) for text in delay or []]
         lags = lags or (list(runs)[:7] if runs else [0, 1, 4, 16])
@@ -204,13 +214,14 @@ def escape(
 
 
 @plot.command()
+@with_parameters
 def histogram(
     log: Annotated[
         Path, typer.Argument(help="A file of measured delays (CSV, also .gz).", show_default=False)
     ],
+    parameters: Parameters,
     column: Columns = None,
     optimizer: OptimizerOption = "sgd",
-    momentum: Momentum = None,
     sharpness: Sharpness = None,
     curvature_noise: Noise = "0",
     size: Size = "column",
@@ -223,7 +234,7 @@ def histogram(
         with _two_panels(drawing, size) as panels:
             drawing.staleness_histogram(delay, axes=panels[0])
             drawing.implied_thresholds(
-                _optimizer(optimizer, momentum),
+                _optimizer(optimizer, parameters),
                 delay,
                 sharpness=_optional("sharpness", sharpness),
                 curvature_noise=number("curvature-noise", curvature_noise),

@@ -8,18 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from delaystability.cli.completion import optimizer_names
+from delaystability.cli.optimizer_options import (
+    Parameters,
+    described,
+    number,
+    optimizer_of,
+    shared,
+    with_parameters,
+)
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
     Columns,
     Json,
-    Momentum,
     Noise,
     OptimizerName,
-    described,
     integer,
     measured_delay,
-    number,
-    optimizer_of,
 )
 from delaystability.cli.terminal import (
     RefusedError,
@@ -28,7 +32,7 @@ from delaystability.cli.terminal import (
     warnings_in_one_line,
 )
 from delaystability.model.arguments import positive
-from delaystability.model.catalogue import CATALOGUE, Optimizer
+from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import MeasuredDelay
 from delaystability.questions import bounds
 
@@ -59,9 +63,10 @@ def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) ->
     }
 
 
+@with_parameters
 def threshold(
     optimizer: OptimizerName,
-    momentum: Momentum = None,
+    parameters: Parameters,
     delay: Annotated[
         str | None, typer.Option(help="Updates between reading and applying; 0 by default.")
     ] = None,
@@ -87,7 +92,7 @@ def threshold(
             raise RefusedError("delay must not be given beside delay-log; got both")
         if column and delay_log is None:
             raise RefusedError("column must be given beside delay-log only")
-        chosen = optimizer_of(optimizer, momentum)
+        chosen = optimizer_of(optimizer, parameters)
         noise = number("curvature-noise", curvature_noise)
         lag: Any = (
             integer("delay", delay or "0")
@@ -117,6 +122,7 @@ def threshold(
         print_values(values, as_json, "Stability threshold of lr * sharpness")
 
 
+@with_parameters
 def adjust(
     optimizer: Annotated[
         str, typer.Option(help=f"One of: {CATALOGUE_NAMES}.", autocompletion=optimizer_names)
@@ -124,15 +130,13 @@ def adjust(
     lr: Annotated[str, typer.Option(help="Learning rate used with the old delay.")],
     delay: Annotated[str, typer.Option(help="The old delay.")],
     new_delay: Annotated[str, typer.Option(help="The new delay.")],
-    momentum: Momentum = None,
+    parameters: Parameters,
+    new_parameters: Parameters,
     new_optimizer: Annotated[
         str | None,
         typer.Option(
             help="The new optimizer; the same by default.", autocompletion=optimizer_names
         ),
-    ] = None,
-    new_momentum: Annotated[
-        str | None, typer.Option(help="The new momentum; the same by default.")
     ] = None,
     curvature_noise: Noise = "0",
     sharpness: Annotated[
@@ -146,10 +150,9 @@ def adjust(
     It assumes a run at its edge of stability, unless --sharpness says where it was.
     """
     with clear_errors(), warnings_in_one_line():
-        before = optimizer_of(optimizer, momentum)
+        before = optimizer_of(optimizer, parameters)
         name = new_optimizer or optimizer
-        kept = momentum if name in CATALOGUE and CATALOGUE[name] is not CATALOGUE["sgd"] else None
-        after = optimizer_of(name, new_momentum if new_momentum is not None else kept)
+        after = optimizer_of(name, {**shared(name, parameters), **new_parameters})
         old, new = integer("delay", delay), integer("new-delay", new_delay)
         old_lr, noise = number("lr", lr), number("curvature-noise", curvature_noise)
         measured = None if sharpness is None else number("sharpness", sharpness)

@@ -14,14 +14,17 @@ from rich.table import Table
 
 from delaystability import __version__
 from delaystability.cli.completion import language_names, optimizer_names, theorem_names
+from delaystability.cli.optimizer_options import (
+    Parameters,
+    described,
+    optimizer_of,
+    with_parameters,
+)
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
     Json,
-    Momentum,
     OptimizerName,
-    described,
     integer,
-    optimizer_of,
 )
 from delaystability.cli.terminal import RefusedError, clear_errors, print_values, progress_bars
 from delaystability.files.output_files import checked_file, checked_folder, write_files
@@ -31,6 +34,7 @@ __all__ = ["certify", "derive", "export", "theorems"]
 _LANGUAGES = "c, cpp, fortran, jax, javascript, julia, python, rust, torch"
 
 
+@with_parameters
 def derive(
     name: Annotated[
         str,
@@ -40,14 +44,16 @@ def derive(
             autocompletion=theorem_names,
         ),
     ],
+    parameters: Parameters,
     format_: Annotated[str, typer.Option("--format", help="latex, markdown or text.")] = "text",
     fragment: Annotated[
         bool, typer.Option("--fragment", help="LaTeX to \\input, without preamble.")
     ] = False,
-    momentum: Momentum = None,
     delay: Annotated[
         str | None,
-        typer.Option(help="Derive for this momentum and delay alone, with an algebraic number."),
+        typer.Option(
+            help="Derive for these numbers and this delay alone, with an algebraic number."
+        ),
     ] = None,
     latex_bundle: Annotated[
         Path | None,
@@ -75,10 +81,11 @@ def derive(
         from delaystability.theory.registry import all_proofs, checked_proof
 
         if delay is not None:
-            chosen = optimizer_of(name, momentum, exact=True)
+            chosen = optimizer_of(name, parameters, exact=True)
             proofs: tuple[Proof, ...] = (proof_of(chosen, integer("delay", delay)),)
-        elif momentum is not None:
-            raise RefusedError("momentum needs a delay; without both, every theorem is symbolic")
+        elif parameters:
+            given = ", ".join(parameters)
+            raise RefusedError(f"{given} needs a delay; without both, every theorem is symbolic")
         else:
             proofs = all_proofs() if name == "all" else (proof_of(name),)
         if latex_bundle is not None:
@@ -174,9 +181,10 @@ def export(
         print(path)
 
 
+@with_parameters
 def certify(
     optimizer: OptimizerName,
-    momentum: Momentum = None,
+    parameters: Parameters,
     delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "0",
     digits: Annotated[str, typer.Option(help="Relative width 10**-digits, 1 to 1000.")] = "30",
     as_json: Json = False,
@@ -185,7 +193,7 @@ def certify(
     with clear_errors():
         from delaystability.numerics.certificate import certify as certified
 
-        chosen = optimizer_of(optimizer, momentum, exact=True)
+        chosen = optimizer_of(optimizer, parameters, exact=True)
         found = certified(chosen, integer("delay", delay), integer("digits", digits))
         if as_json:
             print(found.to_json())

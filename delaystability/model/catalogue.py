@@ -14,12 +14,14 @@ Every table is in the raw learning-rate convention of ``torch.optim.SGD``.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from delaystability.model.optimizer import Coefficients, LinearOptimizer, Optimizer, Term
+from delaystability.model.parameters import HORIZON, MOMENTUM
 
 __all__ = [
     "CATALOGUE",
@@ -34,29 +36,9 @@ __all__ = [
     "SpikeCompensation",
     "Term",
     "WeightPrediction",
+    "optimizer_from_dict",
     "optimizer_from_name",
 ]
-
-
-def _checked_momentum(momentum: Any) -> Any:
-    """The momentum, a list as an array; refused unless strictly inside (-1, 1) or symbolic."""
-    allowed = "a number, array or symbolic expression with -1 < momentum < 1"
-    if isinstance(momentum, (str, bytes, bool, complex)) or momentum is None:
-        raise TypeError(f"momentum must be {allowed}; got {momentum!r}")
-    if getattr(momentum, "free_symbols", None):
-        return momentum
-    if isinstance(momentum, np.ma.MaskedArray) and np.ma.is_masked(momentum):
-        raise ValueError(f"momentum must be {allowed} without masked entries; got {momentum!r}")
-    try:
-        if isinstance(momentum, (list, tuple)):
-            momentum = np.asarray(momentum, dtype=np.float64)
-        inside = abs(momentum) < 1
-        inside = bool(inside.all() if hasattr(inside, "all") else inside)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"momentum must be {allowed}; got {momentum!r}") from error
-    if not inside:
-        raise ValueError(f"momentum must be {allowed}; got {momentum!r}")
-    return momentum
 
 
 @dataclass(frozen=True)
@@ -100,12 +82,9 @@ class HeavyBall(Optimizer):
     Computational Mathematics and Mathematical Physics 4 (1964), 1-17. Theorem ``heavy-ball``.
     """
 
-    momentum: Any
+    momentum: Any = field(metadata=MOMENTUM)
     name: ClassVar[str] = "heavy-ball"
     title: ClassVar[str] = "Heavy ball"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
 
     def coefficients(self, delay: Any) -> Coefficients:
         return Coefficients((Term(1, self.momentum),), (Term(0, 1),))
@@ -133,12 +112,9 @@ class EMAMomentum(Optimizer):
     Theorem ``ema-momentum``.
     """
 
-    momentum: Any
+    momentum: Any = field(metadata=MOMENTUM)
     name: ClassVar[str] = "ema-momentum"
     title: ClassVar[str] = "EMA momentum"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
 
     def coefficients(self, delay: Any) -> Coefficients:
         return Coefficients((Term(1, self.momentum),), (Term(0, 1 - self.momentum),))
@@ -167,12 +143,9 @@ class Nesterov(Optimizer):
     ``nesterov``.
     """
 
-    momentum: Any
+    momentum: Any = field(metadata=MOMENTUM)
     name: ClassVar[str] = "nesterov"
     title: ClassVar[str] = "Nesterov momentum"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
 
     def coefficients(self, delay: Any) -> Coefficients:
         m = self.momentum
@@ -201,12 +174,9 @@ class ShiftedMomentum(Optimizer):
     Theorem ``shifted-momentum``.
     """
 
-    momentum: Any
+    momentum: Any = field(metadata=MOMENTUM)
     name: ClassVar[str] = "shifted-momentum"
     title: ClassVar[str] = "Shifted momentum"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
 
     def coefficients(self, delay: Any) -> Coefficients:
         return Coefficients((Term(delay + 1, self.momentum),), (Term(0, 1),))
@@ -247,12 +217,9 @@ class SpikeCompensation(Optimizer):
     arXiv:2003.11666 (2020). Theorem ``spike-compensation``.
     """
 
-    momentum: Any
+    momentum: Any = field(metadata=MOMENTUM)
     name: ClassVar[str] = "spike-compensation"
     title: ClassVar[str] = "Spike compensation"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
 
     def coefficients(self, delay: Any) -> Coefficients:
         power, total = _power_and_sum(self.momentum, delay)
@@ -285,39 +252,14 @@ class WeightPrediction(Optimizer):
     arXiv:2003.11666 (2020). Theorem ``weight-prediction``.
     """
 
-    momentum: Any
-    horizon: Any = None
+    momentum: Any = field(metadata=MOMENTUM)
+    horizon: Any = field(default=None, metadata=HORIZON)
     name: ClassVar[str] = "weight-prediction"
     title: ClassVar[str] = "Weight prediction"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "momentum", _checked_momentum(self.momentum))
-        if self.horizon is not None:
-            object.__setattr__(self, "horizon", _checked_horizon(self.horizon))
 
     def coefficients(self, delay: Any) -> Coefficients:
         horizon = delay if self.horizon is None else self.horizon
         return Coefficients((Term(1, self.momentum),), (Term(0, 1 + horizon), Term(1, -horizon)))
-
-
-def _checked_horizon(horizon: Any) -> Any:
-    allowed = "None (the delay) or a finite number, array or symbolic expression"
-    if isinstance(horizon, (str, bytes, bool, complex)):
-        raise TypeError(f"horizon must be {allowed}; got {horizon!r}")
-    if getattr(horizon, "free_symbols", None):
-        return horizon
-    if isinstance(horizon, np.ma.MaskedArray) and np.ma.is_masked(horizon):
-        raise ValueError(f"horizon must be {allowed} without masked entries; got {horizon!r}")
-    try:
-        if isinstance(horizon, (list, tuple)):
-            horizon = np.asarray(horizon, dtype=np.float64)
-        finite = abs(horizon) < float("inf")
-        finite = bool(finite.all() if hasattr(finite, "all") else finite)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"horizon must be {allowed}; got {horizon!r}") from error
-    if not finite:
-        raise ValueError(f"horizon must be {allowed}; got {horizon!r}")
-    return horizon
 
 
 CATALOGUE: dict[str, type[Optimizer]] = {
@@ -350,13 +292,36 @@ def optimizer_from_name(name: str, **parameters: Any) -> Optimizer:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"optimizer must be one of {', '.join(CATALOGUE)}; got {name!r}{hint}")
     cls = CATALOGUE[name]
-    entries = fields(cls)  # type: ignore[arg-type]
-    wanted = [entry.name for entry in entries]
-    needed = [entry.name for entry in entries if entry.default is MISSING]
-    missing = [entry for entry in needed if entry not in parameters]
-    surplus = [entry for entry in parameters if entry not in wanted]
+    missing = [entry for entry in cls.required_parameters() if entry not in parameters]
+    surplus = [entry for entry in parameters if entry not in cls.parameter_names()]
     if missing:
         raise ValueError(f"optimizer {name!r} needs {', '.join(missing)}")
     if surplus:
         raise ValueError(f"optimizer {name!r} has no parameter {', '.join(surplus)}")
     return cls(**parameters)
+
+
+def optimizer_from_dict(data: Mapping[str, Any], *custom: type[Optimizer]) -> Optimizer:
+    """The optimizer that `Optimizer.to_dict` wrote.
+
+    Parameters
+    ----------
+    data : mapping
+        The ``name`` and the parameters.
+    *custom : type of Optimizer
+        Classes beside those of the catalogue, which come first, and `LinearOptimizer`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a missing parameter or one that the optimizer does not have.
+    """
+    parameters = dict(data)
+    name = parameters.pop("name", None)
+    others: dict[str, type[Optimizer]] = {cls.name: cls for cls in (*custom, LinearOptimizer)}
+    if name in CATALOGUE or name not in others:
+        return optimizer_from_name(name, **parameters)
+    try:
+        return others[name](**parameters)
+    except TypeError as error:
+        raise ValueError(f"parameters must be those of {name!r}: {error}") from error

@@ -1,16 +1,18 @@
 """What an optimizer is: two short tables of coefficients; a custom one is written down here.
 
-``optimizers`` holds the named ones.
+`catalogue` holds the named ones.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+
+from delaystability.model.parameters import NUMBER
 
 __all__ = [
     "Coefficients",
@@ -55,11 +57,19 @@ class Optimizer(ABC):
 
     ``u_t = sum_j feedback_j u_{t-j} + sum_k feedforward_k g_{t-k}``, ``w_{t+1} = w_t - lr u_t``.
     Subclasses are frozen data classes with a ``name`` (for command lines and tables) and a
-    ``title`` (for prose), and implement `coefficients`.
+    ``title`` (for prose), and implement `coefficients`. Their fields are the parameters; one whose
+    metadata says what it may be (`parameters.MOMENTUM`, `parameters.NUMBER`) is checked.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for entry in _fields(type(self)):
+            value = getattr(self, entry.name)
+            if "domain" in entry.metadata and not (value is None and entry.default is None):
+                checked = entry.metadata["domain"].checked(entry.name, value)
+                object.__setattr__(self, entry.name, checked)
 
     @abstractmethod
     def coefficients(self, delay: Any) -> Coefficients:
@@ -78,8 +88,49 @@ class Optimizer(ABC):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The optimizer's own parameters by name, for example ``{"momentum": 0.9}``."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # type: ignore[arg-type]
+        """Its parameters by name, for example ``{"momentum": 0.9}``."""
+        return {name: getattr(self, name) for name in self.parameter_names()}
+
+    @classmethod
+    def parameter_names(cls) -> tuple[str, ...]:
+        """Names of the parameters, in order: the fields of the class."""
+        return tuple(entry.name for entry in _fields(cls))
+
+    @classmethod
+    def required_parameters(cls) -> tuple[str, ...]:
+        """Names of the parameters without a default."""
+        return tuple(entry.name for entry in _fields(cls) if _is_required(entry))
+
+    @classmethod
+    def example(cls, **parameters: Any) -> Self:
+        """An optimizer with ordinary numbers, and with those of these parameters that it has.
+
+        A required parameter that is not given is the example of its domain, or 0.5.
+
+        Parameters
+        ----------
+        **parameters : number, array or expression
+            Those that the class does not have are left out: SGD has no momentum.
+        """
+        ordinary = {
+            entry.name: entry.metadata.get("domain", NUMBER["domain"]).example
+            for entry in _fields(cls)
+            if _is_required(entry)
+        }
+        given = {name: parameters[name] for name in cls.parameter_names() if name in parameters}
+        return cls(**ordinary | given)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and parameters, as `catalogue.optimizer_from_dict` reads them."""
+        return {"name": self.name, **self.parameters}
+
+
+def _fields(optimizer: type[Optimizer]) -> tuple[Field[Any], ...]:
+    return fields(optimizer)  # type: ignore[arg-type]
+
+
+def _is_required(entry: Field[Any]) -> bool:
+    return entry.default is MISSING and entry.default_factory is MISSING
 
 
 def scalar_optimizers(

@@ -58,7 +58,7 @@ _FALLING_FROM = {
     "spike-compensation": 0.0,
     "weight-prediction": 0.0,
 }
-"""The momentum from which on the lemma holds."""
+"""The momentum from which on the lemma holds; it is not known of other optimizers."""
 
 
 def longest_delays(optimizer: Optimizer, gains: Array) -> Delays:
@@ -89,9 +89,12 @@ def _falls_with_delay(optimizer: Optimizer) -> bool:
         return False
     parameters = optimizer.parameters
     horizon = parameters.get("horizon")
+    falling_from = _FALLING_FROM.get(optimizer.name)
+    if falling_from is None:
+        return False
     momentum = np.asarray(parameters.get("momentum", 0.0), dtype=np.float64)
     safe = horizon is None or bool(np.all(np.asarray(horizon, dtype=np.float64) >= 0))
-    return safe and bool(np.all(momentum >= _FALLING_FROM[optimizer.name]))
+    return safe and bool(np.all(momentum >= falling_from))
 
 
 def _by_bisection(optimizer: Optimizer, gains: Array) -> Delays:

@@ -17,7 +17,7 @@ from delaystability.model.catalogue import (
     CATALOGUE,
     LinearOptimizer,
     Optimizer,
-    optimizer_from_name,
+    optimizer_from_dict,
 )
 from delaystability.model.delays import Delay, FixedDelay, delay_array
 from delaystability.numerics.circle_proof import Table
@@ -135,14 +135,7 @@ def loop_from_words(name: str, parameters: Mapping[str, str], delay: int) -> Nam
     words = dict(parameters)
     law = words.pop(DISTRIBUTION, None)
     values = {key: _value(f"parameters[{key!r}]", text) for key, text in words.items()}
-    try:
-        optimizer = (
-            LinearOptimizer(**values)
-            if name == LinearOptimizer.name
-            else optimizer_from_name(name, **values)
-        )
-    except TypeError as error:
-        raise ValueError(f"parameters must be those of {name!r}: {error}") from error
+    optimizer = optimizer_from_dict({**values, "name": name})
     if law is None:
         return NamedLoop(name, dict(parameters), *_tables(optimizer, delay), delay)
     if optimizer.coefficients(0) != optimizer.coefficients(1):

@@ -13,7 +13,7 @@ from matplotlib.ticker import NullFormatter, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from delaystability.model.arguments import checked_optimizer, positive
-from delaystability.model.catalogue import SGD, Optimizer, optimizer_from_name
+from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.model.delays import delay_array
 from delaystability.plot.results import Trials, readable, stored_trials
 from delaystability.plot.style import COLOURS, DASHES, MARKERS, canvas, legend_below, tidy
@@ -137,8 +137,7 @@ def _rates(
     found: dict[int, list[tuple[float, float]]] = {}
     for settings, result in trials:
         name = settings["optimizer"]
-        momentum = {} if name == SGD.name else {"momentum": common["momentum"]}
-        if optimizer_from_name(name, **momentum) == optimizer:
+        if CATALOGUE[name].example(momentum=common["momentum"]) == optimizer:
             gains = [rate * result["sharpness"] for rate in result["learning_rates"]]
             pairs = zip(gains, result["rates"], strict=True)
             found.setdefault(settings["delay"], []).extend(pairs)

@@ -142,7 +142,8 @@ def _momentum_lines(lines: list[dict[str, Any]]) -> Iterator[Row]:
 
 
 def _escape(common: dict[str, Any], settings: dict[str, Any], result: dict[str, Any]) -> Row:
-    momentum = None if settings["optimizer"] == "sgd" else common["momentum"]
+    has_momentum = "momentum" in CATALOGUE[settings["optimizer"]].parameter_names()
+    momentum = common["momentum"] if has_momentum else None
     low, high = (np.nan if end is None else end for end in result["halves"])
     critical = np.nan if result["critical"] is None else result["critical"]
     scale = result["sharpness"]

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -17,6 +17,8 @@ from delaystability.files.output_files import replace_file
 
 __all__ = [
     "COLOURS",
+    "Look",
+    "look",
     "DASHES",
     "MARKERS",
     "SIZES",
@@ -38,6 +40,22 @@ COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#5
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """Told apart without any colour."""
+
+
+class Look(NamedTuple):
+    """How one series among several is drawn."""
+
+    colour: str
+    dashes: Any
+    marker: str
+
+
+def look(number: int) -> Look:
+    """The look of a series by its number; the first 49 differ in dashes or marker."""
+    turn, place = divmod(number, len(COLOURS))
+    dashes = DASHES[(place + turn) % len(DASHES)]
+    return Look(COLOURS[place], dashes, MARKERS[(place + 2 * turn) % len(MARKERS)])
+
 
 STABLE = ("#0B4F8A", "#3B83B8", "#7FB2D6", "#C6DDEF")
 UNSTABLE = ("#FDE5CC", "#F9BC84", "#E5853F", "#B5520C")

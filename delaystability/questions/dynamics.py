@@ -185,9 +185,9 @@ def max_momentum(lr: ArrayLike, sharpness: ArrayLike, optimizer: str, delay: int
     """
     from delaystability.numerics.inverse import largest_momenta
 
-    if optimizer not in CATALOGUE or optimizer == "sgd":
-        names = ", ".join(name for name in CATALOGUE if name != "sgd")
-        raise ValueError(f"optimizer must be one of {names}; got {optimizer!r}")
+    allowed = [name for name in CATALOGUE if CATALOGUE[name].required_parameters() == ("momentum",)]
+    if optimizer not in allowed:
+        raise ValueError(f"optimizer must be one of {', '.join(allowed)}; got {optimizer!r}")
     family: Callable[[Any], Optimizer] = CATALOGUE[optimizer]
     lags = delay_array(delay)
     if lags.ndim:

@@ -18,7 +18,7 @@ from delaystability.model.delays import Delay, as_delay
 from delaystability.training.gradient_queue import queue_of, ring_row
 from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
 from delaystability.training.optimizer_state import checked_optimizer_state
-from delaystability.training.plain_data import plain_delay, plain_optimizer
+from delaystability.training.plain_data import plain_delay
 from delaystability.training.tensor_lists import AllAtOnce, OneByOne
 
 __all__ = ["DelayedOptimizer"]
@@ -222,7 +222,7 @@ class DelayedOptimizer(torch.optim.Optimizer):
         """
         state = super().state_dict()
         for group in state["param_groups"]:
-            group["optimizer"] = plain_optimizer(group["optimizer"])
+            group["optimizer"] = group["optimizer"].to_dict()
             group["delay"] = plain_delay(as_delay(group["delay"]))
         return state
 

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from delaystability.model.catalogue import Optimizer, optimizer_from_dict
 from delaystability.training.gradient_queue import row_names
 from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
-from delaystability.training.plain_data import read_delay, read_optimizer
+from delaystability.training.plain_data import read_delay
 from delaystability.training.saved_state import (
     checked_entries,
     checked_flag,
@@ -82,13 +83,18 @@ def _checked_group(field: str, saved: Mapping[str, Any], own: Mapping[str, Any])
         checked_flag(f"{field}['foreach']", saved["foreach"])
     group = dict(saved)
     group["optimizer"] = valid(
-        f"{field}['optimizer']", lambda: read_optimizer(saved["optimizer"], own["optimizer"])
+        f"{field}['optimizer']", lambda: _optimizer(saved["optimizer"], own["optimizer"])
     )
     group["delay"] = valid(f"{field}['delay']", lambda: read_delay(saved["delay"], own["delay"]))
     valid(field, lambda: checked_settings(group))
     if group.get("momentum") is not None:
         valid(f"{field}['momentum']", lambda: with_momentum(group["optimizer"], group["momentum"]))
     return group
+
+
+def _optimizer(data: Any, current: Optimizer) -> Optimizer:
+    """The saved optimizer, which may be of the class of the present one."""
+    return data if isinstance(data, Optimizer) else optimizer_from_dict(data, type(current))
 
 
 def _check_queues(

@@ -1,4 +1,4 @@
-"""Optimizers and delays as plain data (dicts, numbers, tensors), and back.
+"""Delays as plain data (dicts, numbers, tensors), and back.
 
 ``torch.load(weights_only=True)`` reads nothing else.
 """
@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from delaystability.model.catalogue import CATALOGUE, LinearOptimizer, Optimizer
 from delaystability.model.delays import (
     Delay,
     FixedDelay,
@@ -19,37 +18,7 @@ from delaystability.model.delays import (
     RandomDelay,
 )
 
-__all__ = ["plain_delay", "plain_optimizer", "read_delay", "read_optimizer"]
-
-
-def plain_optimizer(optimizer: Optimizer) -> dict[str, Any]:
-    """The name and the parameters of the optimizer."""
-    return {"name": optimizer.name, **optimizer.parameters}
-
-
-def read_optimizer(data: Any, current: Optimizer) -> Optimizer:
-    """The optimizer written by `plain_optimizer`.
-
-    Parameters
-    ----------
-    data : dict, or an Optimizer, which is returned as it is
-    current : Optimizer
-        Its class is taken for a name that is not of the catalogue.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name.
-    """
-    if isinstance(data, Optimizer):
-        return data
-    parameters = dict(data)
-    name = parameters.pop("name")
-    own: list[type[Optimizer]] = [LinearOptimizer, type(current)]
-    classes = {cls.name: cls for cls in own} | CATALOGUE
-    if name not in classes:
-        raise ValueError(f"optimizer must be one of {', '.join(classes)}; got {name!r}")
-    return classes[name](**parameters)
+__all__ = ["plain_delay", "read_delay"]
 
 
 def plain_delay(delay: Delay) -> dict[str, Any]:

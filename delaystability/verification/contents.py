@@ -294,7 +294,7 @@ def _trained(result: ExperimentResult) -> Iterator[TrainedRow]:
 
 def _trained_row(cell: dict[str, Any], anchor: str) -> TrainedRow:
     parameters = {} if cell["momentum"] is None else {"momentum": cell["momentum"]}
-    optimizer = CATALOGUE[cell["optimizer"]](**parameters)
+    optimizer = CATALOGUE[cell["optimizer"]].example(**parameters)
     own = f" (momentum {cell['momentum']:g})" if parameters else ""
     controls = [
         f"{title}: {value:.2f}"

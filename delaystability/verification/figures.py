@@ -9,8 +9,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from delaystability.model.catalogue import CATALOGUE, optimizer_from_name
-from delaystability.plot.style import COLOURS, DASHES, MARKERS
+from delaystability.model.catalogue import CATALOGUE
+from delaystability.plot.style import look
 from delaystability.questions.bounds import stability_threshold
 from delaystability.verification.thresholds import ThresholdRow
 
@@ -35,19 +35,19 @@ def certified_figure(rows: tuple[ThresholdRow, ...], momentum: float = 0.9) -> F
         if not chosen:
             continue
         parameters = {} if chosen[0].momentum is None else {"momentum": momentum}
-        optimizer = optimizer_from_name(name, **parameters)
-        colour = COLOURS[place % 7]
+        optimizer = CATALOGUE[name].example(**parameters)
+        colour, dashes, marker = look(place)
         axes.plot(
             delays + 1,
             stability_threshold(optimizer, delays),
             color=colour,
-            ls=DASHES[place % 7],
+            ls=dashes,
             lw=1.4,
         )
         axes.plot(
             [row.delay + 1 for row in chosen],
             [float(row.certificate.lower) for row in chosen],
-            MARKERS[place % 7],
+            marker,
             color=colour,
             ms=6,
             mec="white",

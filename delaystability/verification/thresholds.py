@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import mpmath
 from sympy import Rational
 
-from delaystability.model.catalogue import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.numerics.certificate import Certificate, certify
 from delaystability.questions.bounds import stability_threshold
 from delaystability.theory.confirm import first_angle
@@ -25,8 +25,8 @@ _TOLERANCE = {1: 4 * _ULP, 2: 1e-13}
 """What the kernels promise, by the number of terms in the feedforward table."""
 
 
-def _momenta(cls: Any, momenta: tuple[float, ...]) -> tuple[float | None, ...]:
-    return momenta if "momentum" in {entry.name for entry in fields(cls)} else (None,)
+def _momenta(optimizer: type[Optimizer], momenta: tuple[float, ...]) -> tuple[float | None, ...]:
+    return momenta if "momentum" in optimizer.parameter_names() else (None,)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def compare(
     predicting = {name for name, status in statuses.items() if status == "exact"}
     for done, (name, momentum, delay) in enumerate(points, 1):
         parameters = {} if momentum is None else {"momentum": momentum}
-        optimizer = CATALOGUE[name](**parameters)
+        optimizer = CATALOGUE[name].example(**parameters)
         rows.append(
             ThresholdRow(
                 name=name,

@@ -22,6 +22,7 @@ from delaystability.validation.experiment import Experiment
 from delaystability.validation.experiments.edge_runs import cells_of, free_runs
 from delaystability.validation.experiments.edge_trials import run
 from delaystability.validation.experiments.edge_verdict import judge
+from delaystability.validation.experiments.rule import momentum_of
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _settings(plan: Plan, delay: int, seeds: Sequence[int]) -> Iterator[dict[str
 def _setting(plan: Plan, name: str, delay: int, seed: int, *, free: bool) -> dict[str, Any]:
     return {
         "optimizer": name,
-        "momentum": None if name == "sgd" else plan.momentum,
+        "momentum": momentum_of(name, plan.momentum),
         "delay": delay,
         "seed": seed,
         "free": free,

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from delaystability.model.optimizer import steady_gain
-from delaystability.plot.style import COLOURS, DASHES, MARKERS, tidy
+from delaystability.plot.style import look, tidy
 from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.experiments.edge_runs import BAND, Cell, EdgeRun
 
@@ -41,14 +41,15 @@ def thresholds_figure(cells: Sequence[Cell]) -> Figure:
     below.axhspan(*BAND, color=_SHADE, alpha=0.16, lw=0, label=f"accepted, {BAND[0]} to {BAND[1]}")
     below.axhline(1, color="0.3", lw=1.0, ls="--", label="predicted edge")
     for number, (title, own) in enumerate(families.items()):
-        style = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7]}
+        colour, dashes, marker = look(number)
+        style = {"color": colour, "marker": marker}
         optimizer = own[0].runs[0].optimizer
         gains = np.array([steady_gain(optimizer, int(delay)) for delay in curve])
         above.plot(
             curve + 1,
             stability_threshold(optimizer, curve) * gains,
             color=style["color"],
-            ls=DASHES[number % 7],
+            ls=dashes,
             lw=1.3,
         )
         at, values, spread = [], [], []
@@ -160,12 +161,13 @@ def _families(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
 
 
 def _course(axes: Axes, run: EdgeRun, edge: float, number: int) -> None:
+    colour, dashes, marker = look(number)
     axes.plot(
         run.updates / run.updates[-1],
         run.sharpness / edge,
-        color=COLOURS[number % 7],
-        ls=DASHES[number % 7],
-        marker=MARKERS[number % 7],
+        color=colour,
+        ls=dashes,
+        marker=marker,
         markevery=(number, 8),
         ms=3.5,
         lw=1.1,
@@ -175,7 +177,7 @@ def _course(axes: Axes, run: EdgeRun, edge: float, number: int) -> None:
 def _key(axes: Axes, cells: Sequence[Cell], free: bool) -> None:
     """The legend, in a panel of its own."""
     for number, title in enumerate(_families(cells)):
-        colour, dashes, marker = COLOURS[number % 7], DASHES[number % 7], MARKERS[number % 7]
+        colour, dashes, marker = look(number)
         axes.plot([], [], color=colour, ls=dashes, marker=marker, ms=4, lw=1.1, label=title)
     if free:
         axes.plot([], [], color="0.35", lw=2.0, ls=":", label="free run (delay 0)")

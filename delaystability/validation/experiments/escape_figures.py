@@ -8,13 +8,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from delaystability.model.catalogue import CATALOGUE
-from delaystability.plot.style import COLOURS, MARKERS, tidy
+from delaystability.plot.style import look, tidy
 from delaystability.validation.experiments.escape_verdict import Escapes
 
 __all__ = ["critical_figure", "rates_figure"]
 
 # Okabe and Ito's palette, told apart with every common colour vision.
-_LINES = ("-", "--", "-.", ":", (0, (6, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
 def critical_figure(found: Escapes) -> Figure:
@@ -33,7 +32,7 @@ def critical_figure(found: Escapes) -> Figure:
     delays = np.unique(found.delay)
     names = [name for name in CATALOGUE if name in found.optimizer]
     for place, name in enumerate(names):
-        style = list(CATALOGUE).index(name)
+        colour, dashes, marker = look(list(CATALOGUE).index(name))
         shown = found.optimizer == name
         its = np.unique(found.delay[shown])
         cells = [shown & (found.delay == delay) for delay in its]
@@ -47,14 +46,14 @@ def critical_figure(found: Escapes) -> Figure:
             )
         )
         where = _spread(np.searchsorted(delays, its), place, len(names))
-        top.plot(where, predicted, color=COLOURS[style], ls=_LINES[style], lw=1.2)
+        top.plot(where, predicted, color=colour, ls=dashes, lw=1.2)
         for axes, scale in ((top, np.ones_like(predicted)), (bottom, predicted)):
             axes.errorbar(
                 where,
                 middle / scale,
                 np.abs(np.array([middle - low, high - middle])) / scale,
-                fmt=MARKERS[style],
-                color=COLOURS[style],
+                fmt=marker,
+                color=colour,
                 ms=6,
                 mec="white",
                 mew=0.6,
@@ -100,24 +99,24 @@ def rates_figure(found: Escapes) -> Figure:
     top.plot(limits, limits, color="0.45", lw=1.2, label="equal")
     names = [name for name in CATALOGUE if name in found.optimizer]
     for name in names:
-        style = list(CATALOGUE).index(name)
+        colour, _, marker = look(list(CATALOGUE).index(name))
         for resolved in (False, True):
             chosen = growing & (found.optimizer == name)[:, None] & (found.resolved == resolved)
             predicted, rates = found.predicted[chosen], found.rates[chosen]
             marks = {
-                "color": COLOURS[style],
+                "color": colour,
                 "ms": 4.5,
                 "mew": 0.7,
-                "mfc": COLOURS[style] if resolved else "none",
+                "mfc": colour if resolved else "none",
                 "alpha": 0.85,
             }
             label = CATALOGUE[name].title if resolved else None
-            top.plot(predicted, rates, MARKERS[style], label=label, **marks)
+            top.plot(predicted, rates, marker, label=label, **marks)
             bottom.errorbar(
                 predicted,
                 rates / predicted,
                 found.uncertainties[chosen] / predicted,
-                fmt=MARKERS[style],
+                fmt=marker,
                 elinewidth=0.7,
                 **marks,
             )

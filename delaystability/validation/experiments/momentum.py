@@ -37,7 +37,7 @@ from delaystability.validation.experiments.near_minimum import (
     log_distances,
     trained_minimum,
 )
-from delaystability.validation.experiments.rule import rule_of
+from delaystability.validation.experiments.rule import has_momentum, rule_of
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 from delaystability.validation.training import Replica
 
@@ -137,7 +137,7 @@ def chunks(
                     "minimum_seed": int(start),
                 }
                 for name in plan.optimizers
-                for momentum in ((None,) if name == "sgd" else plan.momenta)
+                for momentum in (plan.momenta if has_momentum(name) else (None,))
             ],
         )
         for delay in sorted(plan.delays, reverse=True)

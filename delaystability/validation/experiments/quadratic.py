@@ -33,6 +33,7 @@ from delaystability.validation.experiments.quadratic_recursion import (
     whole_run,
 )
 from delaystability.validation.experiments.quadratic_verdict import Decisions, judge
+from delaystability.validation.experiments.rule import has_momentum
 from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _settings(plan: Plan, kind: str, name: str, delay: int, seed: int) -> Iterat
     content = (seed, kind == "matrix", list(CATALOGUE).index(name), delay)
     random = np.random.default_rng([int(entry) for entry in content])
     for _ in range(plan.loops if kind == "scalar" else plan.matrix_loops):
-        momentum = None if name == "sgd" else _short(random.uniform(-1, 1) * plan.momentum)
+        momentum = _short(random.uniform(-1, 1) * plan.momentum) if has_momentum(name) else None
         sides = []
         for _ in range(2):
             outside = np.exp(random.uniform(log(plan.band), log(_FARTHEST), 3))
@@ -185,10 +186,10 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
 
 def _optimizer(name: str, settings: Sequence[Mapping[str, Any]], each: int) -> Optimizer:
     """The optimizer with every loop's momentum, ``each`` times."""
-    if name == "sgd":
-        return CATALOGUE[name]()
+    if not has_momentum(name):
+        return CATALOGUE[name].example()
     momenta = np.repeat([entry["momentum"] for entry in settings], each)
-    return CATALOGUE[name](momenta)  # type: ignore[call-arg]
+    return CATALOGUE[name].example(momentum=momenta)
 
 
 def _start_and_matrix(seed: int, delay: int, size: int, gains: Array) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from delaystability.model.catalogue import CATALOGUE
-from delaystability.plot.style import COLOURS, MARKERS, tidy
+from delaystability.plot.style import look, tidy
 from delaystability.validation.experiments.quadratic_verdict import WRONG, Decisions
 from delaystability.validation.statistics import share_interval
 
@@ -118,12 +118,13 @@ def rates_figure(found: Decisions) -> Figure:
         rows = np.flatnonzero(optimizer == name)[
             :: max(1, int((optimizer == name).sum()) // _DRAWN)
         ]
-        for side, face in ((0, "none"), (1, COLOURS[place])):
+        colour, _, marker = look(place)
+        for side, face in ((0, "none"), (1, colour)):
             left.plot(
                 np.abs(predicted[rows, side]),
                 np.abs(predicted[rows, side]) * ratios[rows, side],
-                MARKERS[place],
-                color=COLOURS[place],
+                marker,
+                color=colour,
                 mfc=face,
                 ms=4,
                 mew=0.7,

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from delaystability.model.catalogue import SGD, Optimizer, optimizer_from_name
+from delaystability.model.catalogue import CATALOGUE, Optimizer
 
-__all__ = ["rule_of"]
+__all__ = ["has_momentum", "momentum_of", "rule_of"]
+
+
+def has_momentum(name: str) -> bool:
+    """Whether the optimizer of the catalogue has a momentum."""
+    return "momentum" in CATALOGUE[name].parameter_names()
+
+
+def momentum_of(name: str, momentum: float) -> float | None:
+    """The momentum of a trial, None where the optimizer has none."""
+    return momentum if has_momentum(name) else None
 
 
 def rule_of(name: str, momentum: float | None) -> Optimizer:
-    """The optimizer of the catalogue with this momentum, which SGD does not have."""
-    return SGD() if name == SGD.name else optimizer_from_name(name, momentum=momentum)
+    """The optimizer of the catalogue with this momentum, where it has one."""
+    return CATALOGUE[name].example(momentum=momentum)
