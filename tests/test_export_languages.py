@@ -18,7 +18,8 @@ import pytest
 import delaystability as ds
 from delaystability.translation.export import export
 from delaystability.translation.languages import LANGUAGES
-from delaystability.translation.samples import certified_samples, threshold_function
+from delaystability.translation.samples import certified_samples
+from delaystability.translation.table_kernels import threshold_function
 from tests.export_drivers import (
     C_DRIVER,
     CPP_DRIVER,

@@ -18,7 +18,8 @@ from delaystability.translation.languages import LANGUAGES
 from delaystability.translation.languages.text import WIDTH, folded
 from delaystability.translation.program import Assign, Repeat, parts
 from delaystability.translation.reading import DialectError, kernel_program, read_program
-from delaystability.translation.samples import certified_samples, threshold_function
+from delaystability.translation.samples import certified_samples
+from delaystability.translation.table_kernels import threshold_function
 
 RULES = {"max_learning_rate", "max_sharpness", "adjust_learning_rate"}
 

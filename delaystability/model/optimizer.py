@@ -93,12 +93,24 @@ class Optimizer(ABC):
 
     @classmethod
     def parameter_names(cls) -> tuple[str, ...]:
-        """Names of the parameters, in order: the fields of the class."""
+        """Names of the parameters: the fields of the class.
+
+        Returns
+        -------
+        tuple of str
+            In their order.
+        """
         return tuple(entry.name for entry in _fields(cls))
 
     @classmethod
     def required_parameters(cls) -> tuple[str, ...]:
-        """Names of the parameters without a default."""
+        """Names of the parameters without a default.
+
+        Returns
+        -------
+        tuple of str
+            In their order.
+        """
         return tuple(entry.name for entry in _fields(cls) if _is_required(entry))
 
     @classmethod
@@ -111,6 +123,11 @@ class Optimizer(ABC):
         ----------
         **parameters : number, array or expression
             Those that the class does not have are left out: SGD has no momentum.
+
+        Returns
+        -------
+        Optimizer
+            Of this class.
         """
         ordinary = {
             entry.name: entry.metadata.get("domain", NUMBER["domain"]).example
@@ -121,7 +138,13 @@ class Optimizer(ABC):
         return cls(**ordinary | given)
 
     def to_dict(self) -> dict[str, Any]:
-        """Name and parameters, as `catalogue.optimizer_from_dict` reads them."""
+        """Name and parameters as plain data, which `catalogue.optimizer_from_dict` reads.
+
+        Returns
+        -------
+        dict
+            ``name``, then the parameters in their order.
+        """
         return {"name": self.name, **self.parameters}
 
 

@@ -14,13 +14,14 @@ from delaystability.printing.bounds_json import bounds_data
 from delaystability.theory.registry import checked, named
 from delaystability.theory.registry import names as theorem_names
 from delaystability.translation.languages import LANGUAGES, Language
-from delaystability.translation.reading import kernel_program
+from delaystability.translation.reading import kernel_program, made_kernel
 from delaystability.translation.samples import (
     certified_samples,
+    example_call,
     refusals,
     rule_samples,
-    threshold_function,
 )
+from delaystability.translation.table_kernels import threshold_function
 
 __all__ = ["checked_export", "export", "source_code"]
 
@@ -65,7 +66,7 @@ def export(
         Where the files go; made if it does not exist. Files of an earlier export are replaced;
         others of the same names, and what was changed since, are refused.
     optimizers : name or names of the catalogue, optional
-        All by default.
+        All by default that have a kernel: their tables have one pole and at most one zero.
     samples : int, 1 to 1000
         The number of certified values for each optimizer.
 
@@ -157,8 +158,9 @@ def _bounds(optimizers: list[str]) -> str:
 
 def _checked_optimizers(optimizers: str | Iterable[str] | None) -> list[str]:
     """The names in the order of the catalogue, each once."""
+    kernels = {function.name for function in kernel_program().functions}
     if optimizers is None:
-        return list(CATALOGUE)
+        return [name for name in CATALOGUE if threshold_function(name) in kernels]
     allowed = f"names of {', '.join(CATALOGUE)}"
     chosen = [optimizers] if isinstance(optimizers, str) else optimizers
     if not isinstance(chosen, Iterable):
@@ -167,9 +169,20 @@ def _checked_optimizers(optimizers: str | Iterable[str] | None) -> list[str]:
     for name in wanted:
         if name not in CATALOGUE:
             raise ValueError(f"optimizers must be {allowed}; got {name!r}")
+        if threshold_function(name) not in kernels:
+            raise ValueError(f"optimizers must have a kernel; got {name!r}: {_why_not(name)}")
     if not wanted:
         raise ValueError(f"optimizers must be {allowed}; got none")
     return [name for name in CATALOGUE if name in wanted]
+
+
+def _why_not(name: str) -> str:
+    """Why no kernel can be made from the tables of this optimizer."""
+    try:
+        made_kernel(CATALOGUE[name])
+    except ValueError as error:
+        return str(error)
+    raise AssertionError(f"{name} has a kernel")
 
 
 def checked_export(
@@ -200,9 +213,8 @@ def _checked_folder(folder: str | os.PathLike[str], writer: Language) -> Path:
 
 def _readme(writer: Language, names: list[str]) -> str:
     """What the folder holds, how to call it and how to test it."""
-    calls = {"sgd": (4.0,), "weight-prediction": (0.9, 4.0)}
     first = "heavy-ball" if "heavy-ball" in names else names[0]
-    example = writer.example_of(threshold_function(first), calls.get(first, (0.9, 4.0)))
+    example = writer.example_of(threshold_function(first), example_call(first))
     functions = [
         f"- `{writer.function_name(function.name)}`: {writer.prose(function.documentation.summary)}"
         for function in writer.public

@@ -29,7 +29,7 @@ def is_momentum(x: float) -> bool:
     return x > -1.0 and x < 1.0
 
 
-def is_horizon(x: float) -> bool:
+def is_moderate(x: float) -> bool:
     """Whether x lies between -2^53 and 2^53."""
     return x >= -LARGEST_WHOLE and x <= LARGEST_WHOLE
 
@@ -69,7 +69,7 @@ def heavy_ball_threshold(momentum: float, delay: float) -> float:
         raise ValueError(f"momentum must be strictly between -1 and 1; got {momentum}")
     if not is_delay(delay):
         raise ValueError(f"delay must be a whole number from 0 to 2^53; got {delay}")
-    return lone_pole_threshold(momentum, delay)
+    return heavy_ball_gain(momentum, delay)
 
 
 def ema_momentum_threshold(momentum: float, delay: float) -> float:
@@ -86,7 +86,7 @@ def ema_momentum_threshold(momentum: float, delay: float) -> float:
         raise ValueError(f"momentum must be strictly between -1 and 1; got {momentum}")
     if not is_delay(delay):
         raise ValueError(f"delay must be a whole number from 0 to 2^53; got {delay}")
-    return lone_pole_threshold(momentum, delay) / (1.0 - momentum)
+    return heavy_ball_gain(momentum, delay) / (1.0 - momentum)
 
 
 def nesterov_threshold(momentum: float, delay: float) -> float:
@@ -124,7 +124,7 @@ def shifted_momentum_threshold(momentum: float, delay: float) -> float:
         raise ValueError(f"momentum must be strictly between -1 and 1; got {momentum}")
     if not is_delay(delay):
         raise ValueError(f"delay must be a whole number from 0 to 2^53; got {delay}")
-    return delayed_pole_threshold(momentum, delay)
+    return shifted_momentum_gain(momentum, delay)
 
 
 def spike_compensation_threshold(momentum: float, delay: float) -> float:
@@ -179,7 +179,7 @@ def weight_prediction_threshold(
         raise ValueError(f"momentum must be strictly between -1 and 1; got {momentum}")
     if not is_delay(delay):
         raise ValueError(f"delay must be a whole number from 0 to 2^53; got {delay}")
-    if not is_horizon(ahead):
+    if not is_moderate(ahead):
         raise ValueError(f"horizon must be between -2^53 and 2^53; got {ahead}")
     return one_zero_threshold(momentum, 1.0 + 2.0 * ahead, 2.0 * (delay - ahead), delay)
 
@@ -217,7 +217,7 @@ def adjust_learning_rate(lr: float, old_threshold: float, new_threshold: float) 
     return lr * (new_threshold / old_threshold)
 
 
-def lone_pole_threshold(momentum: float, delay: float) -> float:
+def heavy_ball_gain(momentum: float, delay: float) -> float:
     """Threshold of heavy-ball momentum, by Newton's method for 2 delay atan(u) = atan(r/u)."""
     turns = 2.0 * max(delay, 1.0)
     ratio = (1.0 - momentum) / (1.0 + momentum)
@@ -237,7 +237,7 @@ def lone_pole_threshold(momentum: float, delay: float) -> float:
     return first if delay > 0.0 else at_minus_one
 
 
-def delayed_pole_threshold(momentum: float, delay: float) -> float:
+def shifted_momentum_gain(momentum: float, delay: float) -> float:
     """Threshold of shifted momentum, by Newton's method in v = tan(theta/4).
 
     The equation is (2 delay + 1) atan(v) = atan(q) with q^2 = (r + v^2) / (1 + r v^2).

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 import keyword
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any, NoReturn, cast
 
+from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.translation import kernels, one_zero_kernels
 from delaystability.translation.program import (
     Assign,
@@ -34,8 +36,13 @@ from delaystability.translation.program import (
     Variable,
     rebuilt,
 )
+from delaystability.translation.table_kernels import (
+    NoKernelError,
+    kernel_source,
+    threshold_function,
+)
 
-__all__ = ["MATHEMATICS", "DialectError", "kernel_program", "read_program"]
+__all__ = ["MATHEMATICS", "DialectError", "kernel_program", "made_kernel", "read_program"]
 
 MATHEMATICS = dict.fromkeys(["sqrt", "sin", "cos", "tan", "atan", "tanh", "exp", "log"], 1)
 MATHEMATICS |= {"floor": 1, "abs": 1, "min": 2, "max": 2}
@@ -58,10 +65,37 @@ class DialectError(ValueError):
     """A construct that cannot be translated."""
 
 
-@cache
 def kernel_program() -> Program:
-    """The program of all kernels."""
-    return read_program(*(inspect.getsource(module) for module in (one_zero_kernels, kernels)))
+    """The program of all kernels: those written by hand, then those made from tables."""
+    return _program_of(tuple(CATALOGUE.values()))
+
+
+@cache
+def _program_of(optimizers: tuple[type[Optimizer], ...]) -> Program:
+    made = []
+    for optimizer in optimizers:
+        if not hasattr(kernels, threshold_function(optimizer.name)):
+            with suppress(NoKernelError, DialectError):
+                made.append(made_kernel(optimizer))
+    return read_program(*_written(), *made)
+
+
+@cache
+def made_kernel(optimizer: type[Optimizer]) -> str:
+    """The kernel made from the tables of an optimizer, once it is known to be translatable.
+
+    Raises
+    ------
+    NoKernelError, DialectError
+        If there is none; the message says why.
+    """
+    source = kernel_source(optimizer)
+    read_program(*_written(), source)
+    return source
+
+
+def _written() -> list[str]:
+    return [inspect.getsource(module) for module in (one_zero_kernels, kernels)]
 
 
 def read_program(*sources: str) -> Program:

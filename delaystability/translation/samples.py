@@ -7,14 +7,14 @@ No kernel is asked: each value is the middle of an enclosure of relative width 1
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from functools import cache
 
-from delaystability.model.catalogue import CATALOGUE, optimizer_from_name
+from delaystability.model.catalogue import CATALOGUE, Optimizer, optimizer_from_name
 from delaystability.numerics.certificate import certify
-from delaystability.translation.languages.language import Refusal, Sample
+from delaystability.translation.languages.language import MEANINGS, Refusal, Sample
+from delaystability.translation.table_kernels import threshold_function
 
-__all__ = ["certified_samples", "refusals", "rule_samples", "threshold_function"]
+__all__ = ["certified_samples", "example_call", "refusals", "rule_samples"]
 
 _DIGITS = 30
 _CASES = [
@@ -37,11 +37,6 @@ _LONGEST = {"spike-compensation": 60, "shifted-momentum": 1000}
 """The longest delays that are proved fast: exact powers of the momentum, poles of high order."""
 
 
-def threshold_function(optimizer: str) -> str:
-    """The kernel of an optimizer of the catalogue."""
-    return f"{optimizer.replace('-', '_')}_threshold"
-
-
 def _cases(count: int) -> Iterator[tuple[float, int]]:
     """The cases above, then evenly spread ones."""
     yield from _CASES[:count]
@@ -60,21 +55,47 @@ def certified_samples(optimizer: str, count: int) -> tuple[Sample, ...]:
         Its name in the catalogue.
     count : int, at least 1
     """
-    parameters = {entry.name for entry in fields(CATALOGUE[optimizer])}  # type: ignore[arg-type]
     found = {}
     for number, (momentum, delay) in enumerate(_cases(count)):
         delay = min(delay, _LONGEST.get(optimizer, delay))
-        own = {"momentum": momentum} if "momentum" in parameters else {}
-        horizon = _HORIZONS[number % len(_HORIZONS)] if "horizon" in parameters else None
-        arguments = [*own.values(), float(delay)]
-        if horizon is not None:
-            own["horizon"] = horizon
-            arguments.append(horizon)
+        own = _parameters(CATALOGUE[optimizer], number, momentum)
         certificate = certify(optimizer_from_name(optimizer, **own), delay, _DIGITS)
         value = float((certificate.lower + certificate.upper) / 2)
-        sample = Sample(threshold_function(optimizer), tuple(arguments), value)
+        arguments = _arguments(CATALOGUE[optimizer], own, delay)
+        sample = Sample(threshold_function(optimizer), arguments, value)
         found[sample.arguments] = sample
     return tuple(found.values())
+
+
+def _parameters(optimizer: type[Optimizer], number: int, momentum: float) -> dict[str, float]:
+    """The parameters of a sample; one that is the delay by default is left out now and then."""
+    own: dict[str, float] = {}
+    ordinary = optimizer.example().parameters
+    for name in optimizer.parameter_names():
+        if name == "momentum":
+            own[name] = momentum
+        elif ordinary[name] is not None:
+            own[name] = ordinary[name] if number % 2 else ordinary[name] / 2
+        elif (horizon := _HORIZONS[number % len(_HORIZONS)]) is not None:
+            own[name] = horizon
+    return own
+
+
+def _arguments(
+    optimizer: type[Optimizer], own: dict[str, float], delay: float
+) -> tuple[float, ...]:
+    """The arguments of a kernel: the delay stands before what is the delay by default."""
+    ordinary = optimizer.example().parameters
+    early = [value for name, value in own.items() if ordinary[name] is not None]
+    late = [value for name, value in own.items() if ordinary[name] is None]
+    return (*early, float(delay), *late)
+
+
+def example_call(optimizer: str) -> tuple[float, ...]:
+    """Ordinary arguments of the kernel of an optimizer of the catalogue."""
+    ordinary = CATALOGUE[optimizer].example().parameters
+    given = {name: value for name, value in ordinary.items() if value is not None}
+    return _arguments(CATALOGUE[optimizer], given, 4)
 
 
 def rule_samples() -> tuple[Sample, ...]:
@@ -92,10 +113,10 @@ _REFUSED = {"momentum": [1.0, -1.5], "delay": [-1.0, 2.5], "horizon": [1e300]}
 
 def refusals(function: str, parameters: Sequence[str]) -> tuple[Refusal, ...]:
     """Calls of a function with one argument that is not allowed."""
-    allowed = [_ALLOWED.get(name, 1.0) for name in parameters]
+    allowed = [_ALLOWED.get(name, 1.0 if name in MEANINGS else 0.5) for name in parameters]
     found = []
     for place, name in enumerate(parameters):
-        for value in _REFUSED.get(name, [0.0]):
+        for value in _REFUSED.get(name, [0.0] if name in MEANINGS else [1e300]):
             arguments = (*allowed[:place], value, *allowed[place + 1 :])
             found.append(Refusal(function, arguments))
     return tuple(found)

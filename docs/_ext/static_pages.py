@@ -1,7 +1,8 @@
-"""The explorer is a page of its own: it goes into the site as it is."""
+"""The explorer is a page of its own: it goes into the site as it is, with a fresh export."""
 
 from __future__ import annotations
 
+import runpy
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ def _copy(app: Sphinx, error: Exception | None) -> None:
     if error is None and app.builder.format == "html" and source.is_dir():
         place = Path(app.outdir) / "explorer"
         shutil.copytree(source, place, ignore=_NOT_SHOWN, dirs_exist_ok=True)
+        script = runpy.run_path(str(source / "build.py"))["script"]()
+        (place / "delaystability.js").write_text(script, encoding="utf-8", newline="\n")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -6,8 +6,8 @@ const LARGEST_DEGREE = 260;
 /**
  * Everything that the page says about a setting.
  *
- * @param {object} setting optimizer, momentum, horizon (null: the delay), delay, measured (null or
- *     the result of measuredDelay), lr, sharpness, and reference: lr, optimizer, momentum, delay
+ * @param {object} setting optimizer, parameters (by name; null: the delay), delay, measured (null or
+ *     the result of measuredDelay), lr, sharpness, and reference: lr, optimizer, parameters, delay
  * @returns {object} gain, threshold, ratio, stable, maxLearningRate, maxSharpness, effective rates,
  *     adjusted, adjustedRatio, roots and radius (null beyond LARGEST_DEGREE), delays
  * @throws {RangeError} that names the argument, its value and what is allowed
@@ -18,7 +18,7 @@ function answer(setting) {
     const maxLearningRate = delaystability.maxLearningRate(sharpness, threshold);
     const maxSharpness = delaystability.maxSharpness(lr, threshold);
     const gain = lr * sharpness;
-    const before = fixedThreshold(reference, reference.delay, setting.horizon);
+    const before = fixedThreshold(reference, reference.delay);
     const adjusted = delaystability.adjustLearningRate(reference.lr, before, threshold);
     const roots = characteristicRoots(setting, gain);
     const factor = effectiveFactor(setting);
@@ -43,14 +43,14 @@ function answer(setting) {
 function thresholdOf(setting) {
     const { measured } = setting;
     if (measured === null) {
-        return fixedThreshold(setting, setting.delay, setting.horizon);
+        return fixedThreshold(setting, setting.delay);
     }
     const pmf = probabilities(measured.weights);
     if (pmf.length === 1) {
-        return fixedThreshold(setting, pmf[0][0], setting.horizon);
+        return fixedThreshold(setting, pmf[0][0]);
     }
     // The exported threshold refuses a wrong momentum with its own message.
-    fixedThreshold(setting, pmf[0][0], setting.horizon);
+    fixedThreshold(setting, pmf[0][0]);
     const tables = [0, 1, 2].map((delay) => tablesOf(setting, delay));
     if (tables.some((table) => JSON.stringify(table) !== JSON.stringify(tables[0]))) {
         const { title } = delaystability.catalogue[setting.optimizer];
@@ -61,14 +61,14 @@ function thresholdOf(setting) {
     return meanThreshold(tables[0].feedback, tables[0].feedforward, pmf);
 }
 
-function fixedThreshold({ optimizer, momentum }, delay, horizon) {
-    return delaystability.catalogue[optimizer].threshold(momentum, delay, horizon ?? undefined);
+function fixedThreshold({ optimizer, parameters }, delay) {
+    return delaystability.catalogue[optimizer].threshold(parameters, delay);
 }
 
 /** The tables of the optimizer at a delay, without zeros. */
-function tablesOf({ optimizer, momentum, horizon }, delay) {
+function tablesOf({ optimizer, parameters }, delay) {
     const entry = delaystability.catalogue[optimizer];
-    const terms = (table) => table(momentum, delay, horizon ?? delay).filter(([, value]) => value !== 0);
+    const terms = (table) => table(parameters, delay).filter(([, value]) => value !== 0);
     return { feedback: terms(entry.feedback), feedforward: terms(entry.feedforward) };
 }
 
@@ -125,7 +125,7 @@ function measuredSummary(setting) {
     const mean = pmf.reduce((sum, [delay, probability]) => sum + delay * probability, 0);
     const longest = pmf[pmf.length - 1][0];
     const allowed = (delay) =>
-        fixedThreshold(setting, delay, setting.horizon) / setting.sharpness;
+        fixedThreshold(setting, delay) / setting.sharpness;
     return {
         mean,
         shortest: pmf[0][0],
@@ -138,8 +138,8 @@ function measuredSummary(setting) {
 /** Python that gives the same numbers, one question a line. */
 function pythonLines(setting, found) {
     const { measured, reference, lr, sharpness } = setting;
-    const own = pythonOptimizer(setting.optimizer, setting.momentum, setting.horizon);
-    const other = pythonOptimizer(reference.optimizer, reference.momentum, setting.horizon);
+    const own = pythonOptimizer(setting);
+    const other = pythonOptimizer(reference);
     const moment = measured ? ', moment="mean"' : "";
     const [lines, delay] = measured ? pythonDelay(measured) : [[], String(setting.delay)];
     lines.push("import delaystability as ds", "", `optimizer = ${own}`, `delay = ${delay}`);
@@ -157,14 +157,15 @@ function pythonLines(setting, found) {
     return lines.join("\n");
 }
 
-function pythonOptimizer(name, momentum, horizon) {
-    const { pythonClass, parameters } = delaystability.catalogue[name];
+function pythonOptimizer({ optimizer, parameters }) {
+    const { pythonClass, ordinary } = delaystability.catalogue[optimizer];
     const values = [];
-    if (parameters.includes("momentum")) {
-        values.push(momentum);
-    }
-    if (parameters.includes("horizon") && horizon !== null) {
-        values.push(`horizon=${horizon}`);
+    for (const [name, value] of Object.entries(ordinary)) {
+        if (value !== null) {
+            values.push(parameters[name]);
+        } else if (parameters[name] !== null) {
+            values.push(`${name}=${parameters[name]}`);
+        }
     }
     return `ds.${pythonClass}(${values.join(", ")})`;
 }

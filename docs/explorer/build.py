@@ -2,7 +2,7 @@
 
 A browser refuses to load ES modules from a folder, so the module becomes a classic script with one
 name, ``delaystability``. To the exported functions it adds ``catalogue``: the coefficient tables
-of every optimizer, printed from the package's own tables.
+of every optimizer that is exported, printed from the package's own tables.
 
     python docs/explorer/build.py            # write the file
     python docs/explorer/build.py --check    # fail if it is not what would be written
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import MISSING, fields
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,27 @@ import sympy
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.translation.export import source_code
-from delaystability.translation.samples import threshold_function
+from delaystability.translation.table_kernels import threshold_function
 
 TARGET = Path(__file__).with_name("delaystability.js")
 
 
-def script() -> str:
-    """The text of ``delaystability.js``."""
-    (module,) = source_code("javascript").values()
+def script(optimizers: Iterable[str] | None = None) -> str:
+    """The text of ``delaystability.js``, by default for every optimizer that has a kernel."""
+    (module,) = source_code("javascript", optimizers).values()
     public = re.findall(r"^export function (\w+)", module, flags=re.MULTILINE)
     notice, end, body = module.partition("*/\n")
     body = re.sub(r"^export (?=function )", "", body, flags=re.MULTILINE)
-    entries = ",\n".join(_entry(name, cls) for name, cls in CATALOGUE.items())
+    entries = ",\n".join(
+        _entry(name, cls)
+        for name, cls in CATALOGUE.items()
+        if _camel(threshold_function(name)) in public
+    )
     return (
         f"{notice}{end}\n"
         'const delaystability = (() => {\n"use strict";\n'
         f"{body}\n"
-        "/** The optimizers: their tables over lags, as functions of momentum, delay, horizon. */\n"
+        "/** The optimizers: ordinary parameters, threshold, and tables over lags. */\n"
         f"const catalogue = {{\n{entries}\n}};\n\n"
         f"return {{ {', '.join([*public, 'catalogue'])} }};\n"
         "})();\n"
@@ -46,30 +50,31 @@ def script() -> str:
 
 def _entry(name: str, cls: type[Optimizer]) -> str:
     """One optimizer of the catalogue as a JavaScript property."""
-    parameters = [entry.name for entry in fields(cls)]  # type: ignore[arg-type]
-    needed = [entry.name for entry in fields(cls) if entry.default is MISSING]  # type: ignore[arg-type]
-    symbols = {word: sympy.Symbol(word, real=True) for word in ("momentum", "delay", "horizon")}
-    tables = cls(**{word: symbols[word] for word in parameters}).coefficients(symbols["delay"])
+    ordinary = cls.example().parameters
+    # What is null on the page is the delay.
+    given = {
+        word: word if value is not None else f"({word} ?? delay)"
+        for word, value in ordinary.items()
+    }
+    symbols = {word: sympy.Symbol(text, real=True) for word, text in given.items()}
+    tables = cls(**symbols).coefficients(sympy.Symbol("delay", real=True))
     threshold = _camel(threshold_function(name))
+    required = [word for word, value in ordinary.items() if value is not None]
+    optional = [f"{word} ?? undefined" for word in ordinary if word not in required]
+    arguments = ", ".join([*required, "delay", *optional])
+    values = f"{{ {', '.join(ordinary)} }}" if ordinary else "_"
     return "\n".join(
         [
             f"    {json.dumps(name)}: {{",
             f"        title: {json.dumps(cls.title)},",
             f"        pythonClass: {json.dumps(cls.__name__)},",
-            f"        parameters: {json.dumps(parameters)},",
-            f"        required: {json.dumps(needed)},",
-            f"        threshold: (momentum, delay, horizon) => "
-            f"{threshold}({', '.join(_arguments(parameters))}),",
-            f"        feedback: (momentum, delay, horizon) => {_table(tables.feedback)},",
-            f"        feedforward: (momentum, delay, horizon) => {_table(tables.feedforward)},",
+            f"        ordinary: {json.dumps(ordinary)},",
+            f"        threshold: ({values}, delay) => {threshold}({arguments}),",
+            f"        feedback: ({values}, delay) => {_table(tables.feedback)},",
+            f"        feedforward: ({values}, delay) => {_table(tables.feedforward)},",
             "    }",
         ]
     )
-
-
-def _arguments(parameters: list[str]) -> list[str]:
-    """The arguments of an exported threshold: the delay follows the momentum."""
-    return [word for word in ("momentum", "delay", "horizon") if word in (*parameters, "delay")]
 
 
 def _camel(name: str) -> str:

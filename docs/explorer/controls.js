@@ -29,6 +29,14 @@ const INITIAL = {
     "reference-momentum": "0",
 };
 
+/** The parameters of all optimizers; those without a control at first get one. */
+const PARAMETERS = [...new Set(Object.values(delaystability.catalogue).flatMap(({ ordinary }) => Object.keys(ordinary)))];
+for (const { ordinary } of Object.values(delaystability.catalogue)) {
+    for (const [name, value] of Object.entries(ordinary)) {
+        INITIAL[name] ??= value === null ? "" : String(value);
+    }
+}
+
 const LONGEST_ADDRESS = 4000;
 
 function spread(first, last, value) {
@@ -107,16 +115,20 @@ function shortened(text) {
  */
 function settingFrom(texts) {
     const number = (name) => inField(name, () => checkedNumber(name, texts[name]));
-    const uses = (optimizer, name) => delaystability.catalogue[optimizer].parameters.includes(name);
     const { optimizer } = texts;
-    const momentum = uses(optimizer, "momentum") ? number("momentum") : 0;
+    if (!(optimizer in delaystability.catalogue)) {
+        throw new RangeError("optimizer must be one of the list; got none");
+    }
+    const parameters = { ...delaystability.catalogue[optimizer].ordinary };
+    for (const [name, value] of Object.entries(parameters)) {
+        // Only what may be left out is null.
+        parameters[name] = value === null && texts[name].trim() === "" ? null : number(name);
+    }
     const other = texts["reference-optimizer"] || optimizer;
-    const same = texts["reference-optimizer"] === "";
     const measured = texts.mode === "measured";
     const setting = {
         optimizer,
-        momentum,
-        horizon: uses(optimizer, "horizon") && texts.horizon.trim() !== "" ? number("horizon") : null,
+        parameters,
         delay: measured ? null : number("delay"),
         measured: measured ? inField("data", () => measuredDelay(texts.data)) : null,
         lr: number("lr"),
@@ -125,27 +137,39 @@ function settingFrom(texts) {
             lr: number("reference-lr"),
             delay: number("reference-delay"),
             optimizer: other,
-            momentum: same ? momentum : uses(other, "momentum") ? number("reference-momentum") : 0,
+            parameters: texts["reference-optimizer"] === "" ? parameters : ofReference(other, parameters, number),
         },
     };
     checkAlone(setting);
     return setting;
 }
 
+/** The parameters of the reference: a momentum of its own, what it shares, and ordinary values. */
+function ofReference(other, shared, number) {
+    const parameters = { ...delaystability.catalogue[other].ordinary };
+    for (const name of Object.keys(parameters)) {
+        if (name === "momentum") {
+            parameters[name] = number("reference-momentum");
+        } else if (name in shared) {
+            parameters[name] = shared[name];
+        }
+    }
+    return parameters;
+}
+
 /** Refuse each argument alone, so that the message stands beside its control. */
-function checkAlone({ optimizer, momentum, horizon, delay, measured, lr, sharpness, reference }) {
-    const { sgdThreshold, heavyBallThreshold, weightPredictionThreshold, maxSharpness, maxLearningRate } = delaystability;
-    inField("momentum", () => heavyBallThreshold(momentum, 0));
-    inField("horizon", () => weightPredictionThreshold(0, 0, horizon ?? 0));
+function checkAlone({ optimizer, parameters, delay, measured, lr, sharpness, reference }) {
+    const { sgdThreshold, maxSharpness, maxLearningRate } = delaystability;
+    const { threshold, ordinary } = delaystability.catalogue[optimizer];
+    for (const [name, value] of Object.entries(parameters)) {
+        inField(name, () => threshold({ ...ordinary, [name]: value }, 0));
+    }
     inField("delay", () => sgdThreshold(measured ? 0 : delay));
     inField("lr", () => maxSharpness(lr, 1));
     inField("sharpness", () => maxLearningRate(sharpness, 1));
     inField("reference-lr", () => maxSharpness(reference.lr, 1));
     inField("reference-delay", () => sgdThreshold(reference.delay));
-    inField("reference-momentum", () => heavyBallThreshold(reference.momentum, 0));
-    if (optimizer === undefined) {
-        throw new RangeError("optimizer must be one of the list; got none");
-    }
+    inField("reference-momentum", () => fixedThreshold(reference, 0));
 }
 
 function inField(field, compute) {

@@ -227,7 +227,7 @@ function isMomentum(x) {
 /**
  * Whether x lies between -2^53 and 2^53.
  */
-function isHorizon(x) {
+function isModerate(x) {
     return typeof x === "number" && x >= -LARGEST_WHOLE && x <= LARGEST_WHOLE;
 }
 
@@ -260,7 +260,7 @@ function sgdThreshold(delay) {
 /**
  * Threshold of heavy-ball momentum, by Newton's method for 2 delay atan(u) = atan(r/u).
  */
-function lonePoleThreshold(momentum, delay) {
+function heavyBallGain(momentum, delay) {
     const turns = 2.0 * Math.max(delay, 1.0);
     const ratio = (1.0 - momentum) / (1.0 + momentum);
     // A lower bound of the root, at most 3 % low, from which Newton's method rises.
@@ -307,7 +307,7 @@ function heavyBallThreshold(momentum, delay) {
     if (!isDelay(delay)) {
         throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
     }
-    return lonePoleThreshold(momentum, delay);
+    return heavyBallGain(momentum, delay);
 }
 
 /**
@@ -333,7 +333,7 @@ function emaMomentumThreshold(momentum, delay) {
     if (!isDelay(delay)) {
         throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
     }
-    return lonePoleThreshold(momentum, delay) / (1.0 - momentum);
+    return heavyBallGain(momentum, delay) / (1.0 - momentum);
 }
 
 /**
@@ -368,7 +368,7 @@ function nesterovThreshold(momentum, delay) {
  *
  * The equation is (2 delay + 1) atan(v) = atan(q) with q^2 = (r + v^2) / (1 + r v^2).
  */
-function delayedPoleThreshold(momentum, delay) {
+function shiftedMomentumGain(momentum, delay) {
     const turns = 2.0 * Math.max(delay, 1.0) + 1.0;
     const ratio = (1.0 - momentum) / (1.0 + momentum);
     // A v^2 that is right for small and for large r, put into q: within 0.3 %.
@@ -418,7 +418,7 @@ function shiftedMomentumThreshold(momentum, delay) {
     if (!isDelay(delay)) {
         throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
     }
-    return delayedPoleThreshold(momentum, delay);
+    return shiftedMomentumGain(momentum, delay);
 }
 
 /**
@@ -492,7 +492,7 @@ function weightPredictionThreshold(momentum, delay, horizon) {
     if (!isDelay(delay)) {
         throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
     }
-    if (!isHorizon(ahead)) {
+    if (!isModerate(ahead)) {
         throw new RangeError(`horizon must be between -2^53 and 2^53; got ${ahead}`);
     }
     return oneZeroThreshold(momentum, 1.0 + 2.0 * ahead, 2.0 * (delay - ahead), delay);
@@ -561,70 +561,63 @@ function adjustLearningRate(lr, oldThreshold, newThreshold) {
     return lr * (newThreshold / oldThreshold);
 }
 
-/** The optimizers: their tables over lags, as functions of momentum, delay, horizon. */
+/** The optimizers: ordinary parameters, threshold, and tables over lags. */
 const catalogue = {
     "sgd": {
         title: "SGD",
         pythonClass: "SGD",
-        parameters: [],
-        required: [],
-        threshold: (momentum, delay, horizon) => sgdThreshold(delay),
-        feedback: (momentum, delay, horizon) => [],
-        feedforward: (momentum, delay, horizon) => [[0, 1]],
+        ordinary: {},
+        threshold: (_, delay) => sgdThreshold(delay),
+        feedback: (_, delay) => [],
+        feedforward: (_, delay) => [[0, 1]],
     },
     "heavy-ball": {
         title: "Heavy ball",
         pythonClass: "HeavyBall",
-        parameters: ["momentum"],
-        required: ["momentum"],
-        threshold: (momentum, delay, horizon) => heavyBallThreshold(momentum, delay),
-        feedback: (momentum, delay, horizon) => [[1, momentum]],
-        feedforward: (momentum, delay, horizon) => [[0, 1]],
+        ordinary: {"momentum": 0.9},
+        threshold: ({ momentum }, delay) => heavyBallThreshold(momentum, delay),
+        feedback: ({ momentum }, delay) => [[1, momentum]],
+        feedforward: ({ momentum }, delay) => [[0, 1]],
     },
     "ema-momentum": {
         title: "EMA momentum",
         pythonClass: "EMAMomentum",
-        parameters: ["momentum"],
-        required: ["momentum"],
-        threshold: (momentum, delay, horizon) => emaMomentumThreshold(momentum, delay),
-        feedback: (momentum, delay, horizon) => [[1, momentum]],
-        feedforward: (momentum, delay, horizon) => [[0, 1 - momentum]],
+        ordinary: {"momentum": 0.9},
+        threshold: ({ momentum }, delay) => emaMomentumThreshold(momentum, delay),
+        feedback: ({ momentum }, delay) => [[1, momentum]],
+        feedforward: ({ momentum }, delay) => [[0, 1 - momentum]],
     },
     "nesterov": {
         title: "Nesterov momentum",
         pythonClass: "Nesterov",
-        parameters: ["momentum"],
-        required: ["momentum"],
-        threshold: (momentum, delay, horizon) => nesterovThreshold(momentum, delay),
-        feedback: (momentum, delay, horizon) => [[1, momentum]],
-        feedforward: (momentum, delay, horizon) => [[0, momentum + 1], [1, -momentum]],
+        ordinary: {"momentum": 0.9},
+        threshold: ({ momentum }, delay) => nesterovThreshold(momentum, delay),
+        feedback: ({ momentum }, delay) => [[1, momentum]],
+        feedforward: ({ momentum }, delay) => [[0, momentum + 1], [1, -momentum]],
     },
     "shifted-momentum": {
         title: "Shifted momentum",
         pythonClass: "ShiftedMomentum",
-        parameters: ["momentum"],
-        required: ["momentum"],
-        threshold: (momentum, delay, horizon) => shiftedMomentumThreshold(momentum, delay),
-        feedback: (momentum, delay, horizon) => [[delay + 1, momentum]],
-        feedforward: (momentum, delay, horizon) => [[0, 1]],
+        ordinary: {"momentum": 0.9},
+        threshold: ({ momentum }, delay) => shiftedMomentumThreshold(momentum, delay),
+        feedback: ({ momentum }, delay) => [[delay + 1, momentum]],
+        feedforward: ({ momentum }, delay) => [[0, 1]],
     },
     "spike-compensation": {
         title: "Spike compensation",
         pythonClass: "SpikeCompensation",
-        parameters: ["momentum"],
-        required: ["momentum"],
-        threshold: (momentum, delay, horizon) => spikeCompensationThreshold(momentum, delay),
-        feedback: (momentum, delay, horizon) => [[1, momentum]],
-        feedforward: (momentum, delay, horizon) => [[0, Math.pow(momentum, delay) + (1 - Math.pow(momentum, delay))/(1 - momentum)], [1, -momentum*(1 - Math.pow(momentum, delay))/(1 - momentum)]],
+        ordinary: {"momentum": 0.9},
+        threshold: ({ momentum }, delay) => spikeCompensationThreshold(momentum, delay),
+        feedback: ({ momentum }, delay) => [[1, momentum]],
+        feedforward: ({ momentum }, delay) => [[0, Math.pow(momentum, delay) + (1 - Math.pow(momentum, delay))/(1 - momentum)], [1, -momentum*(1 - Math.pow(momentum, delay))/(1 - momentum)]],
     },
     "weight-prediction": {
         title: "Weight prediction",
         pythonClass: "WeightPrediction",
-        parameters: ["momentum", "horizon"],
-        required: ["momentum"],
-        threshold: (momentum, delay, horizon) => weightPredictionThreshold(momentum, delay, horizon),
-        feedback: (momentum, delay, horizon) => [[1, momentum]],
-        feedforward: (momentum, delay, horizon) => [[0, horizon + 1], [1, -horizon]],
+        ordinary: {"momentum": 0.9, "horizon": null},
+        threshold: ({ momentum, horizon }, delay) => weightPredictionThreshold(momentum, delay, horizon ?? undefined),
+        feedback: ({ momentum, horizon }, delay) => [[1, momentum]],
+        feedforward: ({ momentum, horizon }, delay) => [[0, (horizon ?? delay) + 1], [1, -(horizon ?? delay)]],
     }
 };
 

@@ -2,7 +2,7 @@
 
 /** The page: controls in, numbers and pictures out. */
 (() => {
-    const BOXES = ["momentum", "horizon", "delay", "data", "lr", "sharpness", "reference-lr", "reference-delay", "reference-momentum"];
+    const BOXES = [...PARAMETERS, "delay", "data", "lr", "sharpness", "reference-lr", "reference-delay", "reference-momentum"];
     const OUTPUTS = {
         "threshold": "threshold",
         "gain": "gain",
@@ -25,6 +25,22 @@
         for (const [name, { title }] of Object.entries(delaystability.catalogue)) {
             element("optimizer").append(new Option(title, name));
             element("reference-optimizer").append(new Option(title, name));
+        }
+    }
+
+    /** A box for each parameter that has none on the page. */
+    function addFields() {
+        let last = document.querySelector("[data-needs=horizon]");
+        for (const name of PARAMETERS.filter((other) => !element(other))) {
+            const field = last.cloneNode(true);
+            field.dataset.needs = name;
+            field.querySelector("label").textContent = name[0].toUpperCase() + name.slice(1);
+            field.querySelector("label").htmlFor = name;
+            Object.assign(field.querySelector("input"), { id: name, value: INITIAL[name] });
+            field.querySelector("input").setAttribute("aria-describedby", `${name}-error`);
+            field.querySelector(".error").id = `${name}-error`;
+            last.after(field);
+            last = field;
         }
     }
 
@@ -72,16 +88,16 @@
     }
 
     function showFields(texts) {
-        const { parameters } = delaystability.catalogue[texts.optimizer];
+        const { ordinary } = delaystability.catalogue[texts.optimizer];
         for (const field of document.querySelectorAll("[data-needs]")) {
-            field.hidden = !parameters.includes(field.dataset.needs);
+            field.hidden = !(field.dataset.needs in ordinary);
         }
         for (const field of document.querySelectorAll("[data-mode]")) {
             field.hidden = field.dataset.mode !== texts.mode;
         }
         const other = texts["reference-optimizer"];
         element("reference-momentum-field").hidden =
-            other === "" || !delaystability.catalogue[other].parameters.includes("momentum");
+            other === "" || !("momentum" in delaystability.catalogue[other].ordinary);
     }
 
     function showError(name, message) {
@@ -236,6 +252,7 @@
         }, 1500);
     }
 
+    addFields();
     fillSelects();
     Object.keys(SLIDER_VALUES).forEach(bindSlider);
     bindMap();

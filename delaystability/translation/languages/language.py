@@ -269,7 +269,8 @@ class Language(ABC):
         described = []
         for entry in function.parameters:
             default = f", {self.optional}" if entry.optional else ""
-            text = f"{MEANINGS[entry.name]}, {allowed[entry.name]}{default}"
+            meaning = MEANINGS.get(entry.name, f"{entry.name} of the optimizer")
+            text = f"{meaning}, {allowed[entry.name]}{default}"
             described.append((self.variable(entry.name), self.prose(text)))
         return described
 
