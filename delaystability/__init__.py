@@ -166,6 +166,9 @@ _LOADED_WHEN_USED = {
 def __getattr__(name: str) -> Any:
     if name == "plot":
         return import_module("delaystability.plot")
+    added = {cls.__name__: cls for cls in CATALOGUE.values()}
+    if name in added:
+        return added[name]
     if name not in _LOADED_WHEN_USED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_LOADED_WHEN_USED[name]), name)

@@ -42,7 +42,7 @@ def catalogue_entry(random: np.random.Generator) -> ds.Optimizer:
     """An optimizer of the catalogue."""
     name = str(random.choice(list(ds.CATALOGUE)))
     momentum = float(random.uniform(-0.99, 0.9999))
-    return ds.SGD() if name == "sgd" else ds.CATALOGUE[name](momentum)
+    return ds.CATALOGUE[name].example(momentum=momentum)
 
 
 def near_the_circle(random: np.random.Generator) -> ds.LinearOptimizer:

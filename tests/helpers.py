@@ -10,12 +10,12 @@ from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.numerics.characteristic import characteristic_coefficients
 
 EPS = np.finfo(float).eps
-WITH_MOMENTUM = [name for name in CATALOGUE if name != "sgd"]
+WITH_MOMENTUM = [name for name, cls in CATALOGUE.items() if "momentum" in cls.parameter_names()]
 
 
 def make(name: str, momentum: float) -> Optimizer:
-    """The catalogue's optimizer; the momentum is ignored where there is none."""
-    return CATALOGUE[name]() if name == "sgd" else CATALOGUE[name](momentum)
+    """The catalogue's optimizer with ordinary parameters and this momentum, where it has one."""
+    return CATALOGUE[name].example(momentum=momentum)
 
 
 def random_cases(count: int, seed: int) -> list[tuple[Optimizer, int]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
+from tests.helpers import WITH_MOMENTUM
 
 COUNT = 100_000
 
@@ -80,9 +81,9 @@ def _attempt(source: random.Random):
     if source.random() < 0.5:
         optimizer = source.choice(OPTIMIZERS)
     if kind == 0:
-        cls = source.choice([cls for name, cls in ds.CATALOGUE.items() if name != "sgd"])
+        cls = ds.CATALOGUE[source.choice(WITH_MOMENTUM)]
         return {"momentum", "delay", "optimizer"}, lambda: ds.stability_threshold(
-            cls(momentum), source.choice([0, 1, 4])
+            cls.example(momentum=momentum), source.choice([0, 1, 4])
         )
     if kind == 1:
         return {"delay", "optimizer"}, lambda: ds.stability_threshold(optimizer, delay)

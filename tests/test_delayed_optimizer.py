@@ -170,7 +170,7 @@ START = torch.linspace(-1, 1, 7, dtype=torch.float64)
 @pytest.mark.parametrize("delay", [0, 1, 31])
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_fixed_delay_is_a_ring_of_stale_weights_bit_for_bit(name, delay, dtype):
-    optimizer = ds.SGD() if name == "sgd" else ds.CATALOGUE[name](M)
+    optimizer = ds.CATALOGUE[name].example(momentum=M)
     start = START.to(dtype)
     expected = _by_stale_weights(_PlainLoop(name, delay, 1e-3), start, 100)
     found = _by_queue(start, 100, lr=1e-3, optimizer=optimizer, delay=delay)
@@ -188,7 +188,7 @@ def test_the_comparison_with_stale_weights_sees_one_step_of_delay_more():
 @pytest.mark.parametrize("name", ["sgd", "heavy-ball", "shifted-momentum"])
 def test_the_warmup_wait_is_the_official_server_shifted_in_time(name, delay, decay):
     # The server applies g(w_{max(0, t-delay)}; batch t) + decay w_t.
-    optimizer = ds.SGD() if name == "sgd" else ds.CATALOGUE[name](M)
+    optimizer = ds.CATALOGUE[name].example(momentum=M)
     expected = _by_stale_weights(
         _PlainLoop(name, delay, 1e-3), START, 100, fresh_batch=True, decay=decay
     )

@@ -144,8 +144,8 @@ def test_all_runs_have_one_edge_and_one_gradient_flow_time(tiny: list[FinishedTr
 
 
 def test_the_steady_gain_is_update_over_a_constant_gradient() -> None:
-    for name, make in ds.CATALOGUE.items():
-        optimizer = ds.SGD() if name == "sgd" else make(0.5)
+    for make in ds.CATALOGUE.values():
+        optimizer = make.example(momentum=0.5)
         feedback, feedforward = optimizer.coefficients(3)
         u = [0.0] * 400
         for t in range(200, 400):

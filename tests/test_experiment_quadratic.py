@@ -56,7 +56,7 @@ def twin_growth(
 
 
 OPTIMIZERS = [
-    *(make() if name == "sgd" else make(0.6) for name, make in ds.CATALOGUE.items()),
+    *(make.example(momentum=0.6) for make in ds.CATALOGUE.values()),
     ds.HeavyBall(-0.5),
     ds.LinearOptimizer(feedback={1: 0.3, 4: -0.2}, feedforward={0: 0.5, 2: 0.2, 5: 0.1}),
 ]
@@ -159,7 +159,7 @@ def test_the_plan_has_both_sides_of_every_threshold_from_the_band_on() -> None:
     assert {(entry["optimizer"], entry["delay"]) for entry in scalar} == {
         (name, delay) for name in ds.CATALOGUE for delay in range(33)
     }
-    momenta = [entry["momentum"] for entry in scalar if entry["optimizer"] != "sgd"]
+    momenta = [entry["momentum"] for entry in scalar if entry["momentum"] is not None]
     assert min(momenta) < -0.89 and max(momenta) > 0.89
     assert plan == chunks("default", 0, "cpu", "float64")
     assert plan != chunks("default", 1, "cpu", "float64")
@@ -180,7 +180,7 @@ def test_a_run_changes_tenfold_over_its_second_half_at_the_edges_of_the_band(
     for trial in finished:
         settings, result = trial.settings, trial.result
         name, momentum = settings["optimizer"], settings["momentum"]
-        optimizer = ds.CATALOGUE[name](*([] if momentum is None else [momentum]))
+        optimizer = ds.CATALOGUE[name].example(momentum=momentum)
         assert result["threshold"] == ds.stability_threshold(optimizer, settings["delay"])
         gains = result["threshold"] * np.array([0.9, 1.1])
         rates = ds.escape_rate(optimizer, settings["delay"], gains)

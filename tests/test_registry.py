@@ -11,6 +11,7 @@ from sympy import Rational
 
 import delaystability as ds
 from delaystability.printing.derivation import all_derivations
+from delaystability.theory.loop import symbolic
 
 STATED = [d for d in all_derivations() if d.theorem.statement.quantity != "identity"]
 TRIED = 12
@@ -19,11 +20,8 @@ ROUNDING = 1e-12
 
 
 def _optimizer(name: str, values: dict[str, float]):
-    if name == "sgd":
-        return ds.SGD()
-    if name == "weight-prediction":
-        return ds.WeightPrediction(values["m"], values["T"])
-    return ds.CATALOGUE[name](values["m"])
+    symbols = {key: str(value) for key, value in symbolic(ds.CATALOGUE[name]).parameters.items()}
+    return ds.CATALOGUE[name](**{key: values[symbol] for key, symbol in symbols.items()})
 
 
 def _delay(values: dict[str, float]) -> int:
