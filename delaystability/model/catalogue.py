@@ -318,7 +318,8 @@ def optimizer_from_dict(data: Mapping[str, Any], *custom: type[Optimizer]) -> Op
     """
     parameters = dict(data)
     name = parameters.pop("name", None)
-    others: dict[str, type[Optimizer]] = {cls.name: cls for cls in (*custom, LinearOptimizer)}
+    known: tuple[type[Optimizer], ...] = (*custom, LinearOptimizer)
+    others = {cls.name: cls for cls in known}
     if name in CATALOGUE or name not in others:
         return optimizer_from_name(name, **parameters)
     try:
