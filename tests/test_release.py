@@ -62,7 +62,8 @@ def test_the_package_is_marked_as_typed_and_holds_its_templates():
     for name in (
         "py.typed",
         *(f"printing/tex/{part}.tex" for part in ("preamble", "macros", "setting")),
-        *("verification/page.html", "verification/page.css"),
+        *(f"verification/{name}" for name in ("page.html", "page.css")),
+        *(f"verification/{name}.tex" for name in ("report", "report_preamble")),
     ):
         assert (package / name).is_file()
 

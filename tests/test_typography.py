@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
+from delaystability.printing.domain import domain_latex
 from delaystability.printing.formula import formula_latex, formula_text
 from delaystability.printing.line_breaks import broken, width
-from delaystability.printing.summary import domain_latex
 from delaystability.printing.typography import inline, parse, tidy, written
 from delaystability.printing.unicode_text import unicode_line
 from delaystability.theory.registry import all_proofs

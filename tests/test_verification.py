@@ -21,9 +21,12 @@ from delaystability.printing.derivation import all_derivations
 from delaystability.theory.checks import Status
 from delaystability.verification import job
 from delaystability.verification.contents import enclosure
+from delaystability.verification.data_files import certificates_data
 from delaystability.verification.figures import certified_figure
+from delaystability.verification.latex_report import report_tex
 from delaystability.verification.page import page
 from delaystability.verification.thresholds import QUICK_GRID, Grid, compare
+from delaystability.verification.trained import certified_cells
 from tests.verified import EXPERIMENTS, THEOREMS, failing, small_job
 
 
@@ -262,6 +265,19 @@ def test_certificates_json_can_be_verified_from_the_file_alone(found):
         assert read.verify()
         # A certificate with another upper end claims more than is true.
         assert not replace(read, upper=read.lower - (read.upper - read.lower)).verify()
+
+
+def test_a_trained_network_is_certified_once_and_not_again_for_the_page(found, monkeypatch):
+    _, result, _ = found
+    certified = []
+    monkeypatch.setattr(
+        "delaystability.verification.trained.certify", lambda *case: certified.append(case)
+    )
+    assert page(result) and report_tex(result) and certificates_data(result)
+    assert certified == []
+    # The control: what the job calls, once for each cell.
+    assert certified_cells(result.experiments).keys() == result.trained_certificates.keys()
+    assert len(certified) == len(result.trained_certificates) == 4
 
 
 def test_an_enclosure_is_printed_with_its_common_digits_once():

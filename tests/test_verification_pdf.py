@@ -11,8 +11,8 @@ import delaystability as ds
 from delaystability.cli import app
 from delaystability.files.output_files import MANIFEST, write_files
 from delaystability.verification import job, pdf
-from delaystability.verification.latex_results import latex_text
-from delaystability.verification.pdf import PdfError, report_tex, write_pdf
+from delaystability.verification.latex_report import latex_text, report_tex
+from delaystability.verification.pdf import PdfError, write_pdf
 from tests.printed import latex, needs_latex, overfull
 from tests.verified import failing, small_job
 

@@ -18,7 +18,7 @@ from delaystability.model.delays import Delay
 from delaystability.numerics.certificate_data import (
     METHODS,
     MOST_DIGITS,
-    data_from_json,
+    data_from_text,
     data_from_values,
     values_from_data,
 )
@@ -205,7 +205,7 @@ class Certificate:
         ValueError
             If the text is not JSON, or a field is missing, unknown or malformed.
         """
-        return cls.from_dict(data_from_json(text))
+        return cls.from_dict(data_from_text(text))
 
     def decimal(self, end: Fraction) -> str:
         """An end as a decimal number, with as many digits as both ends need; nothing is rounded.

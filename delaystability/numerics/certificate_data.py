@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from delaystability.files.json_data import data_from_json
 from delaystability.model.delays import LARGEST_DELAY, shown
 from delaystability.numerics.circle_proof import Table
 from delaystability.numerics.rational_text import (
@@ -16,7 +16,7 @@ from delaystability.numerics.rational_text import (
     rational_text,
 )
 
-__all__ = ["METHODS", "MOST_DIGITS", "data_from_json", "data_from_values", "values_from_data"]
+__all__ = ["METHODS", "MOST_DIGITS", "data_from_text", "data_from_values", "values_from_data"]
 
 METHODS = ("integer Schur-Cohn test", "winding number in ball arithmetic")
 """How the ends of a certificate can be proved."""
@@ -33,7 +33,6 @@ _MOST_PARAMETERS = 16
 _LONGEST_NAME = 100
 _LONGEST_PARAMETER = 2**25
 _LONGEST_MODULUS = 2 * MOST_DIGITS + 20
-_LONGEST_INTEGER = 20  # digits: no integer of a certificate has more
 
 
 def data_from_values(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,43 +47,15 @@ def data_from_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return data
 
 
-def data_from_json(text: Any) -> Any:
-    """What JSON text holds; without floats that are no numbers, or one name twice.
+def data_from_text(text: Any) -> Any:
+    """What the JSON of a certificate holds, as `values_from_data` reads it.
 
     Raises
     ------
     ValueError
         If the text is not JSON, too long or nested too deeply.
     """
-    if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
-        what = f"a text of {len(text)} characters" if isinstance(text, str) else shown(text)
-        raise ValueError(f"text must be JSON of at most {_LONGEST_TEXT} characters; got {what}")
-    try:
-        return json.loads(
-            text, parse_int=_integer, parse_constant=_no_constant, object_pairs_hook=_unique
-        )
-    except RecursionError as error:
-        raise ValueError("text must be the JSON of a certificate; it is nested deeply") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"text must be the JSON of a certificate: {error}") from error
-
-
-def _integer(text: str) -> int | str:
-    # Text of its digits: the field that holds it refuses it and shows it.
-    return int(text) if len(text) <= _LONGEST_INTEGER else text
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"text must be the JSON of a certificate; got the number {name}")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{shown(twice)} must be there once; got it twice")
-    return found
+    return data_from_json(text, "the JSON of a certificate", _LONGEST_TEXT)
 
 
 def values_from_data(data: Any) -> dict[str, Any]:

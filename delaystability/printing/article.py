@@ -8,10 +8,10 @@ from importlib.resources import files
 
 from delaystability.printing.bibliography import latex_escaped, latex_sentence
 from delaystability.printing.collection import Chapter, collected, counted, entries
+from delaystability.printing.domain import domain_latex
 from delaystability.printing.formula import formula_latex
 from delaystability.printing.latex import fragment, inline_formula
 from delaystability.printing.line_breaks import width
-from delaystability.printing.summary import Line, summary
 from delaystability.printing.typography import inline
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.references import LITERATURE
@@ -122,7 +122,7 @@ def _table(chapters: Sequence[Chapter]) -> str:
     for chapter in chapters:
         title = rf"\emph{{{latex_escaped(chapter.title)}}}"
         rows.append(rf"\noalign{{\vskip 3pt}}\multicolumn{{5}}{{@{{}}l}}{{{title}}} \\*[2pt]")
-        rows += map(_row, summary(chapter.entries))
+        rows += map(_row, chapter.entries)
     head = r"& Result & Claim & Domain & Status \\[2pt] \hline \noalign{\vskip 3pt}"
     return "\n".join(
         [
@@ -142,15 +142,17 @@ def _table(chapters: Sequence[Chapter]) -> str:
     )
 
 
-def _row(line: Line) -> str:
-    claim = inline_formula(line.relation)
-    if width(inline(formula_latex(line.relation))) > _WIDEST or r"\begin" in claim:
-        claim = rf"see \eqref{{eq:{line.name}}}"
-    domain = ", ".join(rf"\mbox{{{inline_formula(part)}}}" for part in line.domain)
-    if any(width(inline(part)) > _WIDEST_DOMAIN for part in line.domain):
+def _row(entry: CheckedProof) -> str:
+    statement = entry.theorem.statement
+    claim = inline_formula(statement.relation)
+    if width(inline(formula_latex(statement.relation))) > _WIDEST or r"\begin" in claim:
+        claim = rf"see \eqref{{eq:{entry.name}}}"
+    conditions = domain_latex(statement.domain)
+    domain = ", ".join(rf"\mbox{{{inline_formula(part)}}}" for part in conditions)
+    if any(width(inline(part)) > _WIDEST_DOMAIN for part in conditions):
         domain = "see there"
-    title = latex_escaped(line.title)
+    title = latex_escaped(entry.theorem.title)
     return (
-        rf"\ref{{thm:{line.name}}} & {title} & {claim} & {domain} & {line.status} "
+        rf"\ref{{thm:{entry.name}}} & {title} & {claim} & {domain} & {entry.status} "
         rf"\\[2pt]"
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from sympy import Basic, Eq, Symbol
 from sympy.core.relational import Relational
 
+from delaystability.files.json_data import data_from_json
 from delaystability.printing.expression_text import expression_from_text
 from delaystability.theory.derivation import Theorem
 from delaystability.theory.statement import QUANTITIES, Root, Statement
@@ -22,7 +22,6 @@ _LONGEST_TEXT = 2**24  # characters; the file of all theorems has some 300,000
 _LONGEST_FIELD = 2**18  # characters of one formula or paragraph
 _MOST_ENTRIES = 1000  # of one list
 _MOST_FORMULAS = 20_000
-_LONGEST_INTEGER = 20  # digits
 _KINDS = ("theorem", "lemma", "corollary")
 
 
@@ -43,7 +42,7 @@ def theorems_from_json(text: str) -> tuple[Theorem, ...]:
         If the text is not JSON, has another format, or a field is missing or malformed, or holds a
         formula outside the whitelist or beyond its limits: the message names the field.
     """
-    data = _Field("file", _loaded(text))
+    data = _Field("file", data_from_json(text, "a bounds file", _LONGEST_TEXT))
     found = data.entry("format").value
     if type(found) is not int or found != FORMAT:
         raise ValueError(f"format must be {FORMAT}; got {str(found)[:80]!r}")
@@ -54,36 +53,6 @@ def theorems_from_json(text: str) -> tuple[Theorem, ...]:
     if len(set(names)) < len(names):
         raise ValueError("theorems must have different names")
     return theorems
-
-
-def _loaded(text: str) -> Any:
-    if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
-        raise ValueError(f"text must be a bounds file of at most {_LONGEST_TEXT} characters")
-    try:
-        return json.loads(
-            text, parse_int=_integer, parse_constant=_no_constant, object_pairs_hook=_unique
-        )
-    except RecursionError as error:
-        raise ValueError("text must be a bounds file; it is nested too deeply") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"text must be a bounds file: {error}") from error
-
-
-def _integer(text: str) -> int | str:
-    return int(text) if len(text) <= _LONGEST_INTEGER else text
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"text must be a bounds file; got the number {name}")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise ValueError(f"{twice[:80]!r} must be there once; got it twice")
-    return found
 
 
 class _Field:

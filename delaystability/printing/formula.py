@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from sympy import (
@@ -27,11 +28,13 @@ from sympy.printing.pretty.pretty import PrettyPrinter
 from sympy.printing.pretty.pretty_symbology import pretty_use_unicode
 
 from delaystability.printing.unicode_text import unicode_line
-from delaystability.printing.wide_text import in_lines
 from delaystability.theory.decimals import with_decimals
 from delaystability.theory.symbols import tau, theta, z
 
 __all__ = ["formula_latex", "formula_text"]
+
+_WIDEST, _FILLED = 100, 80
+"""Characters up to which a formula is two-dimensional, and of the lines that it takes else."""
 
 _SUBSCRIPTED = {*"wughrsvcEMP", "gamma", "delta", "mu", "xi"}
 
@@ -174,9 +177,13 @@ def formula_latex(expression: Basic | str) -> str:
 
 
 def formula_text(expression: Basic | str, *, inline: bool) -> str:
-    """The expression in Unicode: on one line, or two-dimensional."""
+    """The expression in Unicode: on one line; or two-dimensional, unless that is too wide.
+
+    What is wider than a screen is written on one line, too, and that line is filled.
+    """
+    line = unicode_line(formula_latex(expression))
     if inline or isinstance(expression, str):
-        return unicode_line(formula_latex(expression))
+        return line
     expression = with_decimals(expression, "…")
     if expression.has(chebyshevu):
         expression = expression.replace(chebyshevu, Function("U"))
@@ -184,6 +191,11 @@ def formula_text(expression: Basic | str, *, inline: bool) -> str:
     expression = expression.replace(Min, lambda *entries: lowercase(*entries))
     unicode_before = pretty_use_unicode(True)
     try:
-        return in_lines(expression, lambda part: str(_TextPrinter().doprint(part)))
+        text = str(_TextPrinter().doprint(expression))
     finally:
         pretty_use_unicode(unicode_before)
+    if max(map(len, text.splitlines())) <= _WIDEST:
+        return text
+    return textwrap.fill(
+        line, _FILLED, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

@@ -13,20 +13,27 @@ from collections.abc import Callable, Iterable
 from sympy import Basic
 
 from delaystability.printing.bibliography import REFERENCES
+from delaystability.printing.domain import domain_latex
 from delaystability.printing.formula import formula_latex
+from delaystability.printing.line_breaks import width
 from delaystability.printing.typography import inline, tidy
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.prose import Style, capitalised, fill, punctuation_before
 from delaystability.theory.registry import named
+from delaystability.theory.statement import Statement
 
 __all__ = [
     "cited_in",
+    "claim_markdown",
     "inline_markdown",
     "markdown",
     "proof_markdown",
     "references_markdown",
     "statement_markdown",
 ]
+
+_WIDEST = 24.0
+"""The width, in ems, of the widest claim in a table."""
 
 Linked = Callable[[str, bool], str]
 """How to refer to another theorem, from its name and whether a sentence begins there."""
@@ -86,6 +93,14 @@ def statement_markdown(entry: CheckedProof, linked: Linked = _named) -> str:
     theorem = entry.theorem
     head = f"**{theorem.kind.capitalize()}** ({entry.status})."
     return _clean([f"{head} {fill(theorem.text, theorem.given, _style({}, linked))}"])
+
+
+def claim_markdown(statement: Statement) -> tuple[str, str]:
+    """For a table: what is claimed, unless it is too wide, and where it holds."""
+    formula = inline(formula_latex(statement.relation))
+    shown = width(formula) <= _WIDEST and r"\begin" not in formula
+    claim = inline_markdown(statement.relation) if shown else "see there"
+    return claim, ", ".join(map(inline_markdown, domain_latex(statement.domain)))
 
 
 def proof_markdown(entry: CheckedProof, linked: Linked = _named) -> str:

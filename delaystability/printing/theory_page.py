@@ -6,25 +6,18 @@ import sys
 from collections.abc import Sequence
 
 from delaystability.printing.collection import Chapter, collected, counted, entries
-from delaystability.printing.formula import formula_latex
-from delaystability.printing.line_breaks import width
 from delaystability.printing.markdown import (
     cited_in,
-    inline_markdown,
+    claim_markdown,
     proof_markdown,
     references_markdown,
     statement_markdown,
 )
-from delaystability.printing.summary import Line, summary
-from delaystability.printing.typography import inline
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.prose import capitalised
 from delaystability.theory.registry import checked, named, names
 
 __all__ = ["theory_page"]
-
-_WIDEST = 24.0
-"""The width, in ems, of the widest claim in the index."""
 
 _HEAD = r"""<!-- Written by delaystability.printing.theory_page; a test compares it. -->
 
@@ -80,16 +73,14 @@ def _index(chapters: Sequence[Chapter]) -> list[str]:
     rows = ["| Theorem | Claim | Where | Status |", "|---|---|---|---|"]
     for chapter in chapters:
         rows.append(f"| **{chapter.title}** | | | |")
-        rows += [_row(line) for line in summary(chapter.entries)]
+        rows += map(_row, chapter.entries)
     return rows
 
 
-def _row(line: Line) -> str:
-    formula = inline(formula_latex(line.relation))
-    shown = width(formula) <= _WIDEST and r"\begin" not in formula
-    claim = inline_markdown(line.relation) if shown else "see there"
-    domain = ", ".join(inline_markdown(condition) for condition in line.domain)
-    return f"| [{line.title}](#theorem-{line.name}) | {claim} | {domain} | {line.status} |"
+def _row(entry: CheckedProof) -> str:
+    claim, domain = claim_markdown(entry.theorem.statement)
+    title = f"[{entry.theorem.title}](#theorem-{entry.name})"
+    return f"| {title} | {claim} | {domain} | {entry.status} |"
 
 
 def _chapter(chapter: Chapter) -> str:

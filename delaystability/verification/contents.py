@@ -6,18 +6,17 @@ The page and the PDF are made from this one object, so that they show the same n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from delaystability.model.catalogue import CATALOGUE
-from delaystability.numerics.certificate import Certificate, certify
+from delaystability.numerics.certificate import Certificate
 from delaystability.printing.collection import Chapter, collected, entries
 from delaystability.validation.committed import Committed, committed_results, committed_text
 from delaystability.validation.experiment import ExperimentResult, Finding
 from delaystability.validation.verdict import Outcome
+from delaystability.verification.trained import TrainedRow, statement_anchor, trained_rows
 from delaystability.verification.verification import Verification
 
 __all__ = [
@@ -26,13 +25,10 @@ __all__ = [
     "ExperimentPart",
     "Picture",
     "StatementRow",
-    "TrainedRow",
-    "certificate_key",
     "contents",
     "enclosure",
     "known",
     "slug",
-    "trained_rows",
 ]
 
 BANNER = {
@@ -43,7 +39,6 @@ BANNER = {
 }
 """The first words of the report."""
 
-_TRAINED_DIGITS = 10
 _STEPS = ("proved", "deduced", "cited", "tested", "failed")
 
 
@@ -68,45 +63,6 @@ class Picture:
     number: int
     path: Path
     title: str
-
-
-@dataclass(frozen=True)
-class TrainedRow:
-    """Networks trained with one optimizer and delay: predicted, certified, measured.
-
-    Attributes
-    ----------
-    name, momentum, delay, setting : the optimizer, and all three in words
-    predicted : float
-        The threshold, as the experiment took it from `delaystability.stability_threshold`.
-    certificate : Certificate
-    measured : float
-        Learning rate times sharpness at which the runs stayed.
-    ratio : mapping
-        Measured / predicted, with its confidence interval.
-    controls : str
-        The same ratio under wrong thresholds.
-    at_edge : bool
-    statement : str
-        The anchor of the statement with its measurement.
-    """
-
-    name: str
-    momentum: float | None
-    delay: int
-    setting: str
-    predicted: float
-    certificate: Certificate
-    measured: float
-    ratio: dict[str, Any]
-    controls: str
-    at_edge: bool
-    statement: str
-
-    @property
-    def key(self) -> str:
-        """The name of the certificate in certificates.json."""
-        return certificate_key(self.name, self.momentum, self.delay)
 
 
 @dataclass(frozen=True)
@@ -271,59 +227,18 @@ def contents(found: Verification) -> Contents:
         )
         figures += len(pictures)
         statements = tuple(
-            StatementRow(place, _anchor(result, place), finding)
+            StatementRow(place, statement_anchor(result, place), finding)
             for place, finding in enumerate(result.verdict.lines, 1)
         )
-        parts.append(ExperimentPart(result, statements, tuple(_trained(result)), pictures))
+        trained = trained_rows(result, found.trained_certificates)
+        parts.append(ExperimentPart(result, statements, trained, pictures))
     chapters = collected(found.theorems)
     return Contents(found, chapters, tuple(parts), figures + 1)
-
-
-def trained_rows(experiments: tuple[ExperimentResult, ...]) -> tuple[TrainedRow, ...]:
-    """What the edge experiment measured for each optimizer and delay."""
-    return tuple(row for result in experiments for row in _trained(result))
-
-
-def _trained(result: ExperimentResult) -> Iterator[TrainedRow]:
-    if result.experiment.name != "edge":
-        return
-    for place, finding in enumerate(result.verdict.lines, 1):
-        for cell in finding.statistics.get("cells", []):
-            yield _trained_row(cell, _anchor(result, place))
-
-
-def _trained_row(cell: dict[str, Any], anchor: str) -> TrainedRow:
-    parameters = {} if cell["momentum"] is None else {"momentum": cell["momentum"]}
-    optimizer = CATALOGUE[cell["optimizer"]].example(**parameters)
-    own = f" (momentum {cell['momentum']:g})" if parameters else ""
-    controls = [
-        f"{title}: {value:.2f}"
-        for titles in cell["controls"].values()
-        for title, value in titles.items()
-    ]
-    return TrainedRow(
-        name=cell["optimizer"],
-        momentum=cell["momentum"],
-        delay=cell["delay"],
-        setting=f"{optimizer.title}{own}, delay {cell['delay']}",
-        predicted=cell["threshold"],
-        certificate=certify(optimizer, cell["delay"], _TRAINED_DIGITS),
-        measured=cell["ratio"]["value"] * cell["threshold"],
-        ratio=cell["ratio"],
-        controls=", ".join(controls),
-        at_edge=cell["at_edge"],
-        statement=anchor,
-    )
 
 
 def known(outcome: Outcome) -> str:
     """How a statement is known from trials, which never prove it."""
     return {Outcome.HOLDS: "seen", Outcome.FAILS: "not seen"}.get(outcome, outcome.value)
-
-
-def certificate_key(name: str, momentum: float | None, delay: int) -> str:
-    """The name of a certificate: optimizer, momentum if it has one, and delay."""
-    return f"{name}{'' if momentum is None else f', momentum {momentum!r}'}, delay {delay}"
 
 
 def enclosure(certificate: Certificate) -> str:
@@ -339,10 +254,6 @@ def enclosure(certificate: Certificate) -> str:
 def slug(text: str) -> str:
     """The text as an anchor."""
     return re.sub(r"[^a-z0-9.-]+", "-", text.lower().replace("-0.", "-minus-0.")).strip("-")
-
-
-def _anchor(result: ExperimentResult, place: int) -> str:
-    return f"{result.experiment.name}-statement-{place}"
 
 
 def _picture_title(result: ExperimentResult, path: Path) -> str:

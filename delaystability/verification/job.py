@@ -27,10 +27,13 @@ from delaystability.validation.experiment import (
 )
 from delaystability.validation.experiments import EXPERIMENTS, load_experiment
 from delaystability.validation.sweeps.refusals import refuse_foreign
-from delaystability.validation.verdict import Outcome
-from delaystability.verification.bounds_file import certified_bounds_data
-from delaystability.verification.certificates_file import certificates_data
+from delaystability.verification.data_files import (
+    certificates_data,
+    certified_bounds_data,
+    runs_data,
+)
 from delaystability.verification.thresholds import FULL_GRID, QUICK_GRID, compare
+from delaystability.verification.trained import certified_cells
 from delaystability.verification.verification import Verification
 
 __all__ = [
@@ -142,17 +145,10 @@ def verify(
     results = _published(trained, folder)
     ended = time.perf_counter()
     phases = {"derive": derived - began, "certify": certified - derived, "train": ended - certified}
-    found = Verification(theorems, rows, results, quick, ended - began, phases)
-    certificates = certificates_data(rows, results)
-    _write(folder, "certificates.json", json.dumps(certificates, indent=1))
-    runs = {
-        "outcome": found.outcome.value,
-        "outcomes": found.outcomes,
-        "holds": found.outcome is Outcome.HOLDS,
-        "provenance": results[0].provenance.to_dict(),
-        "experiments": [result.to_dict() for result in results],
-    }
-    _write(folder, "runs.json", json.dumps(runs, indent=2, allow_nan=False))
+    cells = certified_cells(results)
+    found = Verification(theorems, rows, results, cells, quick, ended - began, phases)
+    _write(folder, "certificates.json", json.dumps(certificates_data(found), indent=1))
+    _write(folder, "runs.json", json.dumps(runs_data(found), indent=2, allow_nan=False))
     # What an earlier job has printed would contradict this page.
     remove_files(folder, PRINTED)
     write_page(found, folder)

@@ -14,7 +14,6 @@ from delaystability.printing.html import proof_html, reference_html, statement_h
 from delaystability.verification.contents import (
     BANNER,
     Picture,
-    certificate_key,
     contents,
     enclosure,
     slug,
@@ -56,7 +55,6 @@ def page(found: Verification, beside: Sequence[str] = ()) -> str:
         beside=list(beside),
         banner=BANNER[found.outcome],
         entries=entries(shown.chapters),
-        certificate_key=certificate_key,
         certified=svg(certified_figure(found.thresholds)),
         references=reference_html(sorted(REFERENCES)),
     )

@@ -1,4 +1,4 @@
-"""The report as a PDF: the verdict and the experiments before the article with all proofs."""
+"""The report as a PDF, by LaTeX where it is at hand."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ import tempfile
 from pathlib import Path
 
 from delaystability.files.output_files import write_files
-from delaystability.printing.article import cited_keys, document, listed_references, tex_source
-from delaystability.printing.collection import entries
-from delaystability.printing.latex import fragment
-from delaystability.verification.contents import Contents, contents
 from delaystability.verification.figures import certified_figure
-from delaystability.verification.latex_results import PACKAGES, results, verdict
+from delaystability.verification.latex_report import report_tex
 from delaystability.verification.verification import Verification
 
-__all__ = ["PdfError", "missing_for_pdf", "report_tex", "write_pdf"]
+__all__ = ["PdfError", "missing_for_pdf", "write_pdf"]
 
 _RUNS = 3  # the references of the second move the page breaks of longtable
 
@@ -90,30 +86,3 @@ def _pdflatex(root: Path, scratch: str) -> None:
         wrong = re.search(r"^! .*(?:\n.*){0,3}", log, flags=re.M)
         said = wrong[0] if wrong else log[-500:]
         raise PdfError(f"pdflatex refused report.tex: {said.strip()}")
-
-
-def report_tex(found: Verification) -> str:
-    """LaTeX of the whole report, in the look of the article of the derivations.
-
-    A predicted number refers to its theorem, whose proof follows in the same document.
-    """
-    shown = contents(found)
-    told = {entry.name: fragment(entry) for entry in entries(shown.chapters)}
-    setting = tex_source("setting")
-    text = document(
-        shown.chapters,
-        [entry.name for entry in found.theorems],
-        macros=PACKAGES + tex_source("macros"),
-        setting=f"{verdict(shown)}\n{setting}\n{results(shown)}",
-        theorem=lambda entry: told[entry.name],
-        bibliography=listed_references(cited_keys(setting, *told.values())),
-    )
-    return _titled(text, shown)
-
-
-def _titled(text: str, shown: Contents) -> str:
-    title = r"Which minima can a delayed optimizer stay in?"
-    title += r"\\[1ex] \large predicted, certified, measured"
-    text = re.sub(r"\\title\{.*\}", lambda _: rf"\title{{{title}}}", text, count=1)
-    date = shown.provenance["date"][:10]
-    return text.replace(r"\date{}", rf"\date{{{date}}}", 1)

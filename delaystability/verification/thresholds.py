@@ -18,7 +18,7 @@ from delaystability.theory.loop import Loop, symbolic
 from delaystability.theory.registry import named, status_of
 from delaystability.theory.symbols import m, tau, theta
 
-__all__ = ["FULL_GRID", "QUICK_GRID", "Grid", "ThresholdRow", "compare"]
+__all__ = ["FULL_GRID", "QUICK_GRID", "Grid", "ThresholdRow", "certificate_key", "compare"]
 
 _ULP = 2.0**-52
 _TOLERANCE = {1: 4 * _ULP, 2: 1e-13}
@@ -76,6 +76,11 @@ class ThresholdRow:
     certificate: Certificate
 
     @property
+    def key(self) -> str:
+        """The name of the certificate in certificates.json."""
+        return certificate_key(self.name, self.momentum, self.delay)
+
+    @property
     def relative_error(self) -> float:
         """Of the computed threshold, against the middle of the certified enclosure."""
         middle = (self.certificate.lower + self.certificate.upper) / 2
@@ -108,6 +113,11 @@ class ThresholdRow:
             "relative_error": self.relative_error,
             "ok": self.ok,
         }
+
+
+def certificate_key(name: str, momentum: float | None, delay: int) -> str:
+    """The name of a certificate: optimizer, momentum if it has one, and delay."""
+    return f"{name}{'' if momentum is None else f', momentum {momentum!r}'}, delay {delay}"
 
 
 def compare(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from delaystability.numerics.certificate import Certificate
 from delaystability.theory.derivation import CheckedProof
 from delaystability.validation.experiment import ExperimentResult
 from delaystability.validation.verdict import Outcome
@@ -22,6 +23,8 @@ class Verification:
     theorems : tuple of CheckedProof
     thresholds : tuple of ThresholdRow
     experiments : tuple of ExperimentResult, at least one
+    trained_certificates : mapping
+        The certificates of the thresholds at which networks were trained, by name.
     quick : bool
     seconds : float, wall time
     phases : mapping from "derive", "certify" and "train" to their seconds
@@ -30,6 +33,7 @@ class Verification:
     theorems: tuple[CheckedProof, ...]
     thresholds: tuple[ThresholdRow, ...]
     experiments: tuple[ExperimentResult, ...]
+    trained_certificates: Mapping[str, Certificate]
     quick: bool
     seconds: float
     phases: Mapping[str, float] = field(default_factory=dict)

@@ -15,19 +15,12 @@ from sphinx.errors import ExtensionError
 
 from delaystability.printing.bibliography import REFERENCES
 from delaystability.printing.collection import Chapter, collected, counted, entries
-from delaystability.printing.formula import formula_latex
 from delaystability.printing.html import proof_html, reference_html, statement_html
-from delaystability.printing.line_breaks import width
-from delaystability.printing.markdown import inline_markdown
-from delaystability.printing.summary import Line, summary
-from delaystability.printing.typography import inline
+from delaystability.printing.markdown import claim_markdown
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.registry import checked, names
 
 __all__ = ["pages", "setup"]
-
-_WIDEST = 24.0
-"""The width, in ems, of the widest claim in the index."""
 
 _INTRODUCTION = r"""# The theory
 
@@ -84,19 +77,17 @@ def _index(chapters: tuple[Chapter, ...], count: str) -> str:
     for chapter in chapters:
         rows += [f"\n### [{chapter.title}]({chapter.label}.md)\n"]
         rows += ["```{rst-class} theorems\n```\n", "| theorem | claim | |", "|---|---|---|"]
-        rows += [_row(line) for line in summary(chapter.entries)]
+        rows += map(_row, chapter.entries)
     listed = "\n".join([chapter.label for chapter in chapters] + ["references"])
     contents = f"```{{toctree}}\n:hidden:\n\n{listed}\n```"
     return "\n".join([_INTRODUCTION, count, legend, *rows, "", contents, ""])
 
 
-def _row(line: Line) -> str:
-    formula = inline(formula_latex(line.relation))
-    shown = width(formula) <= _WIDEST and r"\begin" not in formula
-    claim = inline_markdown(line.relation) if shown else "see there"
-    domain = ", ".join(inline_markdown(condition) for condition in line.domain)
+def _row(entry: CheckedProof) -> str:
+    claim, domain = claim_markdown(entry.theorem.statement)
     where = f"; {domain}" if domain else ""
-    return f"| [{line.title}](#theorem-{line.name}) | {claim}{where} | {_badge(line.status)} |"
+    title = f"[{entry.theorem.title}](#theorem-{entry.name})"
+    return f"| {title} | {claim}{where} | {_badge(entry.status)} |"
 
 
 def _chapter(chapter: Chapter, place: dict[str, str]) -> str:

@@ -1,55 +1,15 @@
-"""One line for each theorem: what it claims, where it holds, and how it is known."""
+"""Where a theorem holds, in LaTeX: conditions on one symbol as a chain."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sympy import Basic, Eq, Mod, Symbol
 from sympy.core.relational import GreaterThan, LessThan, Relational
 
 from delaystability.printing.formula import formula_latex
-from delaystability.theory.derivation import CheckedProof
 
-__all__ = ["Line", "domain_latex", "summary"]
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of the table of theorems.
-
-    Attributes
-    ----------
-    name, title, status : str
-    relation : the relation that is claimed
-    domain : tuple of conditions in LaTeX
-    roots : tuple of symbols that the theorem defines as roots of an equation
-    """
-
-    name: str
-    title: str
-    status: str
-    relation: Relational
-    domain: tuple[str, ...]
-    roots: tuple[Symbol, ...]
-
-
-def summary(told: Sequence[CheckedProof]) -> tuple[Line, ...]:
-    """A line for every entry."""
-    return tuple(_line(entry) for entry in told)
-
-
-def _line(entry: CheckedProof) -> Line:
-    theorem = entry.theorem
-    statement = theorem.statement
-    return Line(
-        entry.name,
-        theorem.title,
-        entry.status,
-        statement.relation,
-        domain_latex(statement.domain),
-        tuple(root.symbol for root in statement.roots),
-    )
+__all__ = ["domain_latex"]
 
 
 def domain_latex(conditions: Sequence[Basic]) -> tuple[str, ...]:
