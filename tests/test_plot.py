@@ -361,7 +361,6 @@ def test_the_file_of_the_escape_experiment_is_read(tmp_path):
         (lambda: plot.adjustment_rule([]), "1 to 7 optimizers; got 0"),
         (lambda: plot.adjustment_rule([ds.SGD()], lr=0), "lr must be positive"),
         (lambda: plot.escape(ds.SGD(), range(8)), "1 to 7 delays; got 8"),
-        (lambda: plot.staleness_histogram(ds.GeometricDelay(0.5)), "MeasuredDelay or a RandomD"),
         (lambda: plot.staleness_histogram([-1]), "log must hold integers"),
         (lambda: plot.measured("/no/such/file.json"), "JSON file of an experiment"),
         (lambda: plot.measured("/no/such/file.sqlite"), "SQLite file of an experiment"),

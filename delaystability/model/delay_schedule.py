@@ -6,12 +6,12 @@ replicas or the interruptions of a run.
 
 from __future__ import annotations
 
-from math import ceil, log
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.delays import Delay, FixedDelay, GeometricDelay, MeasuredDelay
+from delaystability.model.delays import Delay
 
 __all__ = ["delay_sequence", "longest_delay"]
 
@@ -21,10 +21,9 @@ _STREAM = 1  # of random numbers; mini-batches are drawn from the stream 2
 
 
 def longest_delay(delay: Delay) -> int:
-    """The longest delay that is ever drawn; a geometric one is cut where 1e-12 of it is left."""
-    if isinstance(delay, GeometricDelay) and delay.ratio:
-        return ceil(log(_NEVER) / log(delay.ratio))
-    return int(delay.maximum)
+    """The longest delay that is ever drawn; without a largest one, what is rarer counts as it."""
+    longest = delay.maximum
+    return int(longest if longest < inf else delay.horizon(_NEVER) + 1)
 
 
 def delay_sequence(delay: Delay, seed: int, start: int, steps: int) -> NDArray[np.int64]:
@@ -34,20 +33,14 @@ def delay_sequence(delay: Delay, seed: int, start: int, steps: int) -> NDArray[n
     -------
     integer array of shape (steps,)
     """
-    if isinstance(delay, FixedDelay):
-        return np.full(steps, delay.delay)
-    if isinstance(delay, MeasuredDelay):
+    if delay.is_fixed:
+        return np.full(steps, delay.minimum)
+    if delay.sequence is not None:
         return delay.sequence[np.arange(start, start + steps) % len(delay.sequence)]
     first, last = start // _BLOCK, (start + steps - 1) // _BLOCK
     parts = [
-        _drawn(delay, np.random.default_rng([seed, _STREAM, k])) for k in range(first, last + 1)
+        delay.sample(np.random.default_rng([seed, _STREAM, k]), _BLOCK)
+        for k in range(first, last + 1)
     ]
-    return np.concatenate(parts)[start - first * _BLOCK :][:steps]
-
-
-def _drawn(delay: Delay, random: np.random.Generator) -> NDArray[np.int64]:
-    if isinstance(delay, GeometricDelay):
-        return np.minimum(random.geometric(1 - delay.ratio, _BLOCK) - 1, longest_delay(delay))
-    pmf = delay.pmf
-    chances = np.array([float(probability) for probability in pmf.values()])
-    return random.choice(np.array(list(pmf)), _BLOCK, p=chances / chances.sum())
+    drawn = np.concatenate(parts)[start - first * _BLOCK :][:steps]
+    return np.minimum(drawn, longest_delay(delay))

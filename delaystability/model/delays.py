@@ -6,17 +6,17 @@ delays are independent from update to update; a measured delay is replayed from 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import fsum, inf, isfinite
+from math import ceil, fsum, inf, isfinite, log
 from os import PathLike
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.model.delay_law import Delay
 from delaystability.model.delay_log.entries import (
     LARGEST_DELAY,
     checked_log,
@@ -25,6 +25,7 @@ from delaystability.model.delay_log.entries import (
     shown,
     unmasked,
 )
+from delaystability.model.tabulated_delay import TabulatedDelay, times
 
 __all__ = [
     "LARGEST_DELAY",
@@ -34,67 +35,17 @@ __all__ = [
     "MeasuredDelay",
     "RandomDelay",
     "as_delay",
+    "as_log",
     "delay_array",
+    "law_or_log",
+    "random_law",
     "shown",
     "unmasked",
 ]
 
 
-class Delay(ABC):
-    """A delay: fixed, random and independent from update to update, or measured."""
-
-    @property
-    @abstractmethod
-    def pmf(self) -> dict[int, Any]:
-        """Every possible delay, in increasing order, with its positive probability."""
-
-    def probability(self, delay: int) -> Any:
-        """The probability of this delay, 0 if it is impossible.
-
-        Parameters
-        ----------
-        delay : int
-
-        Returns
-        -------
-        number between 0 and 1
-        """
-        return self.pmf.get(delay, 0)
-
-    @property
-    def mean(self) -> Any:
-        """The expected delay, a fraction if the probabilities are fractions."""
-        terms = [delay * probability for delay, probability in self.pmf.items()]
-        return fsum(terms) if any(isinstance(term, float) for term in terms) else sum(terms)
-
-    @property
-    def minimum(self) -> int:
-        """The smallest possible delay."""
-        return min(self.pmf)
-
-    @property
-    def maximum(self) -> float:
-        """The largest possible delay, infinite if there is none."""
-        return max(self.pmf)
-
-    def generating_function(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """``E[z^-delay]``, as a fraction of polynomials in ``z^-1``.
-
-        Returns
-        -------
-        numerator, denominator : arrays of shape (lags,)
-            Coefficients over the lags 0, 1, 2, ...: floats, or objects where the probabilities are
-            fractions.
-        """
-        pmf = self.pmf
-        exact = not any(isinstance(probability, float) for probability in pmf.values())
-        numerator = np.zeros(1 + max(pmf), dtype=object if exact else np.float64)
-        numerator[list(pmf)] = list(pmf.values())
-        return numerator, np.ones(1, dtype=numerator.dtype)
-
-
 @dataclass(frozen=True)
-class FixedDelay(Delay):
+class FixedDelay(TabulatedDelay):
     """Every gradient is applied ``delay`` updates after its iterate was read.
 
     Its generating function is ``E[z^-delay] = z^-delay``.
@@ -126,9 +77,12 @@ class FixedDelay(Delay):
         """``{delay: 1}``."""
         return {self.delay: 1}
 
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "delay": self.delay}
+
 
 @dataclass(frozen=True, init=False)
-class RandomDelay(Delay):
+class RandomDelay(TabulatedDelay):
     """Independent delays, drawn anew for each update from a table of probabilities.
 
     Its generating function is ``E[z^-delay] = sum_k pmf_k z^-k``.
@@ -162,6 +116,9 @@ class RandomDelay(Delay):
         """Every possible delay, in increasing order, with its positive probability."""
         return dict(self._pmf)
 
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "pmf": self.pmf}
+
 
 @dataclass(frozen=True)
 class GeometricDelay(Delay):
@@ -191,58 +148,41 @@ class GeometricDelay(Delay):
             raise error(f"ratio must be one number with 0 <= ratio < 1; got {self.ratio!r}")
         object.__setattr__(self, "ratio", _plain(self.ratio))
 
-    @property
-    def pmf(self) -> dict[int, Any]:
-        """Refused, as there are infinitely many delays: see ``probability``.
+    def probability(self, delay: Any) -> Any:
+        if not np.ndim(delay):
+            return (1 - self.ratio) * self.ratio**delay if delay >= 0 else 0
+        if isinstance(self.ratio, float):
+            lags = np.asarray(delay)
+            return np.where(lags < 0, 0.0, (1 - self.ratio) * self.ratio ** np.maximum(lags, 0))
+        chances = [self.probability(int(lag)) for lag in np.ravel(delay)]
+        return np.array(chances, dtype=object).reshape(np.shape(delay))
 
-        Raises
-        ------
-        ValueError
-            Always.
-        """
-        raise ValueError("a GeometricDelay has infinitely many delays: use probability(delay)")
-
-    def probability(self, delay: int) -> Any:
-        """``(1 - ratio) ratio^delay``, and 0 for a negative delay.
-
-        Parameters
-        ----------
-        delay : int
-
-        Returns
-        -------
-        number between 0 and 1
-        """
-        return (1 - self.ratio) * self.ratio**delay if delay >= 0 else 0
+    def generating_function(self, z: Any) -> Any:
+        return times(1 - self.ratio, 1 / (1 - times(self.ratio, 1 / z)))
 
     @property
     def mean(self) -> Any:
         """``ratio / (1 - ratio)``."""
         return self.ratio / (1 - self.ratio)
 
-    @property
-    def minimum(self) -> int:
-        """Zero."""
-        return 0
+    def horizon(self, mass: float) -> float:
+        if mass >= 1 or not self.ratio:
+            return 0
+        # What is left beyond k is ratio^(k + 1).
+        step = log(self.ratio) or float(self.ratio - 1)
+        return max(0, ceil(log(mass) / step) - 1) if mass > 0 else inf
 
-    @property
-    def maximum(self) -> float:
-        """Infinity, and 0 if the ratio is 0."""
-        return inf if self.ratio else 0
+    def sample(self, generator: np.random.Generator, n: int) -> NDArray[np.int64]:
+        if not self.ratio:
+            return np.zeros(n, dtype=np.int64)
+        return generator.geometric(float(1 - self.ratio), n) - 1
 
-    def generating_function(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """``(1 - ratio) / (1 - ratio z^-1)``.
-
-        Returns
-        -------
-        numerator, denominator : arrays of shape (1,) and (2,)
-            ``[1 - ratio]`` and ``[1, -ratio]``, over the lags 0, 1.
-        """
-        return np.array([1 - self.ratio]), np.array([1, -self.ratio])
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "ratio": self.ratio}
 
 
 @dataclass(frozen=True, eq=False)
-class MeasuredDelay(Delay):
+class MeasuredDelay(TabulatedDelay):
     """Delays measured in a run, in order; its probabilities are the frequencies in the log.
 
     Parameters
@@ -256,7 +196,7 @@ class MeasuredDelay(Delay):
         If the sequence is empty or an entry is not an integer >= 0.
     """
 
-    sequence: NDArray[np.int64]
+    sequence: NDArray[np.int64] = field()
     _pmf: dict[int, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -315,10 +255,36 @@ class MeasuredDelay(Delay):
         """The frequency of every delay in the log, as exact fractions."""
         return dict(self._pmf)
 
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "sequence": self.sequence}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MeasuredDelay):
+            return NotImplemented
+        return np.array_equal(self.sequence, other.sequence)
+
+    def __hash__(self) -> int:
+        return hash((self.sequence.shape, self.sequence.tobytes()))
+
 
 def as_delay(delay: Any) -> Delay:
     """The delay object itself, or a `FixedDelay` from one integer."""
     return delay if isinstance(delay, Delay) else FixedDelay(delay)
+
+
+def as_log(delays: Any) -> MeasuredDelay:
+    """The log itself, or one from integers in their order."""
+    return delays if isinstance(delays, MeasuredDelay) else MeasuredDelay(np.asarray(delays))
+
+
+def law_or_log(delay: Any) -> Delay:
+    """The delay object itself, or what `MeasuredDelay.from_log` reads."""
+    return delay if isinstance(delay, Delay) else MeasuredDelay.from_log(delay)
+
+
+def random_law(delay: Any) -> Delay | None:
+    """The law, if several delays are possible; None for one delay, and for an integer or array."""
+    return delay if isinstance(delay, Delay) and not delay.is_fixed else None
 
 
 def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
@@ -326,7 +292,7 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
 
     Parameters
     ----------
-    delay : int, integer array or `FixedDelay`
+    delay : int, integer array or fixed delay
     argument : str
         Its name in messages.
 
@@ -338,8 +304,8 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
         For anything that is not a number.
     """
     allowed = "an integer >= 0, an integer array or a FixedDelay"
-    if isinstance(delay, FixedDelay):
-        return np.asarray(delay.delay, dtype=np.int64)
+    if isinstance(delay, Delay) and delay.is_fixed:
+        return np.asarray(delay.minimum, dtype=np.int64)
     try:
         values = np.asarray(unmasked(argument, delay))
         if values.dtype.kind == "O":

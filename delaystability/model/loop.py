@@ -132,12 +132,7 @@ class Loop:
     def _late(self, z: Any) -> Any:
         if self.fixed:
             return z ** (-self.lag)
-        numerator, denominator = self.delay.generating_function()
-        parts = [
-            sum(value * z ** (-lag) for lag, value in enumerate(table.tolist()) if value)
-            for table in (numerator, denominator)
-        ]
-        return parts[0] / parts[1]
+        return self.delay.generating_function(z)
 
 
 def loop_tables(optimizer: Optimizer, delay: Any) -> LoopTables:

@@ -14,7 +14,7 @@ import mpmath
 import numpy as np
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import Delay
+from delaystability.model.delays import random_law
 from delaystability.numerics.certificate_data import (
     METHODS,
     MOST_DIGITS,
@@ -317,9 +317,10 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
 def _float_threshold(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
     """The threshold of the mean loop in floating point, with the angle of its crossing."""
     floats = converted(optimizer, lambda _, number: float(number))
-    if isinstance(delay, Delay) and delay.minimum != delay.maximum:
-        return filter_threshold(*loop_filter(floats, delay))
-    threshold, angle = threshold_array(floats, delay.minimum if isinstance(delay, Delay) else delay)
+    law = random_law(delay)
+    if law is not None:
+        return filter_threshold(*loop_filter(floats, law, exact=True))
+    threshold, angle = threshold_array(floats, delay)
     if np.ndim(threshold):
         raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
     return float(threshold), float(angle)

@@ -10,14 +10,13 @@ and every routine for a filter with a fixed delay answers for random delays too.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import Delay, GeometricDelay, as_delay
+from delaystability.model.delays import Delay, as_delay
 from delaystability.numerics.exact_tables import exact_number, exact_tables, plain_optimizer
 from delaystability.numerics.long_table import LARGEST_SPAN
 
@@ -68,11 +67,17 @@ def loop_parts(
     delay = as_delay(delay)
     minimum = delay.minimum
     fixed = minimum == delay.maximum
-    if not fixed:
-        _check_span(delay)
+    if delay.maximum < inf:
+        _check_span(minimum, delay.maximum)
     feedback, feedforward = optimizer_tables(optimizer, delay)
-    lags = [*feedback, *feedforward, 0]
-    short = max(lags) + (0 if fixed or delay.maximum == inf else delay.maximum - minimum)
+    longest = max([*feedback, *feedforward, 0])
+    law = delay.tables()
+    short = longest + _span(law, minimum)
+    if short > _LONGEST_EXACT and max(law[1]) > 1:
+        # Floats lose the digits of a long denominator next to z = 1; those of a table they keep.
+        law = delay.tables(highest_order=1)
+        short = longest + _span(law, minimum)
+        _check_span(minimum, max(law[0]))
     if exact and short <= _LONGEST_EXACT:
         own: Any = exact_tables(optimizer, minimum)
     else:
@@ -82,30 +87,21 @@ def loop_parts(
     b = _dense(own[1], exact)
     if fixed:
         return a, b, None, minimum
-    numerator, denominator = (_dense(table, exact) for table in _law(delay, exact))
-    return a, b, (numerator, denominator), minimum
+    number = exact_number if exact else float
+    numerator, denominator = ({k: number(v) for k, v in table.items()} for table in law)
+    numerator = {lag - minimum: value for lag, value in numerator.items()}
+    return a, b, (_dense(numerator, exact), _dense(denominator, exact)), minimum
 
 
-def _law(delay: Delay, exact: bool) -> tuple[dict[int, Any], dict[int, Any]]:
-    """E[z^-(delay - minimum)] as a fraction of sparse tables in z^-1."""
-    number: Any = exact_number if exact else float
-    if delay.maximum < inf:
-        minimum = delay.minimum
-        masses = {lag - minimum: number(value) for lag, value in delay.pmf.items()}
-        return masses, {0: 1}
-    tables = [dict(enumerate(table.tolist())) for table in delay.generating_function()]
-    if exact and isinstance(delay, GeometricDelay):
-        ratio = exact_number(delay.ratio)
-        tables = [{0: 1 - ratio}, {0: Fraction(1), 1: -ratio}]
-    first, second = ({lag: number(value) for lag, value in table.items()} for table in tables)
-    return {lag - delay.minimum: value for lag, value in first.items() if value}, second
+def _span(law: tuple[dict[int, Any], dict[int, Any]], minimum: int) -> int:
+    return max(max(law[0]) - minimum, max(law[1]))
 
 
-def _check_span(delay: Delay) -> None:
-    if delay.maximum < inf and delay.maximum - delay.minimum > LARGEST_SPAN:
+def _check_span(minimum: int, maximum: float) -> None:
+    if maximum - minimum > LARGEST_SPAN:
         raise ValueError(
             f"delay must span at most {LARGEST_SPAN} updates from the least to the largest; got "
-            f"{delay.minimum} to {delay.maximum:.0f}"
+            f"{minimum} to {maximum:.0f}"
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from delaystability.model.catalogue import (
     Optimizer,
     optimizer_from_dict,
 )
-from delaystability.model.delays import Delay, FixedDelay, delay_array
+from delaystability.model.delays import Delay, delay_array, random_law
 from delaystability.numerics.circle_proof import Table
 from delaystability.numerics.rational_text import (
     LARGEST_BITS,
@@ -106,19 +107,19 @@ def named_loop(optimizer: Optimizer, delay: Any) -> NamedLoop:
     TypeError, ValueError
         If the delay is not one delay, or the exact tables would not fit into any memory.
     """
-    certain = not isinstance(delay, Delay) or delay.minimum == delay.maximum
-    lag = _one_delay(delay) if certain else delay.minimum
+    law = random_law(delay)
+    lag = _one_delay(delay) if law is None else law.minimum
     if CATALOGUE.get(optimizer.name) is not type(optimizer):
-        table = optimizer.coefficients(lag if certain else 0)
+        table = optimizer.coefficients(lag if law is None else 0)
         optimizer = LinearOptimizer(_added(table.feedback), _added(table.feedforward))
     words = {
         name: _text(value) for name, value in optimizer.parameters.items() if value is not None
     }
-    if certain:
+    if law is None:
         return NamedLoop(optimizer.name, words, *_tables(optimizer, lag), lag)
-    law = _distribution(delay)
-    words[DISTRIBUTION] = _OVER.join(map(table_text, law if law[1] != _ONE else law[:1]))
-    return NamedLoop(optimizer.name, words, *_mean_tables(optimizer, law), lag)
+    tables = _distribution(law)
+    words[DISTRIBUTION] = _OVER.join(map(table_text, tables if tables[1] != _ONE else tables[:1]))
+    return NamedLoop(optimizer.name, words, *_mean_tables(optimizer, tables), lag)
 
 
 _ONE: Table = ((0, Fraction(1)),)
@@ -149,9 +150,7 @@ def loop_from_words(name: str, parameters: Mapping[str, str], delay: int) -> Nam
 
 
 def _one_delay(delay: Any) -> int:
-    lags = delay_array(
-        delay.minimum if isinstance(delay, Delay) and not isinstance(delay, FixedDelay) else delay
-    )
+    lags = delay_array(delay)
     if lags.ndim:
         raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
     return int(lags)
@@ -201,9 +200,14 @@ def _bits(optimizer: Optimizer, delay: int) -> int:
 
 def _distribution(delay: Delay) -> tuple[Table, Table]:
     """E[z^-delay] without its certain part, as a fraction of exact tables that is 1 at z = 1."""
+    found = (delay.pmf, {0: 1}) if delay.maximum < inf else delay.rational_tables()
+    if found is None:
+        raise ValueError(
+            "delay must have a largest value or a generating function that is a fraction of short "
+            f"polynomials for a certificate; got {delay!r}: certify a RandomDelay of its table"
+        )
     numerator, denominator = (
-        tuple((lag, Fraction(value)) for lag, value in enumerate(table.tolist()) if value)
-        for table in delay.generating_function()
+        tuple((lag, Fraction(value)) for lag, value in table.items()) for table in found
     )
     # Float probabilities sum to 1 within rounding only; exactly so after this division.
     masses = [sum((value for _, value in table), Fraction(0)) for table in (numerator, denominator)]

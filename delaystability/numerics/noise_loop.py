@@ -13,22 +13,21 @@ small gains, long delays or momenta near 1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from math import fsum
-from typing import Any
+from dataclasses import dataclass
+from math import fsum, inf
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import Delay, FixedDelay, GeometricDelay
+from delaystability.model.circle_value import minus_one
+from delaystability.model.delays import Delay
 from delaystability.numerics.loop_filter import optimizer_tables
 
 __all__ = [
     "LARGEST_SPAN",
     "CircleValues",
     "NoiseLoop",
-    "delay_values",
     "panel_angles",
     "panel_halves",
     "panel_integrals",
@@ -45,7 +44,6 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 _EPS = float(np.finfo(np.float64).eps)
 _RELATIVE_ERROR = 1e-13
 _MOST_HALVINGS = 160
-_LARGEST_BLOCK = 2**21
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +95,8 @@ class NoiseLoop:
         self._decay, self._coupled = decay, coupled
         self._a = {0: 1.0} | {lag: -value for lag, value in feedback.items()}
         self._b, self._delay = feedforward, delay
-        longest = 0 if isinstance(delay, GeometricDelay) else int(delay.maximum)
-        span = max(1 + max(self._a), longest + max(self._b, default=0))
+        longest = delay.maximum if delay.maximum < inf else max(delay.tables()[0])
+        span = max(1 + max(self._a), int(longest) + max(self._b, default=0))
         if span > LARGEST_SPAN:
             raise ValueError(
                 f"delay must keep the lags of the loop at most {LARGEST_SPAN} for second moments; "
@@ -107,14 +105,14 @@ class NoiseLoop:
         # About one panel for each half turn of the delayed term.
         edges = np.linspace(0, np.pi, span + 6)
         self.panels = edges[:-1], edges[1:]
-        self._whole = self._values(panel_angles(*self.panels))
-        self._halves = self._values(panel_angles(*panel_halves(*self.panels)))
+        self._whole = self.values(panel_angles(*self.panels))
+        self._halves = self.values(panel_angles(*panel_halves(*self.panels)))
 
     def values(self, angles: Array) -> CircleValues:
         """The factors of the loop at z = exp(i angle)."""
         halves = np.sin(angles / 2)
         z_minus_one = 2j * halves * np.exp(0.5j * angles)
-        delay, spread = delay_values(self._delay, angles)
+        delay, spread = self._delay.on_circle(angles)
         a, b = _series(self._a, angles), _series(self._b, angles)
         free = z_minus_one * a
         if self._decay:
@@ -152,16 +150,8 @@ class NoiseLoop:
                 return total / np.pi
             if not np.isfinite(estimate):
                 break
-            fine_values = self._values(panel_angles(*panel_halves(low, high)))
+            fine_values = self.values(panel_angles(*panel_halves(low, high)))
         raise ArithmeticError("a root of the loop lies on the unit circle, to rounding")
-
-    def _values(self, angles: Array) -> CircleValues:
-        """`values` in blocks: a long table of probabilities makes a matrix in between."""
-        terms = 1 if isinstance(self._delay, GeometricDelay) else len(self._delay.pmf)
-        blocks = np.array_split(angles, 1 + angles.size * terms // _LARGEST_BLOCK)
-        found = [self.values(block) for block in blocks]
-        names = [field.name for field in fields(CircleValues)]
-        return CircleValues(*(np.concatenate([getattr(v, n) for v in found]) for n in names))
 
 
 def panel_halves(low: Array, high: Array) -> tuple[Array, Array]:
@@ -186,35 +176,8 @@ def panel_integrals(values: Array, low: Array, high: Array) -> Array:
     return np.asarray((values @ _WEIGHTS) * (high - low) / 2)
 
 
-def _minus_one(lags: Array, angles: Array) -> Complex:
-    """``z^-lag - 1`` for every angle and, on a new last axis, every lag: exact near z = 1."""
-    halves = 0.5 * angles[..., None] * lags
-    sine = np.sin(halves)
-    return -2 * sine * (sine + 1j * np.cos(halves))
-
-
 def _series(table: dict[int, float], angles: Array) -> Complex:
     """``sum_lag table[lag] z^-lag`` as its value at 1 and what is beyond it."""
     lags = np.array(list(table), dtype=np.float64)
     coefficients = np.array(list(table.values()))
-    return fsum(table.values()) + _minus_one(lags, angles) @ coefficients
-
-
-def delay_values(delay: Delay, angles: Array) -> tuple[Complex, Array]:
-    """``D = E[z^-delay]`` and ``1 - |D|^2``, both accurate near z = 1."""
-    if isinstance(delay, FixedDelay):
-        return np.exp(-1j * delay.delay * angles), np.zeros(angles.shape)
-    if isinstance(delay, GeometricDelay):
-        ratio = float(delay.ratio)
-        rest = float(1 - delay.ratio)
-        loss = 4 * ratio * np.sin(angles / 2) ** 2
-        steps = _minus_one(np.ones(1), angles)[..., 0]
-        return rest / (rest - ratio * steps), loss / (rest**2 + loss)
-    pmf: dict[int, Any] = delay.pmf
-    # Around its mean, the delay turns the least, and little is lost in 1 - |D|^2.
-    centre = round(float(delay.mean))
-    lags = np.array(list(pmf), dtype=np.float64) - centre
-    probabilities = np.array([float(value) for value in pmf.values()])
-    excess = _minus_one(lags, angles) @ probabilities
-    spread = -2 * excess.real - np.abs(excess) ** 2
-    return np.exp(-1j * centre * angles) * (1 + excess), np.maximum(spread, 0)
+    return fsum(table.values()) + minus_one(lags, angles) @ coefficients

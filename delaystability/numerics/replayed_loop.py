@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.delays import FixedDelay, MeasuredDelay
+from delaystability.model.delays import FixedDelay, as_log
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.block_solver import block_solver
 from delaystability.numerics.crossings import stable_intervals
@@ -130,7 +130,7 @@ def replayed_loop(
         Learning rate times weight decay.
     decoupled : bool
     """
-    log = sequence if isinstance(sequence, MeasuredDelay) else MeasuredDelay(np.asarray(sequence))
+    log = as_log(sequence)
     coupled, direct = (0.0, shrinkage) if decoupled else (shrinkage, 0.0)
     rows, tables, known = reduced_period(log), optimizer_tables(optimizer, log), None
     if log.minimum == log.maximum and not shrinkage:

@@ -26,7 +26,7 @@ from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import Delay, FixedDelay, as_delay
 from delaystability.numerics.first_gain import first_gain
 from delaystability.numerics.loop_filter import loop_filter, optimizer_tables
-from delaystability.numerics.noise_loop import NoiseLoop, delay_values
+from delaystability.numerics.noise_loop import NoiseLoop
 from delaystability.numerics.noise_polynomial import first_noisy_gain
 from delaystability.numerics.one_pole_noise import one_pole_amplification
 from delaystability.numerics.threshold import threshold_array
@@ -172,7 +172,7 @@ def mean_square_threshold(optimizer: Optimizer, delay: Any, curvature_noise: flo
     if exact is not None:
         return exact
     # A root that no noise excites leaves without amplification: the last sample keeps away.
-    spread = float(delay_values(delay, np.array([angle]))[1][0])
+    spread = float(delay.on_circle(np.array([angle]))[1][0])
     last = largest * (1 - (1e-6 if noise + spread <= 64 * _EPS else 1e-12))
     return _first_gain(_amplifier(optimizer, delay), largest, last, noise)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import Delay, GeometricDelay, MeasuredDelay, as_delay
+from delaystability.model.delays import MeasuredDelay, as_delay
 from delaystability.numerics.block_solver import block_solver
 from delaystability.numerics.loop_filter import optimizer_tables
 from delaystability.numerics.loop_states import parts_growth
@@ -86,7 +86,7 @@ def almost_sure_threshold(
     """
     noise, delay = checked_curvature_noise(curvature_noise), as_delay(delay)
     random = np.random.default_rng(seed)
-    delays = _drawn(delay, updates, random)
+    delays = delay.sample(random, updates)
     curvatures = 1 + np.sqrt(noise) * random.standard_normal(updates)
     low = mean_square_threshold(optimizer, delay, noise)
     if low == 0:
@@ -120,13 +120,3 @@ def _first_growth(rate: Callable[[float], float], low: float) -> float | None:
         if rate(after) > 0:
             return before if rate(before) >= 0 else float(brentq(rate, before, after, rtol=_END))
     return None
-
-
-def _drawn(delay: Delay, updates: int, random: np.random.Generator) -> NDArray[np.int64]:
-    if isinstance(delay, GeometricDelay):
-        if not delay.ratio:
-            return np.zeros(updates, dtype=np.int64)
-        return random.geometric(float(1 - delay.ratio), updates) - 1
-    pmf = delay.pmf
-    probabilities = np.array([float(value) for value in pmf.values()])
-    return random.choice(np.array(list(pmf)), updates, p=probabilities / probabilities.sum())

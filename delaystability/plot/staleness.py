@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import matplotlib
@@ -11,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from delaystability.model.arguments import checked_optimizer, nonnegative, positive
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import Delay, MeasuredDelay, RandomDelay
+from delaystability.model.delays import Delay, law_or_log
 from delaystability.plot.style import COLOURS, canvas, legend_below, tidy
 from delaystability.plot.words import described
 from delaystability.questions.bounds import stability_threshold
@@ -32,14 +33,15 @@ class ImpliedThresholds:
         For independent delays with these frequencies: of the mean of a perturbation, and of its
         mean square.
     mean_delay, longest_delay : float
-        For the mean delay, rounded, and the longest one, as if they were fixed.
+        For the mean delay, rounded, and the longest one, as if they were fixed. None where there is
+        no longest one.
     """
 
     replayed: float | None
     mean: float
     mean_square: float
     mean_delay: float
-    longest_delay: float
+    longest_delay: float | None = None
 
     @staticmethod
     def of(
@@ -54,19 +56,10 @@ class ImpliedThresholds:
         fixed = [
             stability_threshold(optimizer, int(lag), curvature_noise=noise)
             for lag in (round(float(delay.mean)), delay.maximum)
+            if lag < inf
         ]
-        replayed = replay_threshold(optimizer, delay) if isinstance(delay, MeasuredDelay) else None
-        return ImpliedThresholds(
-            replayed, random["mean"], random["mean-square"], fixed[0], fixed[1]
-        )
-
-
-def _checked_delay(delay: Any) -> Delay:
-    if isinstance(delay, (MeasuredDelay, RandomDelay)):
-        return delay
-    if isinstance(delay, Delay):
-        raise TypeError(f"delay must be a MeasuredDelay or a RandomDelay; got {delay!r}")
-    return MeasuredDelay.from_log(delay)
+        replayed = None if delay.sequence is None else replay_threshold(optimizer, delay)
+        return ImpliedThresholds(replayed, random["mean"], random["mean-square"], *fixed)
 
 
 def staleness_histogram(delay: Any, *, axes: Axes | None = None, size: str = "column") -> Axes:
@@ -74,7 +67,7 @@ def staleness_histogram(delay: Any, *, axes: Axes | None = None, size: str = "co
 
     Parameters
     ----------
-    delay : MeasuredDelay or RandomDelay, or what `MeasuredDelay.from_log` reads
+    delay : delay object, or what `MeasuredDelay.from_log` reads
     axes : Axes, optional
     size : "column", "page" or "slide", for a figure of its own
 
@@ -88,8 +81,10 @@ def staleness_histogram(delay: Any, *, axes: Axes | None = None, size: str = "co
     ValueError, TypeError
         For bad arguments.
     """
-    chosen = _checked_delay(delay)
-    pmf = {lag: float(probability) for lag, probability in chosen.pmf.items()}
+    chosen = law_or_log(delay)
+    # Without a longest delay, all but one gradient in a thousand.
+    table = chosen.table(0 if chosen.maximum < inf else 1e-3)
+    pmf = {lag: float(probability) for lag, probability in table.items()}
     with canvas(axes, size) as drawn:
         thickness = matplotlib.rcParams["lines.linewidth"]
         drawn.bar(
@@ -105,11 +100,13 @@ def staleness_histogram(delay: Any, *, axes: Axes | None = None, size: str = "co
             (mean, "--", f"mean, {mean:.3g}"),
             (longest, ":", f"longest, {longest:g}"),
         ):
+            if place == inf:
+                continue
             drawn.axvline(place, color=COLOURS[0], ls=dashes, lw=1.1 * thickness, label=name)
         drawn.set(xlabel="delay (updates)", ylabel="gradients (%)")
         drawn.xaxis.set_major_locator(MaxNLocator(integer=True))
-        log = chosen if isinstance(chosen, MeasuredDelay) else None
-        count = "" if log is None else f" of {log.sequence.size:,} gradients"
+        log = chosen.sequence
+        count = "" if log is None else f" of {log.size:,} gradients"
         drawn.set_title(f"Delays{count}")
         legend_below(drawn)
         tidy(drawn)
@@ -131,7 +128,7 @@ def implied_thresholds(
     Parameters
     ----------
     optimizer : Optimizer with scalar parameters, whose tables do not depend on the delay
-    delay : MeasuredDelay or RandomDelay, or what `MeasuredDelay.from_log` reads
+    delay : delay object, or what `MeasuredDelay.from_log` reads
     sharpness : number, optional
         Curvature of the minimum; without it the axis is learning rate times sharpness.
     curvature_noise : number; see `stability_threshold`
@@ -148,7 +145,7 @@ def implied_thresholds(
     ValueError, TypeError
         For bad arguments.
     """
-    chosen = _checked_delay(delay)
+    chosen = law_or_log(delay)
     found = ImpliedThresholds.of(
         checked_optimizer(optimizer), chosen, curvature_noise=curvature_noise
     )
@@ -157,8 +154,9 @@ def implied_thresholds(
         ("independent,\nmean square", found.mean_square, COLOURS[1], ""),
         ("independent,\nmean", found.mean, COLOURS[6], ""),
         (f"mean delay {round(float(chosen.mean))}", found.mean_delay, "0.75", "////"),
-        (f"longest delay {chosen.maximum:g}", found.longest_delay, "0.75", "\\\\\\\\"),
     ]
+    if found.longest_delay is not None:
+        rows.append((f"longest delay {chosen.maximum:g}", found.longest_delay, "0.75", r"\\\\"))
     if found.replayed is not None:
         rows.insert(0, ("in its order", found.replayed, COLOURS[3], ""))
     with canvas(axes, size, height=0.75) as drawn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import Delay
+from delaystability.model.delays import as_delay, random_law
 
 __all__ = ["described", "described_delay", "plain_number"]
 
@@ -21,9 +21,10 @@ def described(optimizer: Optimizer, *, momentum: bool = True) -> str:
 
 def described_delay(delay: object) -> str:
     """The words "delay 4", or the mean of a random delay."""
-    if isinstance(delay, Delay) and delay.minimum != delay.maximum:
-        return f"mean delay {float(delay.mean):.3g}"
-    return f"delay {delay.minimum if isinstance(delay, Delay) else delay}"
+    law = random_law(delay)
+    return (
+        f"delay {as_delay(delay).minimum}" if law is None else f"mean delay {float(law.mean):.3g}"
+    )
 
 
 def plain_number(value: float) -> str:

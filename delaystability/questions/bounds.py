@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from delaystability.model.arguments import asked_loop, nonnegative, positive, scalar_or_array
-from delaystability.model.delays import Delay, FixedDelay, delay_array
+from delaystability.model.delays import delay_array, random_law
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer, scalar_optimizers
 from delaystability.numerics.threshold import threshold_array
@@ -69,7 +69,7 @@ def _threshold(
     noise = nonnegative("curvature_noise", curvature_noise)
     if np.any(noise > _LARGEST_NOISE):
         raise ValueError(f"curvature_noise must be at most 1e12; got {noise.max()}")
-    random = isinstance(delay, Delay) and not isinstance(delay, FixedDelay)
+    random = random_law(delay) is not None
     mean_square = moment == "mean-square" or (moment is None and bool(np.any(noise > 0)))
     if not random and not (mean_square and np.any(noise > 0)):
         # Without any randomness both moments have the same threshold.
@@ -118,7 +118,7 @@ def _each(optimizer: Optimizer, delay: Any, noise: Array, moment: str) -> Array:
 
     lags = np.empty((), dtype=object)
     lags[()] = delay
-    if not isinstance(delay, Delay):
+    if random_law(delay) is None:
         lags = delay_array(delay).astype(object)
     shape, entries = scalar_optimizers(optimizer, noise, lags)
     result = np.empty(shape)
@@ -353,7 +353,7 @@ def adjust_learning_rate(
         nonnegative("curvature_noise", curvature_noise),
         nonnegative("new_curvature_noise", new_noise),
     ]
-    if not isinstance(new_delay, Delay):
+    if random_law(new_delay) is None:
         delay_array(new_delay, "new_delay")
     if moment is None and any(np.any(noise > 0) for noise in noises):
         # One moment for both settings: a mean and a mean square do not compare.

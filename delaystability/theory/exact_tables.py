@@ -10,7 +10,7 @@ from typing import Any
 
 from sympy import Expr, Rational, sympify
 
-from delaystability.model.delays import Delay, FixedDelay, delay_array
+from delaystability.model.delays import delay_array, random_law
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
 
 __all__ = ["exact_optimizer", "one_delay", "rational_tables"]
@@ -27,7 +27,7 @@ def one_delay(delay: Any) -> int:
         For anything but an integer >= 0 or a FixedDelay.
     """
     allowed = "one integer >= 0 or a FixedDelay"
-    if isinstance(delay, Delay) and not isinstance(delay, FixedDelay):
+    if random_law(delay) is not None:
         raise TypeError(f"delay must be {allowed}; got {delay!r}")
     lags = delay_array(delay)
     if lags.ndim:

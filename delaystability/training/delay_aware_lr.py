@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from delaystability.model.arguments import checked_count, checked_optimizer
-from delaystability.model.delays import Delay, FixedDelay, MeasuredDelay, as_delay, delay_array
+from delaystability.model.delays import Delay, FixedDelay, as_delay, delay_array
 from delaystability.model.optimizer import Optimizer
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import replay_threshold
@@ -334,12 +334,12 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
     def _ratio(self, optimizer: Optimizer, delay: Delay, label: Any) -> float:
         return self._threshold(optimizer, delay, label) / self._reference_threshold(optimizer)
 
-    def _declared_delay(self, k: int) -> FixedDelay | None:
+    def _declared_delay(self, k: int) -> Delay | None:
         """The delay of a group of a `DelayedOptimizer`, if it is fixed."""
         if (late := self._late_optimizer) is None:
             return None
         declared = as_delay(late.param_groups[k]["delay"])
-        return declared if isinstance(declared, FixedDelay) else None
+        return declared if declared.is_fixed else None
 
     def _optimizer_of(self, k: int) -> Optimizer:
         """What a group does with a gradient."""
@@ -363,11 +363,11 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
 
     def _threshold(self, optimizer: Optimizer, delay: Delay, label: Any) -> float:
         """a*(optimizer, delay), remembered by the optimizer and the label of the delay."""
-        key = (repr(optimizer), delay if isinstance(delay, FixedDelay) else label)
+        key = (repr(optimizer), delay.minimum if delay.is_fixed else label)
         if key not in self._thresholds:
             if len(self._thresholds) >= _REMEMBERED:
                 self._thresholds.clear()
-            if self._moment == "replay" and isinstance(delay, MeasuredDelay):
+            if self._moment == "replay" and delay.sequence is not None:
                 found = replay_threshold(optimizer, delay)
             else:
                 moment = "mean" if self._moment == "replay" else self._moment

@@ -186,7 +186,7 @@ def scalar_optimizer(optimizer: Optimizer, argument: str = "optimizer") -> Optim
 def _is_replayed(
     delay: Delay, curvature_noise: float, moment: str | None
 ) -> TypeGuard[MeasuredDelay]:
-    return isinstance(delay, MeasuredDelay) and moment is None and not curvature_noise
+    return delay.sequence is not None and moment is None and not curvature_noise
 
 
 def group_optimizer(

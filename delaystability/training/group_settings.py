@@ -10,7 +10,7 @@ import numpy as np
 from delaystability.model.arguments import checked_count
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.delay_schedule import delay_sequence, longest_delay
-from delaystability.model.delays import Delay, FixedDelay, MeasuredDelay, as_delay
+from delaystability.model.delays import Delay, as_delay
 from delaystability.training.plain_data import plain_delay
 from delaystability.training.scalars import checked_rate
 from delaystability.training.update_rule import UpdateRule, with_float_parameters
@@ -34,7 +34,7 @@ class GroupSettings:
         self.optimizer, self.delay, self.seed = optimizer, delay, seed
         self.longest = _queue_length(delay)
         self.rule = UpdateRule.of(optimizer, delay)
-        self._fixed = self.longest if isinstance(delay, FixedDelay) else None
+        self._fixed = self.longest if delay.is_fixed else None
         self._block, self._drawn = -1, np.zeros(0, dtype=np.int64)
 
     @staticmethod
@@ -108,7 +108,7 @@ def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
     delay = as_delay(settings["delay"])
     plain_delay(delay)
     _queue_length(delay)
-    if isinstance(delay, MeasuredDelay) and delay.sequence.ndim > 1:
+    if delay.sequence is not None and delay.sequence.ndim > 1:
         raise ValueError("delay must be a log of one worker per update to train with it")
     rule = UpdateRule.of(optimizer, delay)
     if rule.memory > _LONGEST_QUEUE:

@@ -5,36 +5,24 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
-from delaystability.model.delays import (
-    Delay,
-    FixedDelay,
-    GeometricDelay,
-    MeasuredDelay,
-    RandomDelay,
-)
+from delaystability.model import delay_data
+from delaystability.model.delays import Delay, as_delay
 
 __all__ = ["plain_delay", "read_delay"]
 
 
 def plain_delay(delay: Delay) -> dict[str, Any]:
     """The kind of the delay and its numbers; a log as a tensor, fractions as pairs."""
-    if isinstance(delay, FixedDelay):
-        return {"kind": "fixed", "delay": delay.delay}
-    if isinstance(delay, GeometricDelay):
-        return {"kind": "geometric", "ratio": _plain(delay.ratio)}
-    if isinstance(delay, MeasuredDelay):
-        return {"kind": "measured", "sequence": torch.tensor(delay.sequence)}
-    if isinstance(delay, RandomDelay):
-        return {"kind": "random", "pmf": {k: _plain(value) for k, value in delay.pmf.items()}}
-    raise TypeError(
-        "delay must be an integer, FixedDelay, RandomDelay, GeometricDelay or MeasuredDelay; "
-        f"got {delay!r}"
-    )
+    return {
+        name: torch.tensor(value) if isinstance(value, np.ndarray) else value
+        for name, value in delay_data.plain_delay(delay).items()
+    }
 
 
 def read_delay(data: Any, current: Delay) -> Delay:
@@ -43,27 +31,13 @@ def read_delay(data: Any, current: Delay) -> Delay:
     A table of floats is normalised when it is made, so that it may differ from its copy by a
     rounding: hence the delay that is already there is preferred.
     """
-    if isinstance(data, Delay):
-        return data
-    if data["kind"] == "measured":
-        return MeasuredDelay(data["sequence"].cpu().numpy())
-    if data == plain_delay(current):
+    if not isinstance(data, Mapping):
+        return as_delay(data)
+    parameters = {
+        name: value.cpu().numpy() if isinstance(value, torch.Tensor) else value
+        for name, value in data.items()
+    }
+    arrays = any(isinstance(value, np.ndarray) for value in parameters.values())
+    if not arrays and parameters == delay_data.plain_delay(current):
         return current
-    if data["kind"] == "fixed":
-        return FixedDelay(data["delay"])
-    if data["kind"] == "geometric":
-        return GeometricDelay(_number(data["ratio"]))
-    if data["kind"] == "random":
-        return RandomDelay({k: _number(value) for k, value in data["pmf"].items()})
-    raise ValueError(
-        f"delay must be of a kind fixed, geometric, measured or random; got {data['kind']!r}"
-    )
-
-
-def _plain(value: Any) -> Any:
-    exact = isinstance(value, Fraction)
-    return (value.numerator, value.denominator) if exact else value
-
-
-def _number(value: Any) -> Any:
-    return Fraction(*value) if isinstance(value, (tuple, list)) else value
+    return delay_data.delay_from_dict(parameters, type(current))

@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-import numpy as np
-
-from delaystability.model.delays import Delay, MeasuredDelay
+from delaystability.model.delays import MeasuredDelay
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.replayed_loop import replayed_loop
 
-__all__ = ["RememberedReplays", "replay_growth", "replay_threshold_with_decay", "same_delay"]
+__all__ = ["RememberedReplays", "replay_growth", "replay_threshold_with_decay"]
 
 _REMEMBERED = 16  # replays
-
-
-def same_delay(one: Delay, other: Delay) -> bool:
-    """Whether two delays are equal; measured ones by their entries, in order."""
-    if isinstance(one, MeasuredDelay) and isinstance(other, MeasuredDelay):
-        return np.array_equal(one.sequence, other.sequence)
-    return one == other
 
 
 class RememberedReplays:
@@ -40,7 +31,7 @@ class RememberedReplays:
         """The gain at which the replayed run starts to grow."""
         rest = (optimizer, shrinkage, decoupled)
         for known, sequence, value in self._known:
-            if known == rest and same_delay(sequence, delay):
+            if known == rest and sequence == delay:
                 return value
         value = replay_threshold_with_decay(optimizer, delay, shrinkage, decoupled=decoupled)
         self._known.append((rest, delay, value))

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from delaystability.model.delays import Delay, as_delay, delay_array
+from delaystability.model.delays import Delay, as_delay, delay_array, random_law
 
 __all__ = ["checked_rate", "one_delay", "one_number"]
 
@@ -35,8 +35,9 @@ def one_delay(argument: str, value: Any) -> Delay:
     TypeError, ValueError
         If it is neither.
     """
-    if isinstance(value, Delay):
-        return value
+    law = random_law(value)
+    if law is not None:
+        return law
     lags = delay_array(value, argument)
     if lags.ndim:
         raise TypeError(f"{argument} must be one integer >= 0 or a delay object; got {value!r}")

@@ -23,7 +23,7 @@ from delaystability.training.preconditioner import (
     with_preconditioned_decay,
 )
 from delaystability.training.reading import Reading, judge
-from delaystability.training.replays import RememberedReplays, same_delay
+from delaystability.training.replays import RememberedReplays
 from delaystability.training.scalars import one_delay, one_number
 from delaystability.training.side_effect_free import side_effect_free
 
@@ -381,7 +381,7 @@ def _checked_closure(loss: Any) -> None:
 
 
 def _remark(loops: list[GroupLoop]) -> str:
-    if not all(same_delay(loop.delay, loops[0].delay) for loop in loops):
+    if not all(loop.delay == loops[0].delay for loop in loops):
         return "the groups' delays differ: the smallest threshold is taken"
     if any(loop.optimizer != loops[0].optimizer for loop in loops):
         return "the groups' optimizers differ: the smallest threshold is taken"

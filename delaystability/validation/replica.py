@@ -13,7 +13,7 @@ from torch import Tensor
 from delaystability.model.arguments import checked_count
 from delaystability.model.catalogue import Coefficients, Optimizer, Term
 from delaystability.model.delay_schedule import longest_delay
-from delaystability.model.delays import Delay, FixedDelay, MeasuredDelay, as_delay
+from delaystability.model.delays import Delay, as_delay
 
 __all__ = ["Replica", "Rows", "Rules"]
 
@@ -45,11 +45,11 @@ class Replica:
 
     def __post_init__(self) -> None:
         delay = as_delay(self.delay)
-        object.__setattr__(self, "delay", delay.delay if isinstance(delay, FixedDelay) else delay)
+        object.__setattr__(self, "delay", delay.minimum if delay.is_fixed else delay)
         if not (isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate must be a number > 0; got {self.learning_rate!r}")
         object.__setattr__(self, "seed", checked_count("seed", self.seed, 0))
-        if isinstance(delay, MeasuredDelay) and delay.sequence.ndim > 1:
+        if delay.sequence is not None and delay.sequence.ndim > 1:
             raise ValueError("delay must be a log of one worker per update to train networks")
         shortest = self.optimizer.coefficients(delay.minimum)
         if shortest != self.optimizer.coefficients(self.longest_delay):

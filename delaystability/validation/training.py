@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from delaystability.model.delay_schedule import delay_sequence
-from delaystability.model.delays import FixedDelay
 from delaystability.validation.replica import Replica as Replica
 from delaystability.validation.replica import Rows, Rules
 from delaystability.validation.schedule import Batches, batch_rows
@@ -189,7 +188,7 @@ def _run(
 def _delays(rules: Rules, starts: Sequence[int], steps: int) -> Tensor:
     """The delays of the next updates of the first ``len(starts)`` replicas, (steps or 1, r)."""
     delays, device = rules.delays[: len(starts)], rules.longest_delay.device
-    if all(isinstance(delay, FixedDelay) for delay in delays):
+    if all(delay.is_fixed for delay in delays):
         return rules.longest_delay[: len(starts)][None]
     columns = [
         delay_sequence(delay, seed, start, steps)

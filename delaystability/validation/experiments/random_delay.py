@@ -250,7 +250,7 @@ def _predictions(optimizer: Optimizer, delay: Delay, updates: int, seed: int) ->
         name: float(stability_threshold(optimizer, delay, moment=moment))
         for name, moment in (("mean", "mean"), ("mean_square", "mean-square"))
     }
-    if isinstance(delay, MeasuredDelay):
+    if delay.sequence is not None:
         almost_sure, error = replay_threshold(optimizer, delay), None
     else:
         found = almost_sure_threshold(optimizer, delay, updates=updates, seed=seed)
@@ -259,7 +259,7 @@ def _predictions(optimizer: Optimizer, delay: Delay, updates: int, seed: int) ->
     return {
         **moments,
         "mean_delay": mean,
-        "longest_delay": delay.maximum if isinstance(delay, MeasuredDelay) else None,
+        "longest_delay": None if delay.sequence is None else delay.maximum,
         "almost_sure": almost_sure,
         "almost_sure_error": error,
         "fixed": float(stability_threshold(optimizer, round(mean))),
@@ -270,9 +270,9 @@ def _delays(delay: Delay, count: int, seed: int) -> list[tuple[Delay, int]]:
     """Each replica's delay and seed; a log is read from another place by each."""
     random = np.random.default_rng(seed)
     seeds = random.integers(2**31, size=count).tolist()
-    if not isinstance(delay, MeasuredDelay):
-        return [(delay, each) for each in seeds]
     log = delay.sequence
+    if log is None:
+        return [(delay, each) for each in seeds]
     return [(MeasuredDelay(np.roll(log, -(each % len(log)))), each) for each in seeds]
 
 
