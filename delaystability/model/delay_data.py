@@ -46,7 +46,7 @@ def delay_from_dict(data: Mapping[str, Any], known: type[Delay] | None = None) -
     ValueError, TypeError
         For an unknown kind, or parameters that the class refuses.
     """
-    classes = {cls.kind: cls for cls in _laws(Delay)}
+    classes: dict[str, type[Delay]] = {cls.kind: cls for cls in _laws()}
     if known is not None:
         classes[known.kind] = known
     kind = data["kind"]
@@ -59,9 +59,9 @@ def delay_from_dict(data: Mapping[str, Any], known: type[Delay] | None = None) -
     return classes[kind](**parameters)
 
 
-def _laws(cls: type[Delay]) -> Iterator[type[Delay]]:
+def _laws(below: Any = Delay) -> Iterator[type[Delay]]:
     """All classes below this one that can be made, in the order of their definition."""
-    for law in cls.__subclasses__():
+    for law in below.__subclasses__():
         if not law.__abstractmethods__:
             yield law
         yield from _laws(law)

@@ -11,9 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.circle_value import CircleValue, minus_one
-from delaystability.model.rational_function import RationalFunction, Z
-
 __all__ = ["Delay"]
 
 Array = NDArray[np.float64]
@@ -208,6 +205,9 @@ class Delay(ABC):
         numerator, denominator : dict from lag to Fraction
             None where the formula is not a fraction of polynomials up to that order.
         """
+        # Few laws need it, and it takes time to load.
+        from delaystability.model.rational_function import RationalFunction, Z
+
         found = self._formula(Z)
         if not isinstance(found, RationalFunction) or not sum(found.denominator.values()):
             return None
@@ -258,6 +258,8 @@ class Delay(ABC):
         complex array, array
             The second is the part of the delay that is random: 0 if it is fixed.
         """
+        from delaystability.model.circle_value import CircleValue
+
         if self.maximum == inf:
             found = self._formula(CircleValue.variable(angles))
             if isinstance(found, CircleValue):
@@ -289,6 +291,8 @@ def _blocks(last: int) -> Iterator[NDArray[np.int64]]:
 
 
 def _values_of_table(pmf: Table, angles: Array) -> tuple[Complex, Array]:
+    from delaystability.model.circle_value import minus_one
+
     lags = np.array(list(pmf), dtype=np.float64)
     chances = np.array([float(value) for value in pmf.values()])
     # Around its mean, the delay turns the least, and little is lost in 1 - |D|^2.

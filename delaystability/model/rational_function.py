@@ -111,7 +111,7 @@ def whole_number(exponent: Any) -> int | None:
     if isinstance(exponent, (float, np.floating)):
         return int(exponent) if exponent.is_integer() else None
     if isinstance(exponent, Rational):
-        return exponent.numerator if exponent.denominator == 1 else None
+        return int(exponent.numerator) if exponent.denominator == 1 else None
     return exponent.__index__() if hasattr(exponent, "__index__") else None
 
 

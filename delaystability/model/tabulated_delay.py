@@ -61,5 +61,5 @@ def times(number: Any, value: Any) -> Any:
     if not isinstance(number, Fraction):
         return number * value
     if isinstance(value, (np.ndarray, np.generic, complex, float)):
-        return value * float(number)
+        return float(number) * np.asarray(value)[()]
     return value * number.numerator / number.denominator

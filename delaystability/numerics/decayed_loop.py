@@ -31,7 +31,7 @@ from delaystability.numerics.exact_tables import exact_number
 from delaystability.numerics.first_gain import first_gain
 from delaystability.numerics.long_table import LongTable
 from delaystability.numerics.loop_filter import loop_parts
-from delaystability.numerics.noise_loop import NoiseLoop, delay_values
+from delaystability.numerics.noise_loop import NoiseLoop
 
 __all__ = ["decayed_gains", "decayed_growth", "decayed_mean_square_threshold", "decayed_threshold"]
 
@@ -108,7 +108,7 @@ def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
         return gain**2 * circle.mean(gain, lambda values: curvature_noise + values.spread)
 
     # A root that no noise excites leaves without amplification: the last sample keeps away.
-    spread = float(delay_values(loop.delay, np.array([angle]))[1][0])
+    spread = float(loop.delay.on_circle(np.array([angle]))[1][0])
     margin = 1e-6 if curvature_noise + spread <= 64 * _EPS else 1e-12
     return first_gain(amplification, largest, largest * (1 - margin))
 
