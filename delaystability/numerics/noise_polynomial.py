@@ -60,7 +60,7 @@ def first_noisy_gain(
         None for loops of an order above `LARGEST_ORDER`, or with coefficients of too many digits.
     """
     lags = [lag for table in optimizer_tables(optimizer, delay) for lag in table]
-    longest = delay.minimum if delay.maximum == inf else int(delay.maximum)
+    longest = delay.maximum if delay.maximum < inf else max(map(max, delay.tables()))
     if max(lags, default=0) + longest >= LARGEST_ORDER:
         return None
     # A whole power of two, so that gains of any size have short fractions.
