@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from delaystability.files.field import Field
 from delaystability.files.json_data import data_from_json
 from delaystability.model.delays import LARGEST_DELAY, shown
 from delaystability.numerics.circle_proof import Table
@@ -68,88 +69,53 @@ def values_from_data(data: Any) -> dict[str, Any]:
     """
     if not isinstance(data, Mapping):
         raise ValueError(f"certificate must be a mapping of its fields; got {shown(data)}")
-    missing = [name for name in _FIELDS if name not in data]
+    file = Field(data)
+    found = {name: file.entry(name) for name in _FIELDS}
     surplus = [name for name in data if name not in (*_FIELDS, *_OPTIONAL)]
-    if missing:
-        raise ValueError(f"{missing[0]} must be given; it is missing")
     if surplus:
         raise ValueError(f"{shown(surplus[0])} must not be given: a certificate has no such field")
+    parameters = found["parameters"].names(_MOST_PARAMETERS, _LONGEST_NAME)
     return {
-        "optimizer": _name(data["optimizer"]),
-        "parameters": _parameters(data["parameters"]),
-        "a": _table("a", data["a"]),
-        "b": _table("b", data["b"]),
-        "delay": _whole("delay", data["delay"], 0, LARGEST_DELAY),
-        "digits": _whole("digits", data["digits"], 1, MOST_DIGITS),
-        "lower": _end("lower", data["lower"]),
-        "upper": _end("upper", data["upper"]),
-        "method": _method(data["method"]),
-        "root_moduli": _moduli(data.get("root_moduli")),
+        "optimizer": found["optimizer"].text(_LONGEST_NAME, least=1),
+        "parameters": {name: one.text(_LONGEST_PARAMETER) for name, one in parameters.items()},
+        "a": _table(found["a"]),
+        "b": _table(found["b"]),
+        "delay": found["delay"].integer(0, LARGEST_DELAY),
+        "digits": found["digits"].integer(1, MOST_DIGITS),
+        "lower": _end(found["lower"]),
+        "upper": _end(found["upper"]),
+        "method": found["method"].one_of(METHODS),
+        "root_moduli": _moduli(Field(data.get("root_moduli"), "root_moduli")),
     }
 
 
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME:
-        raise ValueError(f"optimizer must be a name; got {shown(value)}")
-    return value
-
-
-def _parameters(value: Any) -> dict[str, str]:
-    if not isinstance(value, Mapping) or len(value) > _MOST_PARAMETERS:
-        raise ValueError(f"parameters must be a mapping of names to text; got {shown(value)}")
-    for name, text in value.items():
-        if not isinstance(name, str) or len(name) > _LONGEST_NAME:
-            raise ValueError(f"parameters must have short names; got {shown(name)}")
-        if not isinstance(text, str) or len(text) > _LONGEST_PARAMETER:
-            raise ValueError(f"parameters[{name!r}] must be text; got {shown(text)}")
-    return dict(value)
-
-
-def _whole(argument: str, value: Any, least: int, most: int) -> int:
-    if type(value) is not int or not least <= value <= most:
-        raise ValueError(
-            f"{argument} must be an integer from {least} to {most}; got {shown(value)}"
-        )
-    return value
-
-
-def _table(name: str, value: Any) -> Table:
-    if not isinstance(value, (list, tuple)) or not 0 < len(value) <= MOST_LAGS:
-        raise ValueError(
-            f"{name} must be a list of 1 to {MOST_LAGS} pairs [lag, rational]; got {shown(value)}"
-        )
+def _table(field: Field) -> Table:
     table: dict[int, Fraction] = {}
-    for pair in value:
-        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise ValueError(f"{name} must hold pairs [lag, rational]; got {shown(pair)}")
-        lag = _whole(f"the lag in {name}", pair[0], 0, LARGEST_LAG)
+    for pair in field.entries(1, MOST_LAGS):
+        lag_field, value = pair.entries(2, 2)
+        lag = lag_field.integer(0, LARGEST_LAG)
         if lag in table:
-            raise ValueError(f"{name} must have each lag once; got {lag} twice")
-        table[lag] = rational_from_text(f"{name} at lag {lag}", pair[1])
+            raise ValueError(f"{field.path} must have each lag once; got {lag} twice")
+        table[lag] = rational_from_text(value.path, value.value)
     return tuple(table.items())
 
 
-def _end(name: str, value: Any) -> Fraction:
-    end = rational_from_text(name, value, _LARGEST_END_BITS)
+def _end(field: Field) -> Fraction:
+    end = rational_from_text(field.path, field.value, _LARGEST_END_BITS)
     if end <= 0:
-        raise ValueError(f"{name} must be positive; got {shown(value)}")
+        raise field.wrong("positive")
     return end
 
 
-def _method(value: Any) -> str:
-    if value not in METHODS:
-        raise ValueError(f"method must be one of {' and '.join(METHODS)}; got {shown(value)}")
-    return str(value)
-
-
-def _moduli(value: Any) -> tuple[str, str] | None:
-    if value is None:
+def _moduli(field: Field) -> tuple[str, str] | None:
+    if field.value is None:
         return None
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise ValueError(f"root_moduli must be two numbers as text; got {shown(value)}")
-    for text in value:
-        allowed = isinstance(text, str) and len(text) <= _LONGEST_MODULUS
-        digits = text.replace(".", "", 1) if allowed else ""
-        if not (digits.isascii() and digits.isdigit()):
-            raise ValueError(f"root_moduli must be decimal numbers as text; got {shown(text)}")
-    return value[0], value[1]
+    inside, outside = field.entries(2, 2)
+    return _decimal(inside), _decimal(outside)
+
+
+def _decimal(field: Field) -> str:
+    digits = field.text(_LONGEST_MODULUS).replace(".", "", 1)
+    if not (digits.isascii() and digits.isdigit()):
+        raise field.wrong("a decimal number as text")
+    return field.text(_LONGEST_MODULUS)
