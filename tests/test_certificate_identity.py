@@ -351,6 +351,7 @@ def test_winding_numbers_of_random_tables_agree_with_root_finding():
 
 @pytest.mark.parametrize("delay", [0, 3, 60])
 @pytest.mark.parametrize("momentum", [NINE_TENTHS, -NINE_TENTHS])
+@pytest.mark.quick(2)
 def test_ends_next_to_the_threshold_are_told_apart(delay, momentum):
     certificate = ds.certify(ds.HeavyBall(momentum), delay, 300)
     proof = CircleProof(certificate.a, certificate.b, delay, certificate._precision())

@@ -83,6 +83,7 @@ SGD_MODES: list[tuple[dict[str, Any], ds.Optimizer, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("torch_mode", "optimizer", "mode"), SGD_MODES)
+@pytest.mark.quick(5)
 def test_without_delay_it_is_torch_sgd_in_all_its_modes(torch_mode, optimizer, mode):
     lr = 1e-3 if "maximize" in mode else 0.05
     expected = _trained(lambda p: torch.optim.SGD(p, lr=lr, **torch_mode))
@@ -214,6 +215,7 @@ def _by_engine(replica: Replica, steps: int) -> tuple[Tensor, DenseProblem, Tens
 
 @pytest.mark.parametrize("delay", [0, 4, *RANDOM_DELAYS], ids=str)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.name)
+@pytest.mark.quick(14)
 def test_it_is_the_batched_engine_for_every_optimizer_and_delay(optimizer, delay):
     depends = optimizer.coefficients(0) != optimizer.coefficients(1)
     if depends and not isinstance(delay, int):

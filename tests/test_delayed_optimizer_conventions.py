@@ -62,6 +62,7 @@ def _saved_and_loaded(state: Any) -> Any:
 
 @pytest.mark.parametrize(("optimizer", "delay", "settings"), CASES, ids=IDS)
 @pytest.mark.parametrize("stop", [1, 9])
+@pytest.mark.quick(8)
 def test_a_run_goes_on_from_its_state_dict_bit_for_bit(optimizer, delay, settings, stop):
     model = _model()
     delayed = DelayedOptimizer(model.parameters(), 0.01, optimizer, delay, **settings)

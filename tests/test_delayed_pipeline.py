@@ -36,7 +36,7 @@ def _growth(optimizer: ds.Optimizer, delays: tuple[int, ...], lr: float, updates
 
 
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.5)])
-@pytest.mark.parametrize("factor", [0.9, 1.1])
+@pytest.mark.parametrize("factor", [pytest.param(0.9, marks=pytest.mark.slow), 1.1])
 def test_groups_grow_as_the_stage_loop_says(optimizer, factor):
     delays = ds.PipeDream(3).delays
     lr = factor * ds.stage_threshold(_hessian(), optimizer, delays, sizes=SIZES)

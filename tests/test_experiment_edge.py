@@ -71,7 +71,7 @@ def changed(trials: list[FinishedTrial], change: Callable[[Any, Any], Any]) -> l
 
 
 @pytest.fixture(scope="module")
-def quick() -> list[FinishedTrial]:
+def trained_networks() -> list[FinishedTrial]:
     return finished(SIZES["quick"])
 
 
@@ -206,20 +206,22 @@ def test_a_diverged_run_is_recorded_and_the_others_go_on(monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
-def test_delayed_networks_stay_at_their_predicted_edge(quick: list[FinishedTrial]) -> None:
-    cells = cells_of(quick)
+def test_delayed_networks_stay_at_their_predicted_edge(
+    trained_networks: list[FinishedTrial],
+) -> None:
+    cells = cells_of(trained_networks)
     assert len(cells) == 4
     for found in cells:
         assert found.runs[0].ratio[0] < BAND[0]
         assert BAND[0] <= found.interval.low <= found.interval.high <= BAND[1]
         assert found.at_edge
-    verdict = judge(quick)
+    verdict = judge(trained_networks)
     assert not any(line.fails for line in verdict.lines), verdict
     assert verdict.summary["cells_at_edge"] == 4
 
 
 def test_judged_by_the_threshold_of_a_wrong_delay_the_verdict_is_no(
-    quick: list[FinishedTrial],
+    trained_networks: list[FinishedTrial],
 ) -> None:
     for delay in (3, 5):
         wrong = ds.stability_threshold(ds.SGD(), delay)
@@ -228,20 +230,20 @@ def test_judged_by_the_threshold_of_a_wrong_delay_the_verdict_is_no(
             sgd = settings["optimizer"] == "sgd" and settings["delay"] == 4
             return result | ({"threshold": wrong} if sgd else {})
 
-        verdict = judge(changed(quick, change))
+        verdict = judge(changed(trained_networks, change))
         assert verdict.lines[0].fails and not verdict.lines[1].fails
         assert "1 of 2 delays" in verdict.lines[0].measured
         assert "SGD, delay 4" in verdict.lines[0].measured
 
 
-def test_runs_that_start_at_the_edge_show_nothing(quick: list[FinishedTrial]) -> None:
-    trials = changed(quick, lambda _, r: r | {"sharpness": [r["sharpness"][-1]] * 37})
+def test_runs_that_start_at_the_edge_show_nothing(trained_networks: list[FinishedTrial]) -> None:
+    trials = changed(trained_networks, lambda _, r: r | {"sharpness": [r["sharpness"][-1]] * 37})
     assert not any(found.at_edge for found in cells_of(trials))
     assert not judge(trials).holds
 
 
 def test_runs_at_the_edge_of_another_delay_are_told_by_the_control(
-    quick: list[FinishedTrial],
+    trained_networks: list[FinishedTrial],
 ) -> None:
     factor = ds.stability_threshold(ds.SGD(), 3) / ds.stability_threshold(ds.SGD(), 4)
 
@@ -250,23 +252,25 @@ def test_runs_at_the_edge_of_another_delay_are_told_by_the_control(
             return result
         return result | {"sharpness": [factor * value for value in result["sharpness"]]}
 
-    sgd, heavy_ball, another, *others = judge(changed(quick, change)).lines
+    sgd, heavy_ball, another, *others = judge(changed(trained_networks, change)).lines
     assert sgd.fails and not heavy_ball.fails
     assert another.fails and "SGD, delay 4, by delay 3" in another.measured
     assert all(not line.fails for line in others)
 
 
-def test_one_diverged_run_is_a_miss_but_the_others_are_told(quick: list[FinishedTrial]) -> None:
+def test_one_diverged_run_is_a_miss_but_the_others_are_told(
+    trained_networks: list[FinishedTrial],
+) -> None:
     def lost(settings: Any, result: Any) -> Any:
         gone = settings["optimizer"] == "heavy-ball" and not settings["delay"]
         change = {"diverged": True, "sharpness": [1.0, *[None] * 36], "loss": [1.0, *[None] * 36]}
         return result | (change if gone and settings["seed"] else {})
 
-    twice = [replace(t, trial=other(t.trial, seed=1)) for t in quick]
-    trials = changed([*quick, *twice], lost)
+    twice = [replace(t, trial=other(t.trial, seed=1)) for t in trained_networks]
+    trials = changed([*trained_networks, *twice], lost)
     found = cell(trials, "heavy-ball", 0)
     assert found.diverged == 1 and not found.at_edge
-    assert found.medians.tolist() == cell(quick, "heavy-ball", 0).medians.tolist()
+    assert found.medians.tolist() == cell(trained_networks, "heavy-ball", 0).medians.tolist()
     gain = 1.02 * 3.8
     expected = 9 * ds.escape_rate(ds.HeavyBall(0.9), 0, gain)  # the mean age of what is added up
     assert found.departure == pytest.approx(expected)
@@ -283,17 +287,17 @@ def other(trial: Trial, **settings: Any) -> Trial:
     return replace(trial, settings_json=canonical(trial.settings | settings))
 
 
-def test_a_free_run_that_stays_fails(quick: list[FinishedTrial]) -> None:
-    assert not judge(quick).lines[-1].fails
+def test_a_free_run_that_stays_fails(trained_networks: list[FinishedTrial]) -> None:
+    assert not judge(trained_networks).lines[-1].fails
     target = SIZES["quick"].target_sharpness
     flat = changed(
-        quick,
+        trained_networks,
         lambda s, r: (
             r | {"sharpness": np.minimum(r["sharpness"], target).tolist()} if s["free"] else r
         ),
     )
     assert [not line.fails for line in judge(flat).lines] == [True] * 5 + [False]
-    without = judge([t for t in quick if not t.settings["free"]]).lines[-1]
+    without = judge([t for t in trained_networks if not t.settings["free"]]).lines[-1]
     assert (without.outcome, without.decision.count) == ("undecided", 0)
 
 

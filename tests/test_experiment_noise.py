@@ -149,6 +149,7 @@ def test_the_verdict_holds_for_what_is_predicted() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["one_direction", "mean_threshold"])
+@pytest.mark.quick(1)
 def test_the_verdict_sees_wrong_models(wrong: str) -> None:
     verdict = judge(_made_up(lambda cell: cell[wrong]))
     assert verdict.lines[0].fails

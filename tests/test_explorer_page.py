@@ -44,6 +44,7 @@ def test_the_verdict_is_in_large_letters_and_in_words(visit: Callable[..., Any])
     assert page.get_attribute("#announcement", "aria-live") == "polite"
 
 
+@pytest.mark.slow
 def test_a_stable_set_in_two_parts_is_not_called_stable_beyond_its_first(
     visit: Callable[..., Any],
 ) -> None:
@@ -112,6 +113,7 @@ def test_arrow_keys_move_sliders_and_the_point_of_the_map(visit: Callable[..., A
         assert page.input_value("#delay") == text
 
 
+@pytest.mark.slow
 def test_the_point_is_dragged_to_where_the_map_says(visit: Callable[..., Any]) -> None:
     page = visit(viewport={"width": 1280, "height": 900})
     box = page.locator("#point .mark").bounding_box()
@@ -160,56 +162,62 @@ def test_the_address_keeps_the_setting(visit: Callable[..., Any]) -> None:
     assert value(strange, "gain") == 10
 
 
-@pytest.mark.parametrize(
-    ("hash_", "field", "message"),
-    [
-        ("#momentum=1", "momentum", "momentum must be strictly between -1 and 1; got 1"),
-        ("#lr=-1", "lr", "lr must be positive and finite; got -1"),
-        ("#lr=fast", "lr", 'lr must be a number; got "fast"'),
-        ("#sharpness=", "sharpness", 'sharpness must be a number; got ""'),
-        ("#delay=2.5", "delay", "delay must be a whole number from 0 to 2^53; got 2.5"),
-        (
-            "#mode=measured&data=3 2%0A4.5",
-            "data",
-            'line 2: a delay must be a whole number from 0 to 512; got "4.5"',
-        ),
-        (
-            "#mode=measured&data=1:2,2:-3",
-            "data",
-            'line 1: a count must be a number >= 0; got "-3"',
-        ),
-        (
-            "#mode=measured&data=1:2%0A1:3",
-            "data",
-            "line 2: each delay must stand once; got 1 again",
-        ),
-        (
-            "#mode=measured&data=1:2%0A7",
-            "data",
-            'line 2: a histogram must hold "delay: count"; got "7"',
-        ),
-        ("#mode=measured&data=513", "data", "line 1: a delay must be a whole number from 0 to 512"),
-        ("#mode=measured&data=0:0", "data", "a log or histogram must hold at least one delay"),
-        ("#mode=measured&data=", "data", "a log or histogram must hold at least one delay"),
-        ("#reference-delay=-1", "reference-delay", "delay must be a whole number"),
-        ("#mode=measured&optimizer=shifted-momentum", None, "got Shifted momentum"),
-    ],
-)
-def test_wrong_input_is_named_beside_its_control(
-    visit: Callable[..., Any], hash_: str, field: str | None, message: str
-) -> None:
-    page = visit(hash_)
+WRONG = [
+    ("#momentum=1", "momentum", "momentum must be strictly between -1 and 1; got 1"),
+    ("#lr=-1", "lr", "lr must be positive and finite; got -1"),
+    ("#lr=fast", "lr", 'lr must be a number; got "fast"'),
+    ("#sharpness=", "sharpness", 'sharpness must be a number; got ""'),
+    ("#delay=2.5", "delay", "delay must be a whole number from 0 to 2^53; got 2.5"),
+    (
+        "#mode=measured&data=3 2%0A4.5",
+        "data",
+        'line 2: a delay must be a whole number from 0 to 512; got "4.5"',
+    ),
+    (
+        "#mode=measured&data=1:2,2:-3",
+        "data",
+        'line 1: a count must be a number >= 0; got "-3"',
+    ),
+    (
+        "#mode=measured&data=1:2%0A1:3",
+        "data",
+        "line 2: each delay must stand once; got 1 again",
+    ),
+    (
+        "#mode=measured&data=1:2%0A7",
+        "data",
+        'line 2: a histogram must hold "delay: count"; got "7"',
+    ),
+    ("#mode=measured&data=513", "data", "line 1: a delay must be a whole number from 0 to 512"),
+    ("#mode=measured&data=0:0", "data", "a log or histogram must hold at least one delay"),
+    ("#mode=measured&data=", "data", "a log or histogram must hold at least one delay"),
+    ("#reference-delay=-1", "reference-delay", "delay must be a whole number"),
+    ("#mode=measured&optimizer=shifted-momentum", None, "got Shifted momentum"),
+]
+
+
+def refused(page: Any, hash_: str, field: str | None, message: str) -> None:
+    """Set the address; the page must say what is wrong, and answer any other setting again."""
+    page.evaluate(f"location.hash = {hash_!r}")
+    page.wait_for_function("document.getElementById('threshold').dataset.value === 'NaN'")
     assert page.inner_text("#verdict-text") == "No answer"
     assert message in page.inner_text("#verdict-detail")
-    assert page.get_attribute("#threshold", "data-value") == "NaN"
     if field:
         assert message in page.inner_text(f"#{field}-error")
         assert page.get_attribute(f"#{field}", "aria-invalid") == "true"
         assert page.locator("[aria-invalid]").count() == 1
-    # Any other setting answers again.
     page.evaluate("location.hash = ''")
     page.wait_for_function("document.getElementById('threshold').dataset.value !== 'NaN'")
     assert page.locator("[aria-invalid]").count() == 0
+
+
+def test_wrong_input_is_named_beside_its_control(visit: Callable[..., Any]) -> None:
+    page = visit()
+    for wrong in WRONG:
+        refused(page, *wrong)
+    # A page that opens with a wrong setting says it too.
+    hash_, _, message = WRONG[0]
+    assert message in visit(hash_).inner_text("#verdict-detail")
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.translation.export import export
+from delaystability.translation.export import export, source_code
 from delaystability.translation.languages import LANGUAGES
 from delaystability.translation.samples import certified_samples
 from delaystability.translation.table_kernels import threshold_function
@@ -29,6 +29,7 @@ from tests.export_drivers import (
     JULIA_DRIVER,
     RUST_DRIVER,
 )
+from tests.exports import one_bounds_file_fixture as one_bounds_file_fixture
 from tests.test_translation import cases, float_thresholds, load, worst_error
 
 NAMES = list(ds.CATALOGUE)
@@ -89,6 +90,9 @@ def built(language: str, folder: Path, source: str) -> list[str]:
     return [str(folder / program)]
 
 
+pytestmark = pytest.mark.usefixtures("one_bounds_file")
+
+
 @pytest.fixture(scope="module")
 def points() -> tuple[list[tuple[int, tuple[float, ...]]], np.ndarray]:
     """A thousand calls, and what the package says to them."""
@@ -109,7 +113,7 @@ def line(kind: int, arguments: tuple[float, ...]) -> str:
 
 
 @pytest.fixture(scope="module", params=TOOLS)
-def exported(request, tmp_path_factory) -> tuple[str, Path]:
+def exported(request, tmp_path_factory, one_bounds_file) -> tuple[str, Path]:
     language = request.param
     tool = TOOLS[language][0]
     if shutil.which(tool) is None:
@@ -206,11 +210,11 @@ def columns(arguments: list[tuple[float, ...]]) -> list[np.ndarray]:
 def in_torch(tmp_path_factory):
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("torch")
-    export("torch", folder, samples=1)
+    for name, text in source_code("torch").items():
+        (folder / name).write_text(text)
     return load(folder / "delaystability_torch.py")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_torch_agrees_and_differentiates(in_torch, name):
     torch = importlib.import_module("torch")

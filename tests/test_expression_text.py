@@ -6,19 +6,20 @@ import pytest
 from sympy import Float, Function, Rational, Symbol, cos, gamma, limit, oo, pi, sin, srepr
 from sympy import Limit as LimitOf
 
-from delaystability.printing.derivation import all_derivations
 from delaystability.printing.expression_text import expression_from_text, expression_to_text
+from delaystability.theory.registry import named, names
 from delaystability.theory.symbols import m, ordered_product, ordered_sum, tau, theta
 
 
-def _formulas(derivation):
-    yield from (value for value in derivation.theorem.given.values() if not isinstance(value, str))
-    yield from (step.claim for step in derivation.steps if step.claim is not None)
+def _formulas(proof):
+    yield from (value for value in proof.theorem.given.values() if not isinstance(value, str))
+    yield from (step.claim for step in proof.steps if step.claim is not None)
 
 
-@pytest.mark.parametrize("derivation", all_derivations(), ids=lambda derivation: derivation.name)
-def test_every_formula_of_the_theory_is_read_back_equal(derivation):
-    formulas = list(_formulas(derivation))
+@pytest.mark.parametrize("name", names())
+@pytest.mark.quick(30)
+def test_every_formula_of_the_theory_is_read_back_equal(name):
+    formulas = list(_formulas(named(name)))
     assert formulas
     for formula in formulas:
         read = expression_from_text(expression_to_text(formula))

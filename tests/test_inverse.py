@@ -127,6 +127,7 @@ def test_a_dip_between_the_points_of_the_grid_is_found():
 
 @pytest.mark.parametrize("name", WITH_MOMENTUM)
 @pytest.mark.parametrize("delay", [0, 1, 3, 20])
+@pytest.mark.quick(8)
 def test_every_smaller_momentum_is_stable(name, delay):
     random = np.random.default_rng(delay)
     for gain in ds.stability_threshold(make(name, 0.0), delay) * random.uniform(0.01, 1, 4):
@@ -155,6 +156,7 @@ def test_no_fastest_gain_without_a_stable_one():
 
 
 @pytest.mark.parametrize("delay", [300, 10**6])
+@pytest.mark.quick(1)
 def test_the_fastest_gain_of_a_long_delay_is_fast(delay):
     start = perf_counter()
     gain, radius = ds.fastest_gain(ds.SGD(), delay)

@@ -57,6 +57,7 @@ def kronecker_radius(
     ],
 )
 @pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.quick(5)
 def test_the_threshold_is_that_of_the_kronecker_matrix(
     optimizer: ds.Optimizer, delay: Any, batch: int
 ) -> None:
@@ -83,6 +84,7 @@ def test_the_threshold_is_that_of_the_kronecker_matrix(
         (ds.Nesterov(0.5), ds.RandomDelay([0.2, 0.3, 0.5])),
     ],
 )
+@pytest.mark.quick(5)
 def test_a_single_direction_is_the_scalar_theory(
     optimizer: ds.Optimizer, delay: Any, noise: float
 ) -> None:
@@ -158,6 +160,7 @@ def test_runs_of_many_seeds_follow_the_second_moment() -> None:
 
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.6), ds.ShiftedMomentum(0.4)])
 @pytest.mark.parametrize("delay", [0, 1, 3])
+@pytest.mark.quick(3)
 def test_gamma_sums_the_products_of_the_responses(optimizer: ds.Optimizer, delay: int) -> None:
     rate, curvatures = 0.05, np.array([2.0, 0.3, 1e-3])
     feedback, feedforward = optimizer.coefficients(delay)
@@ -257,6 +260,7 @@ def test_an_undecided_threshold_is_no_number(
         ds.mean_square_learning_rate(samples(3, 2, seed=0), ds.SGD(), 1)
 
 
+@pytest.mark.slow
 def test_the_sharpest_direction_alone_is_an_upper_bound_if_modes_respond_alike() -> None:
     random, least = np.random.default_rng(5), 1.0
     for k in range(40):
@@ -278,6 +282,7 @@ def test_the_sharpest_direction_alone_is_an_upper_bound_if_modes_respond_alike()
 # A maximum between two steps ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_peak_just_above_one_between_two_steps_is_found() -> None:
     # The spectral radius peaks near the gain 1.49, falls and grows again: kappa puts the peak at 1.
     def radius(gain: float, kappa: float) -> float:

@@ -133,6 +133,7 @@ def test_a_run_is_marked_and_always_within_the_map():
 
 @pytest.mark.parametrize("delay", [3, 60, 150])
 @pytest.mark.parametrize("name", list(ds.CATALOGUE))
+@pytest.mark.quick(7)
 def test_the_rates_of_a_map_are_those_of_the_largest_root(name, delay):
     optimizer = make(name, 0.9)
     gains = ds.stability_threshold(optimizer, delay) * np.array([0.05, 0.3, 0.9, 1.1, 4.0])

@@ -42,7 +42,18 @@ PICTURES = {
 }
 
 
-@pytest.fixture(scope="module", params=[(n, s) for n in PICTURES for s in ("column", "slide")])
+# Of two colours and of many lines, small and large: the quick tests.
+QUICK = {("roots", "column"), ("histogram", "slide"), ("measured", "column")}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((name, size), marks=() if (name, size) in QUICK else pytest.mark.slow)
+        for name in PICTURES
+        for size in ("column", "slide")
+    ],
+)
 def picture(request) -> tuple[Axes, str]:
     name, size = request.param
     axes = PICTURES[name](size=size)
@@ -75,7 +86,6 @@ def collisions(figure: Figure) -> list[tuple[str, str]]:
     return [(a, b) for (a, one), (b, two) in combinations(boxes, 2) if one.overlaps(two)]
 
 
-@pytest.mark.slow
 def test_no_text_overlaps_another(picture):
     axes, _ = picture
     assert len(list(words(axes.figure))) > 8

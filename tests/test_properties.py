@@ -100,6 +100,7 @@ def test_scaling_the_gradient_scales_the_threshold(m, delay, scale):
     assert ds.stability_threshold(scaled, delay) * scale == pytest.approx(plain, rel=32 * EPS)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(any_name, plain_momentum, st.integers(0, 12), st.floats(0.01, 10))
 @example("nesterov", 5e-324, 0, 1.0)

@@ -154,6 +154,7 @@ def command(tmp_path):
         ("delaystability threshold zz", set()),
     ],
 )
+@pytest.mark.quick(2)
 def test_bash_completes_the_command(command, line, wanted):
     words = line.split()
     program = (

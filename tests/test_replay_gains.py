@@ -116,6 +116,7 @@ def test_a_window_of_growth_below_stable_gains_is_found():
 
 
 @pytest.mark.parametrize("seed", range(24))
+@pytest.mark.quick(8)
 def test_ends_of_random_short_logs_are_those_of_the_monodromy(seed):
     assert not wrong_ends(*random_case(seed))
 

@@ -139,6 +139,7 @@ def integral_amplifier(optimizer: Optimizer, delay: int) -> Callable[[float, flo
 
 @pytest.mark.parametrize("delay", [0, 1, 4, 64, 1000])
 @pytest.mark.parametrize("noise", [1e-8, 0.01, 1.0, 100.0, 1e6])
+@pytest.mark.quick(8)
 def test_closed_form_of_sgd_equals_the_integrals(delay, noise):
     closed = mean_square_threshold(ds.SGD(), delay, noise)
     largest, _ = mean_threshold(ds.SGD(), delay)
@@ -202,6 +203,7 @@ def amplification_in_50_digits(
     ],
 )
 @pytest.mark.parametrize("noise", [1e-6, 0.001, 1.0, 1000.0])
+@pytest.mark.quick(12)
 def test_thresholds_are_right_to_1e_12_in_50_digits(optimizer, delay, noise):
     found = mean_square_threshold(optimizer, delay, noise)
     below = amplification_in_50_digits(optimizer, delay, noise, found * (1 - 1e-12))
@@ -236,6 +238,7 @@ def test_one_pole_thresholds_equal_those_of_the_integrals(optimizer):
 
 
 @pytest.mark.parametrize("delay", [1000, 10**6, 10**9])
+@pytest.mark.quick(1)
 def test_heavy_ball_tends_to_sgd_at_any_delay(delay):
     for noise in (0.1, 10.0, 1e4):
         almost = mean_square_threshold(ds.HeavyBall(1e-12), delay, noise)
@@ -248,6 +251,7 @@ def test_heavy_ball_tends_to_sgd_at_any_delay(delay):
 
 
 @pytest.mark.parametrize("noise", [1e9, 1e12, 3e13, 1e16, 1e300])
+@pytest.mark.quick(2)
 def test_thresholds_fall_as_two_over_the_noise_times_the_gain_at_zero_frequency(noise):
     for optimizer, delay, small in [
         (ds.SGD(), FixedDelay(3), 2.0),
@@ -317,6 +321,7 @@ def second_moments(
         (ds.SGD(), RandomDelay([0.1, 0.8, 0.1]), 0.0, 60),
     ],
 )
+@pytest.mark.quick(1)
 def test_runs_of_many_seeds_decay_below_and_grow_above_the_threshold(
     optimizer, delay, noise, updates
 ):

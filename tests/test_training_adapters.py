@@ -153,6 +153,7 @@ def test_lightning_logs_the_readings_of_a_real_run(lightning, tmp_path):
 
 
 @with_warnings(LIGHTNING_WARNINGS)
+@pytest.mark.slow
 def test_lightning_trains_bit_equal_with_and_without_the_callback(lightning, tmp_path):
     from delaystability.training.lightning import StabilityCallback
 

@@ -14,7 +14,7 @@ import delaystability as ds
 from delaystability.numerics.certificate import certify
 from delaystability.printing.bounds_json import theorems_from_json
 from delaystability.translation import kernels
-from delaystability.translation.export import _checked_optimizers, export
+from delaystability.translation.export import _checked_optimizers, export, source_code
 from delaystability.translation.languages import LANGUAGES
 from delaystability.translation.languages.text import WIDTH, folded
 from delaystability.translation.program import Assign, Repeat, parts
@@ -26,6 +26,8 @@ from delaystability.translation.reading import (
 )
 from delaystability.translation.samples import certified_samples
 from delaystability.translation.table_kernels import threshold_function
+from tests.exports import one_bounds_file_fixture as one_bounds_file_fixture
+from tests.exports import theorems_text
 from tests.helpers import make
 
 NAMES = _checked_optimizers(None)
@@ -95,6 +97,7 @@ def load(path: Path):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.quick(3)
 def test_kernels_agree_with_the_float_thresholds(name):
     arguments = cases(name, 1500, seed=1)
     function = kernel(name)
@@ -201,9 +204,9 @@ def test_refused_arguments(function, arguments, message):
         getattr(kernels, function)(*arguments)
 
 
-@pytest.mark.slow
 def test_the_translation_to_python_gives_the_same_bits(tmp_path):
-    export("python", tmp_path, samples=1)
+    for name, text in source_code("python").items():
+        (tmp_path / name).write_text(text)
     translated = load(tmp_path / "delaystability_python.py")
     for name in NAMES:
         function = getattr(translated, threshold_function(name))
@@ -217,6 +220,12 @@ def test_the_translation_to_python_gives_the_same_bits(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_theorems_are_written_the_same_again():
+    assert theorems_text(["heavy-ball"]) == theorems_text(["heavy-ball"])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_bounds_file")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_export_writes_the_same_bytes_again(language, tmp_path):
     first = export(language, tmp_path / "first", samples=2)
@@ -234,6 +243,7 @@ def test_export_writes_the_same_bytes_again(language, tmp_path):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.quick(3)
 def test_only_what_is_asked_for_is_written(language, tmp_path):
     written = export(language, tmp_path, "sgd", samples=1)
     *code, bounds = written
@@ -247,6 +257,7 @@ def test_only_what_is_asked_for_is_written(language, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_bounds_file")
 def test_julia_blocks_are_closed(tmp_path):
     # Where there is no Julia to run it, at least its blocks and names can be counted.
     source, test, *_ = export("julia", tmp_path, samples=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import cache
 
 import pytest
 
@@ -16,15 +17,19 @@ from delaystability.theory.registry import all_proofs
 from delaystability.theory.symbols import m, ordered_quotient, ordered_sum, tau
 from tests.printed import needs_latex
 
-_FORMULAS = sorted(
-    {
-        formula_latex(formula)
-        for proof in all_proofs()
-        for step in proof.steps
-        for formula in (step.claim, *step.given.values())
-        if formula is not None
-    }
-)
+
+@cache
+def formulas():
+    """The LaTeX of every formula of the registry."""
+    return sorted(
+        {
+            formula_latex(formula)
+            for proof in all_proofs()
+            for step in proof.steps
+            for formula in (step.claim, *step.given.values())
+            if formula is not None
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,7 @@ def test_all_formulas_keep_their_tokens():
     def skeleton(latex):
         return re.sub(r"\\left|\\right|\\!|\\mathrm|[{}\s]", "", latex).replace(r"\max", "max")
 
-    for latex in _FORMULAS:
+    for latex in formulas():
         assert written(parse(latex)).split() == latex.split()
         assert tidy(tidy(latex)) == tidy(latex)
         if r"\frac" not in latex:
@@ -81,10 +86,10 @@ def test_wide_formulas_are_broken_at_relations_and_signs():
 
 @needs_latex
 def test_estimated_widths_are_those_of_tex(tmp_path):
-    formulas = [tidy(latex) for latex in _FORMULAS]
+    displayed = [tidy(latex) for latex in formulas()]
     rows = [
         rf"\settowidth{{\wide}}{{$\displaystyle {formula}$}}\typeout{{W{number}=\the\wide}}"
-        for number, formula in enumerate(formulas)
+        for number, formula in enumerate(displayed)
     ]
     (tmp_path / "widths.tex").write_text(
         "\\documentclass{article}\\usepackage{amsmath}\\begin{document}\\newlength\\wide\n"
@@ -95,10 +100,10 @@ def test_estimated_widths_are_those_of_tex(tmp_path):
         ["pdflatex", "-interaction=nonstopmode", "widths"], cwd=tmp_path, capture_output=True
     )
     found = re.findall(r"W(\d+)=([\d.]+)pt", run.stdout.decode(errors="replace"))
-    assert len(found) == len(formulas)
+    assert len(found) == len(displayed)
     for number, points in found:
         ems = float(points) / 10
-        assert abs(width(formulas[int(number)]) - ems) < 1 + 0.12 * ems, formulas[int(number)]
+        assert abs(width(displayed[int(number)]) - ems) < 1 + 0.12 * ems, displayed[int(number)]
 
 
 def test_lines_of_unicode():
@@ -107,7 +112,7 @@ def test_lines_of_unicode():
     assert unicode_line(r"\sqrt{1 + c^{2}}") == "√(1 + c^2)"
     assert unicode_line(r"z \notin \{0, 1\}") == "z ∉ {0, 1}"
     assert unicode_line(r"\lim_{\tau \to \infty} \tau a_{*} = 2") == "lim_(τ → ∞) τ a_* = 2"
-    for latex in _FORMULAS:
+    for latex in formulas():
         assert "\\" not in unicode_line(latex)
 
 
@@ -116,7 +121,7 @@ def test_terms_in_text_are_in_the_order_of_the_latex():
     assert formula_text(total, inline=True) == "1 - 2 m + m^2"
     assert formula_text(total, inline=False).splitlines()[-1].strip() == "1 - 2⋅m + m"
     assert formula_latex(ordered_quotient(1, 1 + m)) == r"\frac{1}{1 + m}"
-    assert not any("+ -" in latex or "+  -" in latex for latex in _FORMULAS)
+    assert not any("+ -" in latex or "+  -" in latex for latex in formulas())
 
 
 def test_domains_are_chains():

@@ -14,13 +14,13 @@ from delaystability.verification import job, pdf
 from delaystability.verification.latex_report import latex_text, report_tex
 from delaystability.verification.pdf import PdfError, write_pdf
 from tests.printed import latex, needs_latex, overfull
-from tests.verified import failing, small_job
+from tests.verified import failing, shrink_the_job
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    return folder, small_job(folder)
+@pytest.fixture
+def found(finished_job):
+    folder, result, _ = finished_job
+    return folder, result
 
 
 @pytest.mark.slow
@@ -118,8 +118,7 @@ def test_what_latex_refuses_is_an_error_with_its_message(found, tmp_path, monkey
 
 @pytest.fixture
 def smallest_job(monkeypatch):
-    monkeypatch.setattr(job, "all_proofs", lambda: (ds.derive("sgd"),))
-    monkeypatch.setattr(job, "_REPEATABLE", ("quadratic",))
+    shrink_the_job(monkeypatch, ds.derive("sgd"))
 
 
 @pytest.mark.slow

@@ -1,8 +1,9 @@
-"""A small finished job, which the tests of the report share."""
+"""A small finished job, which the tests of the report share, and a smaller one for commands."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -22,7 +23,16 @@ def small_job(folder, **arguments):
         # The other derivations have tests of their own, and take minutes.
         patch.setattr(job, "all_proofs", lambda: tuple(map(named, THEOREMS)))
         patch.setattr(job, "QUICK_GRID", Grid((0, 4), (0.9,), 20))
-        return job.verify(folder, quick=True, experiments=EXPERIMENTS, **arguments)
+        return job.verify(folder, quick=True, experiments=EXPERIMENTS, workers=1, **arguments)
+
+
+def shrink_the_job(patch, derivation):
+    """From now on the command runs on one derivation, few thresholds and one experiment."""
+    patch.setattr(job, "all_proofs", lambda: (derivation,))
+    patch.setattr(job, "_REPEATABLE", ("quadratic",))
+    patch.setattr(job, "QUICK_GRID", Grid((1,), (0.9,), 20))
+    # One process: a pool of them has tests of its own.
+    patch.setattr(job, "verify", partial(job.verify, workers=1))
 
 
 def with_outcome(line, outcome):
