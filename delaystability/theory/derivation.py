@@ -293,10 +293,6 @@ class CheckedProof:
         """Whether it is a proof: no step failed or was only tested."""
         return self.status not in ("tested", "failed")
 
-    def step_status(self, step: Step) -> Status:
-        """How a step is known."""
-        return next(r.status for r in self.report.results if r.label == step.label)
-
 
 def _fault(proof: Proof) -> str:
     """Why the last step is no proof of what the theorem states, or ""."""

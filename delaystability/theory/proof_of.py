@@ -42,8 +42,8 @@ def _at_delay(optimizer: Any, delay: Any) -> Proof:
     lag, exact = one_delay(delay), exact_optimizer(optimizer)
     numbers = [f"delay {lag}"]
     if not isinstance(exact, LinearOptimizer):
-        own = [f"{name} {value}" for name, value in exact.parameters.items() if value is not None]
-        numbers = [*own, *numbers]
+        named_values = ((k, v) for k, v in exact.parameters.items() if v is not None)
+        numbers = [*(f"{name} {value}" for name, value in named_values), *numbers]
     listed = " and ".join([", ".join(numbers[:-1]), numbers[-1]] if numbers[1:] else numbers)
     title = f"{optimizer.title} with {listed}"
     return own_optimizer(rational_tables(exact, lag), lag, optimizer.name, title)
