@@ -236,10 +236,14 @@ def test_growth_of_a_run_is_the_plain_recursion(kind):
 
 
 def test_workers_of_one_update_are_averaged():
-    both = replayed_loop(ds.SGD(), np.array([[0, 2], [2, 0]])).rate(0.3)
+    both = replayed_loop(ds.Loop(ds.SGD(), ds.MeasuredDelay([[0, 2], [2, 0]]))).rate(0.3)
     mean = ds.LinearOptimizer({}, {0: 0.5, 2: 0.5})
-    assert both == pytest.approx(replayed_loop(mean, [0]).rate(0.3), rel=1e-12)
-    assert both != pytest.approx(replayed_loop(ds.SGD(), [1]).rate(0.3), rel=1e-3)
+    assert both == pytest.approx(
+        replayed_loop(ds.Loop(mean, ds.MeasuredDelay([0]))).rate(0.3), rel=1e-12
+    )
+    assert both != pytest.approx(
+        replayed_loop(ds.Loop(ds.SGD(), ds.MeasuredDelay([1]))).rate(0.3), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("delay", [0, 1, 5])

@@ -13,7 +13,7 @@ from torch import nn
 
 import delaystability as ds
 from delaystability.training.delayed_optimizer import DelayedOptimizer
-from delaystability.training.group_loop import group_loops
+from delaystability.training.parameter_group import parameter_groups
 from delaystability.training.preconditioner import adam_preconditioner
 from delaystability.training.reading import Status
 from delaystability.training.stability_monitor import StabilityMonitor
@@ -36,7 +36,8 @@ from tests.small_training import DOUBLE, dense_hessian, quadratic, small_problem
 )
 def test_the_modes_of_torch_sgd_are_recognised(options, expected):
     weight = nn.Parameter(torch.ones(2))
-    (loop,) = group_loops(torch.optim.SGD([weight], lr=0.1, **options))
+    (group,) = parameter_groups(torch.optim.SGD([weight], lr=0.1, **options))
+    loop = group.loop
     assert loop.optimizer == expected
     assert loop.delay == ds.FixedDelay(0)
 
@@ -44,13 +45,13 @@ def test_the_modes_of_torch_sgd_are_recognised(options, expected):
 def test_what_a_delayed_optimizer_says_counts_unless_something_else_is_given():
     weight = nn.Parameter(torch.ones(2))
     optimizer = DelayedOptimizer([weight], 0.1, ds.ShiftedMomentum(0.5), 3)
-    (loop,) = group_loops(optimizer)
+    loop = parameter_groups(optimizer)[0].loop
     assert (loop.optimizer, loop.delay) == (ds.ShiftedMomentum(0.5), ds.FixedDelay(3))
-    (loop,) = group_loops(optimizer, ds.SGD(), 7)
+    loop = parameter_groups(optimizer, ds.SGD(), 7)[0].loop
     assert (loop.optimizer, loop.delay) == (ds.SGD(), ds.FixedDelay(7))
     # As schedulers do that cycle the momentum.
     optimizer.param_groups[0]["momentum"] = 0.8
-    assert group_loops(optimizer)[0].optimizer == ds.ShiftedMomentum(0.8)
+    assert parameter_groups(optimizer)[0].loop.optimizer == ds.ShiftedMomentum(0.8)
 
 
 def test_schedules_of_the_learning_rate_count():

@@ -14,11 +14,7 @@ import delaystability.training.replays as replays
 from delaystability.numerics.replayed_loop import replayed_loop
 from delaystability.training.delayed_optimizer import DelayedOptimizer
 from delaystability.training.reading import Status
-from delaystability.training.replays import (
-    RememberedReplays,
-    replay_growth,
-    replay_threshold_with_decay,
-)
+from delaystability.training.replays import RememberedReplays
 from delaystability.training.stability_monitor import StabilityMonitor
 from tests.decayed import growth_rate, threshold_with_decay
 from tests.plain_runs import growth_of_halves
@@ -73,12 +69,13 @@ def test_beyond_the_edge_the_replay_grows_tenfold_in_the_stated_steps():
 def test_a_constant_log_has_the_threshold_and_growth_of_its_fixed_delay(optimizer, decoupled):
     log, shrinkage = ds.MeasuredDelay([3] * 7), 0.03
     fixed = threshold_with_decay(optimizer, 3, shrinkage, decoupled=decoupled)
-    found = replay_threshold_with_decay(optimizer, log, shrinkage, decoupled=decoupled)
+    loop = ds.Loop(optimizer, log, shrinkage, coupled=not decoupled)
+    found = ds.replay_threshold(loop)
     assert found == pytest.approx(fixed, rel=1e-9)
     other = threshold_with_decay(optimizer, 3, shrinkage, decoupled=not decoupled)
     if optimizer != ds.SGD():
         assert abs(found / other - 1) > 4e-3
-    rate = replay_growth(optimizer, log, 1.4 * fixed, shrinkage, decoupled=decoupled)
+    rate = replayed_loop(loop).rate(1.4 * fixed)
     exact = growth_rate(optimizer, 3, 1.4 * fixed, shrinkage, decoupled=decoupled)
     assert rate == pytest.approx(exact, abs=1e-10)
 
@@ -88,7 +85,7 @@ def test_weight_decay_under_a_replay_turns_a_run_where_the_monitor_says():
     decay, lr = 0.05, 1.0
     # Heavy ball: here decay lowers the replay's threshold, where it raises that of the mean.
     optimizer = ds.HeavyBall(0.9)
-    edge = replay_threshold_with_decay(optimizer, BURST, lr * decay)
+    edge = ds.replay_threshold(ds.Loop(optimizer, BURST, lr * decay, coupled=True))
     sizes = {}
     for ratio in (0.9, 1.1):
         weight, loss = quadratic([ratio * edge / lr], [1.0])
@@ -102,16 +99,16 @@ def test_weight_decay_under_a_replay_turns_a_run_where_the_monitor_says():
         sizes[ratio] = float(weight.detach().abs())
     assert sizes[0.9] < 1e-3
     assert sizes[1.1] > 1e3
-    assert replay_threshold_with_decay(ds.SGD(), BURST, 2.5) == 0.0
+    assert ds.replay_threshold(ds.Loop(ds.SGD(), BURST, 2.5)) == 0.0
 
 
 @pytest.mark.slow
 def test_a_replay_is_paid_once_for_the_same_optimizer_and_log(monkeypatch):
     paid = []
 
-    def counted(optimizer, *rest, **settings):
-        paid.append(optimizer)
-        return replayed_loop(optimizer, *rest, **settings)
+    def counted(loop):
+        paid.append(loop)
+        return replayed_loop(loop)
 
     monkeypatch.setattr(replays, "replayed_loop", counted)
     weight, loss = quadratic([1.0], [1.0])
@@ -136,7 +133,7 @@ def test_logs_are_compared_by_their_entries():
     assert ds.MeasuredDelay(BURST.sequence[::-1]) != BURST
     assert ds.FixedDelay(3) != BURST
     memory = RememberedReplays()
-    assert memory(ds.SGD(), BURST) == memory(ds.SGD(), again)
+    assert memory(ds.Loop(ds.SGD(), BURST)) == memory(ds.Loop(ds.SGD(), again))
     assert len(memory._known) == 1
 
 

@@ -93,6 +93,11 @@ class Loop:
         return not isinstance(self.delay, Delay) or self.delay.minimum == self.delay.maximum
 
     @property
+    def is_replayed(self) -> bool:
+        """Whether the delays are a log, which has an order."""
+        return getattr(self.delay, "sequence", None) is not None
+
+    @property
     def lag(self) -> Any:
         """The part of the delay that is certain: the delay itself if it is fixed."""
         return self.delay.minimum if isinstance(self.delay, Delay) else self.delay

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.delays import FixedDelay, as_log
-from delaystability.model.optimizer import Optimizer
+from delaystability.model.delays import as_log
+from delaystability.model.loop import Loop
 from delaystability.numerics.block_solver import block_solver
 from delaystability.numerics.crossings import stable_intervals
 from delaystability.numerics.exact_replay import exact_stable_gains
@@ -114,27 +113,13 @@ class ReplayedLoop:
         )
 
 
-def replayed_loop(
-    optimizer: Optimizer, sequence: Any, shrinkage: float = 0.0, *, decoupled: bool = False
-) -> ReplayedLoop:
-    """The loop of an optimizer under a log.
-
-    ``w_{t+1} = w_t - u_t``, with ``u_t`` the filtered ``gain mean(w_{t-delay}) + shrinkage w_t``;
-    decoupled decay bypasses the filter.
-
-    Parameters
-    ----------
-    optimizer : Optimizer whose tables do not depend on the delay, or with constant delays
-    sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
-    shrinkage : float
-        Learning rate times weight decay.
-    decoupled : bool
-    """
-    log = as_log(sequence)
-    coupled, direct = (0.0, shrinkage) if decoupled else (shrinkage, 0.0)
-    rows, tables, known = reduced_period(log), optimizer_tables(optimizer, log), None
-    if log.minimum == log.maximum and not shrinkage:
-        fixed = stable_intervals(*loop_filter(optimizer, FixedDelay(int(log.minimum))))
+def replayed_loop(loop: Loop) -> ReplayedLoop:
+    """The loop of a log, whose tables do not depend on the delay, or whose delays are constant."""
+    log = as_log(loop.delay)
+    rows, tables, known = reduced_period(log), optimizer_tables(loop.optimizer, log), None
+    if loop.fixed and not loop.decay:
+        fixed = stable_intervals(*loop_filter(loop.optimizer, loop.lag))
         known = ReplayGains(tuple(fixed), "exact", 0.0, (0.0, inf))
-    scale = mean_threshold(optimizer, log)[0] if known is None else 0.0
-    return ReplayedLoop(rows, [tables], scale, coupled, direct, known)
+    scale = mean_threshold(loop.optimizer, log)[0] if known is None else 0.0
+    coupled, direct = (loop.decay, 0.0) if loop.coupled else (0.0, loop.decay)
+    return ReplayedLoop(rows, [tables], scale, float(coupled), float(direct), known)

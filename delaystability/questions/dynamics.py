@@ -20,7 +20,7 @@ from delaystability.model.arguments import (
     scalar_or_array,
 )
 from delaystability.model.catalogue import CATALOGUE
-from delaystability.model.delays import delay_array
+from delaystability.model.delays import as_log, delay_array
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.threshold import threshold_array
@@ -281,7 +281,7 @@ def almost_sure_threshold(
     )
 
 
-def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
+def replay_gains(optimizer: Optimizer | Loop, sequence: Any = None) -> ReplayGains:
     """Find every interval of gains at which a run that replays measured delays in order is stable.
 
     The delays repeat in a cycle. Their order makes windows: a gain may be unstable between two
@@ -289,7 +289,8 @@ def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
 
     Parameters
     ----------
-    optimizer : Optimizer whose tables do not depend on the delay, or with constant delays
+    optimizer : Optimizer whose tables do not depend on the delay, or with constant delays; or Loop
+        A `Loop` has the measured delay itself, and perhaps a decay.
     sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
         Each update applies the mean of the gradients of its workers.
 
@@ -315,18 +316,17 @@ def replay_gains(optimizer: Optimizer, sequence: Any) -> ReplayGains:
     """
     from delaystability.numerics.replayed_loop import replayed_loop
 
-    return replayed_loop(checked_optimizer(optimizer), sequence).gains()
+    return replayed_loop(_loop_of_log(optimizer, sequence)).gains()
 
 
-def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
+def replay_threshold(optimizer: Optimizer | Loop, sequence: Any = None) -> float:
     """Find the gain at which a run that replays measured delays in their order starts to grow.
 
     It is the end of the first of the intervals of `replay_gains`; larger gains may be stable again.
 
     Parameters
     ----------
-    optimizer : Optimizer whose tables do not depend on the delay, or with constant delays
-    sequence : MeasuredDelay, or integer array of shape (updates,) or (updates, workers)
+    optimizer, sequence : see `replay_gains`
 
     Returns
     -------
@@ -348,4 +348,15 @@ def replay_threshold(optimizer: Optimizer, sequence: Any) -> float:
     """
     from delaystability.numerics.replayed_loop import replayed_loop
 
-    return replayed_loop(checked_optimizer(optimizer), sequence).threshold()
+    return replayed_loop(_loop_of_log(optimizer, sequence)).threshold()
+
+
+def _loop_of_log(optimizer: Optimizer | Loop, sequence: Any) -> Loop:
+    if not isinstance(optimizer, Loop):
+        return Loop(checked_optimizer(optimizer), as_log(sequence))
+    if sequence is not None:
+        raise TypeError(f"sequence must be left out beside a Loop, which has one; got {sequence!r}")
+    if not optimizer.is_replayed:
+        raise TypeError(f"optimizer must be a Loop with a measured delay; got {optimizer!r}")
+    checked_optimizer(optimizer.optimizer)
+    return optimizer

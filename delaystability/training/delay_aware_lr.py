@@ -15,7 +15,7 @@ from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import replay_threshold
 from delaystability.training.delay_window import DelaySource, DelayWindow, new_delays
 from delaystability.training.delayed_optimizer import DelayedOptimizer
-from delaystability.training.group_loop import (
+from delaystability.training.parameter_group import (
     group_optimizer,
     is_linear,
     scalar_optimizer,

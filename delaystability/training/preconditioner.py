@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from delaystability.training.group_loop import ADAM, GroupLoop, unwrapped
+from delaystability.training.parameter_group import ADAM, ParameterGroup, unwrapped
 
 __all__ = [
     "adam_preconditioner",
@@ -72,14 +71,16 @@ def checked_preconditioner(given: Any) -> Callable[[Any], Iterable[Tensor]] | No
 
 
 def roots_of_scales(
-    loops: Sequence[GroupLoop], largest: float, diagonals: list[Tensor] | None
+    groups: Sequence[ParameterGroup], largest: float, diagonals: list[Tensor] | None
 ) -> list[Tensor | float] | None:
     """Roots of each parameter's learning rate relative to the largest, over its preconditioner.
 
     None where all are one.
     """
     rates = [
-        loop.learning_rate / largest if largest else 1.0 for loop in loops for _ in loop.parameters
+        group.learning_rate / largest if largest else 1.0
+        for group in groups
+        for _ in group.parameters
     ]
     if diagonals is None:
         return None if min(rates) == 1 else [math.sqrt(rate) for rate in rates]
@@ -87,9 +88,9 @@ def roots_of_scales(
 
 
 def with_preconditioned_decay(
-    loops: list[GroupLoop], diagonals: Sequence[Tensor], direction: Tensor
-) -> list[GroupLoop]:
-    """The loops with their weight decay as the preconditioner P scales it along one direction.
+    groups: list[ParameterGroup], diagonals: Sequence[Tensor], direction: Tensor
+) -> list[ParameterGroup]:
+    """Scale the weight decay of groups as the preconditioner P does along one direction.
 
     Decay that is added to the gradient goes through the preconditioner: along a unit vector v of
     the preconditioned coordinates it is ``weight_decay * sum_i v_i^2 / P_i``, to first order in the
@@ -97,25 +98,25 @@ def with_preconditioned_decay(
 
     Parameters
     ----------
-    loops : list of GroupLoop
+    groups : list of ParameterGroup
     diagonals : sequence of tensors
         P, one for each of their parameters.
     direction : tensor of shape (P,)
         The sharpest direction; each group takes its own part, and no decay if that is zero.
     """
     scaled, first, count = [], 0, 0
-    for loop in loops:
+    for group in groups:
         inverse = torch.cat(
             [
                 (1 / p).expand_as(parameter).flatten().to(direction)
-                for p, parameter in zip(diagonals[count:], loop.parameters, strict=False)
+                for p, parameter in zip(diagonals[count:], group.parameters, strict=False)
             ]
         )
         squares = direction[first : first + len(inverse)].square()
-        first, count = first + len(inverse), count + len(loop.parameters)
-        if loop.weight_decay and not loop.decoupled:
+        first, count = first + len(inverse), count + len(group.parameters)
+        if group.weight_decay and group.loop.coupled:
             weight = float(squares.sum())
             share = float(squares @ inverse) / weight if weight > 0 else 0.0
-            loop = replace(loop, weight_decay=loop.weight_decay * share)
-        scaled.append(loop)
+            group = group.with_weight_decay(group.weight_decay * share)
+        scaled.append(group)
     return scaled

@@ -1,4 +1,4 @@
-"""A monitor of the stability of a run, for plain training loops."""
+"""A monitor of the stability of a run, for plain training groups."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ from torch import Tensor, nn
 from delaystability.files.json_data import plain
 from delaystability.model.arguments import checked_count, checked_optimizer
 from delaystability.model.optimizer import Optimizer
-from delaystability.training.group_loop import GroupLoop, group_loops, is_linear, unwrapped
 from delaystability.training.hessian import measure_curvature, refuse_sharded
+from delaystability.training.parameter_group import (
+    ParameterGroup,
+    is_linear,
+    parameter_groups,
+    unwrapped,
+)
 from delaystability.training.preconditioner import (
     checked_preconditioner,
     roots_of_scales,
@@ -174,10 +179,10 @@ class StabilityMonitor:
         self._known: tuple[Any, list[float]] | None = None
         given = model.parameters() if isinstance(model, nn.Module) else model
         known = {id(parameter) for parameter in given}
-        loops = self._loops()
-        if not all(id(p) in known for loop in loops for p in loop.parameters):
+        groups = self._groups()
+        if not all(id(p) in known for group in groups for p in group.parameters):
             raise ValueError("model must hold all parameters of torch_optimizer; some are missing")
-        self._threshold(loops)
+        self._threshold(groups)
 
     def step(self, loss: Callable[[], Any], step: int | None = None) -> Reading | None:
         """Count one update; at the first one, and ``every`` updates later, make a reading.
@@ -227,17 +232,17 @@ class StabilityMonitor:
         """
         _checked_closure(loss)
         number = self._calls if step is None else checked_count("step", step, 0)
-        loops = self._loops()
-        parameters = [parameter for loop in loops for parameter in loop.parameters]
+        groups = self._groups()
+        parameters = [parameter for group in groups for parameter in group.parameters]
         refuse_sharded(parameters)
-        largest = max(loop.learning_rate for loop in loops)
+        largest = max(group.learning_rate for group in groups)
         inner = unwrapped(self._torch_optimizer)
         with torch.inference_mode(False), side_effect_free(self._module, parameters, inner):
             diagonals = self._diagonals(len(parameters))
             found = measure_curvature(
                 loss,
                 parameters,
-                scales=roots_of_scales(loops, largest, diagonals),
+                scales=roots_of_scales(groups, largest, diagonals),
                 start=self._direction,
                 smallest=self.smallest,
                 tolerance=self.tolerance,
@@ -245,8 +250,8 @@ class StabilityMonitor:
                 seed=self.seed + len(self.history),
             )
         if diagonals is not None:
-            loops = with_preconditioned_decay(loops, diagonals, found.direction)
-        threshold, worst = self._threshold(loops)
+            groups = with_preconditioned_decay(groups, diagonals, found.direction)
+        threshold, worst = self._threshold(groups)
         reading = judge(
             step=number,
             loss=found.loss,
@@ -257,7 +262,7 @@ class StabilityMonitor:
             threshold=threshold,
             growth=lambda gain: worst.growth(gain, *self._noise),
             bands=self.bands,
-            remark=_remark(loops),
+            remark=_remark(groups),
             moving=self._moves(),
             smallest=found.smallest,
             smallest_error=found.smallest_error,
@@ -333,8 +338,8 @@ class StabilityMonitor:
 
         return plot_readings(self.history, self.bands, axes)
 
-    def _loops(self) -> list[GroupLoop]:
-        return group_loops(
+    def _groups(self) -> list[ParameterGroup]:
+        return parameter_groups(
             self._torch_optimizer,
             self._optimizer,
             self._delay,
@@ -361,15 +366,15 @@ class StabilityMonitor:
             )
         return diagonals
 
-    def _threshold(self, loops: list[GroupLoop]) -> tuple[float, GroupLoop]:
-        """The smallest threshold of the groups, and its loop."""
-        setting = [(p.optimizer, p.delay, p.shrinkage, p.decoupled) for p in loops]
+    def _threshold(self, groups: list[ParameterGroup]) -> tuple[float, ParameterGroup]:
+        """The smallest threshold of the groups, and that group."""
+        setting = [group.loop for group in groups]
         if self._known is None or self._known[0] != setting:
-            each = [loop.threshold(*self._noise, replay=self._replays) for loop in loops]
+            each = [group.threshold(*self._noise, replay=self._replays) for group in groups]
             self._known = (setting, each)
         values = self._known[1]
         place = min(range(len(values)), key=values.__getitem__)
-        return values[place], loops[place]
+        return values[place], groups[place]
 
 
 def _checked_closure(loss: Any) -> None:
@@ -380,10 +385,10 @@ def _checked_closure(loss: Any) -> None:
         )
 
 
-def _remark(loops: list[GroupLoop]) -> str:
-    if not all(loop.delay == loops[0].delay for loop in loops):
+def _remark(groups: list[ParameterGroup]) -> str:
+    if not all(group.loop.delay == groups[0].loop.delay for group in groups):
         return "the groups' delays differ: the smallest threshold is taken"
-    if any(loop.optimizer != loops[0].optimizer for loop in loops):
+    if any(group.loop.optimizer != groups[0].loop.optimizer for group in groups):
         return "the groups' optimizers differ: the smallest threshold is taken"
     return ""
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from delaystability.model.arguments import checked_optimizer
 from delaystability.model.catalogue import SGD, EMAMomentum, HeavyBall, Nesterov
-from delaystability.model.delays import Delay, MeasuredDelay
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
 from delaystability.numerics.decayed_loop import decayed_growth
+from delaystability.numerics.replayed_loop import replayed_loop
 from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import replay_threshold
 from delaystability.questions.spectra import escape_rate
-from delaystability.training.replays import replay_growth, replay_threshold_with_decay
 from delaystability.training.scalars import one_delay
 
 __all__ = [
     "ADAM",
-    "GroupLoop",
-    "group_loops",
+    "ParameterGroup",
+    "parameter_groups",
     "group_optimizer",
     "is_linear",
     "scalar_optimizer",
@@ -35,43 +35,34 @@ ADAM = (torch.optim.Adam, torch.optim.AdamW)
 
 
 @dataclass(frozen=True)
-class GroupLoop:
-    """The delayed loop of one parameter group.
+class ParameterGroup:
+    """A parameter group of a torch optimizer, and the loop that its training closes.
 
     Attributes
     ----------
     parameters : tuple of tensors
         Those that require gradients.
     learning_rate, weight_decay : float
-    optimizer : Optimizer
-    delay : Delay
-    decoupled : bool
-        Whether the weight decay bypasses the optimizer's filter, as in AdamW.
+    loop : Loop
+        Its gain is ``lr * sharpness`` of the loss, its decay ``lr * weight_decay``.
     """
 
     parameters: tuple[Tensor, ...]
     learning_rate: float
     weight_decay: float
-    optimizer: Optimizer
-    delay: Delay
-    decoupled: bool
+    loop: Loop
 
-    @property
-    def loop(self) -> Loop:
-        """Optimizer, delay and decay; for the gain ``lr * sharpness`` of the loss."""
-        return Loop(self.optimizer, self.delay, self.shrinkage, coupled=not self.decoupled)
-
-    @property
-    def shrinkage(self) -> float:
-        """``lr * weight_decay``."""
-        return self.learning_rate * self.weight_decay
+    def with_weight_decay(self, weight_decay: float) -> ParameterGroup:
+        """The same group with another weight decay."""
+        loop = replace(self.loop, decay=self.learning_rate * weight_decay)
+        return replace(self, weight_decay=weight_decay, loop=loop)
 
     def threshold(
         self,
         curvature_noise: float = 0.0,
         moment: str | None = None,
         *,
-        replay: Callable[..., float] = replay_threshold_with_decay,
+        replay: Callable[[Loop], float] = replay_threshold,
     ) -> float:
         """The largest stable ``lr * sharpness`` of this group alone.
 
@@ -82,10 +73,10 @@ class GroupLoop:
         curvature_noise, moment
             See `delaystability.stability_threshold`.
         replay : callable
-            `replay_threshold_with_decay`, or one that remembers its answers.
+            `replay_threshold`, or one that remembers its answers.
         """
-        if _is_replayed(self.delay, curvature_noise, moment):
-            return replay(self.optimizer, self.delay, self.shrinkage, decoupled=self.decoupled)
+        if self._is_replayed(curvature_noise, moment):
+            return replay(self.loop)
         return float(stability_threshold(self.loop, curvature_noise=curvature_noise, moment=moment))
 
     def growth(
@@ -95,26 +86,28 @@ class GroupLoop:
 
         Of its mean, without curvature noise; under a measured delay that is replayed, of itself.
         """
-        if _is_replayed(self.delay, curvature_noise, moment):
-            return replay_growth(
-                self.optimizer, self.delay, gain, self.shrinkage, decoupled=self.decoupled
-            )
-        if self.loop.fixed and not self.shrinkage:
-            return float(escape_rate(self.optimizer, self.loop.lag, gain))
+        loop = self.loop
+        if self._is_replayed(curvature_noise, moment):
+            return replayed_loop(loop).rate(gain)
+        if loop.fixed and not loop.decay:
+            return float(escape_rate(loop.optimizer, loop.lag, gain))
         try:
-            return decayed_growth(self.loop, gain)
+            return decayed_growth(loop, gain)
         except ValueError:
             return None
 
+    def _is_replayed(self, curvature_noise: float, moment: str | None) -> bool:
+        return self.loop.is_replayed and moment is None and not curvature_noise
 
-def group_loops(
+
+def parameter_groups(
     torch_optimizer: torch.optim.Optimizer,
     optimizer: Optimizer | None = None,
     delay: Any = None,
     *,
     preconditioned: bool = False,
-) -> list[GroupLoop]:
-    """The loop of every parameter group that has parameters to train.
+) -> list[ParameterGroup]:
+    """List every parameter group that has parameters to train, with its loop.
 
     Parameters
     ----------
@@ -136,7 +129,7 @@ def group_loops(
         If it maximises.
     """
     inner = unwrapped(torch_optimizer)
-    loops = []
+    groups = []
     for group in inner.param_groups:
         parameters = tuple(p for p in group["params"] if p.requires_grad and p.numel())
         if not parameters:
@@ -148,21 +141,15 @@ def group_loops(
         own = optimizer
         if own is None:
             own = group_optimizer(inner, group, preconditioned=preconditioned)
-        lag = delay if delay is not None else group.get("delay", 0)
-        loops.append(
-            GroupLoop(
-                parameters,
-                float(group["lr"]),
-                float(group.get("weight_decay", 0.0)),
-                scalar_optimizer(checked_optimizer(own)),
-                one_delay("delay", lag),
-                isinstance(inner, torch.optim.AdamW)
-                or bool(group.get("decoupled_weight_decay", False)),
-            )
-        )
-    if not loops:
+        lag = one_delay("delay", delay if delay is not None else group.get("delay", 0))
+        rate, decay = float(group["lr"]), float(group.get("weight_decay", 0.0))
+        decoupled = isinstance(inner, torch.optim.AdamW) or group.get("decoupled_weight_decay")
+        own = scalar_optimizer(checked_optimizer(own))
+        loop = Loop(own, lag, rate * decay, coupled=not decoupled)
+        groups.append(ParameterGroup(parameters, rate, decay, loop))
+    if not groups:
         raise ValueError("torch_optimizer must have parameters that require gradients; got none")
-    return loops
+    return groups
 
 
 def unwrapped(torch_optimizer: Any) -> torch.optim.Optimizer:
@@ -181,12 +168,6 @@ def scalar_optimizer(optimizer: Optimizer, argument: str = "optimizer") -> Optim
         if getattr(value, "shape", ()):
             raise ValueError(f"{argument} must have one number as {name} here; got {value!r}")
     return optimizer
-
-
-def _is_replayed(
-    delay: Delay, curvature_noise: float, moment: str | None
-) -> TypeGuard[MeasuredDelay]:
-    return delay.sequence is not None and moment is None and not curvature_noise
 
 
 def group_optimizer(
