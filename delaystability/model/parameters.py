@@ -47,13 +47,21 @@ class Domain:
         try:
             if isinstance(value, (list, tuple)):
                 value = np.asarray(value, dtype=np.float64)
-            inside = abs(value) < self.bound
+            inside = _is_below(abs(value), self.bound)
             inside = bool(inside.all() if hasattr(inside, "all") else inside)
         except (TypeError, ValueError) as error:
             raise TypeError(f"{argument} must be {self.words}; got {value!r}") from error
         if not inside:
             raise ValueError(f"{argument} must be {self.words}; got {value!r}")
         return value
+
+
+def _is_below(size: Any, bound: float) -> Any:
+    try:
+        return size < bound
+    except TypeError:
+        # Exact rationals of FLINT do not compare with floats.
+        return float(size) < bound
 
 
 _ANY_TYPE = "number, array or symbolic expression"
