@@ -28,10 +28,14 @@ from delaystability.cli.options import (
 )
 from delaystability.cli.terminal import RefusedError, clear_errors, print_values, progress_bars
 from delaystability.files.output_files import checked_file, checked_folder, write_files
+from delaystability.translation.languages import LANGUAGES
 
 __all__ = ["certify", "derive", "export", "theorems"]
 
-_LANGUAGES = "c, cpp, fortran, jax, javascript, julia, python, rust, torch"
+_LANGUAGES = ", ".join(
+    name if language.has_been_run else f"{name} (never run here)"
+    for name, language in LANGUAGES.items()
+)
 
 
 @with_parameters
@@ -162,7 +166,6 @@ def export(
     with clear_errors():
         from delaystability.translation.export import checked_export
         from delaystability.translation.export import export as exported
-        from delaystability.translation.languages import LANGUAGES
 
         wanted = list(LANGUAGES) if "all" in language else list(dict.fromkeys(language))
         count = integer("samples", samples)

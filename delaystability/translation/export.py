@@ -61,7 +61,8 @@ def export(
     Parameters
     ----------
     language : str
-        One of c, cpp, fortran, jax, javascript, julia, python, rust and torch.
+        One of c, cpp, fortran, jax, javascript, julia, python, rust and torch. Julia was never run
+        here, and its files say so.
     folder : path
         Where the files go; made if it does not exist. Files of an earlier export are replaced;
         others of the same names, and what was changed since, are refused.
@@ -138,7 +139,7 @@ def _writer(language: str, names: list[str], subject: tuple[str, ...]) -> Langua
     """What prints the kernels of these optimizers, with this text above them."""
     program = kernel_program().only([*map(threshold_function, names), *_RULES])
     written = LANGUAGES[language]
-    remark = written.remark if subject is _SUBJECT else ()
+    remark = written.remarks() if subject is _SUBJECT else ()
     return written(program, (*subject, *remark, *_ORIGIN))
 
 
@@ -224,7 +225,7 @@ def _readme(writer: Language, names: list[str]) -> str:
         "",
         *functions,
         "",
-        *(line for paragraph in writer.remark for line in (paragraph, "")),
+        *(line for paragraph in writer.remarks() for line in (paragraph, "")),
         "Every function is documented where it is defined. For example:",
         "",
         "```",

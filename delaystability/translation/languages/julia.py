@@ -24,6 +24,7 @@ class Julia(Language):
     name = "julia"
     title = "Julia"
     test_file = "delaystability_test.jl"
+    has_been_run = False
     remark = ("Functions take numbers; a dot applies them to arrays.",)
     commands = ("julia delaystability_test.jl",)
 

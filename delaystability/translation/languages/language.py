@@ -49,6 +49,12 @@ MEANINGS = {
 """What each argument of a public function is; what it must be stands in the kernel."""
 
 
+_NOT_RUN = (
+    "Nobody has run this code: there was no {0} where it was written, and the tests of the package "
+    "only count its blocks. Run the test before you rely on it."
+)
+
+
 @dataclass(frozen=True)
 class Sample:
     """A call of a public function and its value, rounded from a certified one."""
@@ -87,6 +93,8 @@ class Language(ABC):
     words: ClassVar[Mapping[str, str]] = {"and": "&&", "or": "||", "not": "!"}
     remark: ClassVar[Sequence[str]] = ()
     """Paragraphs on what is special in this language."""
+    has_been_run: ClassVar[bool] = True
+    """Whether this package's tests run the exported code; if not, its files say so."""
     optional: ClassVar[str] = "the delay by default"
     """What an optional argument is if it is not given."""
     differentiates: ClassVar[bool] = False
@@ -101,6 +109,11 @@ class Language(ABC):
         self.notice = [line for text in notice for line in (*wrapped(text), "")][:-1]
         self.public = [function for function in self.program.functions if function.public]
         self.private = frozenset(f.name for f in self.program.functions if not f.public)
+
+    @classmethod
+    def remarks(cls) -> tuple[str, ...]:
+        """What is special in this language, and whether its code was ever run."""
+        return tuple(cls.remark) if cls.has_been_run else (*cls.remark, _NOT_RUN.format(cls.title))
 
     @abstractmethod
     def sources(self) -> dict[str, str]:
