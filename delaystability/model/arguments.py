@@ -97,7 +97,7 @@ def asked_loop(
     if not isinstance(optimizer, Loop):
         checked_optimizer(optimizer, argument)
         if delay is None:
-            raise TypeError("delay must be given beside an optimizer, or in a Loop; got None")
+            raise TypeError("delay must be an integer >= 0 or a law beside an optimizer; got None")
         return None, optimizer, delay
     if delay is not None:
         raise TypeError(f"delay must be left out beside a Loop, which has one; got {delay!r}")
