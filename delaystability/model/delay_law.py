@@ -36,10 +36,12 @@ class Delay(ABC):
     """The delays in their order, where it is known: those of a log."""
 
     kind: ClassVar[str]
-    """The name of the law in files: that of its class, as in "negative-binomial"."""
+    """The name of the law in files: by default that of its class, as in "negative-binomial"."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "kind" in vars(cls):
+            return
         words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+", cls.__name__)
         cls.kind = "-".join(word.lower() for word in words if word != "Delay" or len(words) == 1)
 
@@ -124,18 +126,29 @@ class Delay(ABC):
     @property
     def maximum(self) -> float:
         """The largest possible delay, infinite if there is none."""
-        return self.horizon(0)
+        last = self.horizon(0)
+        return int(last) if last < inf else inf
 
     @property
     def minimum(self) -> int:
-        """The smallest possible delay."""
+        """The smallest possible delay.
+
+        Raises
+        ------
+        ValueError
+            If none up to 2**22 is possible: such a law says its minimum itself.
+        """
         # Half of the mass lies up to here.
         last = int(self.horizon(0.5))
-        for lags in _blocks(last):
+        if self.probability(last) == 1:
+            return last
+        for lags in _blocks(min(last, _LONGEST_TABLE)):
             possible = np.flatnonzero(np.asarray(self.probability(lags)) > 0)
             if possible.size:
                 return int(lags[possible[0]])
-        return last
+        raise ValueError(
+            f"delay must be possible below {_LONGEST_TABLE}, or say its own `minimum`; got {self!r}"
+        )
 
     @property
     def is_fixed(self) -> bool:
@@ -177,7 +190,7 @@ class Delay(ABC):
             If the horizon lies beyond 2**22.
         """
         last = self.horizon(mass)
-        if last > _LONGEST_TABLE:
+        if not last <= _LONGEST_TABLE:
             raise ValueError(
                 f"delay must have a table of at most {_LONGEST_TABLE} delays; got {self!r}, of "
                 f"which more than {mass:g} lies beyond"

@@ -165,6 +165,11 @@ class GeometricDelay(Delay):
         """``ratio / (1 - ratio)``."""
         return self.ratio / (1 - self.ratio)
 
+    @property
+    def minimum(self) -> int:
+        """Zero."""
+        return 0
+
     def horizon(self, mass: float) -> float:
         if mass >= 1 or not self.ratio:
             return 0

@@ -42,6 +42,10 @@ class TabulatedDelay(Delay):
     def maximum(self) -> float:
         return max(self.pmf)
 
+    def table(self, mass: float) -> dict[int, Any]:
+        last = self.horizon(mass)
+        return {lag: chance for lag, chance in self.pmf.items() if lag <= last}
+
     def horizon(self, mass: float) -> float:
         left: Any = 0
         for lag, chance in reversed(self.pmf.items()):

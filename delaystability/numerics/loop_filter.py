@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from delaystability.model.catalogue import Optimizer
+from delaystability.model.catalogue import LinearOptimizer, Optimizer
 from delaystability.model.delays import Delay, as_delay
 from delaystability.numerics.exact_tables import exact_number, exact_tables, plain_optimizer
 from delaystability.numerics.long_table import LARGEST_SPAN
 
-__all__ = ["loop_filter", "loop_parts", "optimizer_tables"]
+__all__ = ["loop_filter", "loop_parts", "mean_loop", "optimizer_tables"]
 
 Tables = tuple[dict[int, float], dict[int, float]]
 _LONGEST_DENSE = 2**22
@@ -55,6 +55,13 @@ def loop_filter(optimizer: Optimizer, delay: Any, *, exact: bool = False) -> tup
     if law is None:
         return a, b, minimum
     return np.convolve(a, law[1]), np.convolve(b, law[0]), minimum
+
+
+def mean_loop(optimizer: Optimizer, delay: Delay) -> tuple[LinearOptimizer, int]:
+    """An optimizer and a fixed delay whose loop is the mean of the loop with a random delay."""
+    a, b, minimum = loop_filter(optimizer, delay, exact=True)
+    feedback = {lag: -value for lag, value in enumerate(a.tolist()) if lag and value}
+    return LinearOptimizer(feedback, {k: v for k, v in enumerate(b.tolist()) if v}), minimum
 
 
 def loop_parts(

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from delaystability.model.arguments import checked_optimizer, positive, scalar_or_array
-from delaystability.model.delays import delay_array
-from delaystability.model.optimizer import Optimizer
+from delaystability.model.delays import Delay, delay_array, random_law
+from delaystability.model.optimizer import Optimizer, scalar_optimizers
 
 __all__ = ["escape_rate", "fastest_gain", "spectral_radius"]
+
+_LONGEST_LAW = 64
 
 
 def spectral_radius(
@@ -27,7 +29,7 @@ def spectral_radius(
     Parameters
     ----------
     optimizer, delay : see `stability_threshold`
-        Fixed delays, up to 2**53.
+        Fixed delays up to 2**53. For a random delay, the perturbation's mean.
     gain : number or array, positive
         Learning rate times curvature.
     prove : bool
@@ -87,7 +89,21 @@ def _log_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike, prove: bool) 
     from delaystability.numerics.spectrum import log_spectral_radius
 
     checked_optimizer(optimizer)
-    return log_spectral_radius(optimizer, delay, positive("gain", gain), prove=prove)
+    gains = positive("gain", gain)
+    law = random_law(delay)
+    if law is None:
+        return log_spectral_radius(optimizer, delay, gains, prove=prove)
+    shape, entries = scalar_optimizers(optimizer, gains)
+    found = np.empty(shape)
+    for index, one, (one_gain,) in entries:
+        found[index] = log_spectral_radius(*_mean_loop(one, law), one_gain, prove=prove)
+    return found
+
+
+def _mean_loop(optimizer: Optimizer, law: Delay) -> tuple[Optimizer, int]:
+    from delaystability.numerics.loop_filter import mean_loop
+
+    return mean_loop(optimizer, law)
 
 
 def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
@@ -106,7 +122,9 @@ def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
     ----------
     optimizer : Optimizer with scalar parameters
         Lags up to 64, or that follow the delay.
-    delay : int or FixedDelay
+    delay : int or delay object
+        For a random delay, the perturbation's mean; its delays span at most 64 updates, or follow a
+        formula of at most that order.
 
     Returns
     -------
@@ -127,7 +145,15 @@ def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
     """
     from delaystability.numerics.fastest import fastest_gain as fastest
 
+    checked_optimizer(optimizer)
+    law = random_law(delay)
+    if law is not None:
+        if max(map(max, law.tables())) - law.minimum > _LONGEST_LAW:
+            raise ValueError(
+                f"delay must span at most {_LONGEST_LAW} updates for the fastest gain; got {law!r}"
+            )
+        return fastest(*_mean_loop(optimizer, law))
     lags = delay_array(delay)
     if lags.ndim:
         raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
-    return fastest(checked_optimizer(optimizer), int(lags))
+    return fastest(optimizer, int(lags))

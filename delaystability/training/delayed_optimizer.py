@@ -46,9 +46,9 @@ class DelayedOptimizer(torch.optim.Optimizer):
     optimizer : Optimizer with one number for each parameter
         Its momentum, if it has one, is also the group's entry ``"momentum"``, which schedulers such
         as ``OneCycleLR`` may change.
-    delay : int, 0 to 100,000, or FixedDelay, RandomDelay, GeometricDelay or MeasuredDelay
-        In steps. A random delay is drawn for each step; a geometric one is cut where 1e-12 of it is
-        left; a measured one is replayed in its order and repeated at its end.
+    delay : int, 0 to 100,000, or delay object
+        In steps. A random delay is drawn for each step; one without a largest value is cut where
+        1e-12 of it is left; a measured one is replayed in its order and repeated at its end.
     weight_decay : float, at least 0
         Times the present weights, not the late ones: a server has no others.
     warmup : "hold" or "wait"
