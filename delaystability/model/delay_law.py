@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from math import fsum, inf
@@ -40,10 +39,9 @@ class Delay(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "kind" in vars(cls):
-            return
-        words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+", cls.__name__)
-        cls.kind = "-".join(word.lower() for word in words if word != "Delay" or len(words) == 1)
+        if "kind" not in vars(cls):
+            name = cls.__name__.removesuffix("Delay")
+            cls.kind = "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
 
     @abstractmethod
     def probability(self, delay: Any) -> Any:
