@@ -87,6 +87,12 @@ CASES = (
     ),
     Case("SGD", "none", "ds.SGD()"),
     Case("LinearOptimizer", "10^5 lags", "ds.LinearOptimizer({k: .1 for k in range(1, 10**5)})"),
+    Case(
+        "Loop",
+        "delay 2^53, 10^5 lags",
+        "ds.Loop(many, 2**53, 0.1).tables()",
+        "many = ds.LinearOptimizer({k: .1 for k in range(1, 10**5)})",
+    ),
     Case("FixedDelay", "2^53", "ds.FixedDelay(2**53)"),
     Case("RandomDelay", "10^6 probabilities", "ds.RandomDelay(np.full(10**6, 1e-6))"),
     Case("GeometricDelay", "1 - 2^-53", "ds.GeometricDelay(1 - 2**-53)"),
