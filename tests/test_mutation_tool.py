@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from tests.tools.mutation import PARTS, ROOT, mutants, passes
+from tests.tools.mutation import PARTS, ROOT, failure, mutants, stages
 
 
 def test_each_mutant_is_one_small_fault_in_code_that_still_parses():
@@ -26,7 +26,14 @@ def test_a_fault_is_told_from_none(tmp_path, sum_, told):
     (tmp_path / "added.py").write_text(f"def add(a, b):\n    return {sum_}\n")
     claim = "from added import add\n\ndef test_sum():\n    assert add(1, 2) == 3\n"
     (tmp_path / "test_added.py").write_text(claim)
-    assert passes(tmp_path, ["test_added.py"], 60) is told
+    against = failure(tmp_path, ["test_added.py"], 60)
+    assert against == (None if told else "test_added.py::test_sum")
+
+
+def test_the_tests_that_name_a_module_run_first():
+    mutant = mutants("delaystability/model/arguments.py")[0]
+    tests = ["tests/test_bounds.py", "tests/test_mutation_tool.py"]
+    assert stages(mutant, tests) == [tests[1:], tests[:1]]
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
