@@ -37,6 +37,15 @@ def largest_root(optimizer: Optimizer, delay: int, gain: float) -> float:
     return float(np.abs(np.roots(coefficients)).max())
 
 
+def characteristic_rows(optimizer: Optimizer, delay: int, gains: np.ndarray) -> np.ndarray:
+    """The characteristic polynomial of each gain, of which it is an affine function, as a row."""
+    still, moved = (
+        np.array(characteristic_coefficients(optimizer, delay, gain), dtype=float)
+        for gain in (0.0, 1.0)
+    )
+    return still + np.multiply.outer(gains, moved - still)
+
+
 def float_schur_cohn(polynomials: np.ndarray) -> np.ndarray:
     """Whether all roots lie inside the unit circle; rows are coefficients, highest power first."""
     rows = polynomials / np.abs(polynomials).max(axis=1, keepdims=True)
@@ -57,10 +66,7 @@ def threshold_by_roots(optimizer: Optimizer, delay: int) -> float:
     method on the largest root modulus.
     """
     gains = np.geomspace(1e-6, 2000.0, 600)
-    polynomials = np.array(
-        [characteristic_coefficients(optimizer, delay, gain) for gain in gains], dtype=float
-    )
-    unstable = np.flatnonzero(~float_schur_cohn(polynomials))
+    unstable = np.flatnonzero(~float_schur_cohn(characteristic_rows(optimizer, delay, gains)))
     first = int(unstable[0])
     assert first > 0, "even the smallest gain of the march is unstable"
     return float(

@@ -15,7 +15,14 @@ from delaystability.numerics.characteristic import characteristic_coefficients, 
 from delaystability.numerics.circle_proof import CircleProof
 from delaystability.numerics.crossings import all_crossings
 from delaystability.numerics.filter_phase import FilterPhase
-from tests.helpers import EPS, WITH_MOMENTUM, float_schur_cohn, largest_root, make
+from tests.helpers import (
+    EPS,
+    WITH_MOMENTUM,
+    characteristic_rows,
+    float_schur_cohn,
+    largest_root,
+    make,
+)
 
 # Here the number is asked for, not advice.
 pytestmark = pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
@@ -63,7 +70,7 @@ def test_stable_gains_equal_brute_force_on_500_random_filters():
             mine |= (gains > low) & (gains < high)
             for end in (low, high):
                 near |= np.abs(gains - end) < 1e-6 * gains
-        rows = np.array([characteristic_coefficients(optimizer, delay, g) for g in gains], float)
+        rows = characteristic_rows(optimizer, delay, gains)
         for gain in gains[(mine != float_schur_cohn(rows)) & ~near]:
             # The float recursion itself is doubtful close to the circle: ask the roots.
             largest = largest_root(optimizer, delay, gain)
