@@ -39,11 +39,11 @@ def written(names: tuple[str, ...] = ()) -> str:
 
 
 def _refused(text: str, match: str = "must") -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(ValueError, match=match) as refused:
         expression_from_text(text)
     assert "\n" not in str(refused.value)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 @pytest.mark.parametrize(
@@ -172,13 +172,13 @@ BOUNDS = f"Tuple(Symbol('k'), Integer(1), {HUGE})"
     ],
 )
 def test_nothing_large_is_computed_in_any_constructor(text):
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         expression_from_text(text)
     except ValueError as error:
         text = str(error)
     assert "\n" not in text
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 MALFORMED = [
@@ -238,9 +238,9 @@ def test_a_theorem_is_there_once():
 
 def test_all_theorems_are_read_in_a_second():
     text = written()
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert theorems_from_json(text) == tuple(d.theorem for d in all_derivations())
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 @pytest.mark.slow
@@ -248,7 +248,7 @@ def test_random_edits_of_a_theorem_file_are_refused_or_harmless():
     random, text = np.random.default_rng(0), written(("sgd", "heavy-ball", "mean-square"))
     refused = 0
     for _ in range(150):
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             theorems = theorems_from_json(edited(text, random))
         except ValueError as error:
@@ -256,5 +256,5 @@ def test_random_edits_of_a_theorem_file_are_refused_or_harmless():
         else:
             # A theorem of a file claims nothing: its status comes from a check of its proof.
             assert not any(hasattr(theorem, "status") for theorem in theorems)
-        assert time.perf_counter() - begin < 2
+        assert time.process_time() - begin < 2
     assert refused > 50

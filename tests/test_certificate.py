@@ -184,9 +184,9 @@ def test_a_long_certificate_is_as_cheap_as_a_short_one():
     import time
 
     def seconds(delay):
-        begin = time.perf_counter()
+        begin = time.process_time()
         ds.certify(ds.HeavyBall(NINE_TENTHS), delay, 50)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     seconds(300)
     assert min(seconds(30_000) for _ in range(3)) < 4 * min(seconds(300) for _ in range(3))

@@ -100,10 +100,10 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_certificate_that_says_anything_else_is_refused(change):
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert GOOD.verify()
     assert not replace(GOOD, **change).verify()
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_each_digit_of_the_root_moduli_is_checked():
@@ -121,12 +121,12 @@ def test_each_digit_of_the_root_moduli_is_checked():
 def test_a_method_that_is_not_made_for_the_size_is_refused():
     long = ds.certify(ds.HeavyBall(NINE_TENTHS), 400, 15)
     assert long.method == WINDING
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert not replace(long, method=SCHUR_COHN).verify()
     many = ds.certify(ds.HeavyBall(NINE_TENTHS), 200, 200)
     assert not replace(many, method=SCHUR_COHN).verify()
     assert not replace(ds.certify(ds.SGD(), 10**9, 9), method=SCHUR_COHN).verify()
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_a_law_of_delays_is_bound_to_its_tables():
@@ -166,12 +166,12 @@ MALFORMED = {
 @pytest.mark.parametrize("name", MALFORMED)
 def test_a_malformed_field_is_named(name):
     for value in MALFORMED[name]:
-        begin = time.perf_counter()
+        begin = time.process_time()
         with pytest.raises(ValueError, match=name) as refused:
             ds.Certificate.from_dict(_changed(**{name: value}))
         assert "\n" not in str(refused.value)
         assert len(str(refused.value)) < 400
-        assert time.perf_counter() - begin < 1
+        assert time.process_time() - begin < 1
 
 
 @pytest.mark.parametrize("name", [name for name in GOOD.to_dict() if name != "root_moduli"])
@@ -216,10 +216,10 @@ def test_other_data_is_no_certificate(data):
     ],
 )
 def test_text_that_is_no_certificate_is_one_value_error(text):
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(ValueError, match="must"):
         ds.Certificate.from_json(text)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 def test_a_text_beyond_all_size_is_not_read(monkeypatch):
@@ -259,9 +259,9 @@ def test_random_edits_of_a_certificate_are_refused_or_harmless():
     random, text = np.random.default_rng(0), GOOD.to_json()
     outcomes = []
     for _ in range(150):
-        begin = time.perf_counter()
+        begin = time.process_time()
         outcomes.append(_judged(edited(text, random)))
-        assert time.perf_counter() - begin < 2
+        assert time.process_time() - begin < 2
     assert set(outcomes) <= {"refused", "unproved", "proved"}
     assert outcomes.count("refused") > 50
     assert outcomes.count("unproved") >= 5
@@ -274,9 +274,9 @@ def test_random_edits_of_a_certificate_are_refused_or_harmless():
 @pytest.mark.parametrize("delay", [0, 4, 250])
 def test_a_thousand_digits_cost_little_more_than_their_ball_arithmetic(delay):
     def seconds(work):
-        begin = time.perf_counter()
+        begin = time.process_time()
         work()
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     certificate = ds.certify(ds.HeavyBall(NINE_TENTHS), delay, 1000)
 
@@ -293,7 +293,7 @@ def test_a_thousand_digits_cost_little_more_than_their_ball_arithmetic(delay):
 
 @pytest.mark.parametrize("name", ["sgd", *WITH_MOMENTUM])
 def test_a_delay_of_a_billion_is_certified_or_refused_with_a_cure(name):
-    begin = time.perf_counter()
+    begin = time.process_time()
     if name == "spike-compensation":
         with pytest.raises(ValueError, match="delay must be at most .*short fraction"):
             ds.certify(make(name, NINE_TENTHS), 10**9)
@@ -302,7 +302,7 @@ def test_a_delay_of_a_billion_is_certified_or_refused_with_a_cure(name):
         found = ds.stability_threshold(make(name, 0.9), 10**9)
         assert float(certificate.lower) == pytest.approx(found, rel=1e-12)
         assert certificate.verify()
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_a_long_law_of_delays_is_certified_or_refused_by_its_length(monkeypatch):

@@ -313,7 +313,7 @@ def test_random_edits_of_a_log_are_refused_or_harmless(log, choice):
     text = "\n".join(["step;worker;delay" if choice else "delay", *lines, ""])
     refused = 0
     for _ in range(200):
-        begin = time.perf_counter()
+        begin = time.process_time()
         changed = edited(text, random)
         try:
             found = log(changed, **choice)
@@ -326,7 +326,7 @@ def test_random_edits_of_a_log_are_refused_or_harmless(log, choice):
                 any(word.lstrip("0") == (str(delay) if delay else "") for word in words)
                 for delay in found
             )
-        assert time.perf_counter() - begin < 2
+        assert time.process_time() - begin < 2
     assert refused > 60
 
 

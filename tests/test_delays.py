@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
+from delaystability.model.delay_schedule import delay_sequence, longest_delay
 from delaystability.model.delays import delay_array
 
 
@@ -27,6 +28,23 @@ def test_bad_delays_are_refused_with_their_value(delay):
 def test_delays_that_are_no_numbers_are_refused(delay):
     with pytest.raises(TypeError, match="delay must be an integer >= 0"):
         ds.stability_threshold(ds.SGD(), delay)
+
+
+@pytest.mark.parametrize("ratio", [0.3, 0.5, 0.99])
+def test_what_is_rarer_than_one_in_a_million_millions_counts_as_the_longest(ratio):
+    longest = longest_delay(ds.GeometricDelay(ratio))
+    # ratio^k of all delays are k or longer.
+    assert ratio**longest <= 1e-12 < ratio ** (longest - 1)
+    assert longest_delay(ds.RandomDelay([0.5, 0, 0.5])) == 2
+
+
+def test_no_drawn_delay_is_beyond_the_longest():
+    class Late(ds.GeometricDelay):
+        def sample(self, generator, n):
+            return np.full(n, 10**6)
+
+    late = Late(0.5)
+    assert (delay_sequence(late, 0, 10, 300) == longest_delay(late)).all()
 
 
 def test_a_fixed_delay_is_one_integer():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -82,10 +82,10 @@ def test_what_is_unstable_at_one_delay_is_unstable_at_every_longer_one(name):
 def test_the_longest_delay_of_a_filter_takes_milliseconds():
     seconds = []
     for _ in range(5):
-        start = perf_counter()
+        start = process_time()
         assert ds.max_delay(0.01, 1.0, RESONANT) == 47
         assert ds.max_delay(1e-10, 1.0, RESONANT) == 4712388980
-        seconds.append(perf_counter() - start)
+        seconds.append(process_time() - start)
     print(f"two answers in {min(seconds):.4f} s")
     assert min(seconds) < 1.0
 
@@ -158,9 +158,9 @@ def test_no_fastest_gain_without_a_stable_one():
 @pytest.mark.parametrize("delay", [300, 10**6])
 @pytest.mark.quick(1)
 def test_the_fastest_gain_of_a_long_delay_is_fast(delay):
-    start = perf_counter()
+    start = process_time()
     gain, radius = ds.fastest_gain(ds.SGD(), delay)
-    assert perf_counter() - start < 2
+    assert process_time() - start < 2
     closed_form = np.exp(delay * np.log1p(-1 / (delay + 1))) / (delay + 1)
     assert gain == pytest.approx(closed_form, rel=1e-12)
     assert radius == pytest.approx(delay / (delay + 1), abs=1e-7 / delay)

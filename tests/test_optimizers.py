@@ -13,7 +13,7 @@ import torch
 import delaystability as ds
 from delaystability.model.catalogue import optimizer_from_dict, optimizer_from_name
 from delaystability.theory.loop import symbolic
-from tests.helpers import WITH_MOMENTUM
+from tests.helpers import EPS, WITH_MOMENTUM
 
 TABLES = {
     "sgd": ([], [(0, 1)]),
@@ -205,3 +205,12 @@ def test_catalogue_names_are_those_of_its_classes():
         assert cls.name == name
         assert cls.title
         assert cls.__doc__
+
+
+@pytest.mark.parametrize("distance", [1e-3, 1e-9, 2.0**-40])
+def test_spike_compensation_keeps_its_digits_next_to_momentum_one(distance):
+    momentum, delay = 1 - distance, 100
+    exact = ds.SpikeCompensation(Fraction(momentum)).coefficients(delay).feedforward
+    found = ds.SpikeCompensation(momentum).coefficients(delay).feedforward
+    for (_, value), (_, wanted) in zip(found, exact, strict=True):
+        assert float(value) == pytest.approx(float(wanted), rel=64 * EPS)

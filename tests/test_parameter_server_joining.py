@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from delaystability.server.private_folder import (
     is_private,
     remove_dead_folders,
 )
+from delaystability.server.worker_pool import _interrupts_blocked
 
 SECRET = "s" * 32
 LOCAL = {"RANK": "0", "WORLD_SIZE": "3", "LOCAL_WORLD_SIZE": "3", "TORCHELASTIC_RUN_ID": "x"}
@@ -248,6 +250,12 @@ def test_the_server_listens_at_its_address_only():
         other.accept(1.0, lambda *_: None)
 
 
+def test_interrupts_reach_this_process_again_once_the_workers_are_started():
+    with _interrupts_blocked():
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 # Private folders
 
 
@@ -281,6 +289,8 @@ def test_the_folder_of_a_killed_server_is_removed_and_nothing_else(temporary):
         "no-start": marker | {"started": None},
         "no-pid": {key: value for key, value in marker.items() if key != "pid"},
         "list": [1],
+        "negative-pid": marker | {"pid": -1},
+        "pid-in-words": marker | {"pid": "1"},
     }
     for name, content in foreign.items():
         folder = temporary / f"delaystability-server-{os.getuid()}-{name}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,10 @@ def seconds(call: Callable[[], Any], repeats: int, calls: int = 1) -> float:
     """The least mean time of ``calls`` calls: the one that other load disturbed least."""
     least = np.inf
     for _ in range(repeats):
-        start = perf_counter()
+        start = process_time()
         for _ in range(calls):
             call()
-        least = min(least, (perf_counter() - start) / calls)
+        least = min(least, (process_time() - start) / calls)
     return float(least)
 
 

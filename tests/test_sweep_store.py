@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("joblib")
 pytest.importorskip("threadpoolctl")
 
+from delaystability.validation.sweeps.refusals import count_trials
 from delaystability.validation.sweeps.run import run_sweep
 from delaystability.validation.sweeps.store import Description, Store, read_trials
 from delaystability.validation.sweeps.trial import Chunk
@@ -73,6 +74,18 @@ def test_files_of_another_kind_are_refused_and_left_alone(tmp_path: Path) -> Non
         read_trials(tmp_path / "c.sqlite")
 
 
+def test_a_file_of_another_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    Store.open(path, describe(1)).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    content = path.read_bytes()
+    with pytest.raises(ValueError, match="which has layout 99"):
+        Store.open(path, describe(1))
+    assert path.read_bytes() == content
+
+
 def test_a_chunk_is_recorded_whole_or_not_at_all(tmp_path: Path) -> None:
     first, second = plan(2)
     with Store.open(tmp_path / "a.sqlite", describe(2)) as store:
@@ -85,6 +98,13 @@ def test_a_chunk_is_recorded_whole_or_not_at_all(tmp_path: Path) -> None:
         store.add(second, ["{}", "{}"], 0.2)
         assert store.seconds() == [0.1, 0.2]
     assert len(table(tmp_path / "a.sqlite")) == 4
+
+
+def test_finished_trials_are_counted_in_any_file(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "a.sqlite", describe(2)) as store:
+        store.add(plan(2)[1], ["{}", "{}"], 0.1)
+    (tmp_path / "text").write_text("no sweep")
+    assert [count_trials(tmp_path / name) for name in ("a.sqlite", "text", "none")] == [2, 0, 0]
 
 
 def test_the_file_explains_itself(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ pytest.importorskip("joblib")
 pytest.importorskip("threadpoolctl")
 
 from delaystability.files.json_data import plain
+from delaystability.validation.sweeps import backends
 from delaystability.validation.sweeps.run import SweepError, run_sweep
 from delaystability.validation.sweeps.store import Store, read_trials
 from delaystability.validation.sweeps.trial import Chunk, Trial, canonical
@@ -94,6 +95,17 @@ def test_a_chunk_has_trials_of_one_sweep() -> None:
         Chunk(())
 
 
+@pytest.mark.parametrize(
+    ("backend", "cure"), [("dask", r"'dask\[distributed\]'"), ("ray", "'ray'")]
+)
+def test_a_backend_whose_package_is_missing_names_its_cure(
+    monkeypatch: pytest.MonkeyPatch, backend: str, cure: str
+) -> None:
+    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=f"backend '{backend}' needs .*pip install {cure}"):
+        backends.checked_backend(backend)
+
+
 # Running --------------------------------------------------------------------------------------
 
 
@@ -102,6 +114,7 @@ def test_every_backend_gives_the_same_table(tmp_path: Path) -> None:
         with Store.open(tmp_path / f"{backend}.sqlite", describe(8)) as store:
             report = run_sweep(plan(8), work, store, backend=backend, workers=2)
         assert (report.chunks, report.trials, report.trials_before) == (8, 16, 0)
+        assert 0 < report.seconds < 300
     tables = [table(tmp_path / f"{name}.sqlite") for name in ("sequential", "loky")]
     assert len(tables[0]) == 16 and tables[0] == tables[1]
     trial = read_trials(tmp_path / "loky.sqlite")[0]
@@ -207,6 +220,18 @@ def test_a_chunk_that_raises_is_named_and_the_others_go_on(tmp_path: Path, backe
         assert broken[1].trials[0].settings_json in str(caught.value)
         assert len(store.finished()) == 8
     assert len(table(path)) == 8
+
+
+@pytest.mark.parametrize(("count", "end"), [(5, None), (6, "- and 1 more"), (9, "- and 4 more")])
+def test_at_most_five_failed_chunks_are_named(tmp_path: Path, count: int, end: str | None) -> None:
+    with (
+        Store.open(tmp_path / "a.sqlite", describe(count)) as store,
+        pytest.raises(SweepError) as caught,
+    ):
+        run_sweep(plan(count, bad=range(count)), work, store, backend="sequential")
+    named = [line for line in str(caught.value).splitlines() if line.startswith("- ")]
+    assert sum("the map left its domain" in line for line in named) == 5
+    assert named[5:] == ([end] if end else [])
 
 
 def test_work_must_return_one_result_for_each_trial(tmp_path: Path) -> None:
