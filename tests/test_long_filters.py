@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import delaystability as ds
+from delaystability.numerics import counted_crossings
 from delaystability.numerics.circle_count import no_crossing_up_to, roots_outside
-from delaystability.numerics.crossings import filter_threshold, stable_intervals
+from delaystability.numerics.counted_crossings import CountedCrossings
+from delaystability.numerics.crossings import all_crossings, filter_threshold, stable_intervals
+from delaystability.numerics.filter_phase import FilterPhase
 from delaystability.numerics.long_filter import LongFilter
 from delaystability.numerics.long_table import LongTable
+from delaystability.numerics.loop_filter import loop_filter
 from tests.helpers import EPS
 
 
@@ -94,6 +99,67 @@ def test_roots_outside_the_circle_are_counted():
             assert roots_outside(polynomial) == expected
     with pytest.raises(ArithmeticError, match="too near"):
         roots_outside(np.array([1.0, 0.0, 1.0]))
+
+
+def random_law(lags: int, seed: int) -> ds.RandomDelay:
+    return ds.RandomDelay(np.random.default_rng(seed).dirichlet(np.ones(lags)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_gap_between_crossings_has_the_roots_of_the_companion_matrix(seed: int) -> None:
+    optimizer = (ds.SGD(), ds.HeavyBall(0.9))[seed % 2]
+    a, b, delay = loop_filter(optimizer, random_law(80 + 10 * seed, seed))
+    found = all_crossings(FilterPhase.from_tables(a, b, delay))
+    assert found.counted_up_to == np.inf
+    passed = np.concatenate([[0], np.cumsum(found.leaving)])
+    for k, (low, high) in enumerate(pairwise([0.0, *found.gains, 2 * found.gains[-1]])):
+        polynomial = np.zeros(1 + max(a.size, b.size))
+        polynomial[: a.size] += a
+        polynomial[1 : a.size + 1] -= a
+        polynomial[1 : b.size + 1] += (low + high) / 2 * b
+        assert np.count_nonzero(np.abs(np.roots(polynomial)) > 1) == passed[k]
+
+
+def test_a_crossing_that_a_scan_invents_is_not_listed() -> None:
+    # Next to a near zero of B, sixteen points a lag had two too many.
+    random = np.random.default_rng(0)
+    laws = [random.dirichlet(np.ones(lags)) for lags in (100, 300, 1000)]
+    a, b, delay = loop_filter(ds.SGD(), ds.RandomDelay(laws[-1]))
+    loop = LongFilter.of(FilterPhase.from_tables(a, b, delay))
+    gains, angles, leaving, counted = loop.crossings()
+    assert counted == np.inf
+    assert gains.size == 329
+    theta, turns, _ = loop._scan(16)
+    rough = loop._crossings_in(theta, turns, np.floor(turns[1:]) - np.floor(turns[:-1]))
+    assert rough.shape[1] == 330
+    assert np.all(angles[leaving == 2] < np.pi)
+
+
+def test_what_is_not_counted_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A uniform law has all its zeros on the circle; a gain there has no bound.
+    found = ds.crossings(ds.HeavyBall(0.9), ds.RandomDelay(np.ones(100) / 100))
+    largest = found.gains[found.angles < np.pi].max()
+    assert 10 * largest < found.counted_up_to < np.inf
+    assert ds.crossings(ds.HeavyBall(0.9), 40).counted_up_to == np.inf
+    # Fewer cells, less that is sure, nothing that is wrong.
+    loop = LongFilter.of(FilterPhase.from_tables(*loop_filter(ds.SGD(), random_law(300, 1))))
+    all_arcs = CountedCrossings.of(loop.a, loop.b, loop.delay)
+    for name, value in (("_CELLS_PER_LAG", 1), ("_LARGEST_GRID", 1), ("_MOST_LEVELS", 3)):
+        monkeypatch.setattr(counted_crossings, name, value)
+    some = CountedCrossings.of(loop.a, loop.b, loop.delay)
+    assert all_arcs.up_to == np.inf
+    assert some.up_to < np.inf
+    exact, *_ = loop._crossings_in(*in_arcs(all_arcs))
+    seen, *_ = loop._crossings_in(*in_arcs(some))
+    assert np.count_nonzero(seen < some.up_to) == np.count_nonzero(exact < some.up_to)
+    assert seen.size < exact.size
+
+
+def in_arcs(counted: CountedCrossings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    theta, turns = counted.ends
+    steps = np.floor(turns[1:]) - np.floor(turns[:-1])
+    steps[1::2] = 0
+    return theta, turns, steps
 
 
 @pytest.mark.parametrize("delay", [10, 1001, 50_000])

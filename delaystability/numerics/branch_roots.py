@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from delaystability.numerics.crossings import all_crossings
 from delaystability.numerics.filter_phase import FilterPhase
 
-__all__ = ["branch_roots", "count_outside"]
+__all__ = ["branch_roots"]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complexfloating[Any, Any]]
-_SAMPLES_PER_TURN = 96
 _MOST_POLES = 200
 
 
@@ -90,29 +89,3 @@ def _distinct(roots: Complex, delay: int) -> Complex:
         if all(abs(root - other) > 1e-7 / (delay + 1) for other in found[-6:]):
             found.append(root)
     return np.array(found)
-
-
-def count_outside(filter_: FilterPhase, gain: float, radius: float) -> int:
-    """The number of roots with |z| > radius, by the winding number of sampled values.
-
-    Right as long as no root comes nearer to the circle than about a twentieth of the distance
-    between neighbouring roots; see `CircleProof` for a proof.
-    """
-    degree = int(max(filter_.a.lags[-1], filter_.delay + filter_.b.lags[-1])) + 1
-    count = _SAMPLES_PER_TURN * degree
-    total = 0.0
-    log_radius = np.log(radius)
-    last = None
-    # In blocks, so that a long delay does not need a long array.
-    for block in np.array_split(np.linspace(0, np.pi, count), max(1, count // 200_000)):
-        zeta = log_radius + 1j * block
-        a, b = filter_.a.at(zeta), filter_.b.at(zeta)
-        # Scaled by the larger of the two terms, which changes no argument.
-        scale = np.maximum(0, -filter_.delay * log_radius)
-        values = np.expm1(zeta) * a * np.exp(-scale)
-        values = values + gain * b * np.exp(-filter_.delay * zeta - scale)
-        if last is not None:
-            values = np.concatenate([[last], values])
-        total += float(np.angle(values[1:] / values[:-1]).sum())
-        last = values[-1]
-    return 1 - round(total / np.pi)

@@ -22,6 +22,7 @@ _MOST_LEVELS = 100
 _MOST_TERMS = 2**25
 """Sums of more terms than that in one round take more than a second."""
 _CELLS_PER_LAG = 4
+_LARGEST_DEGREE = 2**20
 
 
 def no_crossing_up_to(
@@ -94,7 +95,7 @@ def roots_outside(coefficients: Array) -> int:
     count = 2 ** int(np.ceil(np.log2(_CELLS_PER_LAG * (table.span + 16))))
     half = np.pi / (2 * count)
     centre = half * (2 * np.arange(count) + 1)
-    grid: Any = table.on_grid(4 * count)
+    grid: Any = table.on_grid(4 * count, _LARGEST_DEGREE)
     values, ends = grid[1::2], (grid[:-1:2], grid[2::2])
     total = 0.0
     for _ in range(_MOST_LEVELS):

@@ -65,11 +65,15 @@ class Crossings:
     leaving : integer array of shape (n,)
         The number of roots that leave the unit disc as the gain grows; negative if they enter, 0
         if they touch the circle.
+    counted_up_to : float
+        No crossing at a smaller gain is missing; infinite for up to 64 lags. For longer tables the
+        least gain at which the circle was not resolved: next to zeros of B on it.
     """
 
     gains: Array
     angles: Array
     leaving: NDArray[np.int64]
+    counted_up_to: float = np.inf
 
 
 def _rational(table: Table) -> Rational:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from delaystability.numerics.bracketed_newton import bracketed_newton
 from delaystability.numerics.circle_count import no_crossing_up_to, roots_outside
+from delaystability.numerics.counted_crossings import CountedCrossings
 from delaystability.numerics.exact_filter import rational_table, sided_roots, whole_polynomial
 from delaystability.numerics.filter_phase import FilterPhase
 from delaystability.numerics.long_table import LongTable
@@ -98,10 +99,12 @@ class LongFilter:
             scan = self._scan(points)
             if starts and _never_returns(scan):
                 return [(0.0, self.threshold()[0])]
-            gains, _, leaving = self._sorted(self._all_crossings(scan))
+            found, counted = self._all_crossings(scan)
+            gains, _, leaving = self._sorted(found)
             outside = int(not starts) + np.concatenate([[0], np.cumsum(leaving)])
-            if self._counted(gains, outside):
-                ends = np.concatenate([[0.0], gains, [np.inf]])
+            ends = np.concatenate([[0.0], gains, [np.inf]])
+            proved = counted >= ends[1:][outside == 0].max(initial=0) and np.all(outside >= 0)
+            if proved or self._counted(gains, outside):
                 return [
                     (self._scaled(float(low)), self._scaled(float(high)))
                     for (low, high), count in zip(pairwise(ends), outside, strict=True)
@@ -109,27 +112,18 @@ class LongFilter:
                 ]
         raise ArithmeticError("the optimizer's stable gains could not be counted")
 
-    def crossings(self) -> tuple[Array, Array, NDArray[np.int64]]:
-        """Gains in increasing order, angles, and the numbers of roots that leave."""
+    def crossings(self) -> tuple[Array, Array, NDArray[np.int64], float]:
+        """Gains in increasing order, angles, the numbers of roots that leave, the counted gain."""
         if self._rises_everywhere():
-            return self._result(self._rising())
-        for points in (_POINTS_PER_LAG * 4**scan for scan in range(_SCANS)):
-            found = self._all_crossings(self._scan(points))
-            gains, _, leaving = self._sorted(found)
-            ends = np.concatenate([[0.0], gains, [2 * gains[-1] if gains.size else 1.0]])
-            # At large gains roots come too near to zeros on the circle to be counted.
-            chosen = np.unique(np.minimum([0, 1, 2, 3], gains.size))
-            passed = np.concatenate([[0], np.cumsum(leaving)])[chosen]
-            counts = [
-                roots_outside(self._characteristic((ends[k] + ends[k + 1]) / 2)) for k in chosen
-            ]
-            if np.array_equal(np.diff(counts), np.diff(passed)):
-                return self._result(found)
-        raise ArithmeticError("the optimizer's crossings could not be counted")
+            return self._result(self._rising(), np.inf)
+        return self._result(*self._all_crossings(self._scan(_POINTS_PER_LAG)))
 
-    def _result(self, found: Array) -> tuple[Array, Array, NDArray[np.int64]]:
+    def _result(
+        self, found: Array, counted: float
+    ) -> tuple[Array, Array, NDArray[np.int64], float]:
         gains, angles, leaving = self._sorted(found)
-        return np.ldexp(gains, -self.exponent), angles, leaving.astype(np.int64)
+        scaled = float(np.ldexp(counted, -self.exponent))
+        return np.ldexp(gains, -self.exponent), angles, leaving.astype(np.int64), scaled
 
     def _relative_error(self, angle: float) -> float:
         """A bound of the relative error of the gain at the angle of a crossing."""
@@ -252,10 +246,31 @@ class LongFilter:
         share = np.clip((goals - start) / (stop - start), 1e-3 / (1 + np.abs(stop - start)), 1)
         return bracketed_newton(offset, low, high, low + share * (high - low))
 
-    def _all_crossings(self, scan: tuple[Array, Array, Array]) -> Array:
-        """Rows of gains, angles and directions."""
-        theta, turns, _ = scan
+    def _all_crossings(self, scan: tuple[Array, Array, Array]) -> tuple[Array, float]:
+        """Rows of gains, angles and directions, and up to which gain none is missing.
+
+        Up to there from the arcs that are counted, and beyond from the scan.
+        """
+        if self.delay > _LONGEST_COUNTED:
+            raise ValueError(
+                f"delay must be at most {_LONGEST_COUNTED} where lags reach beyond "
+                f"{_LARGEST_EXACT_POLES}; got {self.delay}"
+            )
+        counted = CountedCrossings.of(self.a, self.b, self.delay)
+        theta, turns = counted.ends
         steps = np.floor(turns[1:]) - np.floor(turns[:-1])
+        steps[1::2] = 0
+        found = self._crossings_in(theta, turns, steps)
+        if counted.up_to < np.inf:
+            theta, turns, _ = scan
+            rest = self._crossings_in(theta, turns, np.floor(turns[1:]) - np.floor(turns[:-1]))
+            beyond = (rest[0] >= counted.up_to) & ~counted.holds(rest[1])
+            found = np.concatenate([found, rest[:, beyond]], axis=1)
+        rising = self._phase(np.array([np.pi]))[1][0] > 0
+        return self._with_minus_one(found, 1 if rising else -1), counted.up_to
+
+    def _crossings_in(self, theta: Array, turns: Array, steps: Array) -> Array:
+        """Rows for the cells between these angles, with so many multiples of a turn in each."""
         total = np.abs(steps).sum()
         if total * (self.a.lags.size + self.b.lags.size) > _MOST_TERMS:
             raise ValueError(
@@ -267,16 +282,14 @@ class LongFilter:
         upward = steps[cells] > 0
         goals = np.where(upward, np.floor(turns[cells]) + 1 + count, np.floor(turns[cells]) - count)
         # At z = -1 the phase is a multiple of pi; that root is counted apart.
-        last = turns[-1]
-        goals_at_end = (cells == steps.size - 1) & (np.abs(goals - last) < 1e-6)
-        cells, goals, upward = (x[~goals_at_end] for x in (cells, goals, upward))
+        at_end = (theta[cells + 1] >= _BELOW_PI) & (np.abs(goals - turns[cells + 1]) < 1e-6)
+        cells, goals, upward = (x[~at_end] for x in (cells, goals, upward))
         solved = self._solve(theta, turns, cells, goals)
         with np.errstate(divide="ignore"):
             gains = self._gain(solved)
         found = np.array([gains, solved, np.where(upward, 2.0, -2.0)])
         # Where B is lost in rounding, it vanishes on the circle, or no float tells it from that.
-        found = found[:, np.abs(self.b.at(solved)[0]) > 4 * self.b.movement[1]]
-        return self._with_minus_one(found, 1 if turns[-1] > turns[-2] else -1)
+        return found[:, np.abs(self.b.at(solved)[0]) > 4 * self.b.movement[1]]
 
     def _rising(self, *, smallest: bool = False) -> Array:
         """The same where the phase rises along the whole circle; or only those of small gain."""

@@ -65,10 +65,10 @@ class LongTable:
         moving = np.minimum(size, speed * theta)
         return np.asarray(error * (abs(self.at_one) + moving) / size)
 
-    def dense(self) -> Array:
+    def dense(self, longest: int = LARGEST_SPAN) -> Array:
         """Coefficients over the lags 0, 1, 2, ..."""
-        if self.span > LARGEST_SPAN:
-            raise ValueError(f"optimizer must have lags of at most {LARGEST_SPAN}; got {self.span}")
+        if self.span > longest:
+            raise ValueError(f"optimizer must have lags of at most {longest}; got {self.span}")
         coefficients = np.zeros(self.span + 1)
         coefficients[self.lags.astype(int)] = self.values
         return coefficients
@@ -101,9 +101,9 @@ class LongTable:
             found.append((weights, float(weights.sum()), turn))
         return found
 
-    def on_grid(self, size: int) -> Complex:
+    def on_grid(self, size: int, longest: int = LARGEST_SPAN) -> Complex:
         """The sum at the angles 2 pi k/size from 0 to pi."""
-        values = np.fft.fft(self.dense(), size)[: size // 2 + 1]
+        values = np.fft.fft(self.dense(longest), size)[: size // 2 + 1]
         near = np.arange(min(_DIRECT, values.size))
         # Next to z = 1 the FFT loses what cancels.
         values[near] = self.at(np.asarray(2 * np.pi / size * near, dtype=np.float64))[0]

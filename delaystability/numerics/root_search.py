@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.numerics.circle_count import roots_outside
 from delaystability.numerics.circle_proof import UndecidedError
 from delaystability.numerics.exact_loop import ExactLoop
 from delaystability.numerics.loop_newton import newton
@@ -109,8 +110,8 @@ def _bracket(loop: SplitLoop) -> tuple[float, float]:
 
 
 def _sampled(exact: ExactLoop) -> complex:
-    """For lags of several scales: all branches, counted by a winding number that is sampled."""
-    from delaystability.numerics.branch_roots import branch_roots, count_outside
+    """For lags of several scales: all branches, and a count of the roots of the polynomial."""
+    from delaystability.numerics.branch_roots import branch_roots
     from delaystability.numerics.filter_phase import FilterPhase
 
     tables = []
@@ -119,13 +120,20 @@ def _sampled(exact: ExactLoop) -> complex:
         for lag, value in table:
             dense[lag] = float(value)
         tables.append(dense)
-    filter_ = FilterPhase.from_tables(tables[0], tables[1], exact.delay)
-    root = complex(branch_roots(filter_, 1.0)[0])
+    a, b = tables
+    root = complex(branch_roots(FilterPhase.from_tables(a, b, exact.delay), 1.0)[0])
+    coefficients = np.zeros(1 + max(a.size, exact.delay + b.size))
+    coefficients[: a.size] += a
+    coefficients[1 : a.size + 1] -= a
+    coefficients[exact.delay + 1 : exact.delay + 1 + b.size] += b
     # A twentieth of the distance between neighbouring roots decides on either side.
-    margin = np.exp(0.3 / exact.degree)
-    radius = abs(root)
-    if count_outside(filter_, 1.0, radius * margin) or not count_outside(
-        filter_, 1.0, radius / margin
-    ):
-        raise ArithmeticError(f"the number of roots beyond {radius} is not the one expected")
-    return complex(np.log(root))
+    margin = 0.3 / exact.degree
+    logarithm = np.log(root)
+    lags = np.arange(coefficients.size)
+    beyond, within = (
+        roots_outside(coefficients * np.exp(-(logarithm.real + shift) * lags))
+        for shift in (margin, -margin)
+    )
+    if beyond or not within:
+        raise ArithmeticError(f"the number of roots beyond {abs(root)} is not the one expected")
+    return complex(logarithm)

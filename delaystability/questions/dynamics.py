@@ -95,7 +95,9 @@ def crossings(optimizer: Optimizer, delay: Any) -> Crossings:
     Crossings
         ``gains`` in increasing order, ``angles`` in (0, pi], and ``leaving``, the number of roots
         that leave the unit disc there as the gain grows: 2 for a pair, 1 at z = -1, negative where
-        they enter, 0 where they touch the circle.
+        they enter, 0 where they touch the circle. None is missing at a gain below
+        ``counted_up_to``, which is infinite for up to 64 lags; laws and tables of more may have
+        a finite one, next to zeros of their feedforward table on the circle.
 
     Raises
     ------
