@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
-import mpmath
 import numpy as np
 import pytest
 
@@ -14,95 +14,11 @@ from delaystability.numerics.floquet import FloquetGrowth
 from delaystability.numerics.loop_filter import optimizer_tables
 from delaystability.numerics.periodic_loop import periodic_loop, reduced_period
 from delaystability.numerics.replayed_gains import windows_of_growth
+from delaystability.numerics.replayed_loop import replayed_loop
+from tests.monodromy_oracle import random_case, slow_rate, wrong_ends
 
 SHARED = Path(os.environ.get("DELAYSTABILITY_SHARED", Path(__file__).parents[2] / "shared"))
 LOGS = sorted((SHARED / "data" / "delay-logs").glob("*.csv"))
-
-
-def slow_rate(optimizer: ds.Optimizer, log: list[int], gain: float) -> float:
-    """Largest log modulus of the eigenvalues of the product of steps of (w, gradients, updates)."""
-    table = optimizer.coefficients(0)
-    kept = 1 + max(max(log), *(term.lag for part in table for term in part), 0)
-
-    def step(state: np.ndarray, delay: int) -> np.ndarray:
-        w, g, u = np.split(state, 3)
-        g = np.concatenate([[gain * w[delay]], g[:-1]])
-        new = sum(term.coefficient * g[term.lag] for term in table.feedforward)
-        new += sum(term.coefficient * u[term.lag - 1] for term in table.feedback)
-        return np.concatenate([[w[0] - new], w[:-1], g, [new], u[:-1]])
-
-    states = list(np.eye(3 * kept))
-    for delay in log:
-        states = [step(state, delay) for state in states]
-    return float(np.log(np.abs(np.linalg.eigvals(np.array(states).T)).max()))
-
-
-def precise_rate(optimizer: ds.Optimizer, log: list[int], gain: float) -> mpmath.mpf:
-    """The same for short logs, in 50 digits, from past iterates alone."""
-    with mpmath.workdps(50):
-        table = optimizer.coefficients(0)
-        forward = [(term.lag, mpmath.mpf(float(term.coefficient))) for term in table.feedforward]
-        back = [(term.lag, mpmath.mpf(float(term.coefficient))) for term in table.feedback]
-        size = 2 + max(log) + max(lag for lag, _ in (*forward, *back, (0, 0)))
-        states = mpmath.eye(size)
-        for time in range(len(log)):
-            step = mpmath.zeros(size)
-            step[0, 0] = mpmath.mpf(1)
-            for lag, value in back:
-                step[0, lag - 1] += value
-                step[0, lag] -= value
-            for lag, value in forward:
-                step[0, lag + log[time - lag]] -= value * gain
-            for row in range(1, size):
-                step[row, row - 1] = mpmath.mpf(1)
-            states = step * states
-        values = mpmath.eig(states, left=False, right=False)
-        return mpmath.log(max(abs(value) for value in values))
-
-
-def random_case(seed: int) -> tuple[ds.Optimizer, list[int]]:
-    random = np.random.default_rng(seed)
-    momentum = float(random.uniform(0, 0.95))
-    optimizer = [ds.HeavyBall(momentum), ds.HeavyBall(momentum), ds.SGD(), ds.Nesterov(momentum)][
-        seed % 4
-    ]
-    length = int(random.integers(2, 31))
-    if seed % 3:
-        return optimizer, random.integers(0, 4, length).tolist()
-    # Blocks of equal delays have windows more often.
-    blocks = np.repeat(random.integers(0, 4, 8), random.integers(1, 8, 8))
-    return optimizer, blocks[:length].tolist()
-
-
-def wrong_ends(optimizer: ds.Optimizer, log: list[int]) -> list[str]:
-    """Where the slow twin contradicts the intervals: beside every end, and on a grid."""
-    found = ds.replay_gains(optimizer, log)
-    wrong = []
-    ends = [end for interval in found for end in interval if 0 < end < np.inf]
-    for low, high in found:
-        if high - low < 1e-6 * high:
-            # Multipliers may move by e^10 within 1e-9 of a gain: floats do not see such a window.
-            if precise_rate(optimizer, log, (low + high) / 2) >= 0:
-                wrong.append(f"{optimizer} {log} narrow window at {low!r}")
-            continue
-        for end, sign in ((low, 1), (high, -1)):
-            if not 0 < end < np.inf:
-                continue
-            inside = slow_rate(optimizer, log, end * (1 + sign * 1e-9))
-            outside = slow_rate(optimizer, log, end * (1 - sign * 1e-9))
-            if inside == outside:
-                # A rate that is flat at its end, such as 3 (a - 1)^3, is rounded to zero.
-                inside, outside = (
-                    precise_rate(optimizer, log, end * (1 + side * sign * 1e-9)) for side in (1, -1)
-                )
-            if not inside < outside or inside > 1e-11 or outside < -1e-11:
-                wrong.append(f"{optimizer} {log} end {end!r}: {inside} {outside}")
-    for gain in found.intervals[0][1] * np.geomspace(0.02, 20, 40) if ends else []:
-        inside = any(low < gain < high for low, high in found)
-        rate = slow_rate(optimizer, log, gain)
-        if abs(rate) > 1e-9 and (rate < 0) != inside:
-            wrong.append(f"{optimizer} {log} gain {gain!r}: {rate}")
-    return wrong
 
 
 def test_a_window_of_growth_below_stable_gains_is_found():
@@ -164,3 +80,21 @@ def test_measured_logs_change_sign_at_their_ends_and_nowhere_else(path):
     growth = FloquetGrowth(periodic_loop(reduced_period(log), [optimizer_tables(ds.SGD(), log)]))
     for gain in found[0][1] * np.geomspace(0.05, 20, 400):
         assert (growth.rate(gain) < 0) == any(low < gain < high for low, high in found)
+
+
+def test_a_short_period_that_reaches_far_has_the_growth_of_its_monodromy():
+    """All multipliers of such a loop are of nearly one size: few directions do not settle."""
+    optimizer, log = ds.HeavyBall(0.5), [0, 60, 3]
+    end = ds.replay_threshold(optimizer, log)
+    below, above = (slow_rate(optimizer, log, end * side) for side in (1 - 1e-7, 1 + 1e-7))
+    assert below < 0 < above
+    for gain in end * np.array([0.3, 0.9, 1.5]):
+        rate = slow_rate(optimizer, log, gain) / len(log)
+        assert replayed_loop(optimizer, log).rate(gain) == pytest.approx(rate, abs=1e-10)
+
+
+@pytest.mark.parametrize("factor", [1e-1, 1e3, 1e6])
+def test_the_first_end_does_not_depend_on_where_the_search_begins(factor):
+    loop = replayed_loop(ds.HeavyBall(0.9), np.random.default_rng(0).integers(0, 8, 300))
+    moved = replace(loop, scale=loop.scale * factor)
+    assert moved.threshold() == pytest.approx(loop.threshold(), rel=1e-10)

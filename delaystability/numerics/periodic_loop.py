@@ -71,6 +71,20 @@ class PeriodicLoop:
             found[term.reads][term.times, term.lags] += term.coefficients
         return found[0], found[1]
 
+    def repeated(self, turns: int) -> PeriodicLoop:
+        """The same loop, several of whose periods count as one."""
+        starts = self.period * np.arange(turns)[:, None]
+        terms = [
+            Term(
+                (starts + term.times).ravel(),
+                np.tile(term.lags, turns),
+                np.tile(term.coefficients, turns),
+                term.reads,
+            )
+            for term in self.terms
+        ]
+        return PeriodicLoop(turns * self.period, self.reach, tuple(terms))
+
 
 def reduced_period(log: MeasuredDelay) -> Index:
     """One period of a log, of shape (period, workers): a log that repeats itself is cut."""

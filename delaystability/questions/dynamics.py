@@ -300,15 +300,18 @@ def replay_gains(optimizer: Optimizer | Loop, sequence: Any = None) -> ReplayGai
     -------
     ReplayGains
         A sequence of (low, high), learning rate times curvature. Its ``method`` is "exact" for a
-        short log (updates times longest reach up to about 160) and for a constant one. Else it is
-        "resolved": ends where the measured growth rate changes sign, on a scan whose cells are
-        ``spacing`` wide (a relative 0.0005; 0.02 for long logs) where the rate came near
-        zero, and wider elsewhere; narrower windows may have been missed.
+        short log (updates times longest reach up to about 160) and for a constant one: every end
+        is a root of a polynomial, rounded to a float, and none is missing. Else it is "resolved":
+        the growth rate changes sign at every end, to about ten digits, but windows may be missing.
+        The scan's cells are ``spacing`` wide (a relative 0.0005; 0.02 where updates times reach
+        exceed half a million) where the rate came near zero, and wider elsewhere.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is not what is described here, or the log is too long for its delays.
+    ArithmeticError
+        If the growth rate of a loop that reaches more than 512 updates back does not settle.
 
     References
     ----------
@@ -325,6 +328,7 @@ def replay_threshold(optimizer: Optimizer | Loop, sequence: Any = None) -> float
     """Find the gain at which a run that replays measured delays in their order starts to grow.
 
     It is the end of the first of the intervals of `replay_gains`; larger gains may be stable again.
+    What is proved for short logs and resolved for long ones is said there.
 
     Parameters
     ----------
@@ -340,7 +344,8 @@ def replay_threshold(optimizer: Optimizer | Loop, sequence: Any = None) -> float
     TypeError, ValueError
         If an argument is not what is described here.
     ArithmeticError
-        If no gain up to 64 times the mean threshold grows.
+        If no gain up to 64 times the mean threshold grows, or the growth rate of a loop that
+        reaches more than 512 updates back does not settle.
 
     References
     ----------
