@@ -33,7 +33,7 @@ from delaystability.theory.symbols import tau, theta, z
 
 __all__ = ["formula_latex", "formula_text"]
 
-_WIDEST, _FILLED = 100, 80
+_WIDEST, _FILLED = 120, 80
 """Characters up to which a formula is two-dimensional, and of the lines that it takes else."""
 
 _SUBSCRIPTED = {*"wughrsvcEMP", "gamma", "delta", "mu", "xi"}
