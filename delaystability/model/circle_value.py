@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.rational_function import whole_number
+from delaystability.model.field_arithmetic import FieldArithmetic
 
 __all__ = ["CircleValue", "minus_one"]
 
@@ -29,12 +28,11 @@ def minus_one(lags: Array, angles: Array) -> Complex:
 
 
 @dataclass(frozen=True, eq=False)
-class CircleValue:
+class CircleValue(FieldArithmetic):
     """Values ``z^-lag total`` with ``total = at_one + excess`` at ``z = exp(i angle)``.
 
-    Sums, products, quotients and whole powers with numbers and with each other. ``excess`` has all
-    its digits where it is small, and ``total`` where that is small. A common lag stays apart, as
-    it turns fast and has the modulus 1. What is no number raises TypeError.
+    ``excess`` has all its digits where it is small, and ``total`` where that is small. A common lag
+    stays apart, as it turns fast and has the modulus 1.
     """
 
     angles: Array
@@ -42,7 +40,6 @@ class CircleValue:
     excess: Complex
     total: Complex
     lag: int = 0
-    __array_ufunc__ = None  # so that NumPy's numbers leave the arithmetic to this class
 
     @classmethod
     def variable(cls, angles: Array) -> CircleValue:
@@ -50,89 +47,35 @@ class CircleValue:
         zeros = np.zeros(angles.shape, dtype=np.complex128)
         return cls(angles, Fraction(1), zeros, zeros + 1, -1)
 
-    def __add__(self, other: Any) -> CircleValue:
-        other = self._value(other)
-        if other is None:
-            return NotImplemented
+    def _constant(self, number: Fraction) -> CircleValue:
+        zeros = np.zeros(self.angles.shape, dtype=np.complex128)
+        return CircleValue(self.angles, number, zeros, zeros + float(number))
+
+    def _plus(self, other: CircleValue) -> CircleValue:
         lag = min(self.lag, other.lag, key=abs)
         left, right = self._with_lag(lag), other._with_lag(lag)
         at_one, excess = left.at_one + right.at_one, left.excess + right.excess
         return CircleValue(self.angles, at_one, excess, float(at_one) + excess, lag)
 
-    def __mul__(self, other: Any) -> CircleValue:
-        other = self._value(other)
-        if other is None:
-            return NotImplemented
-        excess = float(self.at_one) * other.excess + self.excess * other.total
+    def _times(self, other: CircleValue) -> CircleValue:
         return CircleValue(
             self.angles,
             self.at_one * other.at_one,
-            excess,
+            float(self.at_one) * other.excess + self.excess * other.total,
             self.total * other.total,
             self.lag + other.lag,
         )
 
-    def __truediv__(self, other: Any) -> CircleValue:
-        other = self._value(other)
-        if other is None:
-            return NotImplemented
-        at_one = self.at_one / other.at_one
+    def _reciprocal(self) -> CircleValue:
+        at_one, total = 1 / self.at_one, 1 / self.total
         return CircleValue(
-            self.angles,
-            at_one,
-            (self.excess - float(at_one) * other.excess) / other.total,
-            self.total / other.total,
-            self.lag - other.lag,
-        )
-
-    def __neg__(self) -> CircleValue:
-        return self * -1
-
-    def __sub__(self, other: Any) -> CircleValue:
-        other = self._value(other)
-        return NotImplemented if other is None else self + -other
-
-    def __rsub__(self, other: Any) -> CircleValue:
-        return -self + other
-
-    def __rtruediv__(self, other: Any) -> CircleValue:
-        value = self._value(other)
-        return NotImplemented if value is None else value / self
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __pow__(self, exponent: Any) -> CircleValue:
-        power = whole_number(exponent)
-        if power is None:
-            return NotImplemented
-        base = self if power >= 0 else 1 / self
-        rest = CircleValue(base.angles, base.at_one, base.excess, base.total)
-        result = self._constant(1)
-        # A power of z alone is a lag.
-        for bit in bin(abs(power))[2:] if rest.excess.any() or rest.at_one != 1 else "":
-            result = result * result
-            if bit == "1":
-                result = result * rest
-        return CircleValue(
-            self.angles, result.at_one, result.excess, result.total, base.lag * abs(power)
+            self.angles, at_one, -float(at_one) * self.excess * total, total, -self.lag
         )
 
     def _with_lag(self, lag: int) -> CircleValue:
+        """The same value with another lag set apart."""
         if lag == self.lag:
             return self
         shift = minus_one(np.array([float(self.lag - lag)]), self.angles)[..., 0]
-        turned = CircleValue(self.angles, Fraction(1), shift, 1 + shift) * CircleValue(
-            self.angles, self.at_one, self.excess, self.total
-        )
-        return CircleValue(self.angles, turned.at_one, turned.excess, turned.total, lag)
-
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, CircleValue):
-            return value
-        if isinstance(value, np.generic):
-            value = value.item()
-        return self._constant(value) if isinstance(value, (int, float, Fraction)) else None
-
-    def _constant(self, value: Any) -> CircleValue:
-        zeros = np.zeros(self.angles.shape, dtype=np.complex128)
-        return CircleValue(self.angles, Fraction(value), zeros, zeros + float(value))
+        turn = CircleValue(self.angles, Fraction(1), shift, 1 + shift, lag - self.lag)
+        return turn._times(self)
