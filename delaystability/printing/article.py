@@ -16,7 +16,7 @@ from delaystability.printing.typography import inline
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.references import LITERATURE
 
-__all__ = ["article", "cited_keys", "document", "listed_references", "tex_source"]
+__all__ = ["article", "cited_keys", "document", "tex_source"]
 
 _WIDEST = 15.3
 """The width, in ems, of the widest claim in the table of theorems."""
@@ -25,25 +25,44 @@ _WIDEST_DOMAIN = 6.2
 """The same for a condition of the domain."""
 
 
-def article(given: Sequence[CheckedProof]) -> str:
+def article(
+    given: Sequence[CheckedProof],
+    *,
+    packages: str = "",
+    setting: str | None = None,
+    title: str = "",
+    date: str = "",
+) -> str:
     """One self-contained article: definitions, a table, theorems with proofs, references.
 
     Theorems that the given ones need are told too. The text is the same from run to run.
+
+    Parameters
+    ----------
+    given : sequence of CheckedProof
+    packages : str
+        More of the preamble.
+    setting : str, optional
+        What comes before the theorems, instead of the definitions alone.
+    title, date : str
+        As in `document`.
     """
     chapters = collected(given)
-    setting = tex_source("setting")
+    setting = setting or tex_source("setting")
     told = {entry.name: fragment(entry) for entry in entries(chapters)}
     return document(
         chapters,
         [entry.name for entry in given],
-        macros=tex_source("macros"),
+        macros=packages + tex_source("macros"),
         setting=setting,
         theorem=lambda entry: told[entry.name],
-        bibliography=listed_references(cited_keys(setting, *told.values())),
+        bibliography=_listed_references(cited_keys(setting, *told.values())),
+        title=title,
+        date=date,
     )
 
 
-def listed_references(keys: Sequence[str]) -> str:
+def _listed_references(keys: Sequence[str]) -> str:
     """The references in LaTeX, for an article without a BibTeX file."""
     items = "\n".join(rf"\bibitem{{{key}}} {latex_sentence(LITERATURE[key])}" for key in keys)
     return f"\\begin{{thebibliography}}{{{len(keys)}}}\n{items}\n\\end{{thebibliography}}"
@@ -68,28 +87,28 @@ def document(
     setting: str,
     theorem: Callable[[CheckedProof], str],
     bibliography: str,
+    title: str = "",
+    date: str = "",
 ) -> str:
     """The article from its parts, each of them LaTeX or a command that reads it from a file.
 
     Parameters
     ----------
     chapters : the theorems that it tells
-    names : the theorems that it is about; one of them alone gives its title to the article
+    names : the theorems that it is about
     macros, setting, bibliography : str
     theorem : callable that returns the LaTeX of a theorem
+    title : LaTeX; unless given, of the theory, or of the theorem if it is about one alone
+    date : LaTeX
     """
     told = entries(chapters)
     chosen = [entry for entry in told if entry.name in names]
     single = chosen[0] if len(chosen) == 1 and len(names) == 1 else None
-    title = "Stability thresholds of delayed optimizers"
-    if single is not None:
-        title = latex_escaped(single.theorem.title)
-        title += r"\\[1ex] \large a theorem on delayed optimizers, with its proof"
     lines = [
         tex_source("preamble") + macros,
-        rf"\title{{{title}}}",
+        rf"\title{{{title or _title(single)}}}",
         r"\author{Derived and checked by \texttt{delaystability}}",
-        r"\date{}",
+        rf"\date{{{date}}}",
         "",
         r"\begin{document}",
         r"\maketitle",
@@ -101,6 +120,13 @@ def document(
         lines.append(rf"\section{{{latex_escaped(chapter.title)}}}\label{{sec:{chapter.label}}}")
         lines += [f"\n{theorem(entry)}" for entry in chapter.entries]
     return "\n".join([*lines, bibliography, r"\end{document}", ""])
+
+
+def _title(single: CheckedProof | None) -> str:
+    if single is None:
+        return "Stability thresholds of delayed optimizers"
+    title = latex_escaped(single.theorem.title)
+    return title + r"\\[1ex] \large a theorem on delayed optimizers, with its proof"
 
 
 def _abstract(told: Sequence[CheckedProof]) -> str:

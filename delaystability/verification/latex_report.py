@@ -9,15 +9,18 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
-from delaystability.printing.article import cited_keys, document, listed_references, tex_source
+from delaystability.printing.article import article, tex_source
 from delaystability.printing.bibliography import latex_escaped
-from delaystability.printing.collection import entries
-from delaystability.printing.latex import fragment
 from delaystability.validation.verdict import Outcome
 from delaystability.verification.contents import BANNER, Contents, contents, enclosure, known
 from delaystability.verification.verification import Verification
 
 __all__ = ["latex_text", "report_tex"]
+
+_TITLE = (
+    r"Which minima can a delayed optimizer stay in?"
+    r"\\[1ex] \large predicted, certified, measured"
+)
 
 _SYMBOLS = {
     "×": r"\times",
@@ -74,17 +77,13 @@ def report_tex(found: Verification) -> str:
     A predicted number refers to its theorem, whose proof follows in the same document.
     """
     shown = contents(found)
-    told = {entry.name: fragment(entry) for entry in entries(shown.chapters)}
-    setting = tex_source("setting")
-    text = document(
-        shown.chapters,
-        [entry.name for entry in found.theorems],
-        macros=_source("report_preamble.tex") + tex_source("macros"),
-        setting=_results(shown, setting),
-        theorem=lambda entry: told[entry.name],
-        bibliography=listed_references(cited_keys(setting, *told.values())),
+    return article(
+        found.theorems,
+        packages=_source("report_preamble.tex"),
+        setting=_results(shown, tex_source("setting")),
+        title=_TITLE,
+        date=shown.provenance["date"][:10],
     )
-    return _titled(text, shown)
 
 
 def _source(name: str) -> str:
@@ -117,14 +116,6 @@ def _results(shown: Contents, setting: str) -> str:
     template = environment.from_string(_source("report.tex"))
     found = shown.found
     return template.render(it=shown, found=found, banner=BANNER[found.outcome], setting=setting)
-
-
-def _titled(text: str, shown: Contents) -> str:
-    title = r"Which minima can a delayed optimizer stay in?"
-    title += r"\\[1ex] \large predicted, certified, measured"
-    text = re.sub(r"\\title\{.*\}", lambda _: rf"\title{{{title}}}", text, count=1)
-    date = shown.provenance["date"][:10]
-    return text.replace(r"\date{}", rf"\date{{{date}}}", 1)
 
 
 def _code(text: str) -> str:
