@@ -10,7 +10,7 @@ import delaystability as ds
 from delaystability.printing.derivation import derive
 from delaystability.theory.field import is_identically_zero
 from delaystability.theory.moments import confirm_mean_square, inverse_variance
-from delaystability.theory.proofs.geometric_delay import ratio
+from delaystability.theory.proofs.geometric_delays import ratio
 from delaystability.theory.symbols import a, kappa, m, tau, theta, z
 
 

@@ -92,7 +92,8 @@ class LimitValue(Check):
             return Outcome(Status.FAILED, f"an equation of a limit is needed, not {claim}")
         expression, symbol, point, direction = claim.lhs.args
         expression = expression.subs(self.where, simultaneous=True).doit()
-        difference = limit(expression, symbol, point, str(direction)) - claim.rhs
+        value = claim.rhs.subs(self.where, simultaneous=True)
+        difference = limit(expression, symbol, point, str(direction)) - value
         if is_identically_zero(difference.doit()):
             return Outcome(Status.PROVED, "limit by the algorithm of Gruntz")
         return Outcome(Status.FAILED, f"{claim} is not the limit")

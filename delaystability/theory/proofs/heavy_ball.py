@@ -1,303 +1,262 @@
-"""Heavy ball: stable exactly up to the threshold, for every delay and -1 < m < 1."""
+"""Heavy ball: its threshold for every delay, other forms of it, and short and even delays."""
 
 from __future__ import annotations
 
-from sympy import (
-    Eq,
-    Expr,
-    Function,
-    Min,
-    Mod,
-    Piecewise,
-    Rational,
-    StrictGreaterThan,
-    Symbol,
-    cos,
-    pi,
-    sin,
-    sqrt,
-    tan,
-)
+from typing import Any
+
+from sympy import Symbol, cos, symbols
 
 from delaystability.model.catalogue import HeavyBall
-from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM, closed_unit_interval, momentum, nonnegative
-from delaystability.theory.general_steps import (
-    SHARED,
-    THRESHOLD,
-    X,
-    Y,
-    direction_steps,
-    form_steps,
-    general_steps,
-    modulus_step,
+from delaystability.theory.general_steps import general_steps
+from delaystability.theory.proofs.crossing_steps import direction, forms
+from delaystability.theory.symbols import m, tau, theta
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    corollary,
+    positive,
+    root,
+    states,
+    step,
+    theorem,
 )
-from delaystability.theory.loop import Loop
-from delaystability.theory.prose import LEMMA
-from delaystability.theory.statement import Root, Statement
-from delaystability.theory.symbols import (
-    a,
-    half_cosine,
-    half_sine,
-    m,
-    ordered_product,
-    ordered_quotient,
-    ordered_sum,
-    tau,
-    theta,
-)
-from delaystability.theory.trials import confirm_threshold
 
 __all__ = [
-    "boundary_angle",
-    "boundary_gain",
-    "heavy_ball",
-    "pole_modulus_squared",
-    "threshold_formula",
+    "ANGLE",
+    "AT_ANGLE",
+    "CROSSINGS",
+    "GAIN",
+    "MOMENTUM",
+    "POLE_SQUARED",
+    "first_crossing",
+    "of_first_crossing",
 ]
 
-_xi = Symbol("xi", positive=True)
-_xi_1, _xi_2 = Symbol("xi_1", positive=True), Symbol("xi_2", positive=True)
+CHAPTER = Chapter("heavy-ball", "Heavy ball")
+
+ANGLE = "cos((tau + 1/2) theta) = m cos((tau - 1/2) theta)"
+"""The equation of the boundary angle."""
+
+AT_ANGLE = root("theta", ANGLE)
+
+MOMENTUM = "cos((tau + 1/2) theta)/cos((tau - 1/2) theta)"
+"""The momentum whose boundary angle is theta."""
+
+POLE_SQUARED = "(1 - m)^2 + 4 m sin(theta/2)^2"
+"""|A|^2 on the circle."""
+
+GAIN = f"2 sin(theta/2) sqrt({POLE_SQUARED})"
+"""The gain of a crossing at theta."""
+
+CROSSINGS = grid(("-9/10", "1/3", "9/10"), (1, 2, 4))
+_SYMBOLS = (_xi, *_) = symbols("xi xi_1 xi_2", positive=True)
+_n, _x = Symbol("n", integer=True), Symbol("x", real=True)
 
 
-def boundary_angle() -> Eq:
-    """The angle equation cos((tau + 1/2) theta) = m cos((tau - 1/2) theta)."""
-    above, below = (tau + Rational(1, 2)) * theta, (tau - Rational(1, 2)) * theta
-    return Eq(cos(above), m * cos(below), evaluate=False)
+def first_crossing(gain: str) -> str:
+    """The gain of the first crossing, for even delays at most that of the root -1."""
+    return f"cases((min(2 (1 + m), {gain}), even(tau)), ({gain}, otherwise))"
 
 
-def boundary_gain() -> Expr:
-    """2 sin(theta/2) sqrt((1-m)^2 + 4 m sin(theta/2)^2), the gain of a crossing at theta."""
-    return ordered_product(2, half_sine, sqrt(pole_modulus_squared()))
+def of_first_crossing(gain: str, angle: Any = AT_ANGLE) -> Any:
+    """The statement that the threshold of a delayed loop is the gain of its first crossing."""
+    delayed = ("tau >= 1", *ANY_MOMENTUM)
+    return states("threshold", f"a_* = {first_crossing(gain)}", HeavyBall, delayed, [angle])
 
 
-def pole_modulus_squared() -> Expr:
-    """|A|^2 = (1-m)^2 + 4 m sin(theta/2)^2 on the circle, for A = 1 - m/z."""
-    return ordered_sum((1 - m) ** 2, 4 * m * half_sine**2)
+def _second_kind(degree: str) -> str:
+    """The Chebyshev polynomial of the second kind at cos(theta)."""
+    return f"sin(({degree} + 1) theta)/sin(theta)"
 
 
-def threshold_formula() -> Expr:
-    """The threshold in terms of the smallest boundary angle theta in (0, pi]."""
-    at_minus_one = ordered_product(2, 1 + m)
-    return Piecewise(
-        (Min(boundary_gain(), at_minus_one), Eq(Mod(tau, 2), 0)), (boundary_gain(), True)
-    )
+heavy_ball = theorem(
+    "heavy-ball",
+    "Heavy ball",
+    states("threshold", f"a_* = {first_crossing(GAIN)}", HeavyBall, ANY_MOMENTUM, [AT_ANGLE]),
+    r"""Let \(-1 < m < 1\), and let $theta$ be the smallest root in \((0, \pi]\) of
+    $$angle: cos((tau + 1/2) theta) = m cos((tau - 1/2) theta)$$ Heavy ball with delay $tau$ is
+    stable exactly for gains \(0 < a < a_*\), where {statement} The minimum matters for negative
+    momentum only. For \(\tau \ge 1\) the root lies below $pi/(2 tau)$ and solves
+    $tan(tau theta) tan(theta/2) = (1 - m)/(1 + m)$.""",
+    general_steps,
+    *forms(
+        "(1 - m) cos(tau theta) cos(theta/2) - (1 + m) sin(tau theta) sin(theta/2)",
+        "(1 - m) sin(tau theta) cos(theta/2) + (1 + m) cos(tau theta) sin(theta/2)",
+        r"\tau\theta, \theta/2",
+    ),
+    step(
+        "first-crossing",
+        r"""Let \(\tau \ge 1\). Then $X(theta)$ is positive at $theta = 0$, where it is $1 - m$, and
+        negative at $theta = pi/(2 tau)$, by the value below. It has a first root $theta$ between
+        them, and $Y(theta)$ is positive there, because both of its terms in {ref:sine-form}
+        are:""",
+        "X(pi/(2 tau)) = -(1 + m) sin(pi/(4 tau))",
+    ),
+    step(
+        "modulus",
+        """At a crossing $X(theta)$ vanishes, so that $Y(theta)$ is the square root of the sum of
+        squares. With {ref:crossing} it gives the gain
+        $a = 2 sin(theta/2) sqrt((1 - m)^2 + 4 m sin(theta/2)^2)$:""",
+        "X(theta)^2 + Y(theta)^2 = (1 - m)^2 + 4 m sin(theta/2)^2",
+    ),
+    step(
+        "interior",
+        r"""Consider any crossing with \(0 < \theta < \pi\). There
+        $cos((tau + 1/2) theta) = m cos((tau - 1/2) theta)$; by {ref:cosine-form} and
+        {ref:sine-form} the two cosines are not both zero, and \(|m| < 1\) makes the left side below
+        positive. Hence $sin(2 tau theta) > 0$. For $tau = 0$ there is no such crossing, and
+        otherwise every one keeps a distance of more than $pi/(2 tau)$ from $pi$:""",
+        "cos((tau - 1/2) theta)^2 - cos((tau + 1/2) theta)^2 = sin(theta) sin(2 tau theta)",
+    ),
+    step(
+        "order",
+        r"""Let \(\xi_1, \xi_2\) be $sin(theta/2)^2$ at the first crossing and at a later one. Then
+        \(\xi_1 < \xi_2\). By {ref:first-crossing} and {ref:interior}, \(\xi_1 < \sin^2(\pi/4\tau)\)
+        and \(\xi_2 < \cos^2(\pi/4\tau)\), so that \(\xi_1 + \xi_2 < 1\). The squares of the two
+        gains are values of $f(xi) := 4 xi ((1 - m)^2 + 4 m xi)$, and differ by""",
+        "f(xi_2) - f(xi_1) = 4 (xi_2 - xi_1) ((1 - m)^2 + 4 m (xi_1 + xi_2))",
+    ),
+    positive(
+        "order-sign",
+        r"""The last factor is positive, for $xi = xi_1 + xi_2$ in \([0, 1]\), so that the later
+        crossing needs the greater gain:""",
+        "(1 - m)^2 + 4 m xi > 0",
+        [{m: momentum, _xi: chart} for chart in closed_unit_interval],
+    ),
+    step(
+        "half-turn",
+        r"""There remains $theta = pi$, the root \(z = -1\), where $X(theta)$ vanishes. It is a
+        crossing for even $tau$ only, with the gain $2 (1 + m)$; for \(m \ge 0\) that is not below
+        the first crossing's, because $f(xi)$ increases:""",
+        "Y(pi) = (-1)^tau (1 + m)",
+    ),
+    direction(
+        "tau + (1 - m^2)/(2 (1 - 2 m cos(theta) + m^2))",
+        [
+            {m: momentum, cos(theta): 1 - 2 * chart, tau: nonnegative}
+            for chart in closed_unit_interval
+        ],
+    ),
+    conclusion(
+        """All roots lie inside the unit circle for small gains by {ref:small-gain}, every crossing
+        is outward by {ref:speed-sign}, and no gain below that of $theta$ has a root on the circle.
+        By {lemma} the stable gains are exactly those below""",
+        grid(("-9/10", "-1/2", "1/3", "9/10")),
+    ),
+    sources=("giladi2020", "polyak1964"),
+    symbols=_SYMBOLS,
+)
 
+heavy_ball_parametric = corollary(
+    "heavy-ball-parametric",
+    "Heavy ball: the angle as a parameter",
+    of_first_crossing("2 sin(theta/2) sin(theta)/cos((tau - 1/2) theta)"),
+    r"""Let \(\tau \ge 1\) and \(-1 < m < 1\), and let $theta$ be the smallest root in \((0, \pi]\)
+    of $$angle: cos((tau + 1/2) theta) = m cos((tau - 1/2) theta)$$ The threshold of heavy ball is
+    {statement} As $theta$ grows from 0 to $pi/(2 tau)$, the momentum
+    $m = cos((tau + 1/2) theta)/cos((tau - 1/2) theta)$ falls from 1 to -1, so that $theta$ is an
+    explicit parameter of both. The minimum matters for negative momentum only.""",
+    step(
+        "momentum-slope",
+        """By {theorem:heavy-ball} the root lies between 0 and $pi/(2 tau)$. There
+        $cos((tau - 1/2) theta)$ is positive, and the angle equation says $m = m(theta)$ for the
+        function $m(theta) := cos((tau + 1/2) theta)/cos((tau - 1/2) theta)$. It decreases up to
+        $pi/(2 tau)$:""",
+        "cos((tau - 1/2) theta)^2 m'(theta) = -tau sin(theta) - sin(2 tau theta)/2",
+    ),
+    step(
+        "momentum-range",
+        """It falls from 1 at $theta = 0$ to the value below. Every momentum between -1 and 1
+        belongs to one angle between 0 and $pi/(2 tau)$:""",
+        "m(pi/(2 tau)) = -1",
+    ),
+    step(
+        "square",
+        "At this momentum the radicand in {theorem:heavy-ball} is a square:",
+        "(1 - m(theta))^2 + 4 m(theta) sin(theta/2)^2 = sin(theta)^2/cos((tau - 1/2) theta)^2",
+    ),
+    conclusion(
+        """Both $sin(theta)$ and $cos((tau - 1/2) theta)$ are positive, so that {ref:square} gives
+        the gain $2 sin(theta/2) sqrt((1 - m)^2 + 4 m sin(theta/2)^2)$ of that theorem the form""",
+        CROSSINGS,
+    ),
+)
 
-def heavy_ball() -> Proof:
-    """The threshold of heavy ball, with the complete argument for every delay."""
-    loop = Loop(HeavyBall(m))
-    threshold = Eq(THRESHOLD, threshold_formula(), evaluate=False)
-    theorem = Theorem(
-        name=HeavyBall.name,
-        title="Heavy ball",
-        statement=Statement(
-            "threshold",
-            threshold,
-            HeavyBall.name,
-            ANY_MOMENTUM,
-            (Root(theta, boundary_angle()),),
+heavy_ball_quotient = corollary(
+    "heavy-ball-quotient",
+    "Heavy ball: a quotient of sines",
+    of_first_crossing("(1 - m) sin(theta)/sin(tau theta)"),
+    r"""Let \(\tau \ge 1\) and \(-1 < m < 1\), and let $theta$ be the smallest root in \((0, \pi]\)
+    of $$angle: cos((tau + 1/2) theta) = m cos((tau - 1/2) theta)$$ The threshold of heavy ball is
+    {statement} The minimum matters for negative momentum only.""",
+    step(
+        "one-minus-momentum",
+        r"""By {theorem:heavy-ball-parametric}, $m = m(theta)$ with
+        $m(theta) := cos((tau + 1/2) theta)/cos((tau - 1/2) theta)$ and \(0 < \tau\theta < \pi/2\).
+        The addition theorems give""",
+        "1 - m(theta) = 2 sin(tau theta) sin(theta/2)/cos((tau - 1/2) theta)",
+    ),
+    conclusion(
+        """Here $sin(tau theta)$ is positive. By {ref:one-minus-momentum}, the factor
+        $2 sin(theta/2)/cos((tau - 1/2) theta)$ in the gain of {theorem:heavy-ball-parametric} is
+        $(1 - m)/sin(tau theta)$, which gives""",
+        CROSSINGS,
+    ),
+)
+
+heavy_ball_algebraic = corollary(
+    "heavy-ball-algebraic",
+    "Heavy ball: the threshold as an algebraic number",
+    of_first_crossing(
+        "(1 - m)/U(tau - 1, cos(theta))",
+        root(
+            "theta",
+            "U(tau, cos(theta)) + m U(tau - 2, cos(theta)) = (1 + m) U(tau - 1, cos(theta))",
         ),
-        text=(
-            "Let {domain}, and let {theta} be the smallest root in {interval} of {display:angle} "
-            "Heavy ball with delay {tau} is stable exactly for gains {stable}, where "
-            "{display:threshold} The minimum matters for negative momentum only. For {delayed} "
-            "the root lies below {bound} and solves {tangent}."
-        ),
-        sources=("giladi2020", "polyak1964"),
-        given={
-            "domain": "-1 < m < 1",
-            "theta": theta,
-            "interval": r"(0, \pi]",
-            "angle": boundary_angle(),
-            "tau": tau,
-            "stable": "0 < a < a_*",
-            "threshold": threshold,
-            "delayed": r"\tau \ge 1",
-            "bound": pi / (2 * tau),
-            "tangent": Eq(
-                ordered_product(tan(tau * theta), tan(theta / 2)),
-                ordered_quotient(1 - m, 1 + m),
-                evaluate=False,
-            ),
+    ),
+    r"""Let \(\tau \ge 1\) and \(-1 < m < 1\), let $U(n, x)$ be the Chebyshev polynomials of the
+    second kind, and let $theta$ be the smallest root in \((0, \pi]\) of $$equation: U(tau,
+    cos(theta)) + m U(tau - 2, cos(theta)) = (1 + m) U(tau - 1, cos(theta))$$ The threshold of heavy
+    ball is {statement} The minimum matters for negative momentum only. In $x := cos(theta)$ the
+    equation is a polynomial of degree $tau$, which is $V(tau, x) = m V(tau - 1, x)$ with the
+    polynomials of the third kind. For rational $m$ the threshold is an algebraic number of at most
+    this degree; with the polynomials of the fourth kind the quotient is
+    $(1 - x) (W(tau, x) - m W(tau - 1, x))$.""",
+    step(
+        "second-kind",
+        r"""The polynomials are defined by \(U_{-1} = 0, U_0 = 1\) and
+        \(U_{n+1} = 2 x U_n - U_{n-1}\). With $x = cos(theta)$, the quotients
+        $sin((n + 1) theta)/sin(theta)$ have the same first values and, by the equation below, the
+        same recurrence. Hence they are equal for every $n$:""",
+        "sin[(n + 2) theta] + sin[theta n] = 2 cos(theta) sin[(n + 1) theta]",
+    ),
+    step(
+        "equation",
+        """The angle equation of {theorem:heavy-ball-quotient} and the equation of the theorem
+        therefore have the same roots below $pi$:""",
+        """cos(theta/2) (U(tau, cos(theta)) + m U(tau - 2, cos(theta)) - (1 + m) U(tau - 1,
+        cos(theta))) = cos((tau + 1/2) theta) - m cos((tau - 1/2) theta)""",
+        {f"U({n}, cos(theta))": _second_kind(n) for n in ("tau", "tau - 1", "tau - 2")},
+    ),
+    step(
+        "fourth-kind",
+        r"""In the same way $(1 - m) sin(theta)/sin(tau theta) = (1 - m)/U(tau - 1, cos(theta))$.
+        With \(W_n = U_n + U_{n-1}\) and the momentum
+        $m := cos((tau + 1/2) theta)/cos((tau - 1/2) theta)$, of {theorem:heavy-ball-parametric},
+        this is a polynomial in $x$, since""",
+        "1 - m = ((1 - x) (W(tau, x) - m W(tau - 1, x))) U(tau - 1, x)",
+        {
+            "U(tau - 1, x)": _second_kind("tau - 1"),
+            "W(tau, x)": f"{_second_kind('tau')} + {_second_kind('tau - 1')}",
+            "W(tau - 1, x)": f"{_second_kind('tau - 1')} + {_second_kind('tau - 2')}",
         },
-    )
-    steps = (
-        *general_steps(loop),
-        *_first_crossing(loop),
-        *_order_of_crossings(loop),
-        *_directions(loop),
-        Step(
-            label="conclusion",
-            text=(
-                "All roots lie inside the unit circle for small gains by {ref:small-gain}, every "
-                "crossing is outward by {ref:speed-sign}, and no gain below that of {theta} has a "
-                "root on the circle. By {lemma} the stable gains are exactly those below"
-            ),
-            claim=threshold,
-            check=Deduced(
-                premises=(
-                    *SHARED,
-                    "cosine-form",
-                    "sine-form",
-                    "first-crossing",
-                    "modulus",
-                    "interior",
-                    "order",
-                    "order-sign",
-                    "half-turn",
-                    "speed",
-                    "speed-sign",
-                ),
-                theorems=(LEMMA,),
-                trial=confirm_threshold(
-                    loop, grid(("-9/10", "-1/2", "1/3", "9/10")), (Root(theta, boundary_angle()),)
-                ),
-            ),
-            given={"theta": theta},
-        ),
-    )
-    return Proof(theorem, steps)
-
-
-def _first_crossing(loop: Loop) -> tuple[Step, ...]:
-    quarter = pi / (2 * tau)
-    at_quarter = Function("X")(quarter)
-    return (
-        *form_steps(
-            loop,
-            ordered_sum(
-                ordered_product(1 - m, cos(tau * theta), half_cosine),
-                -ordered_product(1 + m, sin(tau * theta), half_sine),
-            ),
-            ordered_sum(
-                ordered_product(1 - m, sin(tau * theta), half_cosine),
-                ordered_product(1 + m, cos(tau * theta), half_sine),
-            ),
-            r"\tau\theta, \theta/2",
-        ),
-        Step(
-            label="first-crossing",
-            text=(
-                "Let {delayed}. Then {X} is positive at {zero}, where it is {start}, and negative "
-                "at {quarter}, by the value below. It has a first root {theta} between them, and "
-                "{Y} is positive there, because both of its terms in {ref:sine-form} are:"
-            ),
-            claim=Eq(at_quarter, -ordered_product(1 + m, sin(pi / (4 * tau))), evaluate=False),
-            check=Identity({at_quarter: loop.cosine_part.subs(theta, quarter)}),
-            given={
-                "delayed": r"\tau \ge 1",
-                "X": X,
-                "zero": Eq(theta, 0, evaluate=False),
-                "start": 1 - m,
-                "quarter": Eq(theta, quarter, evaluate=False),
-                "theta": theta,
-                "Y": Y,
-            },
-        ),
-        modulus_step(
-            loop,
-            pole_modulus_squared(),
-            "At a crossing {X} vanishes, so that {Y} is the square root of the sum of squares. "
-            "With {ref:crossing} it gives the gain {gain}:",
-            gain=Eq(a, boundary_gain(), evaluate=False),
-        ),
-    )
-
-
-def _order_of_crossings(loop: Loop) -> tuple[Step, ...]:
-    squared = Function("f")
-    above, below = (tau + Rational(1, 2)) * theta, (tau - Rational(1, 2)) * theta
-
-    def value(xi: Expr) -> Expr:
-        return ordered_product(4, xi, ordered_sum((1 - m) ** 2, 4 * m * xi))
-
-    return (
-        Step(
-            label="interior",
-            text=(
-                "Consider any crossing with {open}. There {angle}; by {ref:cosine-form} and "
-                "{ref:sine-form} the two cosines are not both zero, and {domain} makes the left "
-                "side below positive. Hence {sine}. For {none} there is no such crossing, and "
-                "otherwise every one keeps a distance of more than {quarter} from {pi}:"
-            ),
-            claim=Eq(cos(below) ** 2 - cos(above) ** 2, sin(2 * tau * theta) * sin(theta)),
-            check=Identity(),
-            given={
-                "open": r"0 < \theta < \pi",
-                "angle": boundary_angle(),
-                "domain": "|m| < 1",
-                "sine": sin(2 * tau * theta) > 0,
-                "none": Eq(tau, 0, evaluate=False),
-                "quarter": pi / (2 * tau),
-                "pi": pi,
-            },
-        ),
-        Step(
-            label="order",
-            text=(
-                "Let {xi} be {sine} at the first crossing and at a later one. Then {later}. By "
-                "{ref:first-crossing} and {ref:interior}, {small} and {large}, so that {sum}. The "
-                "squares of the two gains are values of {f}, and differ by"
-            ),
-            claim=Eq(
-                ordered_sum(squared(_xi_2), -squared(_xi_1)),
-                ordered_product(
-                    4,
-                    ordered_sum(_xi_2, -_xi_1),
-                    ordered_sum((1 - m) ** 2, ordered_product(4, m, _xi_1 + _xi_2)),
-                ),
-                evaluate=False,
-            ),
-            check=Identity({squared(_xi_1): value(_xi_1), squared(_xi_2): value(_xi_2)}),
-            given={
-                "xi": r"\xi_1, \xi_2",
-                "sine": half_sine**2,
-                "later": r"\xi_1 < \xi_2",
-                "small": r"\xi_1 < \sin^2(\pi/4\tau)",
-                "large": r"\xi_2 < \cos^2(\pi/4\tau)",
-                "sum": r"\xi_1 + \xi_2 < 1",
-                "f": Eq(squared(_xi), value(_xi), evaluate=False),
-            },
-        ),
-        Step(
-            label="order-sign",
-            text=(
-                "The last factor is positive, for {sum} in {range}, so that the later crossing "
-                "needs the greater gain:"
-            ),
-            claim=StrictGreaterThan(ordered_sum((1 - m) ** 2, 4 * m * _xi), 0, evaluate=False),
-            check=Positive(tuple({m: momentum, _xi: chart} for chart in closed_unit_interval)),
-            given={"sum": Eq(_xi, _xi_1 + _xi_2, evaluate=False), "range": "[0, 1]"},
-        ),
-        Step(
-            label="half-turn",
-            text=(
-                "There remains {pi}, the root {root}, where {X} vanishes. It is a crossing for "
-                "even {tau} only, with the gain {gain}; for {plain} that is not below the first "
-                "crossing's, because {f} increases:"
-            ),
-            claim=Eq(Function("Y")(pi), (-1) ** tau * (1 + m), evaluate=False),
-            check=Identity({Function("Y")(pi): loop.sine_part.subs(theta, pi)}),
-            given={
-                "pi": Eq(theta, pi, evaluate=False),
-                "root": Symbol("z = -1"),
-                "X": X,
-                "tau": tau,
-                "gain": ordered_product(2, 1 + m),
-                "plain": r"m \ge 0",
-                "f": squared(_xi),
-            },
-        ),
-    )
-
-
-def _directions(loop: Loop) -> tuple[Step, ...]:
-    squared = ordered_sum(1, -2 * m * cos(theta), m**2)
-    speed = ordered_sum(tau, ordered_quotient(1 - m**2, ordered_product(2, squared)))
-    charts = tuple(
-        {m: momentum, cos(theta): 1 - 2 * chart, tau: nonnegative} for chart in closed_unit_interval
-    )
-    return direction_steps(loop, speed, charts)
+    ),
+    conclusion(
+        """By {ref:second-kind}, {ref:equation} and {ref:fourth-kind}, {theorem:heavy-ball-quotient}
+        takes the form""",
+        CROSSINGS,
+    ),
+    symbols=(_n, _x),
+)

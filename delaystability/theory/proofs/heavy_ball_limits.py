@@ -2,75 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import mpmath
-from sympy import (
-    Basic,
-    Eq,
-    Expr,
-    Function,
-    Integer,
-    Lambda,
-    Limit,
-    Rational,
-    Symbol,
-    atan,
-    oo,
-    pi,
-    sin,
-    sqrt,
-)
+from sympy import Basic, Eq, Expr, Function, Integer, Lambda, Limit, Rational, symbols
 
 from delaystability.model.catalogue import HeavyBall
-from delaystability.theory.checks import Deduced, Identity, LimitValue
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM
-from delaystability.theory.proofs.heavy_ball import boundary_angle, threshold_formula
-from delaystability.theory.proofs.heavy_ball_forms import M_OF_THETA, momentum_of_angle
-from delaystability.theory.statement import Root, Statement
-from delaystability.theory.symbols import (
-    m,
-    ordered_product,
-    ordered_quotient,
-    ordered_sum,
-    tau,
-    theta,
-)
+from delaystability.theory.proofs.heavy_ball import heavy_ball
+from delaystability.theory.symbols import m, tau
 from delaystability.theory.trials import Trial
-
-__all__ = [
-    "heavy_ball_long_delay",
-    "heavy_ball_long_delay_rate",
-    "heavy_ball_momentum_one",
-    "heavy_ball_momentum_one_rate",
-]
-
-_threshold = Function("a_*")
-_u, _c = Symbol("u", positive=True), Symbol("c", positive=True)
-_delay = Function("tau")(_u)
-_solved_delay = ordered_quotient(ordered_sum(pi / 2, -atan(_c * _u)), ordered_product(2, atan(_u)))
-_relative_gain = ordered_quotient(
-    ordered_product(2, _u, sqrt(ordered_sum(1, _c**2 * _u**2))), 1 + _u**2
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    corollary,
+    limit,
+    states,
+    step,
 )
-_ratio = ordered_quotient(1 + m, 1 - m)
-_ANGLE = Root(theta, boundary_angle())
+
+CHAPTER = Chapter("heavy-ball", "Heavy ball")
+
+_u, _c = symbols("u c", positive=True)
 
 
-def _near_limit(points: list[dict[Expr, Any]], where: Mapping[Symbol, Expr] | None = None) -> Trial:
+def _near_limit(points: list[dict[Expr, Any]]) -> Trial:
     """A trial of a limit by the threshold at points near it, each within a ten-thousandth."""
-    exact = Statement("threshold", Eq(Symbol("a_*"), threshold_formula()), roots=(_ANGLE,))
 
     def trial(claim: Basic | None) -> tuple[int, str]:
         if not isinstance(claim, Eq) or not isinstance(claim.lhs, Limit):
             return 0, f"a limit is needed, not {claim}"
+        exact = heavy_ball.read().theorem.statement
         with mpmath.workdps(50):
             for point in points:
-                values = {**point, **{s: e.subs(point) for s, e in (where or {}).items()}}
+                values = {**point, _c: (1 + point[m]) / (1 - point[m])}
                 gain = exact.value({tau: point[tau], m: point[m]}, 40)
-                near = claim.lhs.args[0].replace(_threshold, Lambda(_u, gain)).subs(values)
+                near = claim.lhs.args[0].replace(Function("a_*"), Lambda(_u, gain)).subs(values)
                 error = mpmath.mpf((near - claim.rhs.subs(values)).evalf(40))
                 if not abs(error) <= mpmath.mpf("1e-4") * abs(near):
                     return len(points), f"{near} is not near {claim.rhs} at {point}"
@@ -79,244 +47,112 @@ def _near_limit(points: list[dict[Expr, Any]], where: Mapping[Symbol, Expr] | No
     return trial
 
 
-def _momentum_one_trial() -> Trial:
-    near = 1 - Rational(1, 10**8)
-    return _near_limit([{tau: Integer(delay), m: near} for delay in (2, 3, 4, 7)])
+_near_momentum_one = _near_limit(
+    [{tau: Integer(delay), m: 1 - Rational(1, 10**8)} for delay in (2, 3, 4, 7)]
+)
+_far = _near_limit(grid(("-1/2", "0", "9/10"), (10**6, 10**6 + 1)))
 
-
-def _long_delay_trial() -> Trial:
-    return _near_limit(grid(("-1/2", "0", "9/10"), (10**6, 10**6 + 1)), {_c: _ratio})
-
-
-def _corollary(
-    name: str,
-    title: str,
-    relation: Eq,
-    domain: tuple[Basic, ...],
-    text: str,
-    sources: tuple[str, ...] = (),
-    definitions: tuple[tuple[Symbol, Expr], ...] = (),
-    **given: Basic | str,
-) -> Theorem:
-    return Theorem(
-        name=name,
-        title=title,
-        statement=Statement("threshold", relation, HeavyBall.name, domain, definitions=definitions),
-        text=text,
-        sources=sources,
-        given={"limit": relation, "delayed": r"\tau \ge 1", "domain": "-1 < m < 1", **given},
-        kind="corollary",
-    )
-
-
-def heavy_ball_momentum_one() -> Proof:
-    """Near momentum 1 the threshold is (1 - m)/tau."""
-    scaled = ordered_quotient(ordered_product(tau, _threshold(m)), 1 - m)
-    relation = Eq(Limit(scaled, m, 1, "-"), 1, evaluate=False)
-    theorem = _corollary(
-        "heavy-ball-momentum-one",
-        "Heavy ball: momentum near 1",
-        relation,
-        (tau >= 1,),
-        "For {delayed}, the threshold of heavy ball satisfies {display:limit}",
-        ("giladi2020",),
-    )
-    quotient = ordered_quotient(ordered_product(tau, sin(theta)), sin(tau * theta))
-    steps = (
-        Step(
-            label="quotient",
-            text=(
-                "By {theorem:heavy-ball-parametric}, the momentum falls from 1 as its angle "
-                "{theta} grows from 0: as {m} tends to 1, {theta} tends to 0. By "
-                "{theorem:heavy-ball-quotient} the expression is {quotient} there, and"
-            ),
-            claim=Eq(Limit(quotient, theta, 0), 1, evaluate=False),
-            check=LimitValue(),
-            given={"theta": theta, "m": m, "quotient": quotient},
-        ),
-        Step(
-            label="conclusion",
-            text="In terms of the momentum this is",
-            claim=relation,
-            check=Deduced(
-                ("quotient",),
-                _momentum_one_trial(),
-                ("heavy-ball-parametric", "heavy-ball-quotient"),
-            ),
-        ),
-    )
-    return Proof(theorem, steps)
-
-
-def heavy_ball_momentum_one_rate() -> Proof:
-    """The next term near momentum 1."""
-    scaled = ordered_quotient(ordered_product(tau, _threshold(m)), 1 - m)
-    relation = Eq(
-        Limit(ordered_quotient(ordered_sum(scaled, -1), 1 - m), m, 1, "-"),
-        ordered_quotient(tau**2 - 1, 6 * tau),
-        evaluate=False,
-    )
-    theorem = _corollary(
-        "heavy-ball-momentum-one-rate",
-        "Heavy ball: the next term near momentum 1",
-        relation,
-        (tau >= 1,),
-        "For {delayed}, the threshold of heavy ball satisfies {display:limit} Thus {first} is low "
-        "by a relative error of the order {order}, and for {one} by none.",
-        first=ordered_quotient(1 - m, tau),
-        order=1 - m,
-        one=Eq(tau, 1, evaluate=False),
-    )
-    quotient = ordered_quotient(ordered_product(tau, sin(theta)), sin(tau * theta))
-    steps = (
-        Step(
-            label="quotient",
-            text=(
-                "As for {theorem:heavy-ball-momentum-one}, the expression is a function of the "
-                "angle {theta}, which tends to 0. With {momentum},"
-            ),
-            claim=Eq(
-                Limit(ordered_quotient(ordered_sum(quotient, -1), 1 - M_OF_THETA), theta, 0),
-                ordered_quotient(tau**2 - 1, 6 * tau),
-                evaluate=False,
-            ),
-            check=LimitValue({M_OF_THETA: momentum_of_angle()}),
-            given={
-                "theta": theta,
-                "momentum": Eq(M_OF_THETA, momentum_of_angle(), evaluate=False),
-            },
-        ),
-        Step(
-            label="conclusion",
-            text="In terms of the momentum this is",
-            claim=relation,
-            check=Deduced(
-                ("quotient",),
-                _momentum_one_trial(),
-                ("heavy-ball-parametric", "heavy-ball-quotient", "heavy-ball-momentum-one"),
-            ),
-        ),
-    )
-    return Proof(theorem, steps)
-
-
-def _delay_steps() -> tuple[Step, ...]:
-    return (
-        Step(
-            label="delay",
-            text=(
-                "With {c}, the equation of {theorem:heavy-ball-tangent} determines the delay for "
-                "which {u} is the root: it is {delay}, because"
-            ),
-            claim=Eq(
-                pi / 2,
-                ordered_sum(ordered_product(2, _delay, atan(_u)), atan(_c * _u)),
-                evaluate=False,
-            ),
-            check=Identity({_delay: _solved_delay}),
-            given={
-                "c": Eq(_c, _ratio, evaluate=False),
-                "u": _u,
-                "delay": Eq(_delay, _solved_delay, evaluate=False),
-            },
-        ),
-        Step(
-            label="gain",
-            text=(
-                "The gain of that theorem is {gain} with the function {function}, because its "
-                "radicand is"
-            ),
-            claim=Eq(
-                ordered_sum((1 - m) ** 2, ordered_product((1 + m) ** 2, _u**2)),
-                ordered_product((1 - m) ** 2, ordered_sum(1, _c**2 * _u**2)),
-                evaluate=False,
-            ),
-            check=Identity({_c: _ratio}),
-            given={
-                "gain": ordered_product(1 - m, Function("b")(_u)),
-                "function": Eq(Function("b")(_u), _relative_gain, evaluate=False),
-            },
-        ),
-    )
-
-
-_LONG_DELAY_END = (
-    "By {theorem:heavy-ball-tangent}, {angle} for the root of every delay, so that {u} tends to 0 "
-    "as {tau} grows, and so does the gain. It is the threshold of all long delays, for it falls "
-    "below {minus}. Hence"
+heavy_ball_momentum_one = corollary(
+    "heavy-ball-momentum-one",
+    "Heavy ball: momentum near 1",
+    states("threshold", "limbelow(tau a_*(m)/(1 - m), m, 1) = 1", HeavyBall, domain=("tau >= 1",)),
+    r"For \(\tau \ge 1\), the threshold of heavy ball satisfies {statement}",
+    limit(
+        "quotient",
+        """By {theorem:heavy-ball-parametric}, the momentum falls from 1 as its angle $theta$ grows
+        from 0: as $m$ tends to 1, $theta$ tends to 0. By {theorem:heavy-ball-quotient} the
+        expression is $tau sin(theta)/sin(tau theta)$ there, and""",
+        "lim(tau sin(theta)/sin(tau theta), theta, 0) = 1",
+    ),
+    conclusion(
+        "In terms of the momentum this is",
+        _near_momentum_one,
+    ),
+    sources=("giladi2020",),
 )
 
+heavy_ball_momentum_one_rate = corollary(
+    "heavy-ball-momentum-one-rate",
+    "Heavy ball: the next term near momentum 1",
+    states(
+        "threshold",
+        "limbelow((tau a_*(m)/(1 - m) - 1)/(1 - m), m, 1) = (tau^2 - 1)/(6 tau)",
+        HeavyBall,
+        domain=("tau >= 1",),
+    ),
+    r"""For \(\tau \ge 1\), the threshold of heavy ball satisfies {statement} Thus $(1 - m)/tau$ is
+    low by a relative error of the order $1 - m$, and for $tau = 1$ by none.""",
+    limit(
+        "quotient",
+        """As for {theorem:heavy-ball-momentum-one}, the expression is a function of the angle
+        $theta$, which tends to 0. With
+        $m(theta) := cos((tau + 1/2) theta)/cos((tau - 1/2) theta)$,""",
+        "lim((tau sin(theta)/sin(tau theta) - 1)/(1 - m(theta)), theta, 0) = (tau^2 - 1)/(6 tau)",
+    ),
+    conclusion(
+        "In terms of the momentum this is",
+        _near_momentum_one,
+    ),
+)
 
-def _long_delay_conclusion(relation: Eq) -> Step:
-    return Step(
-        label="conclusion",
-        text=_LONG_DELAY_END,
-        claim=relation,
-        check=Deduced(("delay", "gain", "limit"), _long_delay_trial(), ("heavy-ball-tangent",)),
-        given={
-            "angle": ordered_product(2, tau, atan(_u)) < pi / 2,
-            "u": _u,
-            "tau": tau,
-            "minus": ordered_product(2, 1 + m),
-        },
-    )
+_BY_TANGENT = (
+    step(
+        "delay",
+        """With $c := (1 + m)/(1 - m)$, the equation of {theorem:heavy-ball-tangent} determines the
+        delay for which $u$ is the root: it is $tau(u) := (pi/2 - atan(c u))/(2 atan(u))$,
+        because""",
+        "pi/2 = 2 tau(u) atan(u) + atan(c u)",
+    ),
+    step(
+        "gain",
+        """The gain of that theorem is $(1 - m) b(u)$ with the function
+        $b(u) := 2 u sqrt(1 + c^2 u^2)/(1 + u^2)$, because its radicand is""",
+        "(1 - m)^2 + (1 + m)^2 u^2 = (1 - m)^2 (1 + c^2 u^2)",
+    ),
+)
+_LONG_DELAYS = conclusion(
+    """By {theorem:heavy-ball-tangent}, $2 tau atan(u) < pi/2$ for the root of every delay, so that
+    $u$ tends to 0 as $tau$ grows, and so does the gain. It is the threshold of all long delays, for
+    it falls below $2 (1 + m)$. Hence""",
+    _far,
+)
 
+heavy_ball_long_delay = corollary(
+    "heavy-ball-long-delay",
+    "Heavy ball: long delays",
+    states(
+        "threshold", "lim(tau a_*(tau), tau, oo) = (1 - m) (pi/2)", HeavyBall, domain=ANY_MOMENTUM
+    ),
+    r"For \(-1 < m < 1\), the threshold of heavy ball satisfies {statement}",
+    *_BY_TANGENT,
+    limit(
+        "limit",
+        "Delay and gain are explicit functions of $u$, with",
+        "lim(tau(u) b(u), u, 0) = pi/2",
+    ),
+    _LONG_DELAYS,
+    sources=("giladi2020",),
+    symbols=(_u, _c),
+)
 
-def heavy_ball_long_delay() -> Proof:
-    """For long delays the threshold is (1 - m) pi/(2 tau)."""
-    relation = Eq(
-        Limit(ordered_product(tau, _threshold(tau)), tau, oo),
-        ordered_product(1 - m, pi / 2),
-        evaluate=False,
-    )
-    theorem = _corollary(
-        "heavy-ball-long-delay",
-        "Heavy ball: long delays",
-        relation,
-        ANY_MOMENTUM,
-        "For {domain}, the threshold of heavy ball satisfies {display:limit}",
-        ("giladi2020",),
-    )
-    limit = Step(
-        label="limit",
-        text="Delay and gain are explicit functions of {u}, with",
-        claim=Eq(Limit(ordered_product(_delay, Function("b")(_u)), _u, 0), pi / 2, evaluate=False),
-        check=LimitValue({_delay: _solved_delay, Function("b")(_u): _relative_gain}),
-        given={"u": _u},
-    )
-    return Proof(theorem, (*_delay_steps(), limit, _long_delay_conclusion(relation)))
-
-
-def heavy_ball_long_delay_rate() -> Proof:
-    """For long delays, a quotient whose relative error is of the order 1/tau^2."""
-
-    def error(delay: Expr, gain: Expr) -> Expr:
-        scaled = ordered_quotient(ordered_product(ordered_sum(2 * delay, _c), gain), pi)
-        return ordered_product(delay**2, ordered_sum(scaled, -1))
-
-    value = ordered_quotient(ordered_product(pi**2, ordered_sum(3 * _c**2, -4)), 96)
-    relation = Eq(
-        Limit(error(tau, ordered_quotient(_threshold(tau), 1 - m)), tau, oo),
-        value,
-        evaluate=False,
-    )
-    theorem = _corollary(
-        "heavy-ball-long-delay-rate",
-        "Heavy ball: the error for long delays",
-        relation,
-        ANY_MOMENTUM,
-        "For {domain} and {c}, the threshold of heavy ball satisfies {display:limit} Thus the "
-        "relative error of {law} is of the order {order}.",
-        definitions=((_c, _ratio),),
-        c=Eq(_c, _ratio, evaluate=False),
-        law=ordered_quotient(ordered_product(pi, 1 - m), ordered_sum(2 * tau, _c)),
-        order=tau**-2,
-    )
-    limit = Step(
-        label="limit",
-        text="Delay and gain are explicit functions of {u}, with",
-        claim=Eq(Limit(error(_delay, Function("b")(_u)), _u, 0), value, evaluate=False),
-        check=LimitValue({_delay: _solved_delay, Function("b")(_u): _relative_gain}),
-        given={"u": _u},
-    )
-    return Proof(theorem, (*_delay_steps(), limit, _long_delay_conclusion(relation)))
+heavy_ball_long_delay_rate = corollary(
+    "heavy-ball-long-delay-rate",
+    "Heavy ball: the error for long delays",
+    states(
+        "threshold",
+        "lim(tau^2 ((2 tau + c) (a_*(tau)/(1 - m))/pi - 1), tau, oo) = pi^2 (3 c^2 - 4)/96",
+        HeavyBall,
+        domain=ANY_MOMENTUM,
+        definitions={"c": "(1 + m)/(1 - m)"},
+    ),
+    r"""For \(-1 < m < 1\) and $c := (1 + m)/(1 - m)$, the threshold of heavy ball satisfies
+    {statement} Thus the relative error of $pi (1 - m)/(2 tau + c)$ is of the order $1/tau^2$.""",
+    *_BY_TANGENT,
+    limit(
+        "limit",
+        "Delay and gain are explicit functions of $u$, with",
+        "lim(tau(u)^2 ((2 tau(u) + c) b(u)/pi - 1), u, 0) = pi^2 (3 c^2 - 4)/96",
+    ),
+    _LONG_DELAYS,
+    symbols=(_u, _c),
+)

@@ -1,256 +1,378 @@
-"""When noise in the curvature makes the second moment grow, although the mean decays."""
+"""The mean square under curvature noise: thresholds and bounds for SGD and heavy ball."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import product
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import mpmath
-from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, oo, sqrt
+from mpmath import fdot, mpmathify
+from sympy import Expr, Function, Rational, Symbol
 
 from delaystability.model.catalogue import SGD, HeavyBall
-from delaystability.theory.checks import Cited, Deduced, Identity
-from delaystability.theory.derivation import Proof, Step, Theorem
+from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.loop import Loop
-from delaystability.theory.moments import (
-    evaluate_sequences,
-    inverse_variance,
-    iterate_coefficients,
-    response,
-    run,
+from delaystability.theory.moments import iterate_coefficients, response
+from delaystability.theory.proofs.noise import (
+    AMPLIFICATION,
+    AMPLIFIED,
+    DISTANCE,
+    VARIANCE,
+    covariance_of,
 )
-from delaystability.theory.statement import Statement
-from delaystability.theory.symbols import (
-    a,
-    curvature,
-    eta,
-    kappa,
-    ordered_product,
-    ordered_sum,
-    t,
-    tau,
-    w,
+from delaystability.theory.symbols import a, m, tau
+from delaystability.theory.vocabulary import (
+    Chapter,
+    Draft,
+    conclusion,
+    corollary,
+    deduced,
+    evaluated,
+    limit,
+    near,
+    root,
+    sequences,
+    states,
+    step,
+    theorem,
 )
 
-__all__ = ["AMPLIFIED", "mean_square"]
+__all__ = ["SECOND_THRESHOLD"]
 
-AMPLIFIED = Symbol("N", nonnegative=True)
-"""The loop's own noise, once around."""
+CHAPTER = Chapter("noise", "Noisy curvature and stationary variance")
 
-_r, _mu, _xi, _M, _h = (Function(name) for name in ("r", "mu", "xi", "M", "h"))
-_s = Symbol("s", integer=True)
-_k = Symbol("k", integer=True)
+SECOND_THRESHOLD = Symbol("a_2", positive=True)
+"""The threshold of the second moment."""
 
-
-def mean_square() -> Proof:
-    """The criterion of the mean square for any optimizer, by the renewal equation."""
-    criterion = Eq(
-        AMPLIFIED, ordered_product(kappa, a**2, Sum(_r(_k) ** 2, (_k, 1, oo))), evaluate=False
-    )
-    theorem = Theorem(
-        name="mean-square",
-        title="Noisy curvature: the criterion of the mean square",
-        statement=Statement("identity", criterion),
-        text=(
-            "Let the gradient that update {t} applies be {gradient} with the curvature {noisy}, "
-            "where {xi} has mean 0 and variance 1 and is independent of the {earlier} with "
-            "{before} and of the start. Let {r} be the iterate {k} updates after a single gradient "
-            "was changed by {kick}, in the loop with constant curvature and all else at zero. The "
-            "loop is mean-square stable, that is, {second} tends to zero from every start, exactly "
-            "if it is stable with constant curvature and {below}, where {display:criterion}"
-        ),
-        sources=("feller1968",),
-        given={
-            "t": t,
-            "gradient": r"h_t w_{t-\tau}",
-            "noisy": Eq(_h(t), _noisy_curvature(), evaluate=False),
-            "xi": _xi(t),
-            "earlier": _xi(_s),
-            "before": _s < t,
-            "r": _r(_k),
-            "k": _k,
-            "kick": -1 / eta,
-            "second": r"M_t = E[w_t^2]",
-            "below": AMPLIFIED < 1,
-            "criterion": criterion,
-        },
-    )
-    return Proof(theorem, _steps(criterion))
+_SYMBOLS = (SECOND_THRESHOLD, Symbol("c", positive=True), Symbol("x", real=True))
 
 
-def _noisy_curvature() -> Expr:
-    return ordered_sum(curvature, ordered_product(curvature, sqrt(kappa), _xi(t)))
+def _grid(noises: Iterable[str], delays: Iterable[int] = range(3)) -> list[dict[str, str]]:
+    return [{"tau": str(delay), "kappa": noise} for delay in delays for noise in noises]
 
 
-def _steps(criterion: Basic) -> tuple[Step, ...]:
-    delayed = w(t - tau)
-    noise = ordered_sum(_h(t), -curvature)
-    past = ordered_product(_r(t - _s), _xi(_s), w(_s - tau))
-    squares = ordered_product(_r(t - _s) ** 2, _M(_s - tau))
+mean_square_sgd = theorem(
+    "mean-square-sgd",
+    "Mean square of SGD under curvature noise",
+    states(
+        "mean-square-threshold",
+        "a_2 = 2 sin(phi/2)",
+        SGD,
+        roots=[root("phi", f"tan[{DISTANCE}] = kappa tan[phi/2]", "pi/(2 tau + 1)")],
+    ),
+    r"""Let the curvature of every update be random and independent, with $kappa$ times its squared
+    mean as variance. On \(0 < \phi \le \pi/(2\tau + 1)\) the left side of
+    $$angle: tan[(pi - (2 tau + 1) phi)/4] = kappa tan[phi/2]$$ falls to zero and the right side
+    does not fall, so that there is exactly one root $phi$. SGD with delay $tau$ is mean-square
+    stable exactly for gains \(0 < a < a_2\), where {statement} Without noise this is the threshold
+    of the mean.""",
+    step(
+        "amplified",
+        """By {theorem:mean-square}, a gain that is stable in the mean is mean-square stable exactly
+        if $N(phi) < 1$, where $N(phi) = kappa a^2 G$. For SGD, $G$ is the stationary variance under
+        white noise, {theorem:noise-amplification-sgd}. With $a = 2 sin(phi/2)$,""",
+        "N(phi) = kappa tan[phi/2] cot[(pi - (2 tau + 1) phi)/4]",
+    ),
+    step(
+        "growth",
+        r"""Let $kappa > 0$. For \(0 < (2\tau + 1)\phi < \pi\) both terms of the logarithmic
+        derivative are positive, so that $N(phi)$ grows with $phi$, and with it the gain:""",
+        "N'(phi)/N(phi) = 1/sin(phi) + (2 tau + 1)/(2 cos[(2 tau + 1) phi/2])",
+    ),
+    conclusion(
+        """By {ref:amplified} and {ref:growth}, $N(phi)$ grows from 0 to infinity as $phi$ runs from
+        0 to $pi/(2 tau + 1)$, which is the threshold of the mean, {theorem:sgd}. It is 1 where the
+        equation for $phi$ holds, and smaller exactly below. Without noise, $N(phi)$ vanishes, every
+        gain below the threshold of the mean is mean-square stable, and that is the root of the
+        equation. In both cases""",
+        [*_grid(("0", "1/3", "1", "7/2")), {"tau": "3", "kappa": "1/10"}],
+    ),
+    symbols=(SECOND_THRESHOLD, AMPLIFICATION),
+    where={"N(phi)": f"kappa (2 sin(phi/2))^2 ({VARIANCE})"},
+)
+
+mean_square_sgd_delay_0 = corollary(
+    "mean-square-sgd-delay-0",
+    "Mean square of SGD without delay",
+    states("mean-square-threshold", "a_2 = 2/(1 + kappa)", SGD, domain=("tau = 0",)),
+    r"""Synchronous SGD, $tau = 0$, is mean-square stable under curvature noise $kappa$ exactly for
+    gains \(0 < a < a_2\), where {statement}""",
+    step(
+        "tangent",
+        """For $tau = 0$ the equation in {theorem:mean-square-sgd} equates the tangent of
+        $(pi - phi)/4$ to $kappa tan(phi/2)$. With $a := 2 sin(phi/2)$ the quotient of the two is
+        algebraic:""",
+        "tan[(pi - phi)/4]/(kappa tan[phi/2]) = (2 - a)/(kappa a)",
+    ),
+    conclusion(
+        """Without noise, $phi = pi$, and the gain is 2. With noise, the equation says that the
+        right side of {ref:tangent} is 1. In both cases""",
+        _grid(("0", "1/5", "1", "3", "40"), (0,)),
+    ),
+    symbols=(SECOND_THRESHOLD,),
+)
+
+mean_square_sgd_unit_noise = corollary(
+    "mean-square-sgd-unit-noise",
+    "Curvature noise of variance one is one more update of delay",
+    states("mean-square-threshold", "a_2 = 2 sin(pi/(4 tau + 6))", SGD, domain=("kappa = 1",)),
+    r"""If the standard deviation of the curvature equals its mean, $kappa = 1$, then SGD with delay
+    $tau$ is mean-square stable exactly for gains \(0 < a < a_2\), where {statement} This is the
+    threshold of the mean, {theorem:sgd}, for the delay $tau + 1$.""",
+    step(
+        "angle",
+        "At $phi := pi/(2 tau + 3)$,",
+        "(pi - (2 tau + 1) phi)/4 = phi/2",
+    ),
+    conclusion(
+        """By {ref:angle} this $phi$ is the root in {theorem:mean-square-sgd} for $kappa = 1$, and
+        hence""",
+        _grid(("1",), range(4)),
+    ),
+    symbols=(SECOND_THRESHOLD,),
+)
+
+
+def _tangents(
+    noise: str, latex: str, domain: str, values: tuple[str, ...], opening: str
+) -> tuple[Draft, ...]:
+    """That tan(noise x) compares with noise tan(x) as 1 with the noise, for small angles x."""
+    sides = f"tan[{noise} x]", f"{noise} tan(x)"
+    larger, smaller = sides if noise == "c" else sides[::-1]
+    points = [
+        {noise: value, "x": f"{part} pi/(4 ({value} + 1))"}
+        for value in values
+        for part in ("1/3", "1")
+    ]
     return (
-        Step(
-            label="noise",
-            text=(
-                "What the noise adds to the gradient {gradient} is, in units of {unit} and with "
-                "the gain {gain},"
-            ),
-            claim=Eq(
-                ordered_product(-eta, noise, delayed),
-                -ordered_product(a, sqrt(kappa), _xi(t), delayed),
-                evaluate=False,
-            ),
-            check=Identity({_h(t): _noisy_curvature(), a: eta * curvature}),
-            given={
-                "gradient": curvature * delayed,
-                "unit": -1 / eta,
-                "gain": Eq(a, eta * curvature, evaluate=False),
-            },
+        step(
+            "angle",
+            f"{opening} $pi/(2 tau + 2 {noise} + 1)$. Then",
+            f"{DISTANCE} = {noise} phi/2",
+            {"phi": f"pi/(2 tau + 2 {noise} + 1)"},
         ),
-        Step(
-            label="superposition",
-            text=(
-                "The loop is linear: {w} is the iterate {mu} of the loop with constant curvature "
-                "from the same start, plus the responses to all earlier terms {ref:noise}. Such a "
-                "term passes the filter of the optimizer and the loop like any other change of a "
-                "gradient. Hence"
-            ),
-            claim=Eq(
-                w(t),
-                ordered_sum(_mu(t), -ordered_product(a, sqrt(kappa), Sum(past, (_s, 0, t - 1)))),
-                evaluate=False,
-            ),
-            check=Deduced(("noise",), evaluate_sequences(_histories())),
-            given={"w": w(t), "mu": _mu(t)},
+        step(
+            "start",
+            f"""It remains to compare two tangents. Their difference
+            $D(x) := tan[{noise} x] - {noise} tan(x)$ starts at zero:""",
+            "D(0) = 0",
         ),
-        Step(
-            label="renewal",
-            text=(
-                "The factor {xi} is independent of {delayed}, of all earlier terms and of {mu}. "
-                "The terms are therefore uncorrelated, with the variances {variance}, and the "
-                "second moment obeys a renewal equation:"
-            ),
-            claim=Eq(
-                _M(t),
-                ordered_sum(
-                    _mu(t) ** 2, ordered_product(kappa, a**2, Sum(squares, (_s, 0, t - 1)))
-                ),
-                evaluate=False,
-            ),
-            check=Deduced(("superposition",), evaluate_sequences(_moments())),
-            given={
-                "xi": _xi(_s),
-                "delayed": w(_s - tau),
-                "mu": _mu(t),
-                "variance": ordered_product(kappa, a**2, squares),
-            },
+        step(
+            "slope",
+            "Its derivative is",
+            f"D'(x) = {noise} sin[({noise} + 1) x] sin[({noise} - 1) x]"
+            f"/(cos[{noise} x]^2 cos(x)^2)",
         ),
-        Step(
-            label="renewal-theorem",
-            text=(
-                "Consider a renewal equation with a nonnegative kernel that decays geometrically "
-                "and has the sum {N}, started by nonnegative terms, not all zero, with a finite "
-                "sum. By the renewal theorem {cite:feller1968} its solution tends to zero if "
-                "{below}, to a positive limit if {equal} and to infinity if {above}, in the last "
-                "two cases along the multiples of the period if the kernel has one."
-            ),
-            claim=None,
-            check=Cited("feller1968", "chapter XIII, section 10: the renewal theorem"),
-            given={
-                "N": AMPLIFIED,
-                "below": AMPLIFIED < 1,
-                "equal": Eq(AMPLIFIED, 1, evaluate=False),
-                "above": AMPLIFIED > 1,
-            },
-        ),
-        Step(
-            label="conclusion",
-            text=(
-                "If the loop with constant curvature is not stable, {mu} does not tend to zero "
-                "from some start, and {larger} by {ref:renewal}. If it is stable, {mu} and {r} "
-                "decay geometrically; the starting terms of {ref:renewal}, which are {square} and "
-                "those with {early}, have a finite sum, and the kernel has the sum below. The "
-                "renewal theorem decides."
-            ),
-            claim=criterion,
-            check=Deduced(("renewal", "renewal-theorem"), trial=_borderline),
-            given={
-                "mu": _mu(t),
-                "larger": _M(t) >= _mu(t) ** 2,
-                "r": _r(t),
-                "square": _mu(t) ** 2,
-                "early": _s < tau,
-            },
+        deduced(
+            "sign",
+            rf"""For \(0 \le x \le \pi/(2({latex} + 1))\), which holds for $x = phi/2$, the first
+            sine in {{ref:slope}} is not negative, and for \({domain}\) the second has the sign of
+            ${noise} - 1$. Hence""",
+            f"{larger} >= {smaller}",
+            ("start", "slope"),
+            evaluated(points),
         ),
     )
 
 
-_LOOPS = ((Loop(SGD()), 1), (Loop(HeavyBall(Rational(1, 2))), 0))
-_UPDATES = 4
-_GAIN, _NOISE = Rational(1, 3), Rational(1, 4)
+mean_square_sgd_lower = theorem(
+    "mean-square-sgd-lower",
+    "A safe gain under curvature noise",
+    states("mean-square-threshold", "a_2 >= 2 sin[pi/(2 (2 tau + 2 max(1, kappa) + 1))]", SGD),
+    """Under curvature noise $kappa$ the threshold of the mean square of SGD with delay $tau$ is at
+    least {statement} A gain that is stable in the mean with $max(1, kappa)$ more updates of delay
+    is mean-square stable.""",
+    *_tangents(
+        "c", "c", r"c \ge 1", ("1", "3/2", "6"), "Let $c = max(1, kappa)$, and let $phi$ be"
+    ),
+    conclusion(
+        """By {ref:angle} and {ref:sign}, with $x = phi/2$, the left side of the equation in
+        {theorem:mean-square-sgd} is at least $c$ times $tan(phi/2)$ at the angle $phi$, and so at
+        least its right side. The difference of the two sides falls, so that the root is at least
+        $phi$.""",
+        _grid(("1/2", "2", "30")),
+    ),
+    symbols=_SYMBOLS,
+)
+
+mean_square_sgd_upper = theorem(
+    "mean-square-sgd-upper",
+    "Weak curvature noise as additional delay",
+    states(
+        "mean-square-threshold",
+        "a_2 <= 2 sin[pi/(2 (2 tau + 2 kappa + 1))]",
+        SGD,
+        domain=("kappa <= 1",),
+    ),
+    r"""For \(0 \le \kappa \le 1\) the threshold of the mean square of SGD with delay $tau$ is at
+    most {statement} The right side is the threshold of the mean with $kappa$ more updates of delay.
+    Both sides are equal for $kappa = 0$ and for $kappa = 1$.""",
+    *_tangents("kappa", r"\kappa", r"0 \le \kappa \le 1", ("1/10", "1/2", "1"), "Let $phi$ be"),
+    conclusion(
+        """By {ref:angle} and {ref:sign}, with $x = phi/2$, the left side of the equation in
+        {theorem:mean-square-sgd} is at most its right side at the angle $phi$. The difference of
+        the two sides falls, so that the root is at most $phi$.""",
+        _grid(("1/10", "1/2", "9/10")),
+    ),
+    symbols=_SYMBOLS,
+)
 
 
-def _noisy_runs(
-    loop: Loop, delay: int
-) -> tuple[list[Any], list[tuple[tuple[int, ...], list[Any]]]]:
-    """Responses, and every run in which each xi is 1 or -1, from w = 1 at all times up to 0."""
-    coefficients = iterate_coefficients(loop, {tau: delay}, _GAIN)
-    runs = []
-    for signs in product((1, -1), repeat=_UPDATES):
-        iterates = [Rational(1)] * (len(coefficients) + delay)
-        for sign in signs:
-            kick = -_GAIN * sqrt(_NOISE) * sign * iterates[delay]
-            iterates.insert(0, run(coefficients, iterates, [kick])[0])
-        runs.append((signs, iterates[: _UPDATES + 1][::-1]))
-    return response(coefficients, _UPDATES), runs
+@near
+def _far() -> list[Any]:
+    """The threshold times 2 tau + 1 at a long delay, for a few strengths of the noise."""
+    values = []
+    for noise in (0, 1, 3):
+        turns = mpmath.mpf(2 * 10**6 + 1)
+        angle = mpmath.findroot(
+            lambda x, n=noise, turns=turns: (
+                mpmath.tan((mpmath.pi - x) / 4) - n * mpmath.tan(x / turns / 2)
+            ),
+            (3, mpmath.pi),
+            solver="anderson",
+        )
+        values.append(turns * 2 * mpmath.sin(angle / turns / 2))
+    return values
 
 
-def _at(values: list[Any]) -> Any:
-    """A member of a sequence that keeps its first value before the start."""
-    return lambda n: values[max(int(n), 0)]
+mean_square_sgd_long_delay = corollary(
+    "mean-square-sgd-long-delay",
+    "Curvature noise matters less under delay",
+    states("mean-square-threshold", "lim((2 tau + 1) a_2, tau, oo) = pi", SGD),
+    """For every strength $kappa$ of the curvature noise, {statement} The threshold of the mean has
+    the same limit: for long delays the delay decides, and not the noise.""",
+    limit(
+        "below",
+        "By {theorem:mean-square-sgd-lower} with $c = max(1, kappa)$, the limit is not less than",
+        "lim(2 (2 tau + 1) sin(pi/(4 tau + 4 c + 2)), tau, oo) = pi",
+    ),
+    limit(
+        "above",
+        """It is not more than the limit of the same with the threshold of the mean, which bounds
+        that of the mean square by {theorem:mean-square-sgd}:""",
+        "lim(2 (2 tau + 1) sin(pi/(4 tau + 2)), tau, oo) = pi",
+    ),
+    conclusion(
+        "Between the two,",
+        _far,
+    ),
+    symbols=_SYMBOLS,
+)
+
+_VARIANCE = "(1 + m)/(a (1 - m) (2 (1 + m) - a))"
+_k = Symbol("k", integer=True, nonnegative=True)
 
 
-def _cases(loop: Loop, delay: int) -> Any:
-    kicks, runs = _noisy_runs(loop, delay)
-    coefficients = iterate_coefficients(loop, {tau: delay}, _GAIN)
-    quiet = [Rational(1), *run(coefficients, [Rational(1)] * len(coefficients), [0] * _UPDATES)]
-    values: Mapping[Expr, Any] = {t: _UPDATES, tau: delay, a: _GAIN, kappa: _NOISE}
-    return values, {_r: lambda n: kicks[int(n) - 1], _mu: _at(quiet)}, runs
+def _responses() -> list[tuple[dict[Expr, Any], list[Any]]]:
+    """The response to a kick for a few momenta and gains, until it vanishes to rounding."""
+    found = []
+    for momentum, gain in (("1/2", "1"), ("-1/3", "1/2"), ("3/4", "3"), ("0", "1/4")):
+        point = {m: Rational(momentum), a: Rational(gain)}
+        loop = Loop(HeavyBall(point[m]))
+        coefficients = iterate_coefficients(loop, {tau: 0}, mpmathify(point[a]))
+        found.append((point, response(coefficients, 300)))
+    return found
 
 
-def _histories() -> list[Any]:
-    """Runs of both loops, update by update."""
-    cases = []
-    for loop, delay in _LOOPS:
-        values, shared, runs = _cases(loop, delay)
-        for signs, iterates in runs[::3]:
-            cases.append((values, {**shared, _xi: _at([*signs]), w: _at(iterates)}))
-    return cases
+def _covariances(lags: tuple[int, ...]) -> list[Any]:
+    return [
+        ({**point, _k: lag}, {Function("gamma"): partial(covariance_of, kicks)})
+        for point, kicks in _responses()
+        for lag in lags
+    ]
 
 
-def _moments() -> list[Any]:
-    """Second moments over all runs of both loops, exactly."""
-    cases = []
-    for loop, delay in _LOOPS:
-        values, shared, runs = _cases(loop, delay)
-        squares = [sum(path[n] ** 2 for _, path in runs) / len(runs) for n in range(_UPDATES + 1)]
-        cases += [({**values, t: n}, {**shared, _M: _at(squares)}) for n in range(1, _UPDATES + 1)]
-    return cases
+@sequences
+def _variances() -> list[Any]:
+    return [({**point, AMPLIFICATION: fdot(kicks, kicks)}, {}) for point, kicks in _responses()]
 
 
-def _borderline(claim: Basic | None) -> tuple[int, str]:
-    """Where the claimed N is 1, the moments of the state must have no stationary solution."""
-    if not isinstance(claim, Eq):
-        return 0, f"an equation is needed, not {claim}"
-    points = [(SGD(), 2, "1/5"), (SGD(), 4, "1/7"), (HeavyBall(Rational(1, 2)), 1, "1/4")]
-    for optimizer, delay, value in points:
-        gain = Rational(value)
-        coefficients = iterate_coefficients(Loop(optimizer), {tau: delay}, gain)
-        total = sum(mpmath.mpmathify(entry) ** 2 for entry in response(coefficients, 400))
-        claimed = claim.rhs.replace(Sum, lambda *_, total=total: total).subs(a, gain)
-        offset = claimed.subs(kappa, 0)
-        noise = mpmath.mpmathify((1 - offset) / (claimed.subs(kappa, 1) - offset))
-        inverse = inverse_variance(coefficients, delay, noise * mpmath.mpmathify(gain) ** 2)
-        if not abs(inverse * total) < mpmath.mpf("1e-9"):
-            return len(points), f"a finite variance at N = 1: {optimizer}, delay {delay}"
-    return len(points), ""
+noise_amplification_heavy_ball_delay_0 = theorem(
+    "noise-amplification-heavy-ball-delay-0",
+    "Stationary variance of heavy ball without delay",
+    states(
+        "noise-amplification",
+        f"G = {_VARIANCE}",
+        HeavyBall,
+        ("tau = 0", *ANY_MOMENTUM, "a < 2 + 2 m"),
+    ),
+    r"""Let \(-1 < m < 1\) and $tau = 0$, and let \(0 < a < 2(1 + m)\) be stable. If white noise of
+    variance 1 is added to every gradient, the iterate of heavy ball has, in units of the squared
+    learning rate, the stationary variance {statement}""",
+    deduced(
+        "covariance",
+        r"""In the units of the learning rate the loop is
+        $w(t + 1) = (1 + m - a) w(t) - m w(t - 1) + xi(t)$. It is stable by {theorem:heavy-ball}, so
+        that it has a stationary state, with the covariances \(\gamma_k = E[w_t w_{t-k}]\), the same
+        for $k$ and $-k$. The noise $xi(t)$ is uncorrelated with $w(t - k)$ for \(k \ge 0\).
+        Multiplication by $w(t - k)$ and expectation give, for \(k \ge 0\),""",
+        "gamma(k + 1) = (1 + m - a) gamma(k) - m gamma(k - 1)",
+        (),
+        sequences(partial(_covariances, (0, 1, 4))),
+    ),
+    deduced(
+        "variance",
+        """Multiplication by $w(t + 1)$, whose correlation with the noise is the variance of the
+        noise, gives""",
+        "gamma(0) - (1 + m - a) gamma(1) + m gamma(2) = 1",
+        (),
+        sequences(partial(_covariances, (0,))),
+    ),
+    step(
+        "scale",
+        """By {ref:covariance} for $k = 0$ and $k = 1$, $(1 + m) gamma(1) = (1 + m - a) gamma(0)$
+        and $gamma(2) = (1 + m - a) gamma(1) - m gamma(0)$. The left side of {ref:variance} is
+        then""",
+        """gamma(0) - (1 + m - a) gamma(1) + m gamma(2) = (a (1 - m) (2 (1 + m) - a)/(1 + m))
+        gamma(0)""",
+        {
+            "gamma(1)": "(1 + m - a)/(1 + m) gamma(0)",
+            "gamma(2)": "((1 + m - a)^2/(1 + m) - m) gamma(0)",
+        },
+    ),
+    conclusion(
+        "By {ref:variance} this is 1, so that the variance $gamma(0)$ is",
+        _variances,
+    ),
+    symbols=(AMPLIFICATION, _k),
+)
+
+mean_square_heavy_ball_delay_0 = theorem(
+    "mean-square-heavy-ball-delay-0",
+    "Mean square of heavy ball without delay",
+    states(
+        "mean-square-threshold",
+        "a_2 = 2 (1 - m^2)/(1 - m + kappa (1 + m))",
+        HeavyBall,
+        ("tau = 0", *ANY_MOMENTUM),
+    ),
+    r"""Let \(-1 < m < 1\) and $tau = 0$, and let the curvature of every update be random and
+    independent, with $kappa$ times its squared mean as variance. Heavy ball is mean-square stable
+    exactly for gains \(0 < a < a_2\), where {statement}""",
+    step(
+        "amplified",
+        """By {theorem:mean-square}, a gain that is stable in the mean is mean-square stable exactly
+        if $N < 1$, where $N = kappa a^2 G$. With the variance $G$ of
+        {theorem:noise-amplification-heavy-ball-delay-0},""",
+        "N = kappa a (1 + m)/((1 - m) (2 (1 + m) - a))",
+        {"N": f"kappa a^2 ({_VARIANCE})"},
+    ),
+    step(
+        "excess",
+        """This grows with the gain, without bound towards the threshold of the mean, $2 (1 + m)$,
+        if $kappa > 0$. It is less than 1 exactly if the following is negative:""",
+        "(1 - m) (2 (1 + m) - a) (N - 1) = (1 - m + kappa (1 + m)) a - 2 (1 - m^2)",
+        {"N": "kappa a (1 + m)/((1 - m) (2 (1 + m) - a))"},
+    ),
+    conclusion(
+        """Hence the gain must be less than the value below. Without noise this is the threshold of
+        the mean, {theorem:heavy-ball}:""",
+        [
+            {"tau": "0", "m": momentum, "kappa": noise}
+            for momentum in ("-3/4", "0", "1/2", "9/10")
+            for noise in ("0", "1/3", "2")
+        ],
+    ),
+    symbols=(SECOND_THRESHOLD, AMPLIFIED, AMPLIFICATION),
+)

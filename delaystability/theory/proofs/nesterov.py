@@ -1,262 +1,212 @@
-"""Nesterov momentum: stable exactly up to the threshold, for every delay and 0 <= m < 1."""
+"""Nesterov momentum: its threshold for every delay, without delay, and as an algebraic number."""
 
 from __future__ import annotations
 
-from sympy import (
-    Derivative,
-    Eq,
-    Expr,
-    Function,
-    Integer,
-    Rational,
-    StrictGreaterThan,
-    Symbol,
-    cos,
-    pi,
-    sin,
-    sqrt,
-    tan,
-)
+from collections.abc import Callable
+
+from sympy import Integer, Symbol, cos
 
 from delaystability.model.catalogue import Nesterov
-from delaystability.theory.checks import Deduced, Identity, Positive
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import (
     USUAL_MOMENTUM,
     closed_unit_interval,
     nonnegative,
     nonnegative_momentum,
 )
-from delaystability.theory.general_steps import (
-    SHARED,
-    THRESHOLD,
-    X,
-    Y,
-    direction_steps,
-    form_steps,
+from delaystability.theory.general_steps import general_steps
+from delaystability.theory.proofs.crossing_steps import direction, forms
+from delaystability.theory.proofs.heavy_ball import POLE_SQUARED
+from delaystability.theory.symbols import m, tau, theta
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    corollary,
+    positive,
+    root,
+    states,
+    step,
+    theorem,
+)
+
+CHAPTER = Chapter("nesterov", "Nesterov momentum")
+
+_ANGLE = (
+    "(1 + m + m^2) cos((tau + 1/2) theta) - m cos((tau + 3/2) theta)"
+    " - m (1 + m) cos((tau - 1/2) theta) = 0"
+)
+_REAL = "1 - m + 4 m sin(theta/2)^2"
+_IMAGINARY = "1 - m + 2 m^2 + 4 m sin(theta/2)^2"
+_ZERO_SQUARED = "1 + 4 m (1 + m) sin(theta/2)^2"
+_xi = Symbol("xi", positive=True)
+
+nesterov = theorem(
+    "nesterov",
+    "Nesterov momentum",
+    states(
+        "threshold",
+        f"a_* = 2 sin(theta/2) sqrt(({POLE_SQUARED})/({_ZERO_SQUARED}))",
+        Nesterov,
+        USUAL_MOMENTUM,
+        [root("theta", _ANGLE)],
+    ),
+    r"""Let \(0 \le m < 1\), and let $theta$ be the smallest root in \((0, \pi]\) of $$angle: (1 + m
+    + m^2) cos((tau + 1/2) theta) - m cos((tau + 3/2) theta) - m (1 + m) cos((tau - 1/2) theta) =
+    0$$ Nesterov momentum with delay $tau$ is stable exactly for gains \(0 < a < a_*\), where
+    {statement} For \(\tau \ge 1\) the root lies below \(\pi/(2\tau)\) and solves $$tangent: tan(tau
+    theta) tan(theta/2) = (1 - m + 4 m sin(theta/2)^2)/(1 - m + 2 m^2 + 4 m sin(theta/2)^2)$$""",
     general_steps,
-    modulus_step,
-)
-from delaystability.theory.loop import Loop
-from delaystability.theory.proofs.heavy_ball import pole_modulus_squared
-from delaystability.theory.prose import LEMMA
-from delaystability.theory.statement import Root, Statement
-from delaystability.theory.symbols import (
-    half_cosine,
-    half_sine,
-    m,
-    ordered_product,
-    ordered_quotient,
-    ordered_sum,
-    tau,
-    theta,
-)
-from delaystability.theory.trials import confirm_threshold
-
-__all__ = ["nesterov"]
-
-_REAL = ordered_sum(1, -m, 4 * m * half_sine**2)
-_IMAGINARY = ordered_sum(1, -m, 2 * m**2, 4 * m * half_sine**2)
-_ZERO_SQUARED = ordered_sum(1, ordered_product(4, m, 1 + m, half_sine**2))
-
-
-def nesterov() -> Proof:
-    """The threshold of Nesterov momentum, with the complete argument for every delay."""
-    loop = Loop(Nesterov(m))
-    angle = Eq(loop.cosine_part, 0, evaluate=False)
-    threshold = Eq(
-        THRESHOLD,
-        ordered_product(
-            2, half_sine, sqrt(ordered_quotient(pole_modulus_squared(), _ZERO_SQUARED))
-        ),
-        evaluate=False,
-    )
-    theorem = Theorem(
-        name=Nesterov.name,
-        title="Nesterov momentum",
-        statement=Statement(
-            "threshold", threshold, Nesterov.name, USUAL_MOMENTUM, (Root(theta, angle),)
-        ),
-        text=(
-            "Let {domain}, and let {theta} be the smallest root in {interval} of {display:angle} "
-            "Nesterov momentum with delay {tau} is stable exactly for gains {stable}, where "
-            "{display:threshold} For {delayed} the root lies below {bound} and solves "
-            "{display:tangent}"
-        ),
-        sources=("nesterov1983", "sutskever2013"),
-        given={
-            "domain": r"0 \le m < 1",
-            "theta": theta,
-            "interval": r"(0, \pi]",
-            "angle": angle,
-            "tau": tau,
-            "stable": "0 < a < a_*",
-            "threshold": threshold,
-            "delayed": r"\tau \ge 1",
-            "bound": r"\pi/(2\tau)",
-            "tangent": Eq(
-                ordered_product(tan(tau * theta), tan(theta / 2)),
-                ordered_quotient(_REAL, _IMAGINARY),
-                evaluate=False,
-            ),
-        },
-    )
-    return Proof(
-        theorem,
+    *forms(
+        f"cos(tau theta) cos(theta/2) ({_REAL}) - sin(tau theta) sin(theta/2) ({_IMAGINARY})",
+        f"sin(tau theta) cos(theta/2) ({_REAL}) + cos(tau theta) sin(theta/2) ({_IMAGINARY})",
+        r"\tau\theta, \theta/2",
+    ),
+    step(
+        "first-crossing",
+        r"""Let \(\tau \ge 1\). Then $X(theta)$ is positive at $theta = 0$, where it is $1 - m$, and
+        negative at \(\theta = \pi/(2\tau)\), by the value below. It has a first root between them,
+        where $Y(theta)$ is positive, because both of its terms in {ref:sine-form} are. For
+        $tau = 0$ the first term of {ref:cosine-form} alone remains, and its only root is
+        $theta = pi$:""",
+        "X(pi/(2 tau)) = -(2 m^2 - m + 4 m sin(pi/(4 tau))^2 + 1) sin(pi/(4 tau))",
+    ),
+    step(
+        "modulus",
+        "At a crossing $X(theta)$ vanishes, so that $Y(theta)$ is the square root of",
+        f"X(theta)^2 + Y(theta)^2 = ({POLE_SQUARED}) ({_ZERO_SQUARED})",
+    ),
+    step(
+        "zero-modulus",
+        "Its last factor is the one that {ref:crossing} divides by:",
+        "m^2 + (1 + m)^2 - 2 m (1 + m) cos(theta) = 1 + 4 m (1 + m) sin(theta/2)^2",
+    ),
+    step(
+        "increasing",
+        """With $xi = sin(theta/2)^2$, the square of the gain is
+        $f(xi) := 4 xi ((1 - m)^2 + 4 m xi)/(1 + 4 m (1 + m) xi)$, and its derivative is""",
+        "f'(xi) = 4 ((1 - m)^2 + 8 m xi + 16 m^2 xi^2 (1 + m))/(1 + 4 m (1 + m) xi)^2",
+    ),
+    positive(
+        "increasing-sign",
+        """It is positive, so that every later crossing, the one at $theta = pi$ included, needs a
+        greater gain:""",
+        "f'(xi) > 0",
+        [{m: nonnegative_momentum, _xi: chart} for chart in closed_unit_interval],
+    ),
+    direction(
+        """tau + 1/2 + (1 - m^2)/(2 (1 - 2 m cos(theta) + m^2)) - (1 + 2 m)/(2 (m^2 - 2 m (1 + m)
+        cos(theta) + (1 + m)^2))""",
         (
-            *general_steps(loop),
-            *_first_crossing(loop),
-            *_order_of_crossings(loop),
-            *_directions(loop),
-            Step(
-                label="conclusion",
-                text=(
-                    "All roots lie inside the unit circle for small gains by {ref:small-gain}, "
-                    "every crossing is outward by {ref:speed-sign}, and by {ref:increasing-sign} "
-                    "none has a smaller gain than the first. By {lemma} the stable gains are "
-                    "exactly those below"
-                ),
-                claim=threshold,
-                check=Deduced(
-                    premises=(
-                        *SHARED,
-                        "cosine-form",
-                        "sine-form",
-                        "first-crossing",
-                        "modulus",
-                        "zero-modulus",
-                        "increasing",
-                        "increasing-sign",
-                        "speed",
-                        "speed-sign",
-                    ),
-                    theorems=(LEMMA,),
-                    trial=confirm_threshold(
-                        loop, grid(("0", "1/3", "3/4", "9/10")), (Root(theta, angle),)
-                    ),
-                ),
+            *(
+                {m: nonnegative_momentum, cos(theta): 1 - 2 * chart, tau: 1 + nonnegative}
+                for chart in closed_unit_interval
             ),
+            {m: nonnegative_momentum, cos(theta): Integer(-1), tau: Integer(0)},
         ),
-    )
-
-
-def _first_crossing(loop: Loop) -> tuple[Step, ...]:
-    quarter = pi / (2 * tau)
-    at_quarter = Function("X")(quarter)
-    real = ordered_product(half_cosine, _REAL)
-    imaginary = ordered_product(half_sine, _IMAGINARY)
-    return (
-        *form_steps(
-            loop,
-            ordered_sum(
-                ordered_product(cos(tau * theta), *real.args),
-                -ordered_product(sin(tau * theta), *imaginary.args),
-            ),
-            ordered_sum(
-                ordered_product(sin(tau * theta), *real.args),
-                ordered_product(cos(tau * theta), *imaginary.args),
-            ),
-            r"\tau\theta, \theta/2",
-        ),
-        Step(
-            label="first-crossing",
-            text=(
-                "Let {delayed}. Then {X} is positive at {zero}, where it is {start}, and negative "
-                "at {quarter}, by the value below. It has a first root between them, where {Y} is "
-                "positive, because both of its terms in {ref:sine-form} are. For {none} the first "
-                "term of {ref:cosine-form} alone remains, and its only root is {pi}:"
-            ),
-            claim=Eq(at_quarter, -imaginary.subs(theta, quarter), evaluate=False),
-            check=Identity({at_quarter: loop.cosine_part.subs(theta, quarter)}),
-            given={
-                "delayed": r"\tau \ge 1",
-                "X": X,
-                "Y": Y,
-                "zero": Eq(theta, 0, evaluate=False),
-                "start": 1 - m,
-                "quarter": r"\theta = \pi/(2\tau)",
-                "none": Eq(tau, 0, evaluate=False),
-                "pi": Eq(theta, pi, evaluate=False),
-            },
-        ),
-        modulus_step(
-            loop,
-            ordered_product(pole_modulus_squared(), _ZERO_SQUARED),
-            "At a crossing {X} vanishes, so that {Y} is the square root of",
-        ),
-        Step(
-            label="zero-modulus",
-            text="Its last factor is the one that {ref:crossing} divides by:",
-            claim=Eq(loop.zero_modulus_squared, _ZERO_SQUARED, evaluate=False),
-            check=Identity(),
-        ),
-    )
-
-
-def _order_of_crossings(loop: Loop) -> tuple[Step, ...]:
-    xi = Symbol("xi", positive=True)
-    squared = Function("f")(xi)
-    value = ordered_quotient(
-        ordered_product(4, xi, ordered_sum((1 - m) ** 2, 4 * m * xi)),
-        ordered_sum(1, ordered_product(4, m, 1 + m, xi)),
-    )
-    numerator = ordered_sum((1 - m) ** 2, 8 * m * xi, 16 * m**2 * (1 + m) * xi**2)
-    slope = Derivative(squared, xi)
-    return (
-        Step(
-            label="increasing",
-            text="With {xi}, the square of the gain is {value}, and its derivative is",
-            claim=Eq(
-                slope,
-                ordered_quotient(
-                    ordered_product(4, numerator),
-                    ordered_sum(1, ordered_product(4, m, 1 + m, xi)) ** 2,
-                ),
-                evaluate=False,
-            ),
-            check=Identity({slope: value.doit().diff(xi)}),
-            given={
-                "xi": Eq(xi, half_sine**2, evaluate=False),
-                "value": Eq(squared, value, evaluate=False),
-            },
-        ),
-        Step(
-            label="increasing-sign",
-            text=(
-                "It is positive, so that every later crossing, the one at {pi} included, needs a "
-                "greater gain:"
-            ),
-            claim=StrictGreaterThan(slope, 0, evaluate=False),
-            check=Positive(
-                tuple({m: nonnegative_momentum, xi: chart} for chart in closed_unit_interval),
-                {slope: value.doit().diff(xi)},
-            ),
-            given={"pi": Eq(theta, pi, evaluate=False)},
-        ),
-    )
-
-
-def _directions(loop: Loop) -> tuple[Step, ...]:
-    squared = ordered_sum(1, -2 * m * cos(theta), m**2)
-    speed = ordered_sum(
-        tau,
-        Rational(1, 2),
-        ordered_quotient(1 - m**2, ordered_product(2, squared)),
-        -ordered_quotient(1 + 2 * m, ordered_product(2, _in_cosine(loop.zero_modulus_squared))),
-    )
-    charts = tuple(
-        {m: nonnegative_momentum, cos(theta): 1 - 2 * chart, tau: 1 + nonnegative}
-        for chart in closed_unit_interval
-    )
-    only_crossing = {m: nonnegative_momentum, cos(theta): Integer(-1), tau: Integer(0)}
-    return direction_steps(
-        loop,
-        speed,
-        (*charts, only_crossing),
         "at every angle for a positive delay, and at the only crossing without delay",
-    )
+    ),
+    conclusion(
+        """All roots lie inside the unit circle for small gains by {ref:small-gain}, every crossing
+        is outward by {ref:speed-sign}, and by {ref:increasing-sign} none has a smaller gain than
+        the first. By {lemma} the stable gains are exactly those below""",
+        grid(("0", "1/3", "3/4", "9/10")),
+    ),
+    sources=("nesterov1983", "sutskever2013"),
+    symbols=(_xi,),
+)
+
+nesterov_delay_0 = corollary(
+    "nesterov-delay-0",
+    "Nesterov momentum: no delay",
+    states(
+        "threshold",
+        "a_* = 2 (1 + m)/(1 + 2 m)",
+        Nesterov,
+        domain=(
+            *USUAL_MOMENTUM,
+            "tau = 0",
+        ),
+    ),
+    r"For \(0 \le m < 1\) the threshold of Nesterov momentum with no delay is {statement}",
+    step(
+        "angle",
+        "For $tau = 0$ the equation of the angle in {theorem:nesterov} asks for zeros of",
+        "X(theta) = cos(theta/2) (1 - m + 4 m sin(theta/2)^2)",
+        {"tau": "0"},
+    ),
+    step(
+        "square",
+        r"""The second factor is positive. The only zero in \((0, \pi]\) is $theta = pi$, where the
+        square of the threshold is""",
+        "4 ((1 - m)^2 + 4 m)/(1 + 4 m (1 + m)) = 4 (1 + m)^2/(1 + 2 m)^2",
+    ),
+    conclusion(
+        "The threshold is its positive root:",
+        grid(("0", "1/4", "1/2", "3/4", "9/10", "99/100"), (0,)),
+    ),
+    sources=("nesterov1983", "sutskever2013"),
+)
 
 
-def _in_cosine(squared: Expr) -> Expr:
-    return ordered_sum(*squared.as_ordered_terms())
+def _combination(polynomial: Callable[[str], str]) -> str:
+    """(1 + m + m^2) V_tau - m V_(tau+1) - m (1 + m) V_(tau-1) for a family V of polynomials."""
+    at, above, below = map(polynomial, ("tau", "(tau + 1)", "(tau - 1)"))
+    return f"(1 + m + m^2) {at} - m {above} - m (1 + m) {below}"
+
+
+def _third_kind(degree: str) -> str:
+    return f"(U({degree}, 1 - y) - U({degree} - 1, 1 - y))"
+
+
+nesterov_algebraic = corollary(
+    "nesterov-algebraic",
+    "Nesterov momentum: the threshold as an algebraic number",
+    states(
+        "threshold",
+        "a_* = sqrt(2 y ((1 - m)^2 + 2 m y)/(1 + 2 m (1 + m) y))",
+        Nesterov,
+        (*USUAL_MOMENTUM, "tau >= 1"),
+        # The first crossing has an angle below pi/(2 tau).
+        [root("y", f"{_combination(_third_kind)} = 0", "1 - cos(pi/(2 tau))")],
+    ),
+    r"""Let \(0 \le m < 1\) and \(\tau \ge 1\), let $U(n, x)$ be the Chebyshev polynomials of the
+    second kind, and $V(n, x) = U(n, x) - U(n - 1, x)$ those of the third kind. Let $x$ be the
+    largest root below 1 of $$polynomial: R(x) = (1 + m + m^2) V(tau, x) - m V(tau + 1, x) - m (1 +
+    m) V(tau - 1, x)$$ With $y = 1 - x$ the threshold of Nesterov momentum is {statement} The
+    polynomial has at most the degree $tau + 1$, so that for rational $m$ the threshold is an
+    algebraic number.""",
+    step(
+        "third-kind",
+        """At $x = cos(theta)$ the polynomial $U(n, x)$ is $sin((n + 1) theta)/sin(theta)$
+        {cite:mason2003}. The difference of two neighbours is therefore""",
+        "V(n, x) = cos((n + 1/2) theta)/cos(theta/2)",
+        {"V(n, x)": "sin((n + 1) theta)/sin(theta) - sin(n theta)/sin(theta)"},
+    ),
+    step(
+        "boundary",
+        "Hence the equation of the angle in {theorem:nesterov} asks for zeros of",
+        "X(theta) = cos(theta/2) R(x)",
+        {"R(x)": _combination(lambda n: f"(cos(({n} + 1/2) theta)/cos(theta/2))")},
+    ),
+    step(
+        "start",
+        r"""The smallest zero lies in \((0, \pi/(2\tau))\). There $cos(theta/2)$ is positive and $x$
+        falls as $theta$ grows, so that the smallest angle belongs to the largest root below 1. The
+        number 1 itself is no root:""",
+        "R(1) = 1 - m",
+        {"R(1)": _combination(lambda n: "1")},
+    ),
+    step(
+        "square",
+        "With $y = 1 - x$, the square of the threshold of {theorem:nesterov} is",
+        """4 sin(theta/2)^2 (((1 - m)^2 + 4 m sin(theta/2)^2)/(1 + 4 m (1 + m) sin(theta/2)^2)) = 2
+        y ((1 - m)^2 + 2 m y)/(1 + 2 m (1 + m) y)""",
+        {"y": "1 - cos(theta)"},
+    ),
+    conclusion(
+        "The threshold is its positive root:",
+        grid(("0", "3/4", "9/10"), (1, 2, 5)),
+    ),
+    sources=("nesterov1983", "sutskever2013", "mason2003"),
+    symbols=(Symbol("n", integer=True), Symbol("x", real=True), Symbol("y", positive=True)),
+)

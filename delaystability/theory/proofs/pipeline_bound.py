@@ -2,311 +2,234 @@
 
 from __future__ import annotations
 
-from sympy import (
-    Eq,
-    Expr,
-    Function,
-    I,
-    Rational,
-    StrictGreaterThan,
-    Sum,
-    Symbol,
-    cos,
-    exp,
-    pi,
-    sin,
-)
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import mpmath
+from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, cos, sin, symbols, sympify
 from sympy.core.relational import GreaterThan
 
-from delaystability.model.catalogue import SGD, HeavyBall
-from delaystability.theory.checks import Deduced, Identity, Positive
-from delaystability.theory.derivation import Proof, Step, Theorem
-from delaystability.theory.domains import USUAL_MOMENTUM, nonnegative_momentum
-from delaystability.theory.proofs.heavy_ball import boundary_angle, boundary_gain
-from delaystability.theory.proofs.pipeline import PIPELINE
-from delaystability.theory.proofs.pipeline_mixtures import (
-    P,
-    X,
-    Y,
-    at_crossings,
-    cosine_part,
-    sine_part,
-    stable_below,
+from delaystability.model.catalogue import HeavyBall
+from delaystability.theory.domains import (
+    USUAL_MOMENTUM,
+    nonnegative_momentum,
 )
-from delaystability.theory.statement import Root, Statement
-from delaystability.theory.symbols import (
-    a,
-    m,
-    ordered_product,
-    ordered_sum,
-    phi,
-    tau,
-    theta,
+from delaystability.theory.moments import written_out
+from delaystability.theory.proofs.heavy_ball import AT_ANGLE, GAIN, heavy_ball
+from delaystability.theory.statement import Statement
+from delaystability.theory.symbols import a, m, phi, tau
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    deduced,
+    positive,
+    states,
+    step,
+    theorem,
 )
 
-__all__ = ["PIPELINE_BOUND", "pipeline_bound"]
-
-PIPELINE_BOUND = "pipeline-bound"
+CHAPTER = Chapter("pipelines", "Pipelines")
 
 _k = Symbol("k", integer=True, nonnegative=True)
-_xi = Symbol("xi", positive=True)
-_xi_1, _xi_2 = Symbol("xi_1", positive=True), Symbol("xi_2", positive=True)
+
+_MIXTURES: tuple[tuple[Any, ...], ...] = (
+    (Rational(1, 2), Rational(1, 2)),
+    (Rational(1, 6), Rational(1, 3), Rational(1, 2)),
+    (Rational(3, 4), 0, 0, Rational(1, 4)),
+    (0, 0, 0, 0, 1),
+    (Rational(9, 10), 0, 0, 0, 0, Rational(1, 10)),
+)
+_MOMENTA = (Rational(0), Rational(1, 2), Rational(9, 10))
 
 
-def _squared() -> Expr:
-    """|1 - m exp(-i phi)|^2."""
-    return ordered_sum((1 - m) ** 2, ordered_product(4, m, sin(phi / 2) ** 2))
+def _float(value: Any) -> Any:
+    return mpmath.mpf(sympify(value).evalf(40))
 
 
-def pipeline_bound() -> Proof:
-    """A mixture of delays up to tau has no root on the circle below the threshold of tau."""
-    relation = GreaterThan(a, boundary_gain(), evaluate=False)
-    theorem = Theorem(
-        name=PIPELINE_BOUND,
-        title="Pipelines: the longest delay is the worst case",
-        statement=Statement(
-            "identity",
-            relation,
-            HeavyBall.name,
-            USUAL_MOMENTUM,
-            (Root(theta, boundary_angle()),),
-        ),
-        text=(
-            "Let {domain}, and let {theta} be the smallest root in {interval} of {display:angle} "
-            "Every gain {a} at which heavy ball with random delays of at most {tau} has in the "
-            "mean a root on the unit circle satisfies {display:bound} The right side is the "
-            "threshold of the fixed delay {tau}. Hence a pipeline whose delays are at most {tau}, "
-            "trained by heavy ball, or by SGD for {zero}, is stable for every Hessian whose "
-            "sharpness times the learning rate is below that threshold; and if the delay of some "
-            "stage is {tau}, for no greater product is it stable for every Hessian."
-        ),
-        sources=(),
-        given={
-            "domain": r"0 \le m < 1",
-            "theta": theta,
-            "interval": r"(0, \pi]",
-            "angle": boundary_angle(),
-            "a": a,
-            "tau": tau,
-            "bound": relation,
-            "zero": Eq(m, 0, evaluate=False),
-        },
-    )
-    return Proof(theorem, (*_on_circle(), *_before_first_angle(), *_gain_order(relation)))
+def _gain_of_root(mixture: Sequence[Any], momentum: Any) -> Any:
+    def gain(angle: Any) -> Any:
+        back = mpmath.expj(-angle)
+        expected = sum(_float(p) * back**k for k, p in enumerate(mixture))
+        return (1 - 1 / back) * (1 - momentum * back) / expected
+
+    return gain
 
 
-def _on_circle() -> tuple[Step, ...]:
-    turned = exp(I * (_k + Rational(1, 2)) * phi) * (1 - m * exp(-I * phi))
-    return (
-        Step(
-            label="turned",
-            text=(
-                "Let {phi} lie in {range}. For every delay {k} let {X} and {Y} be the real and "
-                "the imaginary part of {product}:"
-            ),
-            claim=Eq(turned, ordered_sum(X(_k), ordered_product(I, Y(_k))), evaluate=False),
-            check=Identity({X(_k): cosine_part(_k), Y(_k): sine_part(_k)}),
-            given={
-                "phi": phi,
-                "range": r"0 < \phi \le \pi",
-                "k": _k,
-                "X": Eq(X(_k), cosine_part(_k), evaluate=False),
-                "Y": Eq(Y(_k), sine_part(_k), evaluate=False),
-                "product": r"e^{i(k + 1/2)\phi} (1 - m e^{-i\phi})",
-            },
-        ),
-        Step(
-            label="modulus",
-            text="The sum of their squares is the same for every delay:",
-            claim=Eq(X(_k) ** 2 + Y(_k) ** 2, _squared(), evaluate=False),
-            check=Identity({X(_k): cosine_part(_k), Y(_k): sine_part(_k)}),
-        ),
-        Step(
-            label="step",
-            text="On the circle the conjugate of {one} is, but for a turn,",
-            claim=Eq(
-                exp(I * phi / 2) * (1 - exp(-I * phi)),
-                ordered_product(2, I, sin(phi / 2)),
-                evaluate=False,
-            ),
-            check=Identity(),
-            given={"one": r"1 - z"},
-        ),
-        Step(
-            label="balance",
-            text=(
-                "Let {root} be a root for the gain {a} and the probabilities {P} of the delays "
-                "{k}. By {theorem:random-delay-mean}, {equation}. Conjugated, and multiplied by "
-                "{factor}, this is an equation between {left} and {right}, whose left side is "
-                "imaginary by {ref:step}. The real parts are"
-            ),
-            claim=Eq(_mixture(X(_k)), 0, evaluate=False),
-            check=Deduced(("turned", "step"), at_crossings),
-            given={
-                "root": r"z = e^{i\phi}",
-                "a": a,
-                "P": P(_k),
-                "k": r"k \le \tau",
-                "equation": r"(1 - z)(1 - m/z) = a \sum_k P_k z^{-k}",
-                "factor": r"e^{i\phi/2} (1 - m/z)",
-                "left": r"2 i \sin(\phi/2)\, |1 - m/z|^2",
-                "right": r"a \sum_k P_k \left(X(k) + i Y(k)\right)",
-            },
-        ),
-        Step(
-            label="gain",
-            text="and the imaginary parts",
-            claim=Eq(
-                ordered_product(a, _mixture(Y(_k))),
-                ordered_product(2, sin(phi / 2), _squared()),
-                evaluate=False,
-            ),
-            check=Deduced(("turned", "step"), at_crossings),
-        ),
-    )
+@cache
+def _crossings() -> tuple[tuple[dict[Any, Any], tuple[Any, ...]], ...]:
+    """The first crossing of each mixture, from where its complex gain is real and positive."""
+    found = []
+    with mpmath.workdps(40):
+        for mixture in _MIXTURES:
+            for momentum in _MOMENTA:
+                gain = _gain_of_root(mixture, _float(momentum))
+                angles = [mpmath.pi * j / 400 for j in range(1, 400)]
+                values = [mpmath.im(gain(angle)) for angle in angles]
+                for j in range(len(angles) - 1):
+                    middle = (angles[j] + angles[j + 1]) / 2
+                    if values[j] * values[j + 1] <= 0 and mpmath.re(gain(middle)) > 0:
+                        angle = mpmath.findroot(
+                            lambda t, g=gain: mpmath.im(g(t)),
+                            (angles[j], angles[j + 1]),
+                            solver="anderson",
+                        )
+                        point = {
+                            tau: len(mixture) - 1,
+                            m: momentum,
+                            phi: sympify(angle),
+                            a: sympify(mpmath.re(gain(angle))),
+                        }
+                        found.append((point, mixture))
+                        break
+    return tuple(found)
 
 
-def _mixture(term: Expr) -> Expr:
-    return Sum(ordered_product(P(_k), term), (_k, 0, tau))
+def _cosine_part(k: Expr) -> Expr:
+    return cos((k + Rational(1, 2)) * phi) - m * cos((k - Rational(1, 2)) * phi)
 
 
-def _before_first_angle() -> tuple[Step, ...]:
-    half = phi / 2
-    return (
-        Step(
-            label="start",
-            text=(
-                "The boundary angle {theta} is the first zero of {X} in {range}, or {pi} for "
-                "{none}. Before it {X} is positive, because at {zero}"
-            ),
-            claim=Eq(X(tau), 1 - m, evaluate=False),
-            check=Identity({X(tau): cosine_part(tau).subs(phi, 0)}),
-            given={
-                "theta": theta,
-                "X": X(tau),
-                "range": r"0 < \phi \le \pi",
-                "pi": pi,
-                "none": Eq(tau, 0, evaluate=False),
-                "zero": Eq(phi, 0, evaluate=False),
-            },
-        ),
-        Step(
-            label="upper-half",
-            text=(
-                "For {delayed}, {quarter} by {theorem:heavy-ball}, so that for {before} all sines "
-                "and cosines below are positive. So is {Y}, also for {none}:"
-            ),
-            claim=Eq(
-                Y(tau),
-                ordered_sum(
-                    ordered_product(1 - m, sin(tau * phi), cos(half)),
-                    ordered_product(1 + m, cos(tau * phi), sin(half)),
-                ),
-                evaluate=False,
-            ),
-            check=Identity({Y(tau): sine_part(tau)}),
-            given={
-                "delayed": r"\tau \ge 1",
-                "quarter": r"\theta < \pi/(2\tau)",
-                "before": r"0 < \phi < \theta",
-                "Y": Y(tau),
-                "none": Eq(tau, 0, evaluate=False),
-            },
-        ),
-        Step(
-            label="shorter-delays",
-            text=(
-                "Every shorter delay is turned back by {angle}, which lies in {range}. Its real "
-                "part is therefore positive, too, for {before}:"
-            ),
-            claim=Eq(
-                X(_k),
-                ordered_sum(
-                    ordered_product(cos((tau - _k) * phi), X(tau)),
-                    ordered_product(sin((tau - _k) * phi), Y(tau)),
-                ),
-                evaluate=False,
-            ),
-            check=Identity(
-                {X(_k): cosine_part(_k), X(tau): cosine_part(tau), Y(tau): sine_part(tau)}
-            ),
-            given={
-                "angle": r"(\tau - k)\phi",
-                "range": r"[0, \pi/2)",
-                "before": r"0 < \phi < \theta",
-            },
-        ),
-    )
+def _sine_part(k: Expr) -> Expr:
+    return sin((k + Rational(1, 2)) * phi) - m * sin((k - Rational(1, 2)) * phi)
 
 
-def _gain_order(relation: GreaterThan) -> tuple[Step, ...]:
-    squared = Function("f")
+def _at_crossings(claim: Basic | None) -> tuple[int, str]:
+    """Both sides of the claim at the first crossing of each mixture."""
+    if not isinstance(claim, Eq):
+        return 0, f"an equation is needed, not {claim}"
+    for point, mixture in _crossings():
+        sides = []
+        for side in (claim.lhs, claim.rhs):
+            written = sympify(side).subs(tau, point[tau]).replace(Sum, written_out)
+            written = written.replace(Function("P"), lambda k, p=mixture: sympify(p[int(k)]))
+            written = written.replace(Function("X"), _cosine_part)
+            written = written.replace(Function("Y"), _sine_part)
+            sides.append(mpmath.mpf(sympify(written).subs(point).evalf(30)))
+        if not abs(sides[0] - sides[1]) <= mpmath.mpf("1e-12"):
+            return len(_crossings()), f"{claim} does not hold at {point}: {sides}"
+    return len(_crossings()), ""
 
-    def value(xi: Expr) -> Expr:
-        return ordered_product(4, xi, ordered_sum((1 - m) ** 2, ordered_product(4, m, xi)))
 
-    return (
-        Step(
-            label="angle",
-            text=(
-                "A sum of positive terms does not vanish, so that {ref:balance} leaves {later}. "
-                "By {ref:modulus}, no {Y} exceeds {root}. Hence {ref:gain} gives {bound}. The "
-                "square of the right side is {f} with {xi}. It increases with the angle, since"
-            ),
-            claim=Eq(
-                ordered_sum(squared(_xi_2), -squared(_xi_1)),
-                ordered_product(
-                    4,
-                    ordered_sum(_xi_2, -_xi_1),
-                    ordered_sum((1 - m) ** 2, ordered_product(4, m, _xi_1 + _xi_2)),
-                ),
-                evaluate=False,
-            ),
-            check=Identity({squared(_xi_1): value(_xi_1), squared(_xi_2): value(_xi_2)}),
-            given={
-                "later": r"\phi \ge \theta",
-                "Y": Y(_k),
-                "root": r"|1 - m e^{-i\phi}|",
-                "bound": r"a \ge 2 \sin(\phi/2)\, |1 - m e^{-i\phi}|",
-                "f": Eq(squared(_xi), value(_xi), evaluate=False),
-                "xi": Eq(_xi, sin(phi / 2) ** 2, evaluate=False),
-            },
-        ),
-        Step(
-            label="order-sign",
-            text="has a positive last factor for {domain}:",
-            claim=StrictGreaterThan(
-                ordered_sum((1 - m) ** 2, ordered_product(4, m, _xi)), 0, evaluate=False
-            ),
-            check=Positive(({m: nonnegative_momentum},)),
-            given={"domain": r"0 \le m < 1"},
-        ),
-        Step(
-            label="conclusion",
-            text=(
-                "At {theta} the bound is the right side below: the threshold of the fixed delay "
-                "{tau}, by {theorem:heavy-ball}, where the half turn does not come first for "
-                "{plain}. All roots lie inside the unit circle for small gains, and none can leave "
-                "it before. By {theorem:pipeline} the pipeline is as stable as these scalar loops; "
-                "the one with all weight on {tau} is the loop of that delay."
-            ),
-            claim=relation,
-            check=Deduced(
-                premises=(
-                    "turned",
-                    "modulus",
-                    "step",
-                    "balance",
-                    "gain",
-                    "start",
-                    "upper-half",
-                    "shorter-delays",
-                    "angle",
-                    "order-sign",
-                ),
-                trial=stable_below,
-                theorems=(HeavyBall.name, SGD.name, "random-delay-mean", PIPELINE),
-            ),
-            given={"theta": theta, "tau": tau, "plain": r"m \ge 0"},
-        ),
-    )
+def _largest_root(mixture: Sequence[Any], momentum: Any, gain: Any) -> Any:
+    """The largest root of (z - 1)(z - m) z^(n-1) + gain sum_k P_k z^(n-k), n >= 1."""
+    coefficients = [mpmath.mpf(0)] * (len(mixture) + 1)
+    for place, value in enumerate((1, -1 - momentum, momentum)):
+        coefficients[place] += _float(value)
+    for lag, value in enumerate(mixture):
+        coefficients[lag + 1] += gain * _float(value)
+    roots = mpmath.polyroots(coefficients, maxsteps=500, extraprec=200)
+    return max(abs(root) for root in roots)
+
+
+def _stable_below(claim: Basic | None) -> tuple[int, str]:
+    """Just below the bound all roots of each mixture lie inside; just above it those of one."""
+    if not isinstance(claim, GreaterThan) or claim.lhs != a:
+        return 0, f"a lower bound of the gain is needed, not {claim}"
+    statement = Statement("identity", claim, roots=heavy_ball.read().theorem.statement.roots)
+    tried = 0
+    for mixture in _MIXTURES:
+        for momentum in _MOMENTA:
+            point = {tau: len(mixture) - 1, m: momentum}
+            bound = statement.value(point)
+            tried += 1
+            alone = [0] * (len(mixture) - 1) + [1]
+            below = _largest_root(mixture, momentum, bound * (1 - mpmath.mpf("1e-6")))
+            above = _largest_root(alone, momentum, bound * (1 + mpmath.mpf("1e-6")))
+            if not below < 1 < above:
+                return tried, f"{bound} is no bound at {point}: {below} below, {above} above"
+    return tried, ""
+
+
+pipeline_bound = theorem(
+    "pipeline-bound",
+    "Pipelines: the longest delay is the worst case",
+    states("identity", f"a >= {GAIN}", HeavyBall, USUAL_MOMENTUM, [AT_ANGLE]),
+    r"""Let \(0 \le m < 1\), and let $theta$ be the smallest root in \((0, \pi]\) of
+    $$angle: cos((tau + 1/2) theta) = m cos((tau - 1/2) theta)$$ Every gain $a$ at which heavy ball
+    with random delays of at most $tau$ has in the mean a root on the unit circle satisfies
+    {statement} The right side is the threshold of the fixed delay $tau$. Hence a pipeline whose
+    delays are at most $tau$, trained by heavy ball, or by SGD for $m = 0$, is stable for every
+    Hessian whose sharpness times the learning rate is below that threshold; and if the delay of
+    some stage is $tau$, for no greater product is it stable for every Hessian.""",
+    step(
+        "turned",
+        r"""Let $phi$ lie in \(0 < \phi \le \pi\). For every delay $k$ let
+        $X(k) := cos((k + 1/2) phi) - m cos((k - 1/2) phi)$ and
+        $Y(k) := sin((k + 1/2) phi) - m sin((k - 1/2) phi)$ be the real and the imaginary part of
+        \(e^{i(k + 1/2)\phi} (1 - m e^{-i\phi})\):""",
+        "(1 - m exp(-I phi)) exp(I (k + 1/2) phi) = X(k) + I Y(k)",
+    ),
+    step(
+        "modulus",
+        "The sum of their squares is the same for every delay:",
+        "X(k)^2 + Y(k)^2 = (1 - m)^2 + 4 m sin(phi/2)^2",
+    ),
+    step(
+        "step",
+        r"On the circle the conjugate of \(1 - z\) is, but for a turn,",
+        "(1 - exp(-I phi)) exp(I phi/2) = 2 I sin(phi/2)",
+    ),
+    deduced(
+        "balance",
+        r"""Let \(z = e^{i\phi}\) be a root for the gain $a$ and the probabilities $P(k)$ of the
+        delays \(k \le \tau\). By {theorem:random-delay-mean},
+        \((1 - z)(1 - m/z) = a \sum_k P_k z^{-k}\). Conjugated, and multiplied by
+        \(e^{i\phi/2} (1 - m/z)\), this is an equation between \(2 i \sin(\phi/2)\, |1 - m/z|^2\)
+        and \(a \sum_k P_k \left(X(k) + i Y(k)\right)\), whose left side is imaginary by {ref:step}.
+        The real parts are""",
+        "sum(P(k) X(k), k, 0, tau) = 0",
+        ("turned", "step"),
+        _at_crossings,
+    ),
+    deduced(
+        "gain",
+        "and the imaginary parts",
+        "a sum(P(k) Y(k), k, 0, tau) = 2 sin(phi/2) ((1 - m)^2 + 4 m sin(phi/2)^2)",
+        ("turned", "step"),
+        _at_crossings,
+    ),
+    step(
+        "start",
+        r"""The boundary angle $theta$ is the first zero of $X(tau)$ in \(0 < \phi \le \pi\), or
+        $pi$ for $tau = 0$. Before it $X(tau)$ is positive, because at $phi = 0$""",
+        "X(tau) = 1 - m",
+        {"X(tau)": "cos(0) - m cos(0)"},
+    ),
+    step(
+        "upper-half",
+        r"""For \(\tau \ge 1\), \(\theta < \pi/(2\tau)\) by {theorem:heavy-ball}, so that for
+        \(0 < \phi < \theta\) all sines and cosines below are positive. So is $Y(tau)$, also for
+        $tau = 0$:""",
+        "Y(tau) = (1 - m) sin(tau phi) cos(phi/2) + (1 + m) cos(tau phi) sin(phi/2)",
+    ),
+    step(
+        "shorter-delays",
+        r"""Every shorter delay is turned back by \((\tau - k)\phi\), which lies in \([0, \pi/2)\).
+        Its real part is therefore positive, too, for \(0 < \phi < \theta\):""",
+        "X(k) = cos((tau - k) phi) X(tau) + sin((tau - k) phi) Y(tau)",
+    ),
+    step(
+        "angle",
+        r"""A sum of positive terms does not vanish, so that {ref:balance} leaves
+        \(\phi \ge \theta\). By {ref:modulus}, no $Y(k)$ exceeds \(|1 - m e^{-i\phi}|\). Hence
+        {ref:gain} gives \(a \ge 2 \sin(\phi/2)\, |1 - m e^{-i\phi}|\). The square of the right side
+        is $f(xi) := 4 xi ((1 - m)^2 + 4 m xi)$ with $xi = sin(phi/2)^2$. It increases with the
+        angle, since""",
+        "f(xi_2) - f(xi_1) = 4 (xi_2 - xi_1) ((1 - m)^2 + 4 m (xi_1 + xi_2))",
+    ),
+    positive(
+        "order-sign",
+        r"has a positive last factor for \(0 \le m < 1\):",
+        "(1 - m)^2 + 4 m xi > 0",
+        [{m: nonnegative_momentum}],
+    ),
+    conclusion(
+        r"""At $theta$ the bound is the right side below: the threshold of the fixed delay $tau$, by
+        {theorem:heavy-ball}, where the half turn does not come first for \(m \ge 0\). All roots lie
+        inside the unit circle for small gains, and none can leave it before. By {theorem:pipeline}
+        the pipeline is as stable as these scalar loops; the one with all weight on $tau$ is the
+        loop of that delay.""",
+        _stable_below,
+    ),
+    symbols=(_k, *symbols("xi xi_1 xi_2", positive=True)),
+)

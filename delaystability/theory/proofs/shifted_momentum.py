@@ -1,217 +1,250 @@
-"""Shifted momentum: stable exactly up to the threshold, for every delay and -1 < m < 1."""
+"""Shifted momentum: its threshold for every delay, its boundary as a curve, and special cases."""
 
 from __future__ import annotations
 
-from sympy import Derivative, Eq, Expr, Function, Rational, Symbol, cos, pi, sin, sqrt, tan
+from collections.abc import Iterable
+from typing import Any
+
+from sympy import Rational, Symbol, cos
 
 from delaystability.model.catalogue import ShiftedMomentum
-from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.confirm import grid
-from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.domains import ANY_MOMENTUM, closed_unit_interval, momentum, nonnegative
-from delaystability.theory.general_steps import (
-    SHARED,
-    THRESHOLD,
-    X,
-    Y,
-    direction_steps,
-    form_steps,
+from delaystability.theory.general_steps import general_steps
+from delaystability.theory.proofs.crossing_steps import direction, forms
+from delaystability.theory.symbols import m, tau, theta
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    corollary,
+    limit,
+    near,
+    root,
+    states,
+    step,
+    theorem,
+)
+
+__all__ = ["MOMENTUM", "POINT"]
+
+CHAPTER = Chapter("shifted-momentum", "Shifted momentum")
+
+MOMENTUM = "cos((tau + 1/2) theta)/cos(theta/2)"
+"""The momentum whose boundary angle is theta."""
+
+POINT = "2 tan(theta/2) sin((tau + 1) theta)"
+"""The threshold at the boundary angle theta."""
+
+_MOMENTA = ("-9/10", "-1/2", "0", "1/3", "3/4", "9/10")
+
+shifted_momentum = theorem(
+    "shifted-momentum",
+    "Shifted momentum",
+    states(
+        "threshold",
+        "a_* = 2 sin(theta/2) sqrt((1 - m)^2 + 4 m sin((tau + 1) theta/2)^2)",
+        ShiftedMomentum,
+        domain=ANY_MOMENTUM,
+        roots=[root("theta", "cos((tau + 1/2) theta) = m cos(theta/2)")],
+    ),
+    r"""Let \(-1 < m < 1\), and let $theta$ be the smallest root in \((0, \pi]\) of
+    $$angle: cos((tau + 1/2) theta) = m cos(theta/2)$$ Shifted momentum with delay $tau$ is stable
+    exactly for gains \(0 < a < a_*\), where {statement} For \(\tau \ge 1\) the root lies below
+    \(\pi/(\tau + 1)\) and solves $tan(tau theta/2) tan((tau + 1) theta/2) = (1 - m)/(1 + m)$.""",
     general_steps,
-    modulus_step,
+    *forms(
+        """(1 - m) cos(tau theta/2) cos((tau + 1) theta/2) - (1 + m) sin(tau theta/2) sin((tau + 1)
+        theta/2)""",
+        """(1 - m) sin(tau theta/2) cos((tau + 1) theta/2) + (1 + m) cos(tau theta/2) sin((tau + 1)
+        theta/2)""",
+        r"\tau\theta/2, (\tau + 1)\theta/2",
+    ),
+    step(
+        "first-crossing",
+        r"""Let \(\tau \ge 1\). Then $X(theta)$ is positive at $theta = 0$, where it is $1 - m$, and
+        negative at \(\theta = \pi/(\tau + 1)\), by the value below. It has a first root between
+        them, where $Y(theta)$ is positive, because both of its terms in {ref:sine-form} are. For
+        $tau = 0$ its only root is $theta = pi$, where $Y(theta)$ is $1 + m$:""",
+        "X(pi/(tau + 1)) = -(1 + m) cos[pi/(2 (tau + 1))]",
+    ),
+    step(
+        "modulus",
+        """At a crossing $X(theta)$ vanishes, so that $Y(theta)$ is the square root of the sum of
+        squares; {ref:crossing} turns it into a gain:""",
+        "X(theta)^2 + Y(theta)^2 = (1 - m)^2 + 4 m sin((tau + 1) theta/2)^2",
+    ),
+    step(
+        "chord",
+        """The sine and cosine of $theta (tau + 1/2)$ are bound by one more relation, which does not
+        know the delay:""",
+        "(Y(theta) - m sin(theta/2))^2 + (m cos(theta/2) + X(theta))^2 = 1",
+    ),
+    step(
+        "increasing",
+        r"""At a crossing, with $xi = sin(theta/2)$, this is a quadratic equation for $Y(theta)$
+        with exactly one positive root, $m xi + q(xi)$, where \(q(\xi)^2 = 1 - m^2 + m^2 \xi^2\).
+        The gain of a crossing is therefore $f(xi) = 2 xi (m xi + q(xi))$, a function of its angle
+        alone. Its derivative is positive, for $q(xi)^2$ exceeds \(m^2 \xi^2\), and every later
+        crossing needs a greater gain:""",
+        "f'(xi) = 2 (m xi + q(xi))^2/q(xi)",
+        {"f(xi)": "2 xi (m xi + sqrt(1 - m^2 + m^2 xi^2))", "q(xi)": "sqrt(1 - m^2 + m^2 xi^2)"},
+    ),
+    direction(
+        "tau/2 + (tau + 1) (1 - m^2)/(2 (1 - 2 m cos((tau + 1) theta) + m^2))",
+        [
+            {m: momentum, cos((tau + 1) * theta): 1 - 2 * chart, tau: nonnegative}
+            for chart in closed_unit_interval
+        ],
+    ),
+    conclusion(
+        """All roots lie inside the unit circle for small gains by {ref:small-gain}, every crossing
+        is outward by {ref:speed-sign}, and by {ref:increasing} none has a smaller gain than the
+        first. By {lemma} the stable gains are exactly those below""",
+        grid(("-9/10", "-1/2", "1/3", "9/10")),
+    ),
+    sources=("giladi2020",),
+    symbols=(Symbol("xi", positive=True),),
 )
-from delaystability.theory.loop import Loop
-from delaystability.theory.prose import LEMMA
-from delaystability.theory.statement import Root, Statement
-from delaystability.theory.symbols import (
-    half_cosine,
-    half_sine,
-    m,
-    ordered_product,
-    ordered_quotient,
-    ordered_sum,
-    tau,
-    theta,
+
+shifted_momentum_parametric = corollary(
+    "shifted-momentum-parametric",
+    "Shifted momentum: the boundary as a curve",
+    states(
+        "threshold",
+        "a_* = 2 tan(theta/2) sin((tau + 1) theta)",
+        ShiftedMomentum,
+        domain=(
+            *ANY_MOMENTUM,
+            "tau >= 1",
+        ),
+        roots=[root("theta", "cos((tau + 1/2) theta)/cos(theta/2) = m", "pi/(tau + 1)")],
+    ),
+    r"""Let \(\tau \ge 1\) and \(-1 < m < 1\). Exactly one angle $theta$ in \((0, \pi/(\tau + 1))\)
+    satisfies $$momentum: m := cos((tau + 1/2) theta)/cos(theta/2)$$ It falls from $pi/(tau + 1)$ to
+    0 as $m$ grows from -1 to 1, and the threshold of shifted momentum is {statement}""",
+    step(
+        "falling",
+        r"""The angle of {theorem:shifted-momentum} lies in \((0, \pi/(\tau + 1))\); division of its
+        equation by $cos(theta/2)$ makes the momentum a function $m(theta)$ of the angle, with the
+        derivative""",
+        "m'(theta) = -(tau sin((tau + 1) theta) + (tau + 1) sin(tau theta))/(2 cos(theta/2)^2)",
+        {"m(theta)": MOMENTUM},
+    ),
+    step(
+        "end",
+        """Both sines are positive in this interval, so that the momentum falls, from 1 at
+        $theta = 0$ to""",
+        "m(pi/(tau + 1)) = -1",
+        {"m(theta)": MOMENTUM},
+    ),
+    step(
+        "square",
+        """It takes every value between exactly once. With it, the expression under the root of
+        {theorem:shifted-momentum} is a square:""",
+        "(1 - m)^2 + 4 m sin((tau + 1) theta/2)^2 = sin((tau + 1) theta)^2/cos(theta/2)^2",
+    ),
+    conclusion(
+        "Both $sin((tau + 1) theta)$ and $cos(theta/2)$ are positive, so that the threshold is",
+        grid(("-9/10", "0", "9/10"), (1, 2, 4)),
+    ),
+    sources=("giladi2020",),
 )
-from delaystability.theory.trials import confirm_threshold
 
-__all__ = ["shifted_momentum"]
-
-_P, _Q = tau * theta / 2, (tau + 1) * theta / 2
-
-
-def shifted_momentum() -> Proof:
-    """The threshold of shifted momentum, with the complete argument for every delay."""
-    loop = Loop(ShiftedMomentum(m))
-    squared = ordered_sum((1 - m) ** 2, 4 * m * sin(_Q) ** 2)
-    angle = Eq(cos((tau + Rational(1, 2)) * theta), m * half_cosine, evaluate=False)
-    threshold = Eq(THRESHOLD, ordered_product(2, half_sine, sqrt(squared)), evaluate=False)
-    theorem = Theorem(
-        name=ShiftedMomentum.name,
-        title="Shifted momentum",
-        statement=Statement(
-            "threshold", threshold, ShiftedMomentum.name, ANY_MOMENTUM, (Root(theta, angle),)
+shifted_momentum_delay_0 = corollary(
+    "shifted-momentum-delay-0",
+    "Shifted momentum: no delay",
+    states(
+        "threshold",
+        "a_* = 2 (1 + m)",
+        ShiftedMomentum,
+        domain=(
+            *ANY_MOMENTUM,
+            "tau = 0",
         ),
-        text=(
-            "Let {domain}, and let {theta} be the smallest root in {interval} of {display:angle} "
-            "Shifted momentum with delay {tau} is stable exactly for gains {stable}, where "
-            "{display:threshold} For {delayed} the root lies below {bound} and solves {tangent}."
+    ),
+    r"For \(-1 < m < 1\) the threshold of shifted momentum with no delay is {statement}",
+    step(
+        "angle",
+        "For $tau = 0$ the equation of the angle in {theorem:shifted-momentum} asks for zeros of",
+        "X(theta) = (1 - m) cos(theta/2)",
+        {"tau": "0"},
+    ),
+    step(
+        "square",
+        r"The only one in \((0, \pi]\) is $theta = pi$, where the square of the threshold is",
+        "4 ((1 - m)^2 + 4 m) = 4 (1 + m)^2",
+    ),
+    conclusion(
+        "The threshold is its positive root:",
+        grid(_MOMENTA, (0,)),
+    ),
+    sources=("giladi2020",),
+)
+
+shifted_momentum_delay_1 = corollary(
+    "shifted-momentum-delay-1",
+    "Shifted momentum: delay 1",
+    states(
+        "threshold",
+        "a_* = 1 - m^2",
+        ShiftedMomentum,
+        domain=(
+            *ANY_MOMENTUM,
+            "tau = 1",
         ),
-        sources=("giladi2020",),
-        given={
-            "domain": "-1 < m < 1",
-            "theta": theta,
-            "interval": r"(0, \pi]",
-            "angle": angle,
-            "tau": tau,
-            "stable": "0 < a < a_*",
-            "threshold": threshold,
-            "delayed": r"\tau \ge 1",
-            "bound": r"\pi/(\tau + 1)",
-            "tangent": Eq(
-                ordered_product(tan(_P), tan(_Q)), ordered_quotient(1 - m, 1 + m), evaluate=False
-            ),
-        },
-    )
-    return Proof(
-        theorem,
-        (
-            *general_steps(loop),
-            *_first_crossing(loop, squared),
-            *_order_of_crossings(loop),
-            *_directions(loop),
-            Step(
-                label="conclusion",
-                text=(
-                    "All roots lie inside the unit circle for small gains by {ref:small-gain}, "
-                    "every crossing is outward by {ref:speed-sign}, and by {ref:increasing} none "
-                    "has a smaller gain than the first. By {lemma} the stable gains are exactly "
-                    "those below"
-                ),
-                claim=threshold,
-                check=Deduced(
-                    premises=(
-                        *SHARED,
-                        "cosine-form",
-                        "sine-form",
-                        "first-crossing",
-                        "modulus",
-                        "chord",
-                        "increasing",
-                        "speed",
-                        "speed-sign",
-                    ),
-                    theorems=(LEMMA,),
-                    trial=confirm_threshold(
-                        loop, grid(("-9/10", "-1/2", "1/3", "9/10")), (Root(theta, angle),)
-                    ),
-                ),
-            ),
-        ),
-    )
+    ),
+    r"For \(-1 < m < 1\) the threshold of shifted momentum with delay 1 is {statement}",
+    step(
+        "angle",
+        "For $tau = 1$ the equation of the angle in {theorem:shifted-momentum} asks for zeros of",
+        "X(theta) = cos(theta/2) (2 cos(theta) - 1 - m)",
+        {"tau": "1"},
+    ),
+    step(
+        "square",
+        """The smallest one has $cos(theta) = (1 + m)/2$. With $2 sin(theta/2)^2 = 1 - cos(theta)$,
+        the square of the threshold is therefore""",
+        "2 (1 - cos(theta)) ((1 - m)^2 + 4 m (1 - cos(theta)^2)) = (1 - m^2)^2",
+        {"cos(theta)": "(1 + m)/2"},
+    ),
+    conclusion(
+        "The threshold is its positive root:",
+        grid(_MOMENTA, (1,)),
+    ),
+    sources=("giladi2020",),
+)
 
 
-def _first_crossing(loop: Loop, squared: Expr) -> tuple[Step, ...]:
-    end = pi / (tau + 1)
-    at_end = Function("X")(end)
-    return (
-        *form_steps(
-            loop,
-            ordered_sum(
-                ordered_product(1 - m, cos(_P), cos(_Q)),
-                -ordered_product(1 + m, sin(_P), sin(_Q)),
-            ),
-            ordered_sum(
-                ordered_product(1 - m, sin(_P), cos(_Q)),
-                ordered_product(1 + m, cos(_P), sin(_Q)),
-            ),
-            r"\tau\theta/2, (\tau + 1)\theta/2",
-        ),
-        Step(
-            label="first-crossing",
-            text=(
-                "Let {delayed}. Then {X} is positive at {zero}, where it is {start}, and negative "
-                "at {end}, by the value below. It has a first root between them, where {Y} is "
-                "positive, because both of its terms in {ref:sine-form} are. For {none} its only "
-                "root is {pi}, where {Y} is {value}:"
-            ),
-            claim=Eq(at_end, -ordered_product(1 + m, cos(end / 2)), evaluate=False),
-            check=Identity({at_end: loop.cosine_part.subs(theta, end)}),
-            given={
-                "delayed": r"\tau \ge 1",
-                "X": X,
-                "Y": Y,
-                "zero": Eq(theta, 0, evaluate=False),
-                "start": 1 - m,
-                "end": r"\theta = \pi/(\tau + 1)",
-                "none": Eq(tau, 0, evaluate=False),
-                "pi": Eq(theta, pi, evaluate=False),
-                "value": 1 + m,
-            },
-        ),
-        modulus_step(
-            loop,
-            squared,
-            "At a crossing {X} vanishes, so that {Y} is the square root of the sum of squares; "
-            "{ref:crossing} turns it into a gain:",
-        ),
-    )
+@near
+def _near_momentum_one() -> Iterable[Any]:
+    statement = shifted_momentum_parametric.read().theorem.statement
+    small = Rational(1, 10**8)
+    for delay in (1, 2, 3, 5, 9, 17):
+        yield delay * statement.value({tau: delay, m: 1 - small}) / small
 
 
-def _order_of_crossings(loop: Loop) -> tuple[Step, ...]:
-    xi = Symbol("xi", positive=True)
-    gain, root = Function("f")(xi), Function("q")(xi)
-    root_value = sqrt(1 - m**2 + m**2 * xi**2)
-    gain_value = 2 * xi * (m * xi + root_value)
-    return (
-        Step(
-            label="chord",
-            text=(
-                "The sine and cosine of {angle} are bound by one more relation, which does not "
-                "know the delay:"
-            ),
-            claim=Eq(
-                ordered_sum((Y - m * half_sine) ** 2, (X + m * half_cosine) ** 2),
-                1,
-                evaluate=False,
-            ),
-            check=Identity({X: loop.cosine_part, Y: loop.sine_part}),
-            given={"angle": (tau + Rational(1, 2)) * theta},
-        ),
-        Step(
-            label="increasing",
-            text=(
-                "At a crossing, with {xi}, this is a quadratic equation for {Y} with exactly one "
-                "positive root, {positive}, where {q}. The gain of a crossing is therefore "
-                "{gain}, a function of its angle alone. Its derivative is positive, for {square} "
-                "exceeds {other}, and every later crossing needs a greater gain:"
-            ),
-            claim=Eq(
-                Derivative(gain, xi),
-                ordered_quotient(ordered_product(2, (root + m * xi) ** 2), root),
-                evaluate=False,
-            ),
-            check=Identity({Derivative(gain, xi): gain_value.diff(xi), root: root_value}),
-            given={
-                "xi": Eq(xi, half_sine, evaluate=False),
-                "Y": Y,
-                "positive": ordered_sum(m * xi, root),
-                "q": r"q(\xi)^2 = 1 - m^2 + m^2 \xi^2",
-                "gain": Eq(gain, ordered_product(2, xi, ordered_sum(m * xi, root)), evaluate=False),
-                "square": root**2,
-                "other": r"m^2 \xi^2",
-            },
-        ),
-    )
-
-
-def _directions(loop: Loop) -> tuple[Step, ...]:
-    turn = cos((tau + 1) * theta)
-    squared = ordered_sum(1, -2 * m * turn, m**2)
-    speed = ordered_sum(
-        tau / 2,
-        ordered_quotient(ordered_product(tau + 1, 1 - m**2), ordered_product(2, squared)),
-    )
-    charts = tuple(
-        {m: momentum, turn: 1 - 2 * chart, tau: nonnegative} for chart in closed_unit_interval
-    )
-    return direction_steps(loop, speed, charts)
+shifted_momentum_momentum_one = corollary(
+    "shifted-momentum-momentum-one",
+    "Shifted momentum: momentum near one",
+    states(
+        "threshold", "limbelow(tau a_*(m)/(1 - m), m, 1) = 2", ShiftedMomentum, domain=("tau >= 1",)
+    ),
+    r"""For every delay \(\tau \ge 1\) the threshold $a_*(m)$ of shifted momentum satisfies
+    {statement}""",
+    step(
+        "quotient",
+        "By {theorem:shifted-momentum-parametric}, at the boundary angle,",
+        "a_*(m)/(1 - m) = 2 sin(theta/2) cos((tau + 1) theta/2)/sin(tau theta/2)",
+        {"a_*(m)": POINT, "m": MOMENTUM},
+    ),
+    limit(
+        "limit",
+        "As the momentum tends to 1, the angle tends to 0, and",
+        "lim(tau (2 sin(theta/2) cos((tau + 1) theta/2)/sin(tau theta/2)), theta, 0) = 2",
+    ),
+    conclusion(
+        "Together,",
+        _near_momentum_one,
+    ),
+    sources=("giladi2020",),
+)

@@ -1,0 +1,334 @@
+"""Noise: when curvature noise makes the second moment grow, and how SGD amplifies white noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import product
+from typing import Any
+
+import mpmath
+from mpmath import fdot, mpmathify
+from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, asin, sqrt, symbols
+
+from delaystability.model.catalogue import SGD, HeavyBall
+from delaystability.theory.loop import Loop
+from delaystability.theory.moments import inverse_variance, iterate_coefficients, response, run
+from delaystability.theory.symbols import a, kappa, phi, t, tau, w
+from delaystability.theory.vocabulary import (
+    Chapter,
+    cited,
+    conclusion,
+    corollary,
+    deduced,
+    sequences,
+    states,
+    step,
+    theorem,
+)
+
+__all__ = ["AMPLIFICATION", "AMPLIFIED", "DISTANCE", "VARIANCE", "covariance_of"]
+
+CHAPTER = Chapter("noise", "Noisy curvature and stationary variance")
+
+AMPLIFIED = Symbol("N", nonnegative=True)
+"""The loop's own noise, once around."""
+
+AMPLIFICATION = Symbol("G", positive=True)
+"""Stationary variance of the iterate under noise of variance 1."""
+
+DISTANCE = "(pi - (2 tau + 1) phi)/4"
+"""What vanishes at the threshold of the mean of SGD, in terms of the gain 2 sin(phi/2)."""
+
+VARIANCE = f"cot[{DISTANCE}]/(2 sin(phi))"
+"""The stationary variance of SGD under noise of variance 1."""
+
+_UPDATES = 4
+_GAIN, _NOISE = Rational(1, 3), Rational(1, 4)
+
+
+def _noisy_runs(
+    loop: Loop, delay: int
+) -> tuple[list[Any], list[tuple[tuple[int, ...], list[Any]]]]:
+    """Responses, and every run in which each xi is 1 or -1, from w = 1 at all times up to 0."""
+    coefficients = iterate_coefficients(loop, {tau: delay}, _GAIN)
+    runs = []
+    for signs in product((1, -1), repeat=_UPDATES):
+        iterates = [Rational(1)] * (len(coefficients) + delay)
+        for sign in signs:
+            kick = -_GAIN * sqrt(_NOISE) * sign * iterates[delay]
+            iterates.insert(0, run(coefficients, iterates, [kick])[0])
+        runs.append((signs, iterates[: _UPDATES + 1][::-1]))
+    return response(coefficients, _UPDATES), runs
+
+
+def _at(values: list[Any]) -> Any:
+    """A member of a sequence that keeps its first value before the start."""
+    return lambda n: values[max(int(n), 0)]
+
+
+def _cases(loop: Loop, delay: int) -> Any:
+    kicks, runs = _noisy_runs(loop, delay)
+    coefficients = iterate_coefficients(loop, {tau: delay}, _GAIN)
+    quiet = [Rational(1), *run(coefficients, [Rational(1)] * len(coefficients), [0] * _UPDATES)]
+    values: Mapping[Expr, Any] = {t: _UPDATES, tau: delay, a: _GAIN, kappa: _NOISE}
+    return values, {Function("r"): lambda n: kicks[int(n) - 1], Function("mu"): _at(quiet)}, runs
+
+
+@sequences
+def _histories() -> list[Any]:
+    """Runs of both loops, update by update."""
+    cases = []
+    for loop, delay in ((Loop(SGD()), 1), (Loop(HeavyBall(Rational(1, 2))), 0)):
+        values, shared, runs = _cases(loop, delay)
+        for signs, iterates in runs[::3]:
+            cases.append((values, {**shared, Function("xi"): _at([*signs]), w: _at(iterates)}))
+    return cases
+
+
+@sequences
+def _moments() -> list[Any]:
+    """Second moments over all runs of both loops, exactly."""
+    cases = []
+    for loop, delay in ((Loop(SGD()), 1), (Loop(HeavyBall(Rational(1, 2))), 0)):
+        values, shared, runs = _cases(loop, delay)
+        squares = [sum(path[n] ** 2 for _, path in runs) / len(runs) for n in range(_UPDATES + 1)]
+        cases += [
+            ({**values, t: n}, {**shared, Function("M"): _at(squares)})
+            for n in range(1, _UPDATES + 1)
+        ]
+    return cases
+
+
+def _borderline(claim: Basic | None) -> tuple[int, str]:
+    """Where the claimed N is 1, the moments of the state must have no stationary solution."""
+    if not isinstance(claim, Eq):
+        return 0, f"an equation is needed, not {claim}"
+    points = [(SGD(), 2, "1/5"), (SGD(), 4, "1/7"), (HeavyBall(Rational(1, 2)), 1, "1/4")]
+    for optimizer, delay, value in points:
+        gain = Rational(value)
+        coefficients = iterate_coefficients(Loop(optimizer), {tau: delay}, gain)
+        total = sum(mpmath.mpmathify(entry) ** 2 for entry in response(coefficients, 400))
+        claimed = claim.rhs.replace(Sum, lambda *_, total=total: total).subs(a, gain)
+        offset = claimed.subs(kappa, 0)
+        noise = mpmath.mpmathify((1 - offset) / (claimed.subs(kappa, 1) - offset))
+        inverse = inverse_variance(coefficients, delay, noise * mpmath.mpmathify(gain) ** 2)
+        if not abs(inverse * total) < mpmath.mpf("1e-9"):
+            return len(points), f"a finite variance at N = 1: {optimizer}, delay {delay}"
+    return len(points), ""
+
+
+mean_square = theorem(
+    "mean-square",
+    "Noisy curvature: the criterion of the mean square",
+    states("identity", "N = kappa a^2 sum(r(k)^2, k, 1, oo)"),
+    r"""Let the gradient that update $t$ applies be \(h_t w_{t-\tau}\) with the curvature
+    $h(t) := h + h sqrt(kappa) xi(t)$, where $xi(t)$ has mean 0 and variance 1 and is independent of
+    the $xi(s)$ with $s < t$ and of the start. Let $r(k)$ be the iterate $k$ updates after a single
+    gradient was changed by $-1/eta$, in the loop with constant curvature and all else at zero. The
+    loop is mean-square stable, that is, \(M_t = E[w_t^2]\) tends to zero from every start, exactly
+    if it is stable with constant curvature and $N < 1$, where {statement}""",
+    step(
+        "noise",
+        """What the noise adds to the gradient $h w(t - tau)$ is, in units of $-1/eta$ and with the
+        gain $a := eta h$,""",
+        "(-eta) (h(t) - h) w(t - tau) = -a sqrt(kappa) xi(t) w(t - tau)",
+    ),
+    deduced(
+        "superposition",
+        """The loop is linear: $w(t)$ is the iterate $mu(t)$ of the loop with constant curvature
+        from the same start, plus the responses to all earlier terms {ref:noise}. Such a term passes
+        the filter of the optimizer and the loop like any other change of a gradient. Hence""",
+        "w(t) = mu(t) - a sqrt(kappa) sum(r(t - s) xi(s) w(s - tau), s, 0, t - 1)",
+        ("noise",),
+        _histories,
+    ),
+    deduced(
+        "renewal",
+        """The factor $xi(s)$ is independent of $w(s - tau)$, of all earlier terms and of $mu(t)$.
+        The terms are therefore uncorrelated, with the variances
+        $kappa a^2 (r(t - s)^2 M(s - tau))$, and the second moment obeys a renewal equation:""",
+        "M(t) = mu(t)^2 + kappa a^2 sum(r(t - s)^2 M(s - tau), s, 0, t - 1)",
+        ("superposition",),
+        _moments,
+    ),
+    cited(
+        "renewal-theorem",
+        """Consider a renewal equation with a nonnegative kernel that decays geometrically and has
+        the sum $N$, started by nonnegative terms, not all zero, with a finite sum. By the renewal
+        theorem {cite:feller1968} its solution tends to zero if $N < 1$, to a positive limit if
+        $N = 1$ and to infinity if $N > 1$, in the last two cases along the multiples of the period
+        if the kernel has one.""",
+        "feller1968",
+        "chapter XIII, section 10: the renewal theorem",
+    ),
+    conclusion(
+        """If the loop with constant curvature is not stable, $mu(t)$ does not tend to zero from
+        some start, and $M(t) >= mu(t)^2$ by {ref:renewal}. If it is stable, $mu(t)$ and $r(t)$
+        decay geometrically; the starting terms of {ref:renewal}, which are $mu(t)^2$ and those with
+        $s < tau$, have a finite sum, and the kernel has the sum below. The renewal theorem
+        decides.""",
+        _borderline,
+    ),
+    sources=("feller1968",),
+    symbols=(AMPLIFIED, Symbol("k", integer=True), Symbol("s", integer=True)),
+)
+
+_k = Symbol("k", integer=True, nonnegative=True)
+_SYMBOLS = (AMPLIFICATION, _k, *symbols("beta c", real=True))
+_STABLE = ((0, "1/2"), (0, "3/2"), (1, "1/3"), (2, "2/5"), (3, "1/8"), (5, "1/12"))
+
+
+def _responses(delays: tuple[int, ...] = (0, 1, 2, 3, 5)) -> list[tuple[int, Any, list[Any]]]:
+    """The response to a kick, until it vanishes to rounding, for a few delays and gains."""
+    cases = []
+    for delay, value in _STABLE:
+        if delay in delays:
+            gain = Rational(value)
+            coefficients = iterate_coefficients(Loop(SGD()), {tau: delay}, mpmathify(gain))
+            cases.append((delay, gain, response(coefficients, 300)))
+    return cases
+
+
+def covariance_of(kicks: list[Any], lag: Expr) -> Any:
+    """The stationary covariance at this lag under noise of variance 1, from the response."""
+    return fdot(kicks, kicks[abs(int(lag)) :])
+
+
+def _covariances(lags: tuple[int, ...]) -> list[Any]:
+    """Covariances as sums over the response."""
+    return [
+        ({tau: delay, a: gain, _k: lag}, {Function("gamma"): partial(covariance_of, kicks)})
+        for delay, gain, kicks in _responses()
+        for lag in lags
+    ]
+
+
+@sequences
+def _variances() -> list[Any]:
+    return [
+        ({AMPLIFICATION: fdot(kicks, kicks), phi: 2 * asin(gain / 2), tau: delay}, {})
+        for delay, gain, kicks in _responses()
+    ]
+
+
+@sequences
+def _variances_without_delay() -> list[Any]:
+    return [
+        ({AMPLIFICATION: fdot(kicks, kicks), a: gain}, {}) for _, gain, kicks in _responses((0,))
+    ]
+
+
+noise_amplification_sgd = theorem(
+    "noise-amplification-sgd",
+    "Stationary variance of SGD",
+    states(
+        "noise-amplification",
+        f"G = {VARIANCE}",
+        SGD,
+        ["a < 2 sin(pi/(2 (2 tau + 1)))"],
+        definitions={"phi": "2 asin(a/2)"},
+    ),
+    r"""Let SGD with delay $tau$ have a stable gain $a = 2 sin(phi/2)$ with
+    \(0 < \phi < \pi/(2\tau + 1)\), and let white noise of variance 1 be added to every gradient. In
+    units of the squared learning rate, the iterate has the stationary variance {statement} It grows
+    without bound as $phi$ tends to $pi/(2 tau + 1)$, the threshold of stability.""",
+    deduced(
+        "covariance",
+        r"""In the units of the learning rate the loop is $w(t + 1) = w(t) - a w(t - tau) + xi(t)$.
+        It is stable by {theorem:sgd}, so that it has a stationary state, with the covariances
+        \(\gamma_k = E[w_t w_{t-k}]\), the same for $k$ and $-k$. The noise $xi(t)$ is uncorrelated
+        with $w(t - k)$ for \(k \ge 0\). Multiplication by $w(t - k)$ and expectation give, for
+        \(k \ge 0\),""",
+        "gamma(k + 1) = gamma(k) - a gamma(tau - k)",
+        (),
+        sequences(partial(_covariances, (0, 1, 3))),
+    ),
+    deduced(
+        "variance",
+        """The variances of $w(t + 1)$ and $w(t)$ are equal. Squaring the loop and taking the
+        expectation leave""",
+        "2 a gamma(tau) - a^2 gamma(0) = 1",
+        (),
+        sequences(partial(_covariances, (0,))),
+    ),
+    step(
+        "second-difference",
+        r"""For \(1 \le k \le \tau\), {ref:covariance} holds for $k$, for $k - 1$, and for the
+        mirrored index $tau - k$. The three together are a recurrence of second order:""",
+        "gamma(k + 1) + gamma(k - 1) = (2 - a^2) gamma(k)",
+        {
+            "gamma(k + 1)": "gamma(k) - a gamma(tau - k)",
+            "gamma(k - 1)": "a (gamma(tau - k) - a gamma(k)) + gamma(k)",
+        },
+    ),
+    step(
+        "frequency",
+        "With $a := 2 sin(phi/2)$ its coefficient is",
+        "2 - a^2 = 2 cos(phi)",
+    ),
+    step(
+        "wave",
+        r"""Since \(0 < \phi < \pi\), the solutions of {ref:second-difference} are the waves
+        \(\gamma_k = c \cos(k\phi - \beta)\) with constants $c$ and $beta$, for
+        \(0 \le k \le \tau + 1\):""",
+        "cos[(k + 1) phi - beta] + cos[(k - 1) phi - beta] = 2 cos(phi) cos[k phi - beta]",
+    ),
+    step(
+        "first-difference",
+        """The first equation, $k = 0$ in {ref:covariance}, says that the left side below vanishes.
+        Now $c != 0$, because {ref:variance} is not zero, and the cosine on the right is positive,
+        its angle being between 0 and $pi/2$. Hence the last sine vanishes, and we may take
+        $beta = -(pi - (2 tau + 1) phi)/4$, as any other choice only changes the sign of $c$:""",
+        """gamma(1) - gamma(0) + a gamma(tau) = 4 c sin[phi/2] cos[(pi - (2 tau - 1) phi)/4]
+        sin[beta + (pi - (2 tau + 1) phi)/4]""",
+        {
+            "gamma(1)": "c cos(beta - phi)",
+            "gamma(0)": "c cos(beta)",
+            "gamma(tau)": "c cos(beta - tau phi)",
+        },
+    ),
+    step(
+        "scale",
+        "With this $beta$, the left side of {ref:variance} is",
+        "2 a gamma(tau) - a^2 gamma(0) = -2 c sin(phi) sin(beta)",
+        {
+            "gamma(0)": f"c cos({DISTANCE})",
+            "gamma(tau)": f"c cos(tau phi + {DISTANCE})",
+            "beta": f"-({DISTANCE})",
+        },
+    ),
+    conclusion(
+        """By {ref:variance} and {ref:scale}, $c = -1/(2 sin(beta) sin(phi))$, where $beta$ lies
+        between $-pi/4$ and 0. The variance $gamma(0) = c cos(beta)$ is""",
+        _variances,
+    ),
+    symbols=_SYMBOLS,
+)
+
+noise_amplification_sgd_delay_0 = corollary(
+    "noise-amplification-sgd-delay-0",
+    "Stationary variance of SGD without delay",
+    states(
+        "noise-amplification",
+        "G = 1/(a (2 - a))",
+        SGD,
+        domain=(
+            "tau = 0",
+            "a < 2",
+        ),
+    ),
+    r"""For synchronous SGD, $tau = 0$, with a gain \(0 < a < 2\), the stationary variance under
+    white noise of variance 1 is, in units of the squared learning rate, {statement}""",
+    step(
+        "value",
+        "With $a := 2 sin(phi/2)$, the variance without delay can be written without angles:",
+        "cot[(pi - phi)/4]/(2 sin(phi)) = 1/(a (2 - a))",
+    ),
+    conclusion(
+        """At $tau = 0$, the left side of {ref:value} is the stationary variance in
+        {theorem:noise-amplification-sgd}, and so""",
+        _variances_without_delay,
+    ),
+    symbols=(AMPLIFICATION,),
+)

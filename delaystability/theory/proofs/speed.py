@@ -1,0 +1,310 @@
+"""How fast: the fastest rate of delayed SGD, and how a run leaves an unstable minimum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+from sympy import Basic, Eq, Function, Integer, Poly, Rational, Symbol, symbols
+from sympy.core.relational import GreaterThan
+
+from delaystability.model.catalogue import SGD, HeavyBall
+from delaystability.theory.confirm import largest_root
+from delaystability.theory.loop import Loop
+from delaystability.theory.moments import iterate_coefficients, run
+from delaystability.theory.symbols import a, tau, z
+from delaystability.theory.vocabulary import (
+    Chapter,
+    cited,
+    conclusion,
+    corollary,
+    deduced,
+    limit,
+    near,
+    states,
+    step,
+    theorem,
+)
+
+CHAPTER = Chapter("speed", "How fast")
+
+_RATE = Symbol("rho_1", nonnegative=True)
+_BEST_GAIN = tau**tau / (tau + 1) ** (tau + 1)
+_DELAYS = (0, 1, 2, 3, 6)
+
+
+def _radius(delay: int, gain: Any) -> Any:
+    """The spectral radius of SGD, to about half of 40 digits at a double root."""
+    with mpmath.workdps(40):
+        polynomial = Poly(Loop(SGD()).polynomial.subs({tau: delay, a: gain}), z)
+        coefficients = [mpmath.mpmathify(c) for c in polynomial.all_coeffs()]
+        return max(map(abs, mpmath.polyroots(coefficients, maxsteps=400, extraprec=200)))
+
+
+def _bounded_below(claim: Basic | None) -> tuple[int, str]:
+    """The claimed bound against the spectral radius at a few gains."""
+    if not isinstance(claim, GreaterThan) or claim.lhs != Function("rho")(a):
+        return 0, f"a lower bound of the spectral radius is needed, not {claim}"
+    points = [(delay, Rational(k, 20 * (delay + 1))) for delay in _DELAYS for k in (3, 9, 21)]
+    for delay, gain in points:
+        bound = mpmath.mpmathify(claim.rhs.subs(tau, delay))
+        if not _radius(delay, gain) > bound:
+            return len(points), f"the radius is below {bound} at delay {delay}, gain {gain}"
+    return len(points), ""
+
+
+def _attained(claim: Basic | None) -> tuple[int, str]:
+    """The claimed rate against the spectral radius at the fastest gain."""
+    if not isinstance(claim, Eq):
+        return 0, f"an equation is needed, not {claim}"
+    for delay in _DELAYS:
+        rate = mpmath.mpmathify(claim.rhs.subs(tau, delay))
+        if not abs(_radius(delay, _BEST_GAIN.subs(tau, delay)) - rate) < mpmath.mpf("1e-12"):
+            return len(_DELAYS), f"the rate is not {rate} at delay {delay}"
+    return len(_DELAYS), ""
+
+
+def _attained_at(claim: Basic | None) -> tuple[int, str]:
+    """The spectral radius at the claimed gain against the fastest rate."""
+    if not isinstance(claim, Eq):
+        return 0, f"an equation is needed, not {claim}"
+    for delay in _DELAYS:
+        gain = claim.rhs.subs(tau, Integer(delay))
+        rate = mpmath.mpf(delay) / (delay + 1)
+        if not abs(_radius(delay, gain) - rate) < mpmath.mpf("1e-12"):
+            return len(_DELAYS), f"the rate is not attained at {gain} for delay {delay}"
+    return len(_DELAYS), ""
+
+
+sgd_fastest_rate = theorem(
+    "sgd-fastest-rate",
+    "The fastest rate of SGD",
+    states("fastest-rate", "rho_1 = tau/(tau + 1)", SGD),
+    r"""Let $rho(a)$ be the largest modulus of the roots of SGD with delay $tau$ at the gain $a$: an
+    update shrinks a perturbation by this factor, on average over many updates. Its smallest value
+    over all gains is {statement} For long delays a perturbation thus needs at least about $tau$
+    updates to shrink by the factor \(e\).""",
+    step(
+        "slope",
+        "The characteristic polynomial is $p(z) = (z - 1) z^tau + a$. Its derivative is",
+        "p'(z) = z^(tau - 1) ((tau + 1) z - tau)",
+        {"p(z)": lambda loop: loop.polynomial},
+    ),
+    cited(
+        "gauss-lucas",
+        """The zeros of the derivative of a polynomial lie in the convex hull of its own zeros, by
+        the theorem of Gauss and Lucas {cite:marden1966}.""",
+        "marden1966",
+        "Theorem (6,1), of Gauss and Lucas",
+    ),
+    deduced(
+        "lower",
+        r"""The number $tau/(tau + 1)$ is a zero of {ref:slope} if \(\tau \ge 1\), and so lies in
+        the hull of the roots, at every gain. The hull lies in the disc around 0 that holds the
+        roots. Hence, for $tau = 0$ too,""",
+        "rho(a) >= tau/(tau + 1)",
+        ("slope", "gauss-lucas"),
+        _bounded_below,
+    ),
+    step(
+        "scaled",
+        """At the gain $a = tau^tau/(tau + 1)^(tau + 1)$, with the unit of $z$ changed to
+        $tau/(tau + 1)$,""",
+        """p[(tau/(tau + 1)) y] = (tau^tau/(tau + 1)^(tau + 1)) (tau y^(tau + 1) - (tau + 1) y^tau +
+        1)""",
+        {"p(z)": lambda loop: loop.polynomial.subs(a, _BEST_GAIN)},
+    ),
+    step(
+        "factor",
+        "The last factor vanishes at $y = 1$:",
+        "tau y^(tau + 1) - (tau + 1) y^tau + 1 = (y - 1) (tau y^tau - (y^tau - 1)/(y - 1))",
+    ),
+    conclusion(
+        r"""The quotient in {ref:factor} is the sum of the $tau$ powers
+        \(1, y, \dots, y^{\tau - 1}\). If \(|y| > 1\), each of them is smaller in modulus than
+        $y^tau$ and all together than $tau y^tau$, so that the second factor does not vanish. By
+        {ref:scaled} all roots at this gain then have a modulus of at most $tau/(tau + 1)$, and the
+        bound {ref:lower} is attained:""",
+        _attained,
+    ),
+    sources=("marden1966",),
+    symbols=(_RATE, Symbol("y")),
+)
+
+sgd_fastest_gain = corollary(
+    "sgd-fastest-gain",
+    "The fastest gain of SGD",
+    states("fastest-gain", "a_1 = tau^tau/(tau + 1)^(tau + 1)", SGD),
+    r"""SGD with delay $tau$ attains its fastest rate, {theorem:sgd-fastest-rate}, at one gain only,
+    {statement} which is 1 without delay. For \(\tau \ge 1\) the root $z = tau/(tau + 1)$ is double
+    there.""",
+    step(
+        "slope",
+        "The number $tau/(tau + 1)$ is a zero of the derivative of the characteristic polynomial:",
+        "p'(tau/(tau + 1)) = 0",
+        {"p(z)": lambda loop: loop.polynomial},
+    ),
+    step(
+        "value",
+        "The characteristic polynomial itself has there the value",
+        "p(tau/(tau + 1)) = a - tau^tau/(tau + 1)^(tau + 1)",
+        {"p(z)": lambda loop: loop.polynomial},
+    ),
+    conclusion(
+        r"""Let \(\tau \ge 1\), and let all roots lie in the disc \(|z| \le \tau/(\tau + 1)\). By
+        {ref:slope} and the theorem of Gauss and Lucas {cite:marden1966}, $tau/(tau + 1)$ lies in
+        their convex hull. It is an extreme point of the disc, and so one of the roots. By
+        {ref:value} this fixes the gain, at which the root is double. For $tau = 0$ the only root is
+        $z = 1 - a$, and vanishes at $a = 1$. In all cases""",
+        _attained_at,
+    ),
+    sources=("marden1966",),
+    symbols=(Symbol("a_1", positive=True),),
+)
+
+_largest = Symbol("z_max", nonzero=True)
+_SYMBOLS = (
+    _largest,
+    Symbol("n", integer=True, positive=True),
+    Symbol("s", positive=True),
+    Symbol("d"),
+    *symbols("lambda psi x y", real=True),
+)
+_SLOPE = "2 (2 tau + 1)/((2 tau + 1)^2 + cot(pi/(2 (2 tau + 1)))^2)"
+
+
+def _by_running(claim: Basic | None) -> tuple[int, str]:
+    """The growth of a pair of complex roots, from three iterates each at the end of a run."""
+    if not isinstance(claim, Eq):
+        return 0, f"an equation is needed, not {claim}"
+    points = [(SGD(), 1, "11/10"), (SGD(), 4, "1/2"), (HeavyBall(Rational(1, 2)), 3, "1/3")]
+    for optimizer, delay, value in points:
+        loop, gain = Loop(optimizer), Rational(value)
+        coefficients = iterate_coefficients(loop, {tau: delay}, mpmath.mpmathify(gain))
+        iterates = run(coefficients, [1] + [0] * len(coefficients), [0] * 240)
+        # For one pair of roots, this determinant grows exactly as the square of the modulus.
+        pairs = zip(iterates, iterates[1:], iterates[2:], strict=False)
+        growth = [middle**2 - first * last for first, middle, last in pairs]
+        found = mpmath.log(growth[-1] / growth[-2]) / 2
+        modulus = largest_root(loop, {tau: delay}, mpmath.mpmathify(gain))
+        expected = mpmath.mpmathify(claim.rhs.subs(_largest, modulus).evalf(20))
+        if not abs(found - expected) < mpmath.mpf("1e-9"):
+            return len(points), f"{found} is not {expected} for {optimizer}, delay {delay}"
+    return len(points), ""
+
+
+escape_rate = theorem(
+    "escape-rate",
+    "The escape rate",
+    states("escape-rate", "lambda = log(abs(z_max))"),
+    r"""Let $z_max$ be a root of largest modulus of a delayed loop. From every start outside a
+    proper subspace, the superior limit of \(t^{-1} \log |w_t|\) is {statement} A perturbation of
+    the minimum grows, or shrinks, as $abs(z_max)^t$ until the loss is no longer quadratic.""",
+    cited(
+        "modes",
+        r"""The iterates obey a linear recurrence with the roots of the loop, and $w(t)$ is a sum
+        over the roots \(z_i\) of terms \(P_i(t) z_i^t\) with polynomials \(P_i\) of a degree less
+        than the multiplicity of the root {cite:elaydi2005}; their coefficients are linear functions
+        of the start, and take all values.""",
+        "elaydi2005",
+        "section 2.3: linear equations with constant coefficients",
+    ),
+    step(
+        "averages",
+        r"""Different roots of the same modulus do not cancel for long: for their differences of
+        angle $psi$, between 0 and $2 pi$, the geometric sum \(\sum_{t < n} e^{i \psi t}\) stays
+        bounded as $n$ grows, being""",
+        "(1 - exp(I psi n))/(1 - exp(I psi)) = exp(I psi (n - 1)/2) (sin(psi n/2)/sin(psi/2))",
+    ),
+    conclusion(
+        r"""Outside the subspace of starts for which all coefficients of the roots of largest
+        modulus vanish, divide $w(t)$ by \(t^d |z_{max}|^t\) with the highest power $d$ that occurs
+        with these roots. What remains, up to terms that vanish, is \(\sum_i c_i e^{i \psi_i t}\)
+        with different angles and not all \(c_i\) zero. By {ref:averages} the average of its squared
+        modulus over $n$ updates tends to \(\sum_i |c_i|^2 > 0\). It is bounded and does not tend to
+        zero, and the growth of $w(t)$ is that of \(t^d |z_{max}|^t\):""",
+        _by_running,
+    ),
+    sources=("elaydi2005",),
+    symbols=_SYMBOLS,
+)
+
+
+def _by_differences(claim: Basic | None) -> tuple[int, str]:
+    """The claimed slope against a difference quotient of the largest modulus."""
+    if not isinstance(claim, Eq):
+        return 0, f"an equation is needed, not {claim}"
+    delays, step = (0, 1, 2, 5, 9), mpmath.mpf("1e-5")
+    for delay in delays:
+        threshold = 2 * mpmath.sin(mpmath.pi / (2 * (2 * delay + 1)))
+        moduli = [
+            largest_root(Loop(SGD()), {tau: Integer(delay)}, threshold * (1 + sign * step))
+            for sign in (-1, 1)
+        ]
+        found = mpmath.log(moduli[1] / moduli[0]) / (2 * step)
+        claimed = mpmath.mpmathify(claim.rhs.subs(tau, delay).evalf(20))
+        if not abs(found - claimed) < mpmath.mpf("1e-6"):
+            return len(delays), f"{claimed} is not the slope {found} at delay {delay}"
+    return len(delays), ""
+
+
+sgd_escape_slope = theorem(
+    "sgd-escape-slope",
+    "The escape rate of SGD near the threshold",
+    states("escape-slope", f"s = {_SLOPE}", SGD),
+    r"""Let $lambda$ be the escape rate, {theorem:escape-rate}, of SGD with delay $tau$. At the
+    threshold, $a = a_*$, it leaves zero with the derivative \(s = d\lambda / d \log a\), where
+    {statement} At the gain \((1 + \varepsilon) a_*\) a perturbation grows by the factor
+    \(1 + s \varepsilon\) in an update, to first order in \(\varepsilon\).""",
+    step(
+        "log-derivative",
+        """By {lemma}, the logarithm of the modulus of a root has the derivative $x/(x^2 + y^2)$ by
+        that of the gain, where $x + I y$ is the value of $S(z) = z/(z - 1) + tau$ at the root. On
+        the unit circle this is""",
+        "S(z) = tau + 1/2 - (I/2) cot(theta/2)",
+        {"S(z)": lambda loop: loop.on_circle(loop.root_speed)},
+    ),
+    step(
+        "pace",
+        r"""By {theorem:sgd} the first roots to reach the circle have the angles
+        \(\pm\pi/(2\tau + 1)\). There,""",
+        f"x/(x^2 + y^2) = {_SLOPE}",
+        {"x": "tau + 1/2", "y": "-cot(pi/(2 (2 tau + 1)))/2"},
+    ),
+    conclusion(
+        """No other root is on the circle at the threshold. Near it, these have the largest modulus,
+        and the derivative of its logarithm is""",
+        _by_differences,
+    ),
+    symbols=_SYMBOLS,
+)
+
+
+@near
+def _far() -> list[Any]:
+    """The slope times the delay at long delays, from the root on the unit circle."""
+    values = []
+    for delay in (10**5, 10**6):
+        root = mpmath.expjpi(mpmath.mpf(1) / (2 * delay + 1))
+        values.append(delay * (1 / (root / (root - 1) + delay)).real)
+    return values
+
+
+sgd_escape_slope_long_delay = corollary(
+    "sgd-escape-slope-long-delay",
+    "Escape under long delays",
+    states("escape-slope", "lim(tau s, tau, oo) = 1/(1 + 4/pi^2)", SGD),
+    r"""For long delays the slope $s$ of {theorem:sgd-escape-slope} satisfies {statement} A gain of
+    \((1 + \varepsilon) a_*\) makes a perturbation grow by about \(0.71\, \varepsilon/\tau\) in an
+    update, or by \(0.71\, \varepsilon\) in as many updates as the delay has.""",
+    limit(
+        "limit",
+        "The formula in {theorem:sgd-escape-slope} has the limit",
+        f"lim(tau ({_SLOPE}), tau, oo) = 1/(1 + 4/pi^2)",
+    ),
+    conclusion(
+        "Hence",
+        _far,
+    ),
+    symbols=_SYMBOLS,
+)
