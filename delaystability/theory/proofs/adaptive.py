@@ -173,13 +173,7 @@ adam_frozen_delay_0 = corollary(
     "adam-frozen-delay-0",
     "Adam with a frozen preconditioner: no delay",
     states(
-        "threshold",
-        "a_* = 2 (1 + m)/(1 - m)",
-        EMAMomentum,
-        domain=(
-            *USUAL_MOMENTUM,
-            "tau = 0",
-        ),
+        "threshold", "a_* = 2 (1 + m)/(1 - m)", EMAMomentum, domain=(*USUAL_MOMENTUM, "tau = 0")
     ),
     r"""In the setting of {theorem:adam-frozen} without delay, the threshold is {statement} For the
     usual \(\beta_1 = 0.9\) it is 38.""",
@@ -200,31 +194,17 @@ adam_frozen_delay_0 = corollary(
         "a_* = 38",
         {"a_*": "2 (1 + 9/10)/(1 - 9/10)"},
     ),
-    conclusion(
-        "and in general",
-        grid(("0", "1/4", "1/2", "3/4", "9/10", "99/100"), (0,)),
-    ),
+    conclusion("and in general", grid(("0", "1/4", "1/2", "3/4", "9/10", "99/100"), (0,))),
     sources=("kingma2015",),
 )
 
 adam_frozen_delay_4 = corollary(
     "adam-frozen-delay-4",
     "Adam with a frozen preconditioner: delay 4",
-    states(
-        "identity",
-        "floor(100000 a_*) = 26497",
-        EMAMomentum,
-        domain=(
-            "m = 9/10",
-            "tau = 4",
-        ),
-    ),
+    states("identity", "floor(100000 a_*) = 26497", EMAMomentum, domain=("m = 9/10", "tau = 4")),
     r"""In the setting of {theorem:adam-frozen} with \(\beta_1 = 0.9\) and delay 4, the threshold
     begins with the digits \(0.26497\): {statement} Without delay it is 38, by
     {theorem:adam-frozen-delay-0}.""",
-    conclusion(
-        "Evaluation of {theorem:adam-frozen} to 30 digits gives",
-        _to_30_digits,
-    ),
+    conclusion("Evaluation of {theorem:adam-frozen} to 30 digits gives", _to_30_digits),
     sources=("kingma2015",),
 )

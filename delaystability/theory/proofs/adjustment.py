@@ -89,13 +89,7 @@ adjustment = theorem(
         _same_minima,
     ),
     sources=("giladi2020",),
-    symbols=(
-        _S,
-        _a_1,
-        _a_2,
-        _eta_1,
-        _eta_2,
-    ),
+    symbols=(_S, _a_1, _a_2, _eta_1, _eta_2),
 )
 
 adjustment_sgd = corollary(
@@ -148,10 +142,7 @@ adjustment_sgd_upper = corollary(
         is""",
         "(eta_0/2) b(tau) = pi eta_0/(2 (2 tau + 1))",
     ),
-    conclusion(
-        "Hence",
-        _of_rate,
-    ),
+    conclusion("Hence", _of_rate),
     sources=("giladi2020",),
     symbols=(_eta_0,),
 )
@@ -175,10 +166,7 @@ adjustment_sgd_lower = corollary(
         {theorem:sgd-lower-bound}, times the same factor, is""",
         "(eta_0/2) b(tau) = (1 - pi^2/(24 (2 tau + 1)^2)) (pi eta_0/(2 (2 tau + 1)))",
     ),
-    conclusion(
-        "Hence",
-        _of_rate,
-    ),
+    conclusion("Hence", _of_rate),
     sources=("giladi2020",),
     symbols=(_eta_0,),
 )

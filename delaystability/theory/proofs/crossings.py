@@ -92,8 +92,5 @@ delayed_loop = lemma(
         _modulus_by_differences,
     ),
     sources=("giladi2020", "marden1966"),
-    symbols=(
-        _x,
-        _y,
-    ),
+    symbols=(_x, _y),
 )

@@ -69,10 +69,7 @@ sine_ratio = lemma(
     states(
         "identity",
         "f'(x) = ((c^2 - b^2)/sin(c x)^2) integral(sin(b y) sin(c y), y, 0, x)",
-        domain=(
-            "b x <= pi",
-            "c x < pi",
-        ),
+        domain=("b x <= pi", "c x < pi"),
     ),
     r"""Let $f(x) := sin(b x)/sin(c x)$ with \(b, c > 0\). Where \(0 < b x \le \pi\) and
     \(0 < c x < \pi\), {statement} The integrand is positive inside this range. The quotient
@@ -82,25 +79,14 @@ sine_ratio = lemma(
         "With $N(x) := b cos(b x) sin(c x) - c sin(b x) cos(c x)$, the quotient rule says",
         "f'(x) = N(x)/sin(c x)^2",
     ),
-    step(
-        "numerator-start",
-        "The numerator starts from zero,",
-        "N(0) = 0",
-    ),
+    step("numerator-start", "The numerator starts from zero,", "N(0) = 0"),
     step(
         "numerator-slope",
         "and in its derivative two of the four terms cancel:",
         "N'(x) = (c^2 - b^2) sin(b x) sin(c x)",
     ),
-    limit(
-        "start",
-        "The quotient of the sines starts from",
-        "lim(sin(b x)/sin(c x), x, 0) = b/c",
-    ),
-    conclusion(
-        "Integration of {ref:numerator-slope} gives the numerator, so that",
-        _by_quadrature,
-    ),
+    limit("start", "The quotient of the sines starts from", "lim(sin(b x)/sin(c x), x, 0) = b/c"),
+    conclusion("Integration of {ref:numerator-slope} gives the numerator, so that", _by_quadrature),
     symbols=_SYMBOLS,
 )
 
@@ -111,10 +97,7 @@ effective_heavy_ball = lemma(
         "threshold",
         "a_* = sin(theta)/sin(tau theta)",
         EMAMomentum,
-        domain=(
-            *USUAL_MOMENTUM,
-            "tau >= 1",
-        ),
+        domain=(*USUAL_MOMENTUM, "tau >= 1"),
         roots=[
             root("theta", "cos((tau + 1/2) theta)/cos((tau - 1/2) theta) = m", "pi/(2 tau + 1)")
         ],
@@ -153,10 +136,7 @@ effective_heavy_ball_upper = theorem(
         "threshold",
         "a_* <= 2 (1 - m) sin(pi/(4 tau + 2))",
         HeavyBall,
-        domain=(
-            *USUAL_MOMENTUM,
-            "tau >= 1",
-        ),
+        domain=(*USUAL_MOMENTUM, "tau >= 1"),
     ),
     r"""Let \(0 \le m < 1\) and \(\tau \ge 1\). The threshold of heavy ball satisfies {statement} In
     the effective learning rate \(\eta/(1 - m)\) it is at most the threshold of SGD: once there is a
@@ -180,15 +160,7 @@ effective_heavy_ball_upper = theorem(
 effective_heavy_ball_lower = theorem(
     "effective-heavy-ball-lower",
     "A safe learning rate for heavy ball",
-    states(
-        "threshold",
-        "a_* >= (1 - m)/tau",
-        HeavyBall,
-        domain=(
-            *USUAL_MOMENTUM,
-            "tau >= 1",
-        ),
-    ),
+    states("threshold", "a_* >= (1 - m)/tau", HeavyBall, domain=(*USUAL_MOMENTUM, "tau >= 1")),
     r"""Let \(0 \le m < 1\) and \(\tau \ge 1\). The threshold of heavy ball satisfies {statement}
     Every learning rate below \(\eta = (1 - m)/(\tau h)\) is stable, for the sharpness \(h\). In the
     effective learning rate \(\eta/(1 - m)\) the safe value \(1/(\tau h)\) does not depend on the
@@ -291,10 +263,7 @@ effective_shifted = lemma(
         "threshold",
         "a_* = (1 - m) (sin((tau + 2) theta/2)/sin(tau theta/2) - 1)",
         ShiftedMomentum,
-        domain=(
-            *USUAL_MOMENTUM,
-            "tau >= 1",
-        ),
+        domain=(*USUAL_MOMENTUM, "tau >= 1"),
         roots=[root("theta", "cos((tau + 1/2) theta)/cos(theta/2) = m", "pi/(2 tau + 1)")],
     ),
     r"""Let \(0 \le m < 1\) and \(\tau \ge 1\), and let $theta$ be the angle in
@@ -359,13 +328,7 @@ effective_shifted_upper = theorem(
     "effective-shifted-upper",
     "What shifted momentum can gain",
     states(
-        "threshold",
-        "a_* <= 2 (1 - m)/tau",
-        ShiftedMomentum,
-        domain=(
-            *USUAL_MOMENTUM,
-            "tau >= 1",
-        ),
+        "threshold", "a_* <= 2 (1 - m)/tau", ShiftedMomentum, domain=(*USUAL_MOMENTUM, "tau >= 1")
     ),
     r"""Let \(0 \le m < 1\) and \(\tau \ge 1\). The threshold of shifted momentum satisfies
     {statement} No momentum lifts the effective learning rate \(\eta/(1 - m)\) above twice what is
@@ -376,10 +339,7 @@ effective_shifted_upper = theorem(
         is at most its limit there,""",
         "lim(sin((tau + 2) theta/2)/sin(tau theta/2) - 1, theta, 0) = 2/tau",
     ),
-    conclusion(
-        "The threshold is $1 - m$ times the effective one:",
-        _POINTS,
-    ),
+    conclusion("The threshold is $1 - m$ times the effective one:", _POINTS),
 )
 
 effective_shifted_ratio = corollary(

@@ -78,14 +78,7 @@ def _averages() -> list[Any]:
 geometric_delay = theorem(
     "geometric-delay",
     "The mean under geometric delays",
-    states(
-        "mean-threshold-geometric",
-        "a_* = 2 (1 + q)/(1 - q)",
-        domain=(
-            "q >= 0",
-            "q < 1",
-        ),
-    ),
+    states("mean-threshold-geometric", "a_* = 2 (1 + q)/(1 - q)", domain=("q >= 0", "q < 1")),
     r"""Let the delays be independent, with the probabilities $(1 - q) q^k$ of
     \(k = 0, 1, 2, \dots\) for some \(0 \le q < 1\). The mean of the iterate of SGD then obeys
     exactly the loop of EMA momentum $q$ without delay. It is stable exactly for gains
@@ -97,11 +90,7 @@ geometric_delay = theorem(
         the first term of the sum below,""",
         "F(0) = 1 - q",
     ),
-    step(
-        "next-term",
-        "and every further term is added:",
-        "F(n) - F(n - 1) = (1 - q) q^n z^(-n)",
-    ),
+    step("next-term", "and every further term is added:", "F(n) - F(n - 1) = (1 - q) q^n z^(-n)"),
     deduced(
         "partial-sum",
         "Hence, by induction,",
@@ -253,10 +242,7 @@ geometric_delay_mean_square = theorem(
     states(
         "mean-square-threshold-geometric",
         f"a_2 = {_FORMULA}",
-        domain=(
-            "q >= 0",
-            "q < 1",
-        ),
+        domain=("q >= 0", "q < 1"),
         definitions={"d": "q/(1 - q)"},
     ),
     r"""Let the delays be independent, with the probabilities $(1 - q) q^j$ of
@@ -346,9 +332,6 @@ geometric_delay_long = corollary(
         "The formula in {theorem:geometric-delay-mean-square} has the limit",
         f"lim(sqrt(d) ({_FORMULA}), d, oo) = sqrt(2)",
     ),
-    conclusion(
-        "Hence",
-        _far,
-    ),
+    conclusion("Hence", _far),
     symbols=_SQUARE_SYMBOLS,
 )

@@ -217,13 +217,13 @@ heavy_ball_algebraic = corollary(
         ),
     ),
     r"""Let \(\tau \ge 1\) and \(-1 < m < 1\), let $U(n, x)$ be the Chebyshev polynomials of the
-    second kind, and let $theta$ be the smallest root in \((0, \pi]\) of $$equation: U(tau,
-    cos(theta)) + m U(tau - 2, cos(theta)) = (1 + m) U(tau - 1, cos(theta))$$ The threshold of heavy
-    ball is {statement} The minimum matters for negative momentum only. In $x := cos(theta)$ the
-    equation is a polynomial of degree $tau$, which is $V(tau, x) = m V(tau - 1, x)$ with the
-    polynomials of the third kind. For rational $m$ the threshold is an algebraic number of at most
-    this degree; with the polynomials of the fourth kind the quotient is
-    $(1 - x) (W(tau, x) - m W(tau - 1, x))$.""",
+    second kind, and let $theta$ be the smallest root in \((0, \pi]\) of
+    $$equation: U(tau, cos(theta)) + m U(tau - 2, cos(theta)) = (1 + m) U(tau - 1, cos(theta))$$ The
+    threshold of heavy ball is {statement} The minimum matters for negative momentum only. In
+    $x := cos(theta)$ the equation is a polynomial of degree $tau$, which is
+    $V(tau, x) = m V(tau - 1, x)$ with the polynomials of the third kind. For rational $m$ the
+    threshold is an algebraic number of at most this degree; with the polynomials of the fourth kind
+    the quotient is $(1 - x) (W(tau, x) - m W(tau - 1, x))$.""",
     step(
         "second-kind",
         r"""The polynomials are defined by \(U_{-1} = 0, U_0 = 1\) and

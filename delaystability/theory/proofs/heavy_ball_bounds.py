@@ -151,8 +151,8 @@ heavy_ball_tangent = corollary(
     $$equation: pi/2 = 2 tau atan(u) + atan((1 + m) u/(1 - m))$$ has one positive root $u$, and the
     threshold of heavy ball is {statement} The minimum matters for negative momentum only. The right
     side of the equation is increasing and concave, so that Newton's method from any start in
-    \((0, u]\) rises to $u$. Such a start is $$start: u_0 = 1/sqrt(cot(pi/(4 tau))^2 + 2 tau (1 +
-    m)/(1 - m))$$""",
+    \((0, u]\) rises to $u$. Such a start is
+    $$start: u_0 = 1/sqrt(cot(pi/(4 tau))^2 + 2 tau (1 + m)/(1 - m))$$""",
     step(
         "angle",
         r"""By {theorem:heavy-ball}, \(0 < \tau\theta < \pi/2\) and
@@ -225,10 +225,7 @@ _ANGLE_STEPS = (
         $tan[2 tau phi] tan(phi) = (1 - m)/(1 + m)$ by the same theorem. With the function $F(phi)$
         of {theorem:heavy-ball-monotone-angle} this says""",
         "1/sin(phi)^2 = 1 + F(phi) + 2 tau ((1 + m)/(1 - m))",
-        {
-            "F(phi)": COTANGENTS,
-            "m": "(1 - tan(2 tau phi) tan(phi))/(1 + tan(2 tau phi) tan(phi))",
-        },
+        {"F(phi)": COTANGENTS, "m": "(1 - tan(2 tau phi) tan(phi))/(1 + tan(2 tau phi) tan(phi))"},
     ),
 )
 

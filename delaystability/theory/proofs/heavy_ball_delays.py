@@ -18,15 +18,7 @@ _R, _x = Symbol("R", positive=True), Symbol("x", real=True)
 heavy_ball_delay_0 = corollary(
     "heavy-ball-delay-0",
     "Heavy ball without delay",
-    states(
-        "threshold",
-        "a_* = 2 (1 + m)",
-        HeavyBall,
-        domain=(
-            "tau = 0",
-            *ANY_MOMENTUM,
-        ),
-    ),
+    states("threshold", "a_* = 2 (1 + m)", HeavyBall, domain=("tau = 0", *ANY_MOMENTUM)),
     r"For \(-1 < m < 1\), the threshold of heavy ball without delay is {statement}",
     step(
         "angle",
@@ -39,24 +31,13 @@ heavy_ball_delay_0 = corollary(
         "There the square of the sine is 1, and the radicand is a square:",
         "(1 - m)^2 + 4 m = (1 + m)^2",
     ),
-    conclusion(
-        "Both entries of the minimum in that theorem are therefore",
-        grid(_MOMENTA, (0,)),
-    ),
+    conclusion("Both entries of the minimum in that theorem are therefore", grid(_MOMENTA, (0,))),
 )
 
 heavy_ball_delay_1 = corollary(
     "heavy-ball-delay-1",
     "Heavy ball with delay 1",
-    states(
-        "threshold",
-        "a_* = 1 - m",
-        HeavyBall,
-        domain=(
-            "tau = 1",
-            *ANY_MOMENTUM,
-        ),
-    ),
+    states("threshold", "a_* = 1 - m", HeavyBall, domain=("tau = 1", *ANY_MOMENTUM)),
     r"For \(-1 < m < 1\), the threshold of heavy ball with delay 1 is {statement}",
     conclusion(
         """In $(1 - m) sin(theta)/sin(tau theta)$ of {theorem:heavy-ball-quotient} the two sines are
@@ -72,10 +53,7 @@ heavy_ball_delay_2 = corollary(
         "threshold",
         "a_* = cases((2 (1 + m), m < -1/2), ((sqrt(m^2 - 2 m + 5) - (1 + m))/2, otherwise))",
         HeavyBall,
-        domain=(
-            "tau = 2",
-            *ANY_MOMENTUM,
-        ),
+        domain=("tau = 2", *ANY_MOMENTUM),
     ),
     r"""For \(-1 < m < 1\), the threshold of heavy ball with delay 2 is {statement} Both expressions
     are 1 at $m = -1/2$.""",
@@ -103,10 +81,7 @@ heavy_ball_delay_2 = corollary(
         $5 (1 + m)$, that is, for \(-1 < m < -1/2\), by""",
         "25 (1 + m)^2 - R^2 = 4 (1 + 2 m) (5 + 3 m)",
     ),
-    conclusion(
-        "The smaller of the two gains is therefore",
-        grid(_MOMENTA, (2,)),
-    ),
+    conclusion("The smaller of the two gains is therefore", grid(_MOMENTA, (2,))),
     symbols=(_R, _x),
 )
 
@@ -117,10 +92,7 @@ heavy_ball_even_delay = corollary(
         "threshold",
         "a_* = 2 (1 + m) min(1, sin(theta/2)^2/cos(tau theta))",
         HeavyBall,
-        domain=(
-            "even(tau)",
-            *ANY_MOMENTUM,
-        ),
+        domain=("even(tau)", *ANY_MOMENTUM),
         roots=[AT_ANGLE],
     ),
     r"""Let $tau$ be even and \(-1 < m < 1\), and let $theta$ be the smallest root in \((0, \pi]\)

@@ -13,14 +13,7 @@ from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.proofs.heavy_ball import heavy_ball
 from delaystability.theory.symbols import m, tau
 from delaystability.theory.trials import Trial
-from delaystability.theory.vocabulary import (
-    Chapter,
-    conclusion,
-    corollary,
-    limit,
-    states,
-    step,
-)
+from delaystability.theory.vocabulary import Chapter, conclusion, corollary, limit, states, step
 
 CHAPTER = Chapter("heavy-ball", "Heavy ball")
 
@@ -64,10 +57,7 @@ heavy_ball_momentum_one = corollary(
         expression is $tau sin(theta)/sin(tau theta)$ there, and""",
         "lim(tau sin(theta)/sin(tau theta), theta, 0) = 1",
     ),
-    conclusion(
-        "In terms of the momentum this is",
-        _near_momentum_one,
-    ),
+    conclusion("In terms of the momentum this is", _near_momentum_one),
     sources=("giladi2020",),
 )
 
@@ -89,10 +79,7 @@ heavy_ball_momentum_one_rate = corollary(
         $m(theta) := cos((tau + 1/2) theta)/cos((tau - 1/2) theta)$,""",
         "lim((tau sin(theta)/sin(tau theta) - 1)/(1 - m(theta)), theta, 0) = (tau^2 - 1)/(6 tau)",
     ),
-    conclusion(
-        "In terms of the momentum this is",
-        _near_momentum_one,
-    ),
+    conclusion("In terms of the momentum this is", _near_momentum_one),
 )
 
 _BY_TANGENT = (

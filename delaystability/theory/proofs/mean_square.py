@@ -120,11 +120,7 @@ mean_square_sgd_unit_noise = corollary(
     r"""If the standard deviation of the curvature equals its mean, $kappa = 1$, then SGD with delay
     $tau$ is mean-square stable exactly for gains \(0 < a < a_2\), where {statement} This is the
     threshold of the mean, {theorem:sgd}, for the delay $tau + 1$.""",
-    step(
-        "angle",
-        "At $phi := pi/(2 tau + 3)$,",
-        "(pi - (2 tau + 1) phi)/4 = phi/2",
-    ),
+    step("angle", "At $phi := pi/(2 tau + 3)$,", "(pi - (2 tau + 1) phi)/4 = phi/2"),
     conclusion(
         """By {ref:angle} this $phi$ is the root in {theorem:mean-square-sgd} for $kappa = 1$, and
         hence""",
@@ -253,10 +249,7 @@ mean_square_sgd_long_delay = corollary(
         that of the mean square by {theorem:mean-square-sgd}:""",
         "lim(2 (2 tau + 1) sin(pi/(4 tau + 2)), tau, oo) = pi",
     ),
-    conclusion(
-        "Between the two,",
-        _far,
-    ),
+    conclusion("Between the two,", _far),
     symbols=_SYMBOLS,
 )
 
@@ -331,10 +324,7 @@ noise_amplification_heavy_ball_delay_0 = theorem(
             "gamma(2)": "((1 + m - a)^2/(1 + m) - m) gamma(0)",
         },
     ),
-    conclusion(
-        "By {ref:variance} this is 1, so that the variance $gamma(0)$ is",
-        _variances,
-    ),
+    conclusion("By {ref:variance} this is 1, so that the variance $gamma(0)$ is", _variances),
     symbols=(AMPLIFICATION, _k),
 )
 

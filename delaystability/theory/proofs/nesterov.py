@@ -118,15 +118,7 @@ nesterov = theorem(
 nesterov_delay_0 = corollary(
     "nesterov-delay-0",
     "Nesterov momentum: no delay",
-    states(
-        "threshold",
-        "a_* = 2 (1 + m)/(1 + 2 m)",
-        Nesterov,
-        domain=(
-            *USUAL_MOMENTUM,
-            "tau = 0",
-        ),
-    ),
+    states("threshold", "a_* = 2 (1 + m)/(1 + 2 m)", Nesterov, domain=(*USUAL_MOMENTUM, "tau = 0")),
     r"For \(0 \le m < 1\) the threshold of Nesterov momentum with no delay is {statement}",
     step(
         "angle",
@@ -171,10 +163,10 @@ nesterov_algebraic = corollary(
     ),
     r"""Let \(0 \le m < 1\) and \(\tau \ge 1\), let $U(n, x)$ be the Chebyshev polynomials of the
     second kind, and $V(n, x) = U(n, x) - U(n - 1, x)$ those of the third kind. Let $x$ be the
-    largest root below 1 of $$polynomial: R(x) = (1 + m + m^2) V(tau, x) - m V(tau + 1, x) - m (1 +
-    m) V(tau - 1, x)$$ With $y = 1 - x$ the threshold of Nesterov momentum is {statement} The
-    polynomial has at most the degree $tau + 1$, so that for rational $m$ the threshold is an
-    algebraic number.""",
+    largest root below 1 of
+    $$polynomial: R(x) = (1 + m + m^2) V(tau, x) - m V(tau + 1, x) - m (1 + m) V(tau - 1, x)$$ With
+    $y = 1 - x$ the threshold of Nesterov momentum is {statement} The polynomial has at most the
+    degree $tau + 1$, so that for rational $m$ the threshold is an algebraic number.""",
     step(
         "third-kind",
         """At $x = cos(theta)$ the polynomial $U(n, x)$ is $sin((n + 1) theta)/sin(theta)$
@@ -203,10 +195,7 @@ nesterov_algebraic = corollary(
         y ((1 - m)^2 + 2 m y)/(1 + 2 m (1 + m) y)""",
         {"y": "1 - cos(theta)"},
     ),
-    conclusion(
-        "The threshold is its positive root:",
-        grid(("0", "3/4", "9/10"), (1, 2, 5)),
-    ),
+    conclusion("The threshold is its positive root:", grid(("0", "3/4", "9/10"), (1, 2, 5))),
     sources=("nesterov1983", "sutskever2013", "mason2003"),
     symbols=(Symbol("n", integer=True), Symbol("x", real=True), Symbol("y", positive=True)),
 )

@@ -262,11 +262,7 @@ noise_amplification_sgd = theorem(
             "gamma(k - 1)": "a (gamma(tau - k) - a gamma(k)) + gamma(k)",
         },
     ),
-    step(
-        "frequency",
-        "With $a := 2 sin(phi/2)$ its coefficient is",
-        "2 - a^2 = 2 cos(phi)",
-    ),
+    step("frequency", "With $a := 2 sin(phi/2)$ its coefficient is", "2 - a^2 = 2 cos(phi)"),
     step(
         "wave",
         r"""Since \(0 < \phi < \pi\), the solutions of {ref:second-difference} are the waves
@@ -309,15 +305,7 @@ noise_amplification_sgd = theorem(
 noise_amplification_sgd_delay_0 = corollary(
     "noise-amplification-sgd-delay-0",
     "Stationary variance of SGD without delay",
-    states(
-        "noise-amplification",
-        "G = 1/(a (2 - a))",
-        SGD,
-        domain=(
-            "tau = 0",
-            "a < 2",
-        ),
-    ),
+    states("noise-amplification", "G = 1/(a (2 - a))", SGD, domain=("tau = 0", "a < 2")),
     r"""For synchronous SGD, $tau = 0$, with a gain \(0 < a < 2\), the stationary variance under
     white noise of variance 1 is, in units of the squared learning rate, {statement}""",
     step(

@@ -11,10 +11,7 @@ from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, cos, sin, sy
 from sympy.core.relational import GreaterThan
 
 from delaystability.model.catalogue import HeavyBall
-from delaystability.theory.domains import (
-    USUAL_MOMENTUM,
-    nonnegative_momentum,
-)
+from delaystability.theory.domains import USUAL_MOMENTUM, nonnegative_momentum
 from delaystability.theory.moments import written_out
 from delaystability.theory.proofs.heavy_ball import AT_ANGLE, GAIN, heavy_ball
 from delaystability.theory.statement import Statement

@@ -29,14 +29,7 @@ from sympy.core.relational import GreaterThan
 from delaystability.model.catalogue import SGD, HeavyBall, Nesterov, Optimizer, ShiftedMomentum
 from delaystability.theory.moments import written_out
 from delaystability.theory.symbols import a, curvature, eta, z
-from delaystability.theory.vocabulary import (
-    Chapter,
-    conclusion,
-    deduced,
-    states,
-    step,
-    theorem,
-)
+from delaystability.theory.vocabulary import Chapter, conclusion, deduced, states, step, theorem
 
 CHAPTER = Chapter("pipelines", "Pipelines")
 

@@ -30,10 +30,7 @@ _PROBABILITIES = (Rational(1, 2), Rational(1, 3), Rational(1, 6))
 
 
 def _mean_run(
-    optimizer: Optimizer,
-    gain: Any,
-    past: Callable[[int], tuple[Any, Any, Any]],
-    updates: int,
+    optimizer: Optimizer, gain: Any, past: Callable[[int], tuple[Any, Any, Any]], updates: int
 ) -> tuple[list[Any], list[Any]]:
     """The expected iterates and gradients, exactly, from all sequences of delays.
 

@@ -66,7 +66,7 @@ sgd = theorem(
 )
 
 _SINE_BELOW_ITS_ANGLE = (
-    step("surplus-start", "Let $f(x) = x - sin(x)$. Then", "f(0) = 0"),
+    step("surplus-start", "Let $f(x) := x - sin(x)$. Then", "f(0) = 0"),
     step("surplus-slope", "and its derivative is a square:", "f'(x) = 2 sin(x/2)^2"),
     deduced(
         "sine",
@@ -76,7 +76,6 @@ _SINE_BELOW_ITS_ANGLE = (
         evaluated(_POINTS),
     ),
 )
-_SURPLUS, _DEFICIT = {"f(x)": "x - sin(x)"}, {"d(x)": "sin(x) - x + x^3/6"}
 
 sgd_upper_bound = corollary(
     "sgd-upper-bound",
@@ -91,7 +90,6 @@ sgd_upper_bound = corollary(
         _DELAYS,
     ),
     symbols=(_x,),
-    where=_SURPLUS,
 )
 
 sgd_lower_bound = corollary(
@@ -102,7 +100,7 @@ sgd_lower_bound = corollary(
     bound is stable. The bound is $1 - pi^2/(24 (2 tau + 1)^2)$ times the upper one of
     {theorem:sgd-upper-bound}.""",
     *_SINE_BELOW_ITS_ANGLE,
-    step("deficit-start", "Now let $d(x) = sin(x) - x + x^3/6$. Again", "d(0) = 0"),
+    step("deficit-start", "Now let $d(x) := sin(x) - x + x^3/6$. Again", "d(0) = 0"),
     step("deficit-slope", "and its derivative is", "d'(x) = x^2/2 - 2 sin(x/2)^2"),
     deduced(
         "sine-above",
@@ -118,7 +116,6 @@ sgd_lower_bound = corollary(
         _DELAYS,
     ),
     symbols=(_x,),
-    where={**_SURPLUS, **_DEFICIT},
 )
 
 sgd_long_delay = corollary(
@@ -126,8 +123,8 @@ sgd_long_delay = corollary(
     "SGD: long delays",
     states("threshold", "lim((2 tau + 1) a_*(tau), tau, oo) = pi", SGD),
     """The threshold $a_*(tau)$ of SGD with delay $tau$ satisfies {statement} The product is never
-    above its limit, and for every delay $$remainder: pi - (2 tau + 1) a_*(tau) <= pi^3/(24 (2 tau +
-    1)^2)$$""",
+    above its limit, and for every delay
+    $$remainder: pi - (2 tau + 1) a_*(tau) <= pi^3/(24 (2 tau + 1)^2)$$""",
     step(
         "above",
         "The upper bound of {theorem:sgd-upper-bound}, times $2 tau + 1$, is constant:",

@@ -113,10 +113,7 @@ shifted_momentum_parametric = corollary(
         "threshold",
         "a_* = 2 tan(theta/2) sin((tau + 1) theta)",
         ShiftedMomentum,
-        domain=(
-            *ANY_MOMENTUM,
-            "tau >= 1",
-        ),
+        domain=(*ANY_MOMENTUM, "tau >= 1"),
         roots=[root("theta", "cos((tau + 1/2) theta)/cos(theta/2) = m", "pi/(tau + 1)")],
     ),
     r"""Let \(\tau \ge 1\) and \(-1 < m < 1\). Exactly one angle $theta$ in \((0, \pi/(\tau + 1))\)
@@ -153,15 +150,7 @@ shifted_momentum_parametric = corollary(
 shifted_momentum_delay_0 = corollary(
     "shifted-momentum-delay-0",
     "Shifted momentum: no delay",
-    states(
-        "threshold",
-        "a_* = 2 (1 + m)",
-        ShiftedMomentum,
-        domain=(
-            *ANY_MOMENTUM,
-            "tau = 0",
-        ),
-    ),
+    states("threshold", "a_* = 2 (1 + m)", ShiftedMomentum, domain=(*ANY_MOMENTUM, "tau = 0")),
     r"For \(-1 < m < 1\) the threshold of shifted momentum with no delay is {statement}",
     step(
         "angle",
@@ -174,25 +163,14 @@ shifted_momentum_delay_0 = corollary(
         r"The only one in \((0, \pi]\) is $theta = pi$, where the square of the threshold is",
         "4 ((1 - m)^2 + 4 m) = 4 (1 + m)^2",
     ),
-    conclusion(
-        "The threshold is its positive root:",
-        grid(_MOMENTA, (0,)),
-    ),
+    conclusion("The threshold is its positive root:", grid(_MOMENTA, (0,))),
     sources=("giladi2020",),
 )
 
 shifted_momentum_delay_1 = corollary(
     "shifted-momentum-delay-1",
     "Shifted momentum: delay 1",
-    states(
-        "threshold",
-        "a_* = 1 - m^2",
-        ShiftedMomentum,
-        domain=(
-            *ANY_MOMENTUM,
-            "tau = 1",
-        ),
-    ),
+    states("threshold", "a_* = 1 - m^2", ShiftedMomentum, domain=(*ANY_MOMENTUM, "tau = 1")),
     r"For \(-1 < m < 1\) the threshold of shifted momentum with delay 1 is {statement}",
     step(
         "angle",
@@ -207,10 +185,7 @@ shifted_momentum_delay_1 = corollary(
         "2 (1 - cos(theta)) ((1 - m)^2 + 4 m (1 - cos(theta)^2)) = (1 - m^2)^2",
         {"cos(theta)": "(1 + m)/2"},
     ),
-    conclusion(
-        "The threshold is its positive root:",
-        grid(_MOMENTA, (1,)),
-    ),
+    conclusion("The threshold is its positive root:", grid(_MOMENTA, (1,))),
     sources=("giladi2020",),
 )
 
@@ -242,9 +217,6 @@ shifted_momentum_momentum_one = corollary(
         "As the momentum tends to 1, the angle tends to 0, and",
         "lim(tau (2 sin(theta/2) cos((tau + 1) theta/2)/sin(tau theta/2)), theta, 0) = 2",
     ),
-    conclusion(
-        "Together,",
-        _near_momentum_one,
-    ),
+    conclusion("Together,", _near_momentum_one),
     sources=("giladi2020",),
 )

@@ -302,9 +302,6 @@ sgd_escape_slope_long_delay = corollary(
         "The formula in {theorem:sgd-escape-slope} has the limit",
         f"lim(tau ({_SLOPE}), tau, oo) = 1/(1 + 4/pi^2)",
     ),
-    conclusion(
-        "Hence",
-        _far,
-    ),
+    conclusion("Hence", _far),
     symbols=_SYMBOLS,
 )
