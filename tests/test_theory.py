@@ -19,7 +19,7 @@ from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.domains import closed_unit_interval, momentum
 from delaystability.theory.field import is_identically_zero
 from delaystability.theory.loop import Loop, symbolic
-from delaystability.theory.registry import PARTS
+from delaystability.theory.registry import parts
 from delaystability.theory.symbols import a, m, tau, theta, z
 from tests.helpers import EPS
 from tests.theorems import each, each_step, recorded
@@ -33,7 +33,7 @@ STEPS = [
 ]
 
 
-TESTED_ONLY = set(ds.CATALOGUE) - {name for part in PARTS for name in part.theorems}
+TESTED_ONLY = set(ds.CATALOGUE) - {name for part in parts()[:-1] for name in part.theorems}
 """Optimizers without an argument of their own: the general derivation, tried on a grid."""
 
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from sympy import Basic, Derivative, Expr, Function, S, Symbol, pi
 from sympy.core.function import AppliedUndef
-from sympy.core.relational import Relational
 
 from delaystability.model.catalogue import Optimizer
 from delaystability.theory.checks import Check, Cited, Deduced, Identity, LimitValue, Positive
@@ -49,8 +48,8 @@ __all__ = [
     "theorem",
 ]
 
-Formula = str | Basic
-Meaning = Mapping[Any, Any]
+Formula: TypeAlias = str | Basic
+Meaning: TypeAlias = Mapping[Any, Any]
 """From notation to its meaning, perhaps by the loop; ``f(x)`` has it at every argument."""
 
 _FORMULAS = re.compile(r"\$\$([\w-]+): (.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)", re.DOTALL)
@@ -86,7 +85,7 @@ class Draft:
     reason: Callable[[_Reading, Basic | None, Sequence[Step]], Check]
 
 
-ProofPart = Draft | Step | Callable[[Loop], Iterable["ProofPart"]]
+ProofPart: TypeAlias = Draft | Step | Callable[[Loop], Iterable["ProofPart"]]
 """A step, or what makes some of them for the loop of the optimizer."""
 
 
@@ -188,9 +187,7 @@ def cited(label: str, text: str, key: str, place: str) -> Draft:
     return Draft(label, text, None, lambda *_: Cited(key, place))
 
 
-def deduced(
-    label: str, text: str, claim: Formula, premises: Sequence[str], trial: Any
-) -> Draft:
+def deduced(label: str, text: str, claim: Formula, premises: Sequence[str], trial: Any) -> Draft:
     """A step that follows in words from others, and from the theorems that its text names."""
 
     def reason(reading: _Reading, claim: Basic | None, _: Sequence[Step]) -> Check:
@@ -278,7 +275,7 @@ class _Reading:
         def field_of(match: re.Match[str]) -> str:
             name, displayed, inline, latex = match.groups()
             written = displayed or inline
-            value = latex.strip() if latex else self.formula((written or "").replace(":=", "="))
+            value: Any = latex.strip() if latex else self.formula(written.replace(":=", "="))
             if written and ":=" in written:
                 self._defined[value.lhs] = value.rhs.subs(self._defined)
             key = name or next((k for k, v in given.items() if v == value), str(len(given) + 1))
@@ -298,7 +295,7 @@ class _Reading:
             elif isinstance(part, Draft):
                 found.append(self._step(part, found))
             else:
-                waiting = [*part(self.loop), *waiting]
+                waiting = [*part(self.loop), *waiting]  # type: ignore[arg-type]
         return found
 
     def _step(self, draft: Draft, before: Sequence[Step]) -> Step:
@@ -319,8 +316,8 @@ class _Reading:
             if isinstance(key, AppliedUndef) and all(entry.is_Symbol for entry in key.args):
                 others = {entry for entry in applied if _same(entry, key)} - set(read)
                 read |= {entry: _at(key, value, entry) for entry in others}
-        derivatives = claim.atoms(Derivative) if claim is not None else set()
-        return read | {d: read[d.expr].doit().diff(*d.variables) for d in derivatives if d.expr in read}
+        slopes = claim.atoms(Derivative) if claim is not None else set()
+        return read | {d: read[d.expr].doit().diff(*d.variables) for d in slopes if d.expr in read}
 
     def _value(self, written: Any) -> Any:
         return written(self.loop) if callable(written) else self.formula(written)
@@ -330,9 +327,13 @@ class _Reading:
         if self.loop is None:
             return {}
         numbers = {key: value for key, value in read.items() if value.is_number}
-        parts = {Function("X"): lambda loop: loop.cosine_part, Function("Y"): lambda loop: loop.sine_part}
         new = used - {getattr(key, "func", None) for key in read}
-        return {f(theta): part(self.loop).subs(numbers) for f, part in parts.items() if f in new}
+        parts = {"X": "cosine_part", "Y": "sine_part"}
+        return {
+            Function(name)(theta): getattr(self.loop, part).subs(numbers)
+            for name, part in parts.items()
+            if Function(name) in new
+        }
 
     def trial(self, given: Any, claim: Basic | None) -> Trial:
         """A trial as it is, by evaluation, or, of points, by the loop."""

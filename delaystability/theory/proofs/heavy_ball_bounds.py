@@ -35,7 +35,8 @@ _SAFE = "1/sin(pi/(4 tau + 2))^2 + 4 m tau/(1 - m)"
 _LARGEST = "(4 tau^2 + 2)/3 + 2 tau ((1 + m)/(1 - m))"
 _TANGENT_SIDE = "2 tau atan(u) + atan((1 + m) u/(1 - m))"
 _TANGENT = f"pi/2 = {_TANGENT_SIDE}"
-_s, _u, _q, _Q = Symbol("s", real=True), *symbols("u q Q", positive=True)
+_s = Symbol("s", real=True)
+_u, _q, _Q = symbols("u q Q", positive=True)
 _SYMBOLS = (_q, _Q, Symbol("Q_1"), Symbol("phi_0"))
 _POINTS = grid(("0", "1/2", "15/16"), range(5))
 
