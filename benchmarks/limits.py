@@ -48,7 +48,6 @@ WITHOUT_NUMBERS = {
     "DelayAwareLR": "on tensors: see README",
     "DelayedOptimizer": "on tensors: see README",
     "Derivation": "what derive returns",
-    "Loop": "what the other calls are about",
     "Optimizer": "abstract",
     "PipelineSchedule": "abstract",
     "StabilityMonitor": "on tensors: see README",
