@@ -14,7 +14,7 @@ import sympy
 
 import delaystability as ds
 from delaystability.model.circle_value import CircleValue
-from delaystability.model.delay_data import delay_from_dict, plain_delay
+from delaystability.model.delay_data import delay_from_dict, delay_to_dict
 from delaystability.model.delay_schedule import delay_sequence, longest_delay
 from delaystability.model.rational_function import Z
 from tests.delay_laws import LAWS, ConstantDelay, NegativeBinomialDelay, PoissonDelay, ShiftedDelay
@@ -80,18 +80,21 @@ def test_samples_have_the_probabilities_of_the_law(law):
 
 @each_law
 def test_a_law_comes_back_from_its_plain_data(law):
-    assert delay_from_dict(plain_delay(law)).kind == law.kind
-    assert delay_from_dict(plain_delay(law), type(law)) == law
+    assert delay_from_dict(delay_to_dict(law)).kind == law.kind
+    assert delay_from_dict(delay_to_dict(law), type(law)) == law
 
 
 def test_laws_are_written_as_they_always_were():
-    assert plain_delay(ds.FixedDelay(4)) == {"kind": "fixed", "delay": 4}
-    assert plain_delay(ds.GeometricDelay(Fraction(3, 4))) == {"kind": "geometric", "ratio": (3, 4)}
-    assert plain_delay(ds.RandomDelay([0.25, 0.75])) == {
+    assert delay_to_dict(ds.FixedDelay(4)) == {"kind": "fixed", "delay": 4}
+    assert delay_to_dict(ds.GeometricDelay(Fraction(3, 4))) == {
+        "kind": "geometric",
+        "ratio": (3, 4),
+    }
+    assert delay_to_dict(ds.RandomDelay([0.25, 0.75])) == {
         "kind": "random",
         "pmf": {0: 0.25, 1: 0.75},
     }
-    assert plain_delay(ds.MeasuredDelay([1, 2]))["kind"] == "measured"
+    assert delay_to_dict(ds.MeasuredDelay([1, 2]))["kind"] == "measured"
     old = {"kind": "random", "pmf": {1: (1, 3), 4: (2, 3)}}
     assert delay_from_dict(old) == ds.RandomDelay({1: Fraction(1, 3), 4: Fraction(2, 3)})
 
@@ -107,7 +110,7 @@ def test_data_of_no_law_are_refused():
             return {"n": self.n}
 
     with pytest.raises(TypeError, match=r"to_dict\(\).*without ratio"):
-        plain_delay(ForgetfulDelay(2, 0.5))
+        delay_to_dict(ForgetfulDelay(2, 0.5))
 
 
 # One formula, any number type
@@ -242,8 +245,8 @@ def test_a_law_may_choose_its_name_in_files():
     class Delayed(NegativeBinomialDelay):
         kind = "two queues"
 
-    assert plain_delay(Delayed(2, 0.5))["kind"] == "two queues"
-    assert delay_from_dict(plain_delay(Delayed(2, 0.5))) == Delayed(2, 0.5)
+    assert delay_to_dict(Delayed(2, 0.5))["kind"] == "two queues"
+    assert delay_from_dict(delay_to_dict(Delayed(2, 0.5))) == Delayed(2, 0.5)
     assert [law.kind for law in LAWS[-3:]] == ["poisson", "constant", "shifted"]
 
 

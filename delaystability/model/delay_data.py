@@ -9,10 +9,10 @@ from typing import Any
 
 from delaystability.model.delays import Delay
 
-__all__ = ["delay_from_dict", "plain_delay"]
+__all__ = ["delay_from_dict", "delay_to_dict"]
 
 
-def plain_delay(delay: Delay) -> dict[str, Any]:
+def delay_to_dict(delay: Delay) -> dict[str, Any]:
     """The kind of a law and the parameters of its class; a fraction as a pair of integers.
 
     Raises
@@ -32,7 +32,7 @@ def plain_delay(delay: Delay) -> dict[str, Any]:
 
 
 def delay_from_dict(data: Mapping[str, Any], known: type[Delay] | None = None) -> Delay:
-    """The law that `plain_delay` or `Delay.to_dict` described.
+    """The law that `delay_to_dict` or `Delay.to_dict` described.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from delaystability.model.delays import Delay, as_delay
+from delaystability.model.delays import Delay, as_delay, random_law
 from delaystability.model.optimizer import Optimizer
 
 __all__ = ["Loop", "LoopTables", "loop_tables"]
@@ -90,7 +90,7 @@ class Loop:
     @property
     def fixed(self) -> bool:
         """Whether every gradient is late by the same number of updates."""
-        return not isinstance(self.delay, Delay) or self.delay.minimum == self.delay.maximum
+        return random_law(self.delay) is None
 
     @property
     def is_replayed(self) -> bool:
@@ -142,7 +142,7 @@ class Loop:
 
 def loop_tables(optimizer: Optimizer, delay: Any) -> LoopTables:
     """A(z) and B(z) of an optimizer at a delay; see `Loop.tables`."""
-    if isinstance(delay, Delay) and delay.minimum != delay.maximum:
+    if random_law(delay) is not None:
         found = _tables(optimizer, 0)
         # A table that depends on the delay differs between 0, 1 and 2.
         if any(_tables(optimizer, lag) != found for lag in (1, 2)):

@@ -21,7 +21,7 @@ def plain_delay(delay: Delay) -> dict[str, Any]:
     """The kind of the delay and its numbers; a log as a tensor, fractions as pairs."""
     return {
         name: torch.tensor(value) if isinstance(value, np.ndarray) else value
-        for name, value in delay_data.plain_delay(delay).items()
+        for name, value in delay_data.delay_to_dict(delay).items()
     }
 
 
@@ -38,6 +38,6 @@ def read_delay(data: Any, current: Delay) -> Delay:
         for name, value in data.items()
     }
     arrays = any(isinstance(value, np.ndarray) for value in parameters.values())
-    if not arrays and parameters == delay_data.plain_delay(current):
+    if not arrays and parameters == delay_data.delay_to_dict(current):
         return current
     return delay_data.delay_from_dict(parameters, type(current))
