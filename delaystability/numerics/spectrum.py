@@ -1,15 +1,15 @@
 """The spectral radius: how fast perturbations of a minimum shrink or grow.
 
-A few roots are followed by Newton's method in zeta = log z, so that log |z| keeps its digits next
-to |z| = 1; a count of the roots outside the circle just beyond the largest of them shows that it is
-the dominant one. Where the count finds more, it guides a bisection to them. Nothing here grows with
-the delay. Roots that floats do not settle, near a double root, are settled in exact coefficients.
+Of a single short loop, all roots are enclosed at once (`short_radius`). Else, a few are followed by
+Newton's method in zeta = log z, so that log |z| keeps its digits next to |z| = 1; a count of the
+roots outside the circle just beyond the largest of them shows that it is the dominant one. Where
+the count finds more, it guides a bisection to them. Nothing here grows with the delay. Roots that
+floats do not settle, near a double root, are settled in exact coefficients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from delaystability.model.delays import delay_array
 from delaystability.model.optimizer import Optimizer, scalar_optimizers
+from delaystability.numerics.exact_tables import with_parameters
 from delaystability.numerics.loop_newton import MOST_STEPS, newton
 from delaystability.numerics.outside_count import count_outside, table_roots
+from delaystability.numerics.short_radius import LARGEST_DEGREE, short_root
 from delaystability.numerics.split_loop import SplitLoop, split_loop
 from delaystability.numerics.threshold import threshold_array
 
@@ -64,6 +66,10 @@ def log_spectral_radius(
 
 def dominant_roots(optimizer: Optimizer, delay: Any, gain: Array) -> Complex:
     """The logarithm of the dominant root in the closed upper half plane, for every entry."""
+    if np.ndim(gain) == 0 and np.ndim(delay) == 0:
+        found = _short(optimizer, delay, float(gain))
+        if found is not None:
+            return np.array(found)
     parameters = {
         name: np.asarray(value, dtype=np.float64)
         for name, value in optimizer.parameters.items()
@@ -81,13 +87,24 @@ def dominant_roots(optimizer: Optimizer, delay: Any, gain: Array) -> Complex:
     return found.reshape(shape)
 
 
+def _short(optimizer: Optimizer, delay: Any, gain: float) -> complex | None:
+    """One short loop of plain numbers, if its dominant root is sure at once."""
+    if type(delay) not in (int, np.int64) or not 0 <= delay < LARGEST_DEGREE:
+        return None
+    for value in optimizer.parameters.values():
+        numbers = value.values() if isinstance(value, Mapping) else (value,)
+        if any(type(number) not in (int, float) for number in numbers):
+            return None
+    return short_root(optimizer, int(delay), gain)
+
+
 def _block(
     optimizer: Optimizer, varying: dict[str, Array], delay: NDArray[np.int64], gain: Array
 ) -> Complex:
     if gain.size == 1:
-        one = _with(optimizer, {name: float(value[0]) for name, value in varying.items()})
+        one = with_parameters(optimizer, {name: float(value[0]) for name, value in varying.items()})
         return np.array([_single(one, int(delay[0]), float(gain[0]))])
-    many = _with(optimizer, varying)
+    many = with_parameters(optimizer, varying)
     found = np.full(gain.size, np.nan, dtype=np.complex128)
     try:
         loop = split_loop(many, delay, gain)
@@ -105,10 +122,6 @@ def _block(
     return found
 
 
-def _with(optimizer: Optimizer, values: dict[str, Any]) -> Optimizer:
-    return replace(optimizer, **values) if values else optimizer  # type: ignore[type-var]
-
-
 def _at(optimizer: Optimizer, index: Any) -> Optimizer:
     """The optimizer with these entries of its array parameters."""
     chosen = {
@@ -116,7 +129,7 @@ def _at(optimizer: Optimizer, index: Any) -> Optimizer:
         for name, value in optimizer.parameters.items()
         if isinstance(value, np.ndarray)
     }
-    return _with(optimizer, chosen)
+    return with_parameters(optimizer, chosen)
 
 
 def _single(optimizer: Optimizer, delay: int, gain: float) -> complex:

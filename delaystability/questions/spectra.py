@@ -22,9 +22,10 @@ def spectral_radius(
     """Find the factor by which a perturbation shrinks or grows an update: the largest root modulus.
 
     A perturbation of the minimum behaves as its t-th power after t updates: below 1 it dies out.
-    The cost does not grow with the delay. That no root is larger is checked by a count of the roots
-    outside a circle just beyond (the argument principle, in floats); where roots nearly meet, or
-    lie too close to the circle of the count, exact coefficients decide.
+    The cost does not grow with the delay. That no root is larger is checked in floats, by a count
+    of the roots outside a circle just beyond (the argument principle) or, for one short loop, by
+    discs that hold all of them; where roots nearly meet, or lie too close to the circle of the
+    count, exact coefficients decide.
 
     Parameters
     ----------
