@@ -16,7 +16,8 @@ from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.model.delays import Delay, FixedDelay, GeometricDelay, RandomDelay, as_delay
 from delaystability.numerics import second_moment
 from delaystability.numerics.characteristic import characteristic_coefficients, dense_tables
-from delaystability.numerics.noise_loop import NoiseLoop
+from delaystability.numerics.law_on_panels import law_on_panels
+from delaystability.numerics.noise_loop import NoiseLoop, panel_angles
 from delaystability.numerics.second_moment import (
     mean_square_threshold,
     mean_threshold,
@@ -419,3 +420,24 @@ def test_a_pole_that_its_zero_cancels_is_sgd():
     # 1 + m rounds to 1 here, and the tables cancel exactly.
     tiny = ds.stability_threshold(ds.Nesterov(1e-20), 3, curvature_noise=0.7)
     assert tiny == pytest.approx(expected, rel=1e-13)
+
+
+def test_a_long_law_on_equal_panels_is_its_sum():
+    random = np.random.default_rng(0)
+    for pmf in (
+        np.full(1000, 1e-3),
+        random.dirichlet(np.full(700, 0.05)),
+        np.array([0.999, *random.dirichlet(np.ones(599)) * 1e-3]),
+    ):
+        law = RandomDelay(pmf / pmf.sum())
+        edges = np.linspace(0, np.pi, len(pmf) + 7)
+        angles = panel_angles(edges[:-1], edges[1:])
+        values, spread = law_on_panels(law, angles)
+        expected, expected_spread = law.on_circle(angles)
+        # Angles times lags are rounded in the sum.
+        assert np.allclose(values, expected, rtol=0, atol=len(pmf) * 8 * EPS)
+        assert np.allclose(spread, expected_spread, rtol=1e-10, atol=0)
+        # Panels that are not equal are another sum.
+        shifted = angles + 0.01 * np.linspace(0, 1, len(angles))[:, None]
+        other = law_on_panels(law, shifted)[0]
+        assert not np.allclose(other, law.on_circle(shifted)[0], rtol=0, atol=1e-6)

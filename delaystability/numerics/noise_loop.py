@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.circle_value import minus_one
 from delaystability.model.delays import Delay
+from delaystability.numerics.law_on_panels import law_on_panels
 from delaystability.numerics.loop_filter import optimizer_tables
 
 __all__ = [
@@ -105,14 +106,17 @@ class NoiseLoop:
         # About one panel for each half turn of the delayed term.
         edges = np.linspace(0, np.pi, span + 6)
         self.panels = edges[:-1], edges[1:]
-        self._whole = self.values(panel_angles(*self.panels))
-        self._halves = self.values(panel_angles(*panel_halves(*self.panels)))
+        whole, halves = panel_angles(*self.panels), panel_angles(*panel_halves(*self.panels))
+        self._whole = self._factors(whole, *law_on_panels(delay, whole))
+        self._halves = self._factors(halves, *law_on_panels(delay, halves))
 
     def values(self, angles: Array) -> CircleValues:
         """The factors of the loop at z = exp(i angle)."""
+        return self._factors(angles, *self._delay.on_circle(angles))
+
+    def _factors(self, angles: Array, delay: Complex, spread: Array) -> CircleValues:
         halves = np.sin(angles / 2)
         z_minus_one = 2j * halves * np.exp(0.5j * angles)
-        delay, spread = self._delay.on_circle(angles)
         a, b = _series(self._a, angles), _series(self._b, angles)
         free = z_minus_one * a
         if self._decay:

@@ -67,9 +67,9 @@ def log_spectral_radius(
 def dominant_roots(optimizer: Optimizer, delay: Any, gain: Array) -> Complex:
     """The logarithm of the dominant root in the closed upper half plane, for every entry."""
     if np.ndim(gain) == 0 and np.ndim(delay) == 0:
-        found = _short(optimizer, delay, float(gain))
-        if found is not None:
-            return np.array(found)
+        one = _short(optimizer, delay, float(gain))
+        if one is not None:
+            return np.array(one)
     parameters = {
         name: np.asarray(value, dtype=np.float64)
         for name, value in optimizer.parameters.items()
