@@ -167,6 +167,7 @@ CASES = (
     Case("stable_gains", "two lags, delay 10^5", "ds.stable_gains(two, 10**5)", _TWO_LAGS),
     Case("stable_gains", "SGD, delay 10^7", "ds.stable_gains(ds.SGD(), 10**7)"),
     Case("stable_gains", "uniform law to 4095", "ds.stable_gains(ds.SGD(), law)", _LAW),
+    Case("crossings", "uniform law to 4095", "ds.crossings(ds.HeavyBall(.9), law)", _LAW),
     Case("crossings", "SGD, delay 10^7", "ds.crossings(ds.SGD(), 10**7)"),
     Case("crossings", "SGD, delay 2^53", "ds.crossings(ds.SGD(), 2**53)"),
     Case("spectral_radius", "delay 2^53", "ds.spectral_radius(ds.HeavyBall(.9), 2**53, 1e-17)"),

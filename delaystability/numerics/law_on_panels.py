@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +10,7 @@ from delaystability.model.delays import Delay
 __all__ = ["law_on_panels"]
 
 Array = NDArray[np.float64]
-Complex = NDArray[np.complexfloating[Any, Any]]
+Complex = NDArray[np.complex128]
 _SHORT = 256
 """Tables up to here are summed."""
 _SMALL = 0.05
