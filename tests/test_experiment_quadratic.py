@@ -238,7 +238,9 @@ def test_the_figures_show_the_trials(finished: list[FinishedTrial]) -> None:
     drawn = EXPERIMENT.figures(finished)
     assert list(drawn) == ["decisions", "rates"]
     (axes,) = drawn["decisions"].axes
-    assert axes.get_title().startswith("0 of 616 recursions outside the band are misclassified")
+    recursions = 88 * len(ds.CATALOGUE)
+    outcome = f"0 of {recursions} recursions outside the band are misclassified"
+    assert axes.get_title().startswith(outcome)
     found = Decisions.of(finished)
     marks = [line for line in drawn["rates"].axes[0].get_lines() if len(line.get_xdata()) == 8]
     shown = np.sort(np.concatenate([line.get_xdata() for line in marks]))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 import delaystability as ds
-from delaystability.numerics import heavy_ball_threshold as heavy_ball
-from delaystability.numerics import shifted_momentum_threshold as shifted_momentum
+from delaystability.numerics import heavy_ball_kernel as heavy_ball
+from delaystability.numerics import shifted_momentum_kernel as shifted_momentum
 from delaystability.numerics.bracketed_newton import bracketed_newton
 from delaystability.numerics.double_double import DoubleDouble
 from delaystability.numerics.heavy_ball_threshold import heavy_ball_threshold, sgd_threshold
@@ -206,16 +206,18 @@ def test_thresholds_scale_with_the_tables_to_the_ends_of_the_floats(scale):
 
 def test_explicit_starts_are_as_near_as_they_say():
     delays, ratios = np.meshgrid([1, 2, 3, 5, 10, 100, 1e6, 1e9], np.geomspace(1e-13, 1e13, 500))
-    for kernel, turns, claim in (
-        (heavy_ball, 2 * delays, 1e-5),
-        (shifted_momentum, 2 * delays + 1, 4e-3),
+    for first, step, turns, claim in (
+        (heavy_ball.heavy_ball_start, heavy_ball.heavy_ball_step, 2 * delays, 1e-5),
+        (
+            shifted_momentum.shifted_momentum_start,
+            shifted_momentum.shifted_momentum_halley_step,
+            2 * delays + 1,
+            4e-3,
+        ),
     ):
-        start = root = kernel._explicit_start(turns, ratios)
+        start = root = first(turns, ratios)
         for _ in range(4):
-            if kernel is heavy_ball:
-                root = kernel._halley_step(root, turns, ratios)
-            else:
-                root = kernel._step(root, turns, ratios, third_order=True)
+            root = step(root, turns, ratios)
         assert np.abs(start / root - 1).max() <= claim
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
-import inspect
+import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,14 +15,16 @@ import pytest
 import delaystability as ds
 from delaystability.numerics.certificate import certify
 from delaystability.printing.bounds_json import theorems_from_json
-from delaystability.translation import kernels
 from delaystability.translation.export import _checked_optimizers, export, source_code
 from delaystability.translation.languages import LANGUAGES
+from delaystability.translation.languages.python import Python
 from delaystability.translation.languages.text import WIDTH, folded
-from delaystability.translation.program import Assign, Repeat, parts
+from delaystability.translation.program import Assign, Program, Repeat, parts
 from delaystability.translation.reading import (
+    MATHEMATICS,
     DialectError,
     kernel_program,
+    kernel_sources,
     made_kernel,
     read_program,
 )
@@ -28,7 +32,7 @@ from delaystability.translation.samples import certified_samples
 from delaystability.translation.table_kernels import threshold_function
 from tests.exports import one_bounds_file_fixture as one_bounds_file_fixture
 from tests.exports import theorems_text
-from tests.helpers import make
+from tests.helpers import EPS, make
 
 NAMES = _checked_optimizers(None)
 RULES = {"max_learning_rate", "max_sharpness", "adjust_learning_rate"}
@@ -74,14 +78,30 @@ def float_thresholds(name: str, arguments: list[tuple[float, ...]]) -> np.ndarra
     return ds.stability_threshold(ds.CATALOGUE[name](**columns), delays)
 
 
+def executed(*sources: str) -> SimpleNamespace:
+    """The functions in texts of the dialect, as Python runs them on single floats."""
+    names: dict = {name: getattr(math, name) for name in MATHEMATICS if hasattr(math, name)}
+    names |= {"minimum": min, "maximum": max, "single": float, "double": float, "anywhere": bool}
+    names["where"] = lambda condition, chosen, values: chosen if condition else values
+    for source in sources:
+        tree = ast.parse(source)
+        tree.body = [node for node in tree.body if not isinstance(node, ast.ImportFrom)]
+        exec(compile(tree, "kernels", "exec"), names)
+    return SimpleNamespace(**names)
+
+
+WRITTEN = "\n".join(kernel_sources())
+MADE = [
+    made_kernel(ds.CATALOGUE[name])
+    for name in NAMES
+    if f"def {threshold_function(name)}(" not in WRITTEN
+]
+kernels = executed(*kernel_sources(), *MADE)
+
+
 def kernel(name: str) -> Callable[..., float]:
     """The kernel of an optimizer, written by hand or made from its tables."""
-    function = threshold_function(name)
-    if hasattr(kernels, function):
-        return getattr(kernels, function)
-    names = dict(vars(kernels))
-    exec(made_kernel(ds.CATALOGUE[name]), names)
-    return names[function]
+    return getattr(kernels, threshold_function(name))
 
 
 def worst_error(found, expected) -> float:
@@ -101,7 +121,11 @@ def load(path: Path):
 def test_kernels_agree_with_the_float_thresholds(name):
     arguments = cases(name, 1500, seed=1)
     function = kernel(name)
-    assert worst_error([function(*a) for a in arguments], float_thresholds(name, arguments)) < 3e-14
+    # Without a zero both run one text, in other arithmetic, and each is within 4 eps; the kernels
+    # with one differ, and were at most 70 eps apart at 20,000 arguments for each.
+    no_zero = len(make(name, 0.5).coefficients(3).feedforward) == 1
+    worst = worst_error([function(*a) for a in arguments], float_thresholds(name, arguments))
+    assert worst <= (8 if no_zero else 128) * EPS
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -144,18 +168,16 @@ def test_special_cases():
 
 
 def test_a_perturbed_kernel_is_caught():
-    source = inspect.getsource(kernels)
     arguments = cases("heavy-ball", 200, seed=2)
     expected = float_thresholds("heavy-ball", arguments)
     for old, new in [
-        ("for _ in range(4):", "for _ in range(2):"),
+        ("rise -= 0.3333333333333333", "rise -= 0.3"),
         ("if is_even(delay) else crossing", "if is_even(delay) else at_minus_one"),
         ("return first if", "return 1.000000000001 * first if"),
     ]:
-        assert old in source
-        names: dict = {}
-        exec(compile(source.replace(old, new), "perturbed", "exec"), names)
-        found = [names["heavy_ball_threshold"](*a) for a in arguments]
+        assert old in WRITTEN
+        perturbed = executed(WRITTEN.replace(old, new).replace("from __future__", "# from"))
+        found = [perturbed.heavy_ball_threshold(*a) for a in arguments]
         assert worst_error(found, expected) > 5e-13
 
 
@@ -310,9 +332,35 @@ def test_more_samples_than_the_fixed_cases():
 HEAD = 'def f(x: float, y: float) -> float:\n    """Doc."""\n'
 
 
+def test_what_saves_time_on_arrays_alone_is_left_out_or_plain():
+    source = HEAD + (
+        "    start = single(x)\n"
+        "    start *= y + 1.0\n"
+        "    low = start < 0.0\n"
+        "    if anywhere(low):\n"
+        "        start = where(low, -start, start)\n"
+        "    return double(minimum(start, maximum(x, y)))\n"
+    )
+    (function,) = read_program(source).functions
+    text = Python(Program((function,)), ["x"]).sources()["delaystability_python.py"]
+    assert "start = x\n" in text and "start *= y + 1.0\n" in text
+    assert "start = -start if low else start\n" in text
+    assert "return min(start, max(x, y))\n" in text
+
+
 @pytest.mark.parametrize(
     ("body", "line", "construct"),
     [
+        ("    x += y\n    return x", 3, "x += y"),
+        ("    a = x\n    a *= y\n    return a", 4, "a *= y"),
+        ("    a = x + y\n    b = a\n    a *= y\n    return b", 5, "a *= y"),
+        ("    return where(x > y, x, y)", 3, "where(x > y, x, y)"),
+        ("    a = x + y\n    if anywhere(x > y):\n        a *= y\n    return a", 5, "a *= y"),
+        (
+            "    a = x + y\n    if anywhere(x > y):\n        a = where(y > x, x, a)\n    return a",
+            5,
+            "a = where(",
+        ),
         ("    return x ** 2.0", 3, "x ** 2.0"),
         ("    return x + 2", 3, "2"),
         ("    return x % y", 3, "x % y"),

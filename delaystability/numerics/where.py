@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["anywhere", "everywhere", "where"]
+__all__ = ["anywhere", "double", "everywhere", "single", "where"]
 
 
 def where(condition: Any, chosen: Any, values: Any) -> Any:
@@ -25,3 +25,13 @@ def anywhere(condition: Any) -> bool:
 def everywhere(condition: Any) -> bool:
     """``np.all(condition)``, without its overhead for a single truth value."""
     return bool(condition.all() if isinstance(condition, np.ndarray) else condition)
+
+
+def single(values: Any) -> Any:
+    """NumPy values in single precision, which is enough for the start of an iteration."""
+    return values if type(values) is float else values.astype(np.float32)
+
+
+def double(values: Any) -> Any:
+    """NumPy values in double precision."""
+    return values if type(values) is float else values.astype(np.float64)

@@ -6,6 +6,7 @@ All answers are about the mean dynamics at a fixed delay unless they say otherwi
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,7 +157,9 @@ def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
     return found if found.ndim else int(found)
 
 
-def max_momentum(lr: ArrayLike, sharpness: ArrayLike, optimizer: str, delay: int) -> Any:
+def max_momentum(
+    lr: ArrayLike, sharpness: ArrayLike, optimizer: str | Optimizer, delay: int
+) -> Any:
     """Find the largest momentum in [0, 1) up to which a minimum is stable, at a raw learning rate.
 
     Exact to the last digit of the float. The threshold need not be monotone in the momentum: it is
@@ -167,8 +170,9 @@ def max_momentum(lr: ArrayLike, sharpness: ArrayLike, optimizer: str, delay: int
     Parameters
     ----------
     lr, sharpness : numbers or arrays, positive
-    optimizer : str
-        A name of the catalogue whose only required parameter is the momentum.
+    optimizer : str or Optimizer
+        A name of the catalogue whose only required parameter is the momentum, or an optimizer with
+        a momentum, in place of which others are tried.
     delay : int
 
     Returns
@@ -187,10 +191,7 @@ def max_momentum(lr: ArrayLike, sharpness: ArrayLike, optimizer: str, delay: int
     """
     from delaystability.numerics.inverse import largest_momenta
 
-    allowed = [name for name in CATALOGUE if CATALOGUE[name].required_parameters() == ("momentum",)]
-    if optimizer not in allowed:
-        raise ValueError(f"optimizer must be one of {', '.join(allowed)}; got {optimizer!r}")
-    family: Callable[[Any], Optimizer] = CATALOGUE[optimizer]
+    family = _family(optimizer)
     lags = delay_array(delay)
     if lags.ndim:
         raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
@@ -198,6 +199,19 @@ def max_momentum(lr: ArrayLike, sharpness: ArrayLike, optimizer: str, delay: int
     return scalar_or_array(
         largest_momenta(lambda momentum: threshold_array(family(momentum), lags)[0], gains)
     )
+
+
+def _family(optimizer: str | Optimizer) -> Callable[[Any], Optimizer]:
+    """The optimizer as a function of its momentum."""
+    if isinstance(optimizer, Optimizer) and "momentum" in optimizer.parameter_names():
+        return lambda momentum: replace(optimizer, momentum=momentum)  # type: ignore[type-var]
+    allowed = [name for name in CATALOGUE if CATALOGUE[name].required_parameters() == ("momentum",)]
+    if optimizer not in allowed:
+        raise ValueError(
+            f"optimizer must be one of {', '.join(allowed)}, or an optimizer with a momentum; "
+            f"got {optimizer!r}"
+        )
+    return CATALOGUE[str(optimizer)]
 
 
 def stationary_variance(

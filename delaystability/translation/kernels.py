@@ -11,8 +11,13 @@ circle, u = tan(theta/2), r = (1 - m)/(1 + m) and n = 2 delay + 1.
 
 from __future__ import annotations
 
-from math import atan, exp, floor, log, sin, sqrt, tan, tanh
+from math import exp, floor, log, sin, tanh
 
+from delaystability.numerics.heavy_ball_kernel import heavy_ball_crossing, heavy_ball_tangent
+from delaystability.numerics.shifted_momentum_kernel import (
+    shifted_momentum_crossing,
+    shifted_momentum_tangent,
+)
 from delaystability.translation.one_zero_kernels import PI, SMALLEST, is_even, one_zero_threshold
 
 LARGEST_WHOLE = 9007199254740992.0
@@ -218,46 +223,20 @@ def adjust_learning_rate(lr: float, old_threshold: float, new_threshold: float) 
 
 
 def heavy_ball_gain(momentum: float, delay: float) -> float:
-    """Threshold of heavy-ball momentum, by Newton's method for 2 delay atan(u) = atan(r/u)."""
-    turns = 2.0 * max(delay, 1.0)
-    ratio = (1.0 - momentum) / (1.0 + momentum)
-    # A lower bound of the root, at most 3 % low, from which Newton's method rises.
-    bound = tan(0.5 * PI / turns)
-    u = 1.0 / sqrt(1.0 / (bound * bound) + turns / ratio)
-    for _ in range(4):
-        phase = turns * atan(u) - atan(ratio / u)
-        rate = turns / (1.0 + u * u) + ratio / (ratio * ratio + u * u)
-        u = u - phase / rate
+    """Threshold of heavy-ball momentum: its first crossing, or the root z = -1."""
     below = 1.0 - momentum
-    above = (1.0 + momentum) * u
-    crossing = 2.0 * u * sqrt(below * below + above * above) / (1.0 + u * u)
+    above = 1.0 + momentum
+    u = heavy_ball_tangent(2.0 * max(delay, 1.0), below / above)
+    crossing = heavy_ball_crossing(below, above, u)
     # At even delays the root z = -1 may come first.
-    at_minus_one = 2.0 * (1.0 + momentum)
+    at_minus_one = 2.0 * above
     first = min(crossing, at_minus_one) if is_even(delay) else crossing
     return first if delay > 0.0 else at_minus_one
 
 
 def shifted_momentum_gain(momentum: float, delay: float) -> float:
-    """Threshold of shifted momentum, by Newton's method in v = tan(theta/4).
-
-    The equation is (2 delay + 1) atan(v) = atan(q) with q^2 = (r + v^2) / (1 + r v^2).
-    """
-    turns = 2.0 * max(delay, 1.0) + 1.0
+    """Threshold of shifted momentum: its first crossing, or the root z = -1 at delay 0."""
     ratio = (1.0 - momentum) / (1.0 + momentum)
-    # A v^2 that is right for small and for large r, put into q: within 0.3 %.
-    limit = (turns + 1.0) * (turns + 1.0) * (4.0 / (PI * PI)) - 2.0 / 3.0
-    guess = ratio / (turns * turns - 1.0 + ratio * limit)
-    v = tan(atan(sqrt((ratio + guess) / (1.0 + ratio * guess))) / turns)
-    for _ in range(3):
-        top = ratio + v * v
-        bottom = 1.0 + ratio * v * v
-        phase = turns * atan(v) - atan(sqrt(top / bottom))
-        rate = (turns - (1.0 - ratio) * v / sqrt(top * bottom)) / (1.0 + v * v)
-        v = v - phase / rate
-    # |1 - m z^-(delay+1)|, a root of a quadratic, in a form that does not cancel.
-    sine = 2.0 * v / (1.0 + v * v)
-    along = momentum * sine if momentum >= 0.0 else -momentum * sine
-    complement = (1.0 - momentum) * (1.0 + momentum)
-    longer = along + sqrt(along * along + complement)
-    distance = longer if momentum >= 0.0 else complement / longer
-    return 2.0 * sine * distance if delay > 0.0 else 2.0 * (1.0 + momentum)
+    u = shifted_momentum_tangent(2.0 * max(delay, 1.0) + 1.0, ratio)
+    crossing = shifted_momentum_crossing(momentum, u)
+    return crossing if delay > 0.0 else 2.0 * (1.0 + momentum)

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, NoReturn, cast
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
+from delaystability.numerics import heavy_ball_kernel, shifted_momentum_kernel
 from delaystability.translation import kernels, one_zero_kernels
 from delaystability.translation.program import (
     Assign,
@@ -42,11 +43,21 @@ from delaystability.translation.table_kernels import (
     threshold_function,
 )
 
-__all__ = ["MATHEMATICS", "DialectError", "kernel_program", "made_kernel", "read_program"]
+__all__ = [
+    "MATHEMATICS",
+    "DialectError",
+    "kernel_program",
+    "kernel_sources",
+    "made_kernel",
+    "read_program",
+]
 
 MATHEMATICS = dict.fromkeys(["sqrt", "sin", "cos", "tan", "atan", "tanh", "exp", "log"], 1)
 MATHEMATICS |= {"floor": 1, "abs": 1, "min": 2, "max": 2}
 """The functions of the dialect, with their numbers of arguments."""
+_ON_ARRAYS = {"minimum": "min", "maximum": "max"}
+_PRECISIONS = ("single", "double")
+"""They save time on arrays, and are left out elsewhere: more digits never harm."""
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -77,7 +88,7 @@ def _program_of(optimizers: tuple[type[Optimizer], ...]) -> Program:
         if not hasattr(kernels, threshold_function(optimizer.name)):
             with suppress(NoKernelError, DialectError):
                 made.append(made_kernel(optimizer))
-    return read_program(*_written(), *made)
+    return read_program(*kernel_sources(), *made)
 
 
 @cache
@@ -90,12 +101,14 @@ def made_kernel(optimizer: type[Optimizer]) -> str:
         If there is none; the message says why.
     """
     source = kernel_source(optimizer)
-    read_program(*_written(), source)
+    read_program(*kernel_sources(), source)
     return source
 
 
-def _written() -> list[str]:
-    return [inspect.getsource(module) for module in (one_zero_kernels, kernels)]
+def kernel_sources() -> list[str]:
+    """The texts of the kernels that are written by hand: those of the numerics, and more."""
+    modules = (heavy_ball_kernel, shifted_momentum_kernel, one_zero_kernels, kernels)
+    return [inspect.getsource(module) for module in modules]
 
 
 def read_program(*sources: str) -> Program:
@@ -165,6 +178,8 @@ class _Body:
     def __init__(self, reader: _Reader, node: ast.FunctionDef, lines: list[str]) -> None:
         self.reader, self.node, self.lines = reader, node, lines
         self.truths: dict[str, bool] = {}
+        self.own: set[str] = set()
+        """Variables that no other name stands for: in arrays, these may change in place."""
         self.changed: set[str] = set()
 
     def function(self) -> Function:
@@ -174,7 +189,11 @@ class _Body:
             _refuse(node, "functions have a docstring and plain parameters")
         parameters = self._parameters()
         # The docstring is no statement.
-        body = tuple(self._statement(statement) for statement in node.body[1:])
+        body = tuple(
+            self._statement(statement)
+            for outer in node.body[1:]
+            for statement in self._saving_no_time(outer)
+        )
         if not body or not isinstance(body[-1], Return):
             _refuse(node, "functions end with return")
         if any(isinstance(statement, Return) for statement in body[:-1]):
@@ -220,9 +239,33 @@ class _Body:
             found.insert(0, line.strip()[2:])
         return " ".join(found)
 
+    def _saving_no_time(self, node: ast.stmt) -> list[ast.stmt]:
+        """The statements below ``if anywhere(condition)``, which choose by this very condition."""
+        match node:
+            case ast.If(
+                test=ast.Call(func=ast.Name(id="anywhere"), args=[condition], keywords=[]),
+                body=body,
+                orelse=[],
+            ):
+                for statement in body:
+                    match statement:
+                        case ast.Assign(
+                            value=ast.Call(func=ast.Name(id="where"), args=[first, *_])
+                        ) if ast.dump(first) == ast.dump(condition):
+                            continue
+                    _refuse(statement, "below anywhere(condition) stands where(condition, ...)")
+                return body
+        return [node]
+
     def _statement(self, node: ast.stmt) -> Statement:
         comment = self._comment(node)
         match node:
+            case ast.AugAssign(target=ast.Name(id=name), op=operator, value=value):
+                if name not in self.own:
+                    _refuse(node, "only what was computed here changes in place")
+                changed = ast.BinOp(left=ast.Name(id=name), op=operator, right=value)
+                whole = ast.Assign(targets=[ast.Name(id=name)], value=changed)
+                return self._assign(ast.copy_location(whole, node), {})
             case ast.Assign(
                 targets=[ast.Name(id=name)],
                 value=ast.IfExp(
@@ -267,6 +310,9 @@ class _Body:
         if name in {argument.arg for argument in self.node.args.args}:
             _refuse(node, "parameters keep their values")
         expression, truth = self._expression(value)
+        self.own -= {name, *([value.id] if isinstance(value, ast.Name) else [])}
+        if not isinstance(value, ast.Name):
+            self.own.add(name)
         first = name not in self.truths
         if not first and self.truths[name] != truth:
             _refuse(node, "a variable is either a number or a truth value")
@@ -338,8 +384,15 @@ class _Body:
             case ast.IfExp(test=test, body=body, orelse=otherwise):
                 then, truth = self._expression(body)
                 return Choice(self._typed(test, True), then, self._typed(otherwise, truth)), truth
+            case ast.Call(func=ast.Name(id=name), args=[argument]) if name in _PRECISIONS:
+                return self._typed(argument, False), False
+            case ast.Call(func=ast.Name(id="where"), args=[test, then, ast.Name(id=other)]):
+                if other not in self.own:
+                    _refuse(node, "where changes its last argument, which must be computed here")
+                chosen = self._typed(test, True), self._typed(then, False)
+                return Choice(*chosen, self._typed(node.args[2], False)), False
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
-                return self._call(node, name, arguments)
+                return self._call(node, _ON_ARRAYS.get(name, name), arguments)
         _refuse(node, "this expression is not part of the dialect")
 
     def _call(

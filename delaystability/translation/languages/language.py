@@ -147,6 +147,8 @@ class Language(ABC):
         for function in self.program.functions:
             names |= {parameter.name: self.variable for parameter in function.parameters}
         pattern = "|".join(rf"\b{name}\b" for name in names if "_" in name)
+        if not pattern:
+            return text
         return re.sub(pattern, lambda found: names[found[0]](found[0]), text)
 
     # Expressions
@@ -239,10 +241,10 @@ class Language(ABC):
         """An assignment, and a declaration where it is the first."""
 
     def change(self, node: Assign) -> str:
-        """An assignment in short where it adds or subtracts."""
+        """An assignment in short where it changes a variable by one operation."""
         match node.value:
-            case Operation("+" | "-" as operator, Variable(name), right) if name == node.name:
-                value = self.expression(right, MULTIPLY)
+            case Operation(operator, Variable(name), right) if name == node.name:
+                value = self.expression(right, MULTIPLY if operator in "+-" else ADD)
                 return f"{self.variable(name)} {operator}= {value}"
         return f"{self.variable(node.name)} = {self.expression(node.value)}"
 
