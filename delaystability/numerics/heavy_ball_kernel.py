@@ -83,12 +83,15 @@ def heavy_ball_step(u: float, turns: float, ratio: float) -> float:
     return u - offset
 
 
-def heavy_ball_crossing(below: float, above: float, u: float) -> float:
-    """The gain at u, where below = 1 - m and above = 1 + m: no nearby numbers are subtracted."""
+def heavy_ball_crossing(momentum: float, u: float) -> float:
+    """The gain at u: no nearby numbers are subtracted."""
     square = u * u
-    pole = above * above
+    pole = 1.0 + momentum
+    pole *= pole
     pole *= square
-    pole += below * below
+    below = 1.0 - momentum
+    below *= below
+    pole += below
     gain = sqrt(pole)
     gain *= u
     square += 1.0

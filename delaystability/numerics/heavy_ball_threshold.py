@@ -54,12 +54,11 @@ def heavy_ball_threshold(delay: Any, momentum: Any) -> tuple[Any, Any]:
     threshold, angle : like the arguments, in units of learning rate times curvature and radians
         Within 4 eps of the exact threshold.
     """
-    below, above = 1 - momentum, 1 + momentum
-    u = heavy_ball_tangent(2 * np.maximum(delay, 1), below / above)
-    threshold = heavy_ball_crossing(below, above, u)
+    u = heavy_ball_tangent(2 * np.maximum(delay, 1), (1 - momentum) / (1 + momentum))
+    threshold = heavy_ball_crossing(momentum, u)
     angle: Any = np.arctan(u)
     angle *= 2
-    at_minus_one = above
+    at_minus_one = 1 + momentum
     at_minus_one *= 2
     at_zero = delay == 0
     first = at_zero | (at_minus_one < threshold)

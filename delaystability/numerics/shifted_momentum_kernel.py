@@ -81,13 +81,14 @@ def shifted_momentum_halley_step(u: float, turns: float, ratio: float) -> float:
 def shifted_momentum_newton_step(u: float, turns: float, ratio: float) -> float:
     """One step of Newton's method for the same."""
     square = u * u
+    bottom = ratio * square
+    bottom += 1.0
     top = ratio + square
-    square *= ratio
-    square += 1.0
-    offset = shifted_momentum_phase(u, turns, top / square)
-    top *= square
+    offset = shifted_momentum_phase(u, turns, top / bottom)
+    top *= bottom
     slope = turns - shifted_momentum_pull(u, ratio, top)
-    offset *= 1.0 + u * u
+    square += 1.0
+    offset *= square
     offset /= slope
     return u - offset
 
@@ -116,13 +117,13 @@ def shifted_momentum_crossing(momentum: float, u: float) -> float:
     # |A| = m s + sqrt((1 - m^2) + m^2 s^2); for m < 0 by the other root of the quadratic.
     along = momentum * sine
     complement = (1.0 - momentum) * (1.0 + momentum)
-    modulus = along * along
-    modulus += complement
-    modulus = sqrt(modulus)
-    modulus += abs(along)
+    root = along * along
+    root += complement
+    root = sqrt(root)
+    modulus = root + along
     negative = momentum < 0.0
     if anywhere(negative):
-        modulus = where(negative, complement / modulus, modulus)
+        modulus = where(negative, complement / (root - along), modulus)
     modulus *= sine
     modulus *= 2.0
     return modulus

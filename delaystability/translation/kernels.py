@@ -224,12 +224,11 @@ def adjust_learning_rate(lr: float, old_threshold: float, new_threshold: float) 
 
 def heavy_ball_gain(momentum: float, delay: float) -> float:
     """Threshold of heavy-ball momentum: its first crossing, or the root z = -1."""
-    below = 1.0 - momentum
-    above = 1.0 + momentum
-    u = heavy_ball_tangent(2.0 * max(delay, 1.0), below / above)
-    crossing = heavy_ball_crossing(below, above, u)
+    ratio = (1.0 - momentum) / (1.0 + momentum)
+    u = heavy_ball_tangent(2.0 * max(delay, 1.0), ratio)
+    crossing = heavy_ball_crossing(momentum, u)
     # At even delays the root z = -1 may come first.
-    at_minus_one = 2.0 * above
+    at_minus_one = 2.0 * (1.0 + momentum)
     first = min(crossing, at_minus_one) if is_even(delay) else crossing
     return first if delay > 0.0 else at_minus_one
 

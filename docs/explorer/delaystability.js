@@ -102,13 +102,16 @@ function heavyBallTangent(turns, ratio) {
 }
 
 /**
- * The gain at u, where below = 1 - m and above = 1 + m: no nearby numbers are subtracted.
+ * The gain at u: no nearby numbers are subtracted.
  */
-function heavyBallCrossing(below, above, u) {
+function heavyBallCrossing(momentum, u) {
     let square = u * u;
-    let pole = above * above;
+    let pole = 1.0 + momentum;
+    pole *= pole;
     pole *= square;
-    pole += below * below;
+    let below = 1.0 - momentum;
+    below *= below;
+    pole += below;
     let gain = Math.sqrt(pole);
     gain *= u;
     square += 1.0;
@@ -169,13 +172,14 @@ function shiftedMomentumHalleyStep(u, turns, ratio) {
  */
 function shiftedMomentumNewtonStep(u, turns, ratio) {
     let square = u * u;
+    let bottom = ratio * square;
+    bottom += 1.0;
     let top = ratio + square;
-    square *= ratio;
-    square += 1.0;
-    let offset = shiftedMomentumPhase(u, turns, top / square);
-    top *= square;
+    let offset = shiftedMomentumPhase(u, turns, top / bottom);
+    top *= bottom;
     const slope = turns - shiftedMomentumPull(u, ratio, top);
-    offset *= 1.0 + u * u;
+    square += 1.0;
+    offset *= square;
     offset /= slope;
     return u - offset;
 }
@@ -229,12 +233,12 @@ function shiftedMomentumCrossing(momentum, u) {
     // |A| = m s + sqrt((1 - m^2) + m^2 s^2); for m < 0 by the other root of the quadratic.
     const along = momentum * sine;
     const complement = (1.0 - momentum) * (1.0 + momentum);
-    let modulus = along * along;
-    modulus += complement;
-    modulus = Math.sqrt(modulus);
-    modulus += Math.abs(along);
+    let root = along * along;
+    root += complement;
+    root = Math.sqrt(root);
+    let modulus = root + along;
     const negative = momentum < 0.0;
-    modulus = negative ? complement / modulus : modulus;
+    modulus = negative ? complement / (root - along) : modulus;
     modulus *= sine;
     modulus *= 2.0;
     return modulus;
@@ -474,12 +478,11 @@ function sgdThreshold(delay) {
  * Threshold of heavy-ball momentum: its first crossing, or the root z = -1.
  */
 function heavyBallGain(momentum, delay) {
-    const below = 1.0 - momentum;
-    const above = 1.0 + momentum;
-    const u = heavyBallTangent(2.0 * Math.max(delay, 1.0), below / above);
-    const crossing = heavyBallCrossing(below, above, u);
+    const ratio = (1.0 - momentum) / (1.0 + momentum);
+    const u = heavyBallTangent(2.0 * Math.max(delay, 1.0), ratio);
+    const crossing = heavyBallCrossing(momentum, u);
     // At even delays the root z = -1 may come first.
-    const atMinusOne = 2.0 * above;
+    const atMinusOne = 2.0 * (1.0 + momentum);
     const first = isEven(delay) ? Math.min(crossing, atMinusOne) : crossing;
     return delay > 0.0 ? first : atMinusOne;
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from delaystability.translation.languages.language import CHOICE, Language, Refusal, Sample
-from delaystability.translation.languages.text import commented, indented, joined, wrapped
+from delaystability.translation.languages.text import WIDTH, commented, indented, joined, wrapped
 from delaystability.translation.program import Assign, Choice, Default, Function, Repeat
 
 __all__ = ["Indented"]
@@ -73,7 +73,7 @@ class Indented(Language):
                     *indented(wrapped(f"{text[0].upper()}{text[1:]}.")),
                 ]
             lines += ["", *outcome]
-        elif not rest:
+        elif not rest and len(first) <= WIDTH - 10:
             return [f'"""{first}"""']
         return [*lines, '"""']
 
