@@ -14,7 +14,7 @@ import mpmath
 import numpy as np
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.numerics.characteristic import characteristic_coefficients
+from delaystability.numerics.tables.characteristic import characteristic_coefficients
 
 __all__ = ["PEERS", "STEPS", "Peer", "control_margin"]
 

@@ -64,8 +64,8 @@ if TYPE_CHECKING:
         PipelinedBackpropagation,
         PipelineSchedule,
     )
-    from delaystability.numerics.certificate import Certificate, certify
-    from delaystability.numerics.circle_proof import UndecidedError
+    from delaystability.numerics.certificates.certificate import Certificate, certify
+    from delaystability.numerics.exact.circle_proof import UndecidedError
     from delaystability.printing.derivation import Derivation, all_derivations, derive
     from delaystability.questions.minibatches import mean_square_learning_rate
     from delaystability.questions.stages import (
@@ -140,7 +140,7 @@ __all__ = [
 ]
 
 _LOADED_WHEN_USED = {
-    "Certificate": "delaystability.numerics.certificate",
+    "Certificate": "delaystability.numerics.certificates.certificate",
     "DelayAwareLR": "delaystability.training.delay_aware_lr",
     "DelayedOptimizer": "delaystability.training.delayed_optimizer",
     "Derivation": "delaystability.printing.derivation",
@@ -150,9 +150,9 @@ _LOADED_WHEN_USED = {
     "PipelineSchedule": "delaystability.model.pipelines",
     "PipelinedBackpropagation": "delaystability.model.pipelines",
     "StabilityMonitor": "delaystability.training.stability_monitor",
-    "UndecidedError": "delaystability.numerics.circle_proof",
+    "UndecidedError": "delaystability.numerics.exact.circle_proof",
     "all_derivations": "delaystability.printing.derivation",
-    "certify": "delaystability.numerics.certificate",
+    "certify": "delaystability.numerics.certificates.certificate",
     "derive": "delaystability.printing.derivation",
     "export": "delaystability.translation.export",
     "mean_square_learning_rate": "delaystability.questions.minibatches",

@@ -9,8 +9,8 @@ import numpy as np
 from flint import ctx, fmpz_poly
 
 import delaystability as ds
-from delaystability.numerics.certificate import exact_optimizer
-from delaystability.numerics.characteristic import characteristic_coefficients
+from delaystability.numerics.exact.exact_optimizer import exact_optimizer
+from delaystability.numerics.tables.characteristic import characteristic_coefficients
 
 
 def largest_log_modulus(optimizer: ds.Optimizer, delay: int, gain: float) -> float:

@@ -1,7 +1,7 @@
 """Thresholds and growth of loops whose weights decay as those of torch's optimizers do."""
 
 import delaystability as ds
-from delaystability.numerics.decayed_loop import decayed_growth
+from delaystability.numerics.moments.decayed_loop import decayed_growth
 
 __all__ = ["growth_rate", "threshold_with_decay"]
 

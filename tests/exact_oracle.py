@@ -14,7 +14,7 @@ from math import lcm
 import numpy as np
 from flint import acb, ctx, fmpz_poly
 
-from delaystability.numerics.schur_cohn import is_schur_stable
+from delaystability.numerics.exact.schur_cohn import is_schur_stable
 
 Dense = list[Fraction]
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
-from delaystability.numerics.characteristic import characteristic_coefficients
+from delaystability.numerics.tables.characteristic import characteristic_coefficients
 
 EPS = np.finfo(float).eps
 WITH_MOMENTUM = [name for name, cls in CATALOGUE.items() if "momentum" in cls.parameter_names()]

@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.model.delays import Delay, FixedDelay, RandomDelay
-from delaystability.numerics.characteristic import dense_tables
+from delaystability.numerics.tables.characteristic import dense_tables
 from tests.helpers import EPS, make
 
 

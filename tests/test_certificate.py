@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import delaystability as ds
-from delaystability.numerics.characteristic import characteristic_coefficients
-from delaystability.numerics.circle_proof import CircleProof, UndecidedError
-from delaystability.numerics.precise_threshold import largest_root_modulus
-from delaystability.numerics.schur_cohn import is_schur_stable
+from delaystability.numerics.certificates.precise_threshold import largest_root_modulus
+from delaystability.numerics.exact.circle_proof import CircleProof, UndecidedError
+from delaystability.numerics.exact.schur_cohn import is_schur_stable
+from delaystability.numerics.tables.characteristic import characteristic_coefficients
 from tests.helpers import WITH_MOMENTUM, largest_root, make, precise_reference
 
 NINE_TENTHS = Fraction(9, 10)

@@ -13,11 +13,11 @@ import pytest
 
 import delaystability as ds
 from delaystability.model.catalogue import optimizer_from_name
-from delaystability.numerics.ball_root import Bracket, enclosed_zero
-from delaystability.numerics.circle_proof import CircleProof, UndecidedError
-from delaystability.numerics.named_loop import named_loop
-from delaystability.numerics.precise_threshold import largest_root_modulus
-from delaystability.numerics.rational_text import rational_from_text, rational_text
+from delaystability.numerics.certificates.named_loop import named_loop
+from delaystability.numerics.certificates.precise_threshold import largest_root_modulus
+from delaystability.numerics.exact.ball_root import Bracket, enclosed_zero
+from delaystability.numerics.exact.circle_proof import CircleProof, UndecidedError
+from delaystability.numerics.exact.rational_text import rational_from_text, rational_text
 from tests.edits import edited
 from tests.helpers import WITH_MOMENTUM, make
 
@@ -223,7 +223,7 @@ def test_text_that_is_no_certificate_is_one_value_error(text):
 
 
 def test_a_text_beyond_all_size_is_not_read(monkeypatch):
-    monkeypatch.setattr("delaystability.numerics.certificate_data._LONGEST_TEXT", 100)
+    monkeypatch.setattr("delaystability.numerics.certificates.certificate_data._LONGEST_TEXT", 100)
     with pytest.raises(ValueError, match="at most 100 characters; got a text of"):
         ds.Certificate.from_json(GOOD.to_json())
 
@@ -310,7 +310,7 @@ def test_a_long_law_of_delays_is_certified_or_refused_by_its_length(monkeypatch)
     certificate = ds.certify(ds.HeavyBall(NINE_TENTHS), law, 15)
     found = ds.stability_threshold(ds.HeavyBall(0.9), law, moment="mean")
     assert float(certificate.lower) == pytest.approx(found, rel=1e-9)
-    monkeypatch.setattr("delaystability.numerics.named_loop.MOST_LAGS", 100)
+    monkeypatch.setattr("delaystability.numerics.certificates.named_loop.MOST_LAGS", 100)
     with pytest.raises(ValueError, match="delay must have at most 100 different values"):
         ds.certify(ds.SGD(), law)
 

@@ -12,8 +12,8 @@ import pytest
 
 import delaystability as ds
 from delaystability.model.optimizer import Coefficients, Term
-from delaystability.numerics import batch_scan
-from delaystability.numerics.batch_scan import batch_thresholds
+from delaystability.numerics.crossings import batch_scan
+from delaystability.numerics.crossings.batch_scan import batch_thresholds
 from tests.adversarial_tables import KINDS, adversarial_tables, tables_with_poles_on_the_circle
 from tests.exact_oracle import crossing_gains, exact_stable_set, parts, stable
 from tests.helpers import EPS

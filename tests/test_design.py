@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,40 @@ def test_imports_go_downwards(path):
     assert not surplus, f"{path} imports {surplus}"
 
 
+# The rooms inside numerics, from the ground up: each may import those before it, and lanczos.
+NUMERICS = (
+    "tables",
+    "exact",
+    "crossings",
+    "thresholds",
+    "roots",
+    "moments",
+    "stages",
+    "replay",
+    "certificates",
+)
+
+
+def _rooms_above(text: str, room: str) -> set[str]:
+    found = re.findall(r"from delaystability\.numerics\.(\w+)", text)
+    return {name for name in found if name in NUMERICS[NUMERICS.index(room) + 1 :]}
+
+
+@pytest.mark.parametrize("room", NUMERICS)
+def test_imports_inside_numerics_go_downwards(room):
+    files = list((PACKAGE / "numerics" / room).glob("*.py"))
+    assert len(files) > 3
+    for path in files:
+        assert not _rooms_above(path.read_text(encoding="utf-8"), room), path
+
+
+def test_numerics_has_no_file_outside_its_rooms_and_its_direction_test_sees_one():
+    loose = {path.stem for path in (PACKAGE / "numerics").glob("*.py")}
+    assert loose == {"__init__", "lanczos", "statistics"} & loose
+    wrong = "from delaystability.numerics.replay.floquet import FloquetGrowth\n"
+    assert _rooms_above(wrong, "tables") == {"replay"}
+
+
 def test_the_direction_test_sees_validation_in_training(tmp_path):
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def f():\n    from delaystability.validation.schedule import Batches\n")
@@ -89,7 +124,7 @@ def test_the_direction_test_sees_validation_in_training(tmp_path):
 
 def test_the_direction_test_sees_a_forbidden_import(tmp_path):
     wrong = tmp_path / "wrong.py"
-    wrong.write_text("from delaystability.numerics.threshold import threshold_array\n")
+    wrong.write_text("from delaystability.numerics.thresholds.threshold import threshold_array\n")
     assert _imported_parts(wrong) - ALLOWED["theory"] - {"theory"} == {"numerics"}
 
 

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import delaystability as ds
-from delaystability.numerics.branch_roots import branch_roots
-from delaystability.numerics.characteristic import characteristic_coefficients, dense_tables
-from delaystability.numerics.circle_count import roots_outside
-from delaystability.numerics.circle_proof import CircleProof
-from delaystability.numerics.crossings import all_crossings
-from delaystability.numerics.filter_phase import FilterPhase
+from delaystability.numerics.crossings.circle_count import roots_outside
+from delaystability.numerics.crossings.crossings import all_crossings
+from delaystability.numerics.exact.circle_proof import CircleProof
+from delaystability.numerics.roots.branch_roots import branch_roots
+from delaystability.numerics.tables.characteristic import characteristic_coefficients, dense_tables
+from delaystability.numerics.tables.filter_phase import FilterPhase
 from tests.helpers import (
     EPS,
     WITH_MOMENTUM,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.numerics.fastest import _faster_gains
-from delaystability.numerics.inverse import largest_momenta
-from delaystability.numerics.split_loop import split_loop
+from delaystability.numerics.roots.fastest import _faster_gains
+from delaystability.numerics.tables.split_loop import split_loop
+from delaystability.numerics.thresholds.inverse import largest_momenta
 from tests.helpers import EPS, WITH_MOMENTUM, make
 
 RESONANT = ds.LinearOptimizer({1: 1.6, 2: -0.9}, {0: 1.0})

@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 import delaystability as ds
-from delaystability.numerics import heavy_ball_kernel as heavy_ball
-from delaystability.numerics import shifted_momentum_kernel as shifted_momentum
-from delaystability.numerics.bracketed_newton import bracketed_newton
-from delaystability.numerics.double_double import DoubleDouble
-from delaystability.numerics.heavy_ball_threshold import heavy_ball_threshold, sgd_threshold
-from delaystability.numerics.pole_zero_threshold import pole_zero_threshold
-from delaystability.numerics.shifted_momentum_threshold import shifted_momentum_threshold
-from delaystability.numerics.simple_crossing import simple_crossing
-from delaystability.numerics.threshold import threshold_array
+from delaystability.numerics.crossings.bracketed_newton import bracketed_newton
+from delaystability.numerics.tables.double_double import DoubleDouble
+from delaystability.numerics.thresholds import heavy_ball_kernel as heavy_ball
+from delaystability.numerics.thresholds import shifted_momentum_kernel as shifted_momentum
+from delaystability.numerics.thresholds.heavy_ball_threshold import (
+    heavy_ball_threshold,
+    sgd_threshold,
+)
+from delaystability.numerics.thresholds.pole_zero_threshold import pole_zero_threshold
+from delaystability.numerics.thresholds.shifted_momentum_threshold import shifted_momentum_threshold
+from delaystability.numerics.thresholds.simple_crossing import simple_crossing
+from delaystability.numerics.thresholds.threshold import threshold_array
 from tests.helpers import EPS, make, threshold_by_roots
 
 DELAYS = [*range(65), 10**3, 10**6, 10**9]

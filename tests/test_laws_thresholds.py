@@ -11,7 +11,7 @@ import torch
 
 import delaystability as ds
 from delaystability.model.delay_schedule import delay_sequence, longest_delay
-from delaystability.numerics.second_moment import noise_amplification
+from delaystability.numerics.moments.second_moment import noise_amplification
 from delaystability.validation.training import Replica, Rules, advance, initial_state
 from tests.delay_laws import NegativeBinomialDelay, PoissonDelay
 from tests.helpers import EPS

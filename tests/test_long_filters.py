@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.numerics import counted_crossings
-from delaystability.numerics.circle_count import no_crossing_up_to, roots_outside
-from delaystability.numerics.counted_crossings import CountedCrossings
-from delaystability.numerics.crossings import all_crossings, filter_threshold, stable_intervals
-from delaystability.numerics.filter_phase import FilterPhase
-from delaystability.numerics.long_filter import LongFilter
-from delaystability.numerics.long_table import LongTable
-from delaystability.numerics.loop_filter import loop_filter
+from delaystability.numerics.crossings import counted_crossings
+from delaystability.numerics.crossings.circle_count import no_crossing_up_to, roots_outside
+from delaystability.numerics.crossings.counted_crossings import CountedCrossings
+from delaystability.numerics.crossings.crossings import (
+    all_crossings,
+    filter_threshold,
+    stable_intervals,
+)
+from delaystability.numerics.crossings.long_filter import LongFilter
+from delaystability.numerics.tables.filter_phase import FilterPhase
+from delaystability.numerics.tables.long_table import LongTable
+from delaystability.numerics.tables.loop_filter import loop_filter
 from tests.helpers import EPS
 
 

@@ -10,10 +10,10 @@ import pytest
 
 import delaystability as ds
 from delaystability.model.delays import Delay, as_delay
-from delaystability.numerics.mode_responses import ModeResponses
-from delaystability.numerics.noise_loop import NoiseLoop
-from delaystability.numerics.perron import perron_bounds
-from delaystability.numerics.sampled_curvature import FactoredCurvature, FullCurvature
+from delaystability.numerics.moments.mode_responses import ModeResponses
+from delaystability.numerics.moments.noise_loop import NoiseLoop
+from delaystability.numerics.moments.perron import perron_bounds
+from delaystability.numerics.moments.sampled_curvature import FactoredCurvature, FullCurvature
 from tests.moment_matrices import step_matrices
 
 _NOT_MONOTONE = ds.LinearOptimizer({1: 0.94, 2: -0.495}, {0: 0.74, 1: -0.27, 2: 0.29})
@@ -233,7 +233,7 @@ def test_bounds_hold_where_directions_die_out_or_swap(size: int) -> None:
 def test_a_wrong_matrix_gives_wide_bounds_not_wrong_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     factors = np.random.default_rng(0).standard_normal((3, 5, 5))
     exact = np.abs(np.linalg.eigvals(sum(np.kron(f, f) for f in factors))).max()
-    module = "delaystability.numerics.perron"
+    module = "delaystability.numerics.moments.perron"
     monkeypatch.setattr(
         f"{module}.perron_eigenvalue", lambda mapped, start: (exact, np.diag(np.arange(1.0, 6)))
     )
@@ -255,7 +255,7 @@ def test_an_undecided_threshold_is_no_number(
         found = perron_bounds(mapped, start, tolerance=tolerance)
         return replace(found, **{name: getattr(found, name) * x for name, x in widened.items()})
 
-    monkeypatch.setattr("delaystability.numerics.direction_moments.perron_bounds", loose)
+    monkeypatch.setattr("delaystability.numerics.moments.direction_moments.perron_bounds", loose)
     with pytest.raises(ArithmeticError, match=message):
         ds.mean_square_learning_rate(samples(3, 2, seed=0), ds.SGD(), 1)
 

@@ -12,10 +12,10 @@ import pytest
 import delaystability as ds
 from delaystability.model.delays import Delay, FixedDelay, RandomDelay
 from delaystability.model.optimizer import Optimizer
-from delaystability.numerics import noise_polynomial, second_moment
-from delaystability.numerics.first_gain import first_gain
-from delaystability.numerics.noise_loop import NoiseLoop
-from delaystability.numerics.noise_polynomial import LARGEST_ORDER, first_noisy_gain
+from delaystability.numerics.moments import noise_polynomial, second_moment
+from delaystability.numerics.moments.first_gain import first_gain
+from delaystability.numerics.moments.noise_loop import NoiseLoop
+from delaystability.numerics.moments.noise_polynomial import LARGEST_ORDER, first_noisy_gain
 from tests.helpers import EPS
 from tests.moment_matrices import step_matrices
 

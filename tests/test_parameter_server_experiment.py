@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import delaystability as ds
 from delaystability.cli import app
-from delaystability.numerics.replayed_mean_square import mean_square_logarithms
+from delaystability.numerics.replay.replayed_mean_square import mean_square_logarithms
 from delaystability.server.run import WorkersGoneError
 from delaystability.validation.experiments import load_experiment, parameter_server
 from delaystability.validation.experiments.parameter_server import (

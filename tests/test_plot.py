@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 import delaystability as ds
 import delaystability.plot as plot
-from delaystability.numerics.loop_filter import loop_filter
+from delaystability.numerics.tables.loop_filter import loop_filter
 from delaystability.plot import radius
 from delaystability.plot.roots import locus
 from delaystability.plot.staleness import ImpliedThresholds

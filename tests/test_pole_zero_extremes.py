@@ -16,8 +16,8 @@ from scipy.optimize import brentq
 
 import delaystability as ds
 from delaystability.model.optimizer import Coefficients, Term
-from delaystability.numerics.pole_zero_threshold import pole_zero_threshold
-from delaystability.numerics.threshold import threshold_array
+from delaystability.numerics.thresholds.pole_zero_threshold import pole_zero_threshold
+from delaystability.numerics.thresholds.threshold import threshold_array
 from tests.helpers import EPS, threshold_by_roots
 
 LONGEST = 2**53

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import delaystability as ds
-from delaystability.numerics.inverse import _FALLING_FROM
+from delaystability.numerics.thresholds.inverse import _FALLING_FROM
 from tests.helpers import EPS, WITH_MOMENTUM, largest_root, make
 
 # Here the number is asked for, not advice.

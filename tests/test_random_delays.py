@@ -22,14 +22,14 @@ from delaystability.model.delays import (
     RandomDelay,
     as_delay,
 )
-from delaystability.numerics.block_solver import BandedSolver, SparseSolver
-from delaystability.numerics.crossings import filter_threshold
-from delaystability.numerics.loop_filter import loop_filter, optimizer_tables
-from delaystability.numerics.loop_states import logarithms, parts_growth
-from delaystability.numerics.periodic_loop import periodic_loop
-from delaystability.numerics.replayed_loop import replayed_loop
-from delaystability.numerics.second_moment import mean_square_threshold, mean_threshold
-from delaystability.numerics.simulation import almost_sure_threshold
+from delaystability.numerics.crossings.crossings import filter_threshold
+from delaystability.numerics.moments.second_moment import mean_square_threshold, mean_threshold
+from delaystability.numerics.replay.block_solver import BandedSolver, SparseSolver
+from delaystability.numerics.replay.loop_states import logarithms, parts_growth
+from delaystability.numerics.replay.periodic_loop import periodic_loop
+from delaystability.numerics.replay.replayed_loop import replayed_loop
+from delaystability.numerics.replay.simulation import almost_sure_threshold
+from delaystability.numerics.tables.loop_filter import loop_filter, optimizer_tables
 from tests.helpers import EPS, make
 from tests.plain_runs import plain_run
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.numerics.floquet import FloquetGrowth
-from delaystability.numerics.loop_filter import optimizer_tables
-from delaystability.numerics.periodic_loop import periodic_loop, reduced_period
-from delaystability.numerics.replayed_gains import windows_of_growth
-from delaystability.numerics.replayed_loop import replayed_loop
+from delaystability.numerics.replay.floquet import FloquetGrowth
+from delaystability.numerics.replay.periodic_loop import periodic_loop, reduced_period
+from delaystability.numerics.replay.replayed_gains import windows_of_growth
+from delaystability.numerics.replay.replayed_loop import replayed_loop
+from delaystability.numerics.tables.loop_filter import optimizer_tables
 from tests.monodromy_oracle import random_case, slow_rate, wrong_ends
 
 SHARED = Path(os.environ.get("DELAYSTABILITY_SHARED", Path(__file__).parents[2] / "shared"))

@@ -14,16 +14,16 @@ from scipy.sparse.linalg import LinearOperator, eigs
 import delaystability as ds
 from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.model.delays import Delay, FixedDelay, GeometricDelay, RandomDelay, as_delay
-from delaystability.numerics import second_moment
-from delaystability.numerics.characteristic import characteristic_coefficients, dense_tables
-from delaystability.numerics.law_on_panels import law_on_panels
-from delaystability.numerics.noise_loop import NoiseLoop, panel_angles
-from delaystability.numerics.second_moment import (
+from delaystability.numerics.moments import second_moment
+from delaystability.numerics.moments.law_on_panels import law_on_panels
+from delaystability.numerics.moments.noise_loop import NoiseLoop, panel_angles
+from delaystability.numerics.moments.second_moment import (
     mean_square_threshold,
     mean_threshold,
     noise_amplification,
     stationary_variance,
 )
+from delaystability.numerics.tables.characteristic import characteristic_coefficients, dense_tables
 from tests.helpers import EPS, make
 from tests.moment_matrices import (
     kronecker_matrix,

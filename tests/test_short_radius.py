@@ -7,8 +7,8 @@ import pytest
 
 import delaystability as ds
 from delaystability.model.optimizer import Optimizer
-from delaystability.numerics.exact_loop import exact_loop
-from delaystability.numerics.short_radius import LARGEST_DEGREE, _dominant, short_root
+from delaystability.numerics.exact.exact_loop import exact_loop
+from delaystability.numerics.roots.short_radius import LARGEST_DEGREE, _dominant, short_root
 
 
 def random_loop(random: np.random.Generator) -> tuple[Optimizer, int, float]:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.numerics.exact_loop import exact_loop
-from delaystability.numerics.outside_count import count_outside
-from delaystability.numerics.radius_proof import prove_dominance
-from delaystability.numerics.root_search import searched_root
-from delaystability.numerics.spectrum import dominant_roots
-from delaystability.numerics.split_loop import split_loop
+from delaystability.numerics.crossings.outside_count import count_outside
+from delaystability.numerics.exact.exact_loop import exact_loop
+from delaystability.numerics.roots.radius_proof import prove_dominance
+from delaystability.numerics.roots.root_search import searched_root
+from delaystability.numerics.roots.spectrum import dominant_roots
+from delaystability.numerics.tables.split_loop import split_loop
 from tests.certified_roots import (
     catalogue_entry,
     gain_of_a_double_root,

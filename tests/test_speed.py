@@ -17,7 +17,7 @@ import pytest
 
 import delaystability as ds
 from benchmarks.page import page
-from delaystability.numerics.characteristic import characteristic_coefficients
+from delaystability.numerics.tables.characteristic import characteristic_coefficients
 
 DELAY = 64
 

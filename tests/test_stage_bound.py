@@ -8,8 +8,8 @@ from scipy.optimize import linprog
 
 import delaystability as ds
 from delaystability.model.pipelines import PipeDream, PipeDream2BW
-from delaystability.numerics.stage_bound import safe_rate, smallest_rate_at
-from delaystability.numerics.stage_filter import StageFilter
+from delaystability.numerics.stages.stage_bound import safe_rate, smallest_rate_at
+from delaystability.numerics.stages.stage_filter import StageFilter
 from delaystability.questions.stages import (
     safe_stage_learning_rate,
     stage_sharpness,

@@ -10,7 +10,7 @@ import sympy
 
 import delaystability as ds
 from delaystability.model.pipelines import PipeDream, PipelinedBackpropagation
-from delaystability.numerics.stage_products import compressed_hessian
+from delaystability.numerics.stages.stage_products import compressed_hessian
 from delaystability.questions.stages import stage_sharpness, stage_spectral_radius, stage_threshold
 
 OPTIMIZERS = [

@@ -267,7 +267,7 @@ def test_general_derivations_agree_with_the_fast_kernel(name, delay, value):
 
 @pytest.mark.parametrize("name", list(ds.CATALOGUE))
 def test_the_derived_polynomial_is_the_one_the_numerics_use(name):
-    from delaystability.numerics.characteristic import characteristic_coefficients
+    from delaystability.numerics.tables.characteristic import characteristic_coefficients
 
     for delay in (0, 1, 2, 7):
         symbols = symbolic(ds.CATALOGUE[name]).parameters

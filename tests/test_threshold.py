@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import delaystability as ds
-from delaystability.numerics.characteristic import dense_tables
-from delaystability.numerics.crossings import filter_threshold
+from delaystability.numerics.crossings.crossings import filter_threshold
+from delaystability.numerics.tables.characteristic import dense_tables
 from tests.helpers import (
     EPS,
     WITH_MOMENTUM,

@@ -11,7 +11,7 @@ from torch import nn
 
 import delaystability as ds
 import delaystability.training.replays as replays
-from delaystability.numerics.replayed_loop import replayed_loop
+from delaystability.numerics.replay.replayed_loop import replayed_loop
 from delaystability.training.delayed_optimizer import DelayedOptimizer
 from delaystability.training.reading import Status
 from delaystability.training.replays import RememberedReplays

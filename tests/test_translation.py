@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.numerics.certificate import certify
+from delaystability.numerics.certificates.certificate import certify
 from delaystability.printing.bounds_json import theorems_from_json
 from delaystability.translation.export import _checked_optimizers, export, source_code
 from delaystability.translation.languages import LANGUAGES

@@ -194,7 +194,7 @@ def certify(
 ) -> None:
     """Enclose the threshold between a proved stable and a proved unstable rational gain."""
     with clear_errors():
-        from delaystability.numerics.certificate import certify as certified
+        from delaystability.numerics.certificates.certificate import certify as certified
 
         chosen = optimizer_of(optimizer, parameters, exact=True)
         found = certified(chosen, integer("delay", delay), integer("digits", digits))

@@ -1,4 +1,6 @@
-"""Numbers: thresholds, spectra, exact rational tests and certified enclosures.
+"""Numbers: thresholds, spectra, moments, replays, exact rational tests and certified enclosures.
 
-Stands on the coefficient tables only; never imports the symbolic theory.
+From the ground up: ``tables``, ``exact``, ``crossings``, ``thresholds``, ``roots``, ``moments``,
+``stages``, ``replay``, ``certificates``; each imports only rooms before it. Nothing here knows
+``theory``, so that their agreement is evidence.
 """

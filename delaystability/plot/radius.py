@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.numerics.branch_roots import mismatch
-from delaystability.numerics.crossings import all_crossings
-from delaystability.numerics.filter_phase import FilterPhase
+from delaystability.numerics.crossings.crossings import all_crossings
+from delaystability.numerics.roots.branch_roots import mismatch
+from delaystability.numerics.tables.filter_phase import FilterPhase
 
 __all__ = ["polynomial_parts", "rates"]
 

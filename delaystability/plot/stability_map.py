@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from delaystability.model.arguments import checked_optimizer, positive
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import delay_array
-from delaystability.numerics.loop_filter import loop_filter
+from delaystability.numerics.tables.loop_filter import loop_filter
 from delaystability.plot.radius import rates
 from delaystability.plot.style import STABLE, UNSTABLE, canvas
 from delaystability.plot.words import described, described_delay, plain_number

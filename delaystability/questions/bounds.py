@@ -22,7 +22,7 @@ from delaystability.model.arguments import asked_loop, nonnegative, positive, sc
 from delaystability.model.delays import delay_array, random_law
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer, scalar_optimizers
-from delaystability.numerics.threshold import threshold_array
+from delaystability.numerics.thresholds.threshold import threshold_array
 
 __all__ = [
     "LearningRateWarning",
@@ -86,7 +86,7 @@ def _threshold(
 
 
 def _each_of_loop(loop: Loop) -> Callable[[Array, str], Array]:
-    from delaystability.numerics.decayed_loop import (
+    from delaystability.numerics.moments.decayed_loop import (
         decayed_mean_square_threshold,
         decayed_threshold,
     )
@@ -114,7 +114,7 @@ def _warn_of_rare_events(mean: Array, mean_square: Array) -> None:
 
 def _each(optimizer: Optimizer, delay: Any, noise: Array, moment: str) -> Array:
     """The threshold for each combination of parameters, delays and noise, one at a time."""
-    from delaystability.numerics.second_moment import mean_square_threshold, mean_threshold
+    from delaystability.numerics.moments.second_moment import mean_square_threshold, mean_threshold
 
     lags = np.empty((), dtype=object)
     lags[()] = delay

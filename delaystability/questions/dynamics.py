@@ -24,13 +24,13 @@ from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.delays import as_log, delay_array
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
-from delaystability.numerics.threshold import threshold_array
+from delaystability.numerics.thresholds.threshold import threshold_array
 from delaystability.questions.spectra import escape_rate, fastest_gain, spectral_radius
 
 if TYPE_CHECKING:
-    from delaystability.numerics.crossings import Crossings
-    from delaystability.numerics.replayed_gains import ReplayGains
-    from delaystability.numerics.simulation import SimulatedThreshold
+    from delaystability.numerics.crossings.crossings import Crossings
+    from delaystability.numerics.replay.replayed_gains import ReplayGains
+    from delaystability.numerics.replay.simulation import SimulatedThreshold
 
 __all__ = [
     "almost_sure_threshold",
@@ -73,12 +73,12 @@ def stable_gains(optimizer: Optimizer | Loop, delay: Any = None) -> list[tuple[f
     ----------
     Theorem ``delayed-loop``.
     """
-    from delaystability.numerics.crossings import stable_intervals
-    from delaystability.numerics.loop_filter import loop_filter
+    from delaystability.numerics.crossings.crossings import stable_intervals
+    from delaystability.numerics.tables.loop_filter import loop_filter
 
     loop, optimizer, delay = asked_loop(optimizer, delay)
     if loop is not None:
-        from delaystability.numerics.decayed_loop import decayed_gains
+        from delaystability.numerics.moments.decayed_loop import decayed_gains
 
         return decayed_gains(loop)
     return stable_intervals(*loop_filter(optimizer, delay, exact=True))
@@ -110,9 +110,9 @@ def crossings(optimizer: Optimizer, delay: Any) -> Crossings:
     ----------
     Theorem ``delayed-loop``.
     """
-    from delaystability.numerics.crossings import all_crossings
-    from delaystability.numerics.filter_phase import FilterPhase
-    from delaystability.numerics.loop_filter import loop_filter
+    from delaystability.numerics.crossings.crossings import all_crossings
+    from delaystability.numerics.tables.filter_phase import FilterPhase
+    from delaystability.numerics.tables.loop_filter import loop_filter
 
     a, b, lag = loop_filter(checked_optimizer(optimizer), delay, exact=True)
     if not np.any(b):
@@ -149,7 +149,7 @@ def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
     ----------
     The threshold of `stability_threshold`, inverted. Theorem ``delayed-loop``.
     """
-    from delaystability.numerics.inverse import longest_delays
+    from delaystability.numerics.thresholds.inverse import longest_delays
 
     checked_optimizer(optimizer)
     gains = positive("lr", lr) * positive("sharpness", sharpness)
@@ -189,7 +189,7 @@ def max_momentum(
     ----------
     The threshold of `stability_threshold`, inverted. Theorem ``delayed-loop``.
     """
-    from delaystability.numerics.inverse import largest_momenta
+    from delaystability.numerics.thresholds.inverse import largest_momenta
 
     family = _family(optimizer)
     lags = delay_array(delay)
@@ -242,7 +242,7 @@ def stationary_variance(
     ----------
     Theorems ``noise-amplification-sgd`` and ``mean-square``.
     """
-    from delaystability.numerics.second_moment import stationary_variance as variance
+    from delaystability.numerics.moments.second_moment import stationary_variance as variance
 
     value = float(positive("gain", gain))
     noise = float(nonnegative("curvature_noise", curvature_noise))
@@ -285,7 +285,7 @@ def almost_sure_threshold(
     H. Furstenberg, H. Kesten, Products of random matrices, Annals of Mathematical Statistics 31
     (1960), 457-469: a single run has a growth rate.
     """
-    from delaystability.numerics.simulation import almost_sure_threshold as simulated
+    from delaystability.numerics.replay.simulation import almost_sure_threshold as simulated
 
     checked_optimizer(optimizer)
     return simulated(
@@ -333,7 +333,7 @@ def replay_gains(optimizer: Optimizer | Loop, sequence: Any = None) -> ReplayGai
     scientifiques de l'ENS 12 (1883), 47-88: multipliers of a period.
     S. Bittanti, P. Colaneri, Periodic Systems: Filtering and Control (2009): in discrete time.
     """
-    from delaystability.numerics.replayed_loop import replayed_loop
+    from delaystability.numerics.replay.replayed_loop import replayed_loop
 
     return replayed_loop(_loop_of_log(optimizer, sequence)).gains()
 
@@ -367,7 +367,7 @@ def replay_threshold(optimizer: Optimizer | Loop, sequence: Any = None) -> float
     scientifiques de l'ENS 12 (1883), 47-88: multipliers of a period.
     S. Bittanti, P. Colaneri, Periodic Systems: Filtering and Control (2009): in discrete time.
     """
-    from delaystability.numerics.replayed_loop import replayed_loop
+    from delaystability.numerics.replay.replayed_loop import replayed_loop
 
     return replayed_loop(_loop_of_log(optimizer, sequence)).threshold()
 

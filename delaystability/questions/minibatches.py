@@ -88,8 +88,8 @@ def mean_square_learning_rate(
     M. G. Krein, M. A. Rutman, Linear operators leaving invariant a cone in a Banach space, Uspekhi
     Matematicheskikh Nauk 3 (1948), 3-95. Theorem ``mean-square`` with a single direction.
     """
-    from delaystability.numerics.direction_moments import DirectionMoments
-    from delaystability.numerics.sampled_curvature import FactoredCurvature, FullCurvature
+    from delaystability.numerics.moments.direction_moments import DirectionMoments
+    from delaystability.numerics.moments.sampled_curvature import FactoredCurvature, FullCurvature
 
     checked_optimizer(optimizer)
     delay = as_delay(delay)

@@ -87,7 +87,7 @@ def escape_rate(optimizer: Optimizer, delay: Any, gain: ArrayLike, *, prove: boo
 
 
 def _log_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike, prove: bool) -> Any:
-    from delaystability.numerics.spectrum import log_spectral_radius
+    from delaystability.numerics.roots.spectrum import log_spectral_radius
 
     checked_optimizer(optimizer)
     gains = positive("gain", gain)
@@ -102,7 +102,7 @@ def _log_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike, prove: bool) 
 
 
 def _mean_loop(optimizer: Optimizer, law: Delay) -> tuple[Optimizer, int]:
-    from delaystability.numerics.loop_filter import mean_loop
+    from delaystability.numerics.tables.loop_filter import mean_loop
 
     return mean_loop(optimizer, law)
 
@@ -144,7 +144,7 @@ def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
     ----------
     Theorems ``sgd-fastest-rate`` and ``sgd-fastest-gain``.
     """
-    from delaystability.numerics.fastest import fastest_gain as fastest
+    from delaystability.numerics.roots.fastest import fastest_gain as fastest
 
     checked_optimizer(optimizer)
     law = random_law(delay)

@@ -29,8 +29,8 @@ from delaystability.model.pipelines import PipelineSchedule
 from delaystability.questions.bounds import stability_threshold
 
 if TYPE_CHECKING:
-    from delaystability.numerics.stage_filter import StageFilter
-    from delaystability.numerics.stage_loop import StageLoop
+    from delaystability.numerics.stages.stage_filter import StageFilter
+    from delaystability.numerics.stages.stage_loop import StageLoop
 
 __all__ = [
     "safe_stage_learning_rate",
@@ -91,11 +91,11 @@ def stage_threshold(
     ----------
     Theorem ``pipeline``.
     """
-    from delaystability.numerics import stage_threshold as numerics
+    from delaystability.numerics.stages import stage_threshold as numerics
 
     accuracy = _one_number("tolerance", tolerance)
     if callable(hessian):
-        from delaystability.numerics.stage_products import threshold_from_products
+        from delaystability.numerics.stages.stage_products import threshold_from_products
 
         filters = _filters(optimizer, delays, rates)
         if sizes is None:
@@ -162,7 +162,7 @@ def stage_sharpness(hessian: ArrayLike, sizes: Sequence[int]) -> Array:
     TypeError, ValueError
         If the Hessian is not symmetric and finite or ``sizes`` do not fit.
     """
-    from delaystability.numerics.stage_loop import stage_sharpness as numerics
+    from delaystability.numerics.stages.stage_loop import stage_sharpness as numerics
 
     matrix = _symmetric(hessian)
     return numerics(matrix, _sizes(sizes, None, len(matrix)))
@@ -217,7 +217,7 @@ def safe_stage_learning_rate(
     ----------
     Theorem ``pipeline-bound``.
     """
-    from delaystability.numerics.stage_bound import safe_rate
+    from delaystability.numerics.stages.stage_bound import safe_rate
 
     total = _one_number("sharpness", sharpness)
     filters = _filters(optimizer, delays, rates)
@@ -257,7 +257,7 @@ def _has_theorem(optimizer: Optimizer) -> bool:
 
 
 def _filters(optimizer: Any, delays: Any, rates: Any) -> tuple[StageFilter, ...]:
-    from delaystability.numerics.stage_filter import StageFilter
+    from delaystability.numerics.stages.stage_filter import StageFilter
 
     checked_optimizer(optimizer)
     for name, value in optimizer.parameters.items():
@@ -341,7 +341,7 @@ def _product(hessian: Callable[[Array], ArrayLike], count: int) -> Callable[[Arr
 
 
 def _loop(hessian: Any, optimizer: Any, delays: Any, sizes: Any, rates: Any) -> StageLoop:
-    from delaystability.numerics.stage_loop import stage_loop
+    from delaystability.numerics.stages.stage_loop import stage_loop
 
     filters, matrix = _filters(optimizer, delays, rates), _symmetric(hessian)
     return stage_loop(matrix, filters, _sizes(sizes, len(filters), len(matrix)))

@@ -13,8 +13,8 @@ from delaystability.model.arguments import checked_optimizer
 from delaystability.model.catalogue import SGD, EMAMomentum, HeavyBall, Nesterov
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
-from delaystability.numerics.decayed_loop import decayed_growth
-from delaystability.numerics.replayed_loop import replayed_loop
+from delaystability.numerics.moments.decayed_loop import decayed_growth
+from delaystability.numerics.replay.replayed_loop import replayed_loop
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import replay_threshold
 from delaystability.questions.spectra import escape_rate

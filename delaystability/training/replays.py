@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from delaystability.model.loop import Loop
-from delaystability.numerics.replayed_loop import replayed_loop
+from delaystability.numerics.replay.replayed_loop import replayed_loop
 
 __all__ = ["RememberedReplays"]
 

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 from math import exp, floor, log, sin, tanh
 
-from delaystability.numerics.heavy_ball_kernel import heavy_ball_crossing, heavy_ball_tangent
-from delaystability.numerics.shifted_momentum_kernel import (
+from delaystability.numerics.thresholds.heavy_ball_kernel import (
+    heavy_ball_crossing,
+    heavy_ball_tangent,
+)
+from delaystability.numerics.thresholds.shifted_momentum_kernel import (
     shifted_momentum_crossing,
     shifted_momentum_tangent,
 )

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, NoReturn, cast
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
-from delaystability.numerics import heavy_ball_kernel, shifted_momentum_kernel
+from delaystability.numerics.thresholds import heavy_ball_kernel, shifted_momentum_kernel
 from delaystability.translation import kernels, one_zero_kernels
 from delaystability.translation.program import (
     Assign,

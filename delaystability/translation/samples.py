@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer, optimizer_from_name
-from delaystability.numerics.certificate import certify
+from delaystability.numerics.certificates.certificate import certify
 from delaystability.translation.languages.language import MEANINGS, Refusal, Sample
 from delaystability.translation.table_kernels import threshold_function
 

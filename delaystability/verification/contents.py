@@ -11,7 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from delaystability.numerics.certificate import Certificate
+from delaystability.numerics.certificates.certificate import Certificate
 from delaystability.printing.collection import Chapter, collected, entries
 from delaystability.validation.committed import Committed, committed_results, committed_text
 from delaystability.validation.experiment import ExperimentResult, Finding

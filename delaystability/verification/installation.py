@@ -181,7 +181,7 @@ def _certificate() -> str:
     from fractions import Fraction
 
     from delaystability.model.catalogue import HeavyBall
-    from delaystability.numerics.certificate import certify
+    from delaystability.numerics.certificates.certificate import certify
     from delaystability.questions.bounds import stability_threshold
 
     certificate = certify(HeavyBall(Fraction(9, 10)), 4)

@@ -11,7 +11,7 @@ import mpmath
 from sympy import Rational
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
-from delaystability.numerics.certificate import Certificate, certify
+from delaystability.numerics.certificates.certificate import Certificate, certify
 from delaystability.questions.bounds import stability_threshold
 from delaystability.theory.confirm import first_angle
 from delaystability.theory.loop import Loop, symbolic

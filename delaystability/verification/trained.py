@@ -8,7 +8,7 @@ from typing import Any
 
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.optimizer import Optimizer
-from delaystability.numerics.certificate import Certificate, certify
+from delaystability.numerics.certificates.certificate import Certificate, certify
 from delaystability.validation.experiment import ExperimentResult
 from delaystability.verification.thresholds import certificate_key
 

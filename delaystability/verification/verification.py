@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from delaystability.numerics.certificate import Certificate
+from delaystability.numerics.certificates.certificate import Certificate
 from delaystability.theory.derivation import CheckedProof
 from delaystability.validation.experiment import ExperimentResult
 from delaystability.validation.verdict import Outcome

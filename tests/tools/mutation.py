@@ -84,7 +84,7 @@ PARTS = (
     ),
     Part(
         "numerics",
-        ("numerics/*.py",),
+        ("numerics/*.py", "numerics/*/*.py"),
         (
             "test_threshold.py",
             "test_crossings.py",

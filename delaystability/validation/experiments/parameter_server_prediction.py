@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from delaystability.model.catalogue import ShiftedMomentum
 from delaystability.model.delays import FixedDelay, MeasuredDelay
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
-from delaystability.numerics.loop_filter import optimizer_tables
-from delaystability.numerics.periodic_loop import PeriodicLoop, periodic_loop, reduced_period
-from delaystability.numerics.replayed_loop import ReplayedLoop
-from delaystability.numerics.replayed_mean_square import first_growing_gain
+from delaystability.numerics.replay.periodic_loop import PeriodicLoop, periodic_loop, reduced_period
+from delaystability.numerics.replay.replayed_loop import ReplayedLoop
+from delaystability.numerics.replay.replayed_mean_square import first_growing_gain
+from delaystability.numerics.tables.loop_filter import optimizer_tables
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import replay_threshold
 

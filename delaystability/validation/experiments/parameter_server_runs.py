@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.numerics.replayed_mean_square import mean_square_logarithms
+from delaystability.numerics.replay.replayed_mean_square import mean_square_logarithms
 from delaystability.server.run import Run
 from delaystability.server.server import ParameterServer
 from delaystability.validation.experiments.near_minimum import growth

@@ -1,0 +1,1 @@
+"""Certificates: thresholds proved to any number of digits, and read back."""

@@ -1,0 +1,1 @@
+"""Exact arithmetic: rational tables, rational polynomials, and proofs by balls."""

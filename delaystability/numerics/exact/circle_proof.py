@@ -1,0 +1,381 @@
+"""Proofs on the whole unit circle by ball arithmetic: for any filter and long delays.
+
+On z = exp(i pi t), 0 < t <= 1, a root needs the gain 2 sin(pi t/2) beta(t), real and positive, with
+
+    beta(t) = -i exp(i pi t (delay + 1/2)) A(z)/B(z).
+
+The circle is cut into intervals until the enclosure of each one decides, or the search refuses.
+Where |(z - 1) A| exceeds gain |B|, the modulus alone decides, and the turns of z^-delay need not be
+followed: the cost hardly grows with the delay. Short intervals get more bits than long ones. Where
+a function is proved to be monotone on an interval, its only zero there is enclosed by Newton's
+method: thousands of digits cost a few evaluations, not a bisection to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from flint import acb, arb, ctx, fmpq
+
+from delaystability.numerics.exact.ball_root import Bracket, enclosed_zero
+
+__all__ = ["CircleProof", "Table", "UndecidedError", "avoids_zero"]
+
+Table = tuple[tuple[int, Fraction], ...]
+
+_LITTLE = 0.25  # half turns up to which an enclosure of z^-lag is better than the unit disc
+_MANY, _BLOCK = 128, 64  # terms of a long table, and powers of z that are kept for it
+_MOST_INTERVALS = 200_000  # seconds for short tables; proofs that succeed need some hundreds
+
+
+class UndecidedError(ArithmeticError):
+    """Ball arithmetic could not decide: the gain is too close to a crossing for the precision."""
+
+
+def _exact(value: Fraction) -> fmpq:
+    return fmpq(value.numerator, value.denominator)
+
+
+def _ball(value: Fraction) -> arb:
+    return arb(_exact(value))
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """A part of [0, 1], its ends as exact balls, and all of it as one ball."""
+
+    left: Fraction
+    right: Fraction
+    depth: int
+
+    @property
+    def low(self) -> arb:
+        return _ball(self.left)
+
+    @property
+    def high(self) -> arb:
+        return _ball(self.right)
+
+    @property
+    def whole(self) -> arb:
+        return _ball((self.left + self.right) / 2) + arb(0, _ball((self.right - self.left) / 2))
+
+    def halves(self) -> list[_Interval]:
+        middle = (self.left + self.right) / 2
+        return [
+            _Interval(middle, self.right, self.depth + 1),
+            _Interval(self.left, middle, self.depth + 1),
+        ]
+
+
+@dataclass(frozen=True)
+class CircleProof:
+    """Exact A and B as pairs (lag, coefficient), a delay, and a working precision in bits."""
+
+    a: Table
+    b: Table
+    delay: int
+    precision: int
+    _balls: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def no_crossing_up_to(self, gain: Fraction) -> bool:
+        """Prove that no gain in (0, gain] has a root on the unit circle.
+
+        Raises
+        ------
+        UndecidedError
+            If some part of the circle stays undecided; then nothing is claimed.
+        """
+        self._settle(lambda part: self._excluded(part, gain) or None)
+        return True
+
+    def roots_outside(self, gain: Fraction) -> int:
+        """The proved number of roots of the characteristic polynomial with |z| > 1.
+
+        By the argument principle for f(z) = (z - 1) A(z) + gain z^-delay B(z), whose poles all lie
+        at z = 0.
+
+        Raises
+        ------
+        UndecidedError
+            If f comes too close to zero on the circle to be separated from it.
+        """
+        changes = self._settle(lambda part: self._turn(part, gain))
+        with ctx.workprec(128):
+            half_turns = sum(changes, arb(0))
+            turns = half_turns.unique_fmpz()
+        if turns is None:
+            raise UndecidedError(f"the winding number {half_turns} is not a single integer")
+        # f grows like z at infinity: one root more than poles would wind once around.
+        return 1 - int(turns)
+
+    def _coefficients(self, name: str) -> list[tuple[int, arb]]:
+        """A table in balls of the working precision, converted once for each precision."""
+        key = (name, ctx.prec)
+        if key not in self._balls:
+            table = self.a if name == "a" else self.b
+            self._balls[key] = [(lag, _ball(value)) for lag, value in table]
+        return self._balls[key]
+
+    def _filter(self, name: str, t: arb) -> acb:
+        return _transform(self._coefficients(name), t)
+
+    def _slow_and_fast(self, name: str, t: arb) -> tuple[list[tuple[int, arb]], arb]:
+        """The terms that turn little within t, and a bound of the sum of all others."""
+        slow, fast = [], arb(0)
+        for lag, coefficient in self._coefficients(name):
+            if lag * t.rad() < _LITTLE:
+                slow.append((lag, coefficient))
+            else:
+                fast += abs(coefficient)
+        return slow, fast
+
+    def _slow_value(self, name: str, t: arb) -> tuple[acb, arb]:
+        """The sum of the slow terms of A or B, and the bound of all others."""
+        slow, fast = self._slow_and_fast(name, t)
+        return _transform(slow, t), fast
+
+    def _excluded(self, part: _Interval, gain: Fraction) -> bool:
+        if self._excludes(part.whole, _ball(gain)):
+            return True
+        slope = self._imaginary_slope(part.whole)
+        if slope.contains(0):
+            return False
+        # The imaginary part of the direction of beta has at most one zero here: is it excluded?
+        if part.right == 1:
+            return self._excludes_minus_one(gain) or self._undecided(part)
+        zero = enclosed_zero(
+            self._imaginary_value, self._imaginary_slope, part.low, part.high, self._sharp_bits()
+        )
+        if not isinstance(zero, Bracket):
+            return zero is True
+        with ctx.workprec(zero.bits):
+            if self._excludes(zero.ball, _ball(gain)):
+                return True
+        return self._undecided(part)
+
+    def _undecided(self, part: _Interval) -> bool:
+        """Give up where the only zero of a short interval is no zero that can be excluded."""
+        if part.depth > self.precision // 4:
+            raise UndecidedError(f"there is a crossing near the angle {float(part.left):.6g} pi")
+        return False
+
+    def _excludes_minus_one(self, gain: Fraction) -> bool:
+        """The same at z = -1, where the loop is real."""
+        for bits in self._sharp_bits():
+            with ctx.workprec(bits):
+                if self._excludes(arb(1), _ball(gain)):
+                    return True
+        return False
+
+    def _excludes(self, t: arb, limit: arb) -> bool:
+        (a, fast_a), (b, fast_b) = (self._slow_value(name, t) for name in ("a", "b"))
+        if 2 * arb.sin_pi(t / 2) * (a.abs_lower() - fast_a) > limit * (b.abs_upper() + fast_b):
+            return True
+        if fast_a > 0 or fast_b > 0:
+            # The terms that turn fast hide the direction.
+            return False
+        turn = acb(t * (2 * self.delay + 1) / 2).exp_pi_i()
+        # beta is a positive multiple of this product, which has no division by B.
+        direction = acb(0, -1) * turn * a * b.conjugate()
+        if not direction.imag.contains(0) or direction.real < 0:
+            return True
+        # As its value in the middle and its slope elsewhere, it is far narrower where crossings
+        # are slow.
+        centred = self._imaginary_value(t.mid()) + self._imaginary_slope(t) * (t - t.mid())
+        return not centred.contains(0)
+
+    def _imaginary_terms(self) -> list[tuple[int, tuple[arb, arb]]]:
+        """Turns n + 1/2 as n and as a ball, and weights of the cosines in Im of the direction.
+
+        Those of equal turns are added before they are balls, as they may cancel.
+        """
+        if "exact" not in self._balls:
+            exact: dict[int, fmpq] = {}
+            a, b = ([(lag, _exact(value)) for lag, value in table] for table in (self.a, self.b))
+            for j, a_value in a:
+                for k, b_value in b:
+                    odd = abs(2 * (self.delay - j + k) + 1)
+                    exact[odd] = exact.get(odd, fmpq(0)) + a_value * b_value
+            self._balls["exact"] = [(odd, weight) for odd, weight in exact.items() if weight]
+        key = ("terms", ctx.prec)
+        if key not in self._balls:
+            self._balls[key] = [
+                (odd // 2, (arb(odd) / 2, arb(weight))) for odd, weight in self._balls["exact"]
+            ]
+        return self._balls[key]
+
+    def _imaginary_value(self, t: arb) -> arb:
+        """Im of the direction of beta."""
+        terms = self._imaginary_terms()
+        if len(terms) >= _MANY:
+            return -self._half_turned([(n, weight) for n, (_, weight) in terms], t).real
+        return -sum((weight * (turns * t).cos_pi() for _, (turns, weight) in terms), arb(0))
+
+    def _imaginary_slope(self, t: arb) -> arb:
+        terms = self._imaginary_terms()
+        if len(terms) >= _MANY:
+            weighted = [(n, turns * weight) for n, (turns, weight) in terms]
+            return self._half_turned(weighted, t).imag * arb.pi()
+        total = sum((weight * turns * (turns * t).sin_pi() for _, (turns, weight) in terms), arb(0))
+        return total * arb.pi()
+
+    def _half_turned(self, terms: list[tuple[int, arb]], t: arb) -> acb:
+        """The sum of weight times exp(i pi (n + 1/2) t)."""
+        return _transform(terms, -t) * acb(t / 2).exp_pi_i()
+
+    def _parts(self, t: arb, gain: arb) -> tuple[acb, acb]:
+        """(z - 1) A and gain B."""
+        return (acb(t).exp_pi_i() - 1) * self._filter("a", t), gain * self._filter("b", t)
+
+    def _value(self, t: arb, gain: Fraction) -> acb:
+        memory, drive = self._parts(t, _ball(gain))
+        return memory + drive * acb(-self.delay * t).exp_pi_i()
+
+    def _slope(self, t: arb, gain: Fraction) -> acb:
+        """The derivative of f by t."""
+        total = acb(0)
+        for lag, value in self._coefficients("a"):
+            turned = acb(-lag * t).exp_pi_i()
+            total += value * ((1 - lag) * turned * acb(t).exp_pi_i() + lag * turned)
+        limit = _ball(gain)
+        for lag, value in self._coefficients("b"):
+            turns = -(self.delay + lag)
+            total += limit * value * turns * acb(turns * t).exp_pi_i()
+        return total * acb(0, arb.pi())
+
+    def _turn(self, part: _Interval, gain: Fraction) -> arb | None:
+        """The change of arg f / pi over an interval, or None if undecided."""
+        turn = self._turn_of_memory(part, gain)
+        if turn is not None:
+            return turn
+        t = part.whole
+        memory, drive = self._parts(t, _ball(gain))
+        if avoids_zero(memory + drive * acb(-self.delay * t).exp_pi_i()):
+            # f keeps to a half plane: the principal value of the quotient is the change.
+            return self._half_plane_turn(part, gain)
+        return self._turn_past_zero(part, gain)
+
+    def _turn_of_memory(self, part: _Interval, gain: Fraction) -> arb | None:
+        """The same where (z - 1) A outweighs gain B: no turn of z^-delay need be followed.
+
+        f is a product of z - 1 times the slow terms of A, of A over these terms and of
+        1 + gain z^-delay B/((z - 1) A), of which the last two keep to the right half plane.
+        """
+        t, limit = part.whole, _ball(gain)
+        slow, fast = self._slow_and_fast("a", t)
+        value = _transform(slow, t)
+        slowly = (acb(t).exp_pi_i() - 1) * value
+        least = value.abs_lower() - fast
+        drive, fast_drive = self._slow_value("b", t)
+        outweighs = 2 * arb.sin_pi(t / 2) * least > limit * (drive.abs_upper() + fast_drive)
+        if not (least > 0 and outweighs and avoids_zero(slowly)):
+            return None
+        turn = arb(0)
+        starts = []
+        for end, sign in ((part.low, -1), (part.high, 1)):
+            start = (acb(end).exp_pi_i() - 1) * _transform(slow, end)
+            memory, _ = self._parts(end, limit)
+            starts.append(start)
+            turn += sign * ((memory / start).arg() + (self._value(end, gain) / memory).arg())
+        return (turn + (starts[1] / starts[0]).arg()) / arb.pi()
+
+    def _half_plane_turn(self, part: _Interval, gain: Fraction) -> arb:
+        return (self._value(part.high, gain) / self._value(part.low, gain)).arg() / arb.pi()
+
+    def _turn_past_zero(self, part: _Interval, gain: Fraction) -> arb | None:
+        """The same where f passes close to zero, on an almost straight path.
+
+        Rotated by the direction of that path, the real part of f grows, and has one zero at most;
+        whether f passes zero on the left or on the right is told by the imaginary part there.
+        """
+        rotation = self._slope(part.whole.mid(), gain).mid().conjugate()
+        if not (self._slope(part.whole, gain) * rotation).real > 0:
+            return None
+        if part.right == 1 and (self._value(part.low, gain) * rotation).real < 0:
+            # f is real at z = -1 and its slope imaginary, so that the real part ends at zero.
+            return self._half_plane_turn_to_minus_one(part, gain)
+        zero = enclosed_zero(
+            lambda t: (self._value(t, gain) * rotation).real,
+            lambda t: (self._slope(t, gain) * rotation).real,
+            part.low,
+            part.high,
+            self._sharp_bits(),
+        )
+        if zero is True:
+            return self._half_plane_turn(part, gain)
+        if not isinstance(zero, Bracket):
+            return None
+        with ctx.workprec(zero.bits):
+            middle = zero.ball.mid()
+            passed = (self._value(middle, gain) * rotation).imag
+            passed += (self._slope(zero.ball, gain) * rotation).imag * (zero.ball - middle)
+        if passed.contains(0):
+            return None
+        # The path avoids the half line behind zero: turned there, the cut of arg is not crossed.
+        cut = acb(0, -1) if passed > 0 else acb(0, 1)
+        low, high = (
+            (self._value(end, gain) * rotation * cut).arg() for end in (part.low, part.high)
+        )
+        return (high - low) / arb.pi()
+
+    def _half_plane_turn_to_minus_one(self, part: _Interval, gain: Fraction) -> arb | None:
+        for bits in self._sharp_bits():
+            with ctx.workprec(bits):
+                last = acb(self._value(arb(1), gain).real)
+                if not last.real.contains(0):
+                    return (last / self._value(part.low, gain)).arg() / arb.pi()
+        return None
+
+    def _sharp_bits(self) -> tuple[int, ...]:
+        """Precisions at which a zero is enclosed: half of all bits is what most gains need."""
+        return (self.precision // 2 + 64, self.precision)
+
+    def _bits(self, depth: int) -> int:
+        """Working precision for intervals of length 2^-depth, in doubling steps."""
+        lags = self.delay + max(lag for lag, _ in (*self.a, *self.b)) + 2
+        bits, needed = 64, 2 * depth + lags.bit_length()
+        while bits < needed + 32:
+            bits *= 2
+        return min(bits + lags.bit_length(), self.precision)
+
+    def _settle(self, decide: Callable[[_Interval], Any]) -> list[Any]:
+        """Cut [0, 1] until ``decide(interval)`` answers; the answers, in order."""
+        answers: list[Any] = []
+        waiting = [_Interval(Fraction(0), Fraction(1), 0)]
+        tried = 0
+        while waiting:
+            part = waiting.pop()
+            with ctx.workprec(self._bits(part.depth)):
+                answer = decide(part)
+            tried += 1
+            if answer is not None:
+                answers.append(answer)
+            elif part.depth >= self.precision or tried > _MOST_INTERVALS:
+                raise UndecidedError(f"undecided near the angle {float(part.left):.6g} pi")
+            else:
+                waiting += part.halves()
+        return answers
+
+
+def _transform(terms: list[tuple[int, arb]], t: arb) -> acb:
+    """The sum of coefficient times z^-lag."""
+    if len(terms) < _MANY:
+        return sum((value * acb(-lag * t).exp_pi_i() for lag, value in terms), acb(0))
+    # z^-lag as a product of two powers from short tables, which is far cheaper than itself.
+    short = [acb(-lag * t).exp_pi_i() for lag in range(_BLOCK)]
+    blocks: dict[int, acb] = {}
+    for lag, value in terms:
+        block, rest = divmod(lag, _BLOCK)
+        blocks[block] = blocks.get(block, acb(0)) + short[rest] * value
+    return sum(
+        (value * acb(-_BLOCK * block * t).exp_pi_i() for block, value in blocks.items()), acb(0)
+    )
+
+
+def avoids_zero(enclosure: acb) -> bool:
+    """Whether a box of the complex plane, which is convex, does not contain zero."""
+    return not (enclosure.real.contains(0) and enclosure.imag.contains(0))

@@ -1,0 +1,128 @@
+"""One loop in exact coefficients, and its roots in balls: where floats do not settle a root.
+
+Close to a double root an error of the coefficients grows to its square root, so that the tables are
+taken from the exact parameters, and roots are separated in as many digits as that takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+from typing import Any
+
+from flint import acb, arb, ctx, fmpq, fmpz_poly
+
+from delaystability.model.catalogue import Optimizer
+from delaystability.numerics.exact.exact_optimizer import exact_optimizer
+from delaystability.numerics.tables.characteristic import table_polynomial
+
+__all__ = ["ExactLoop", "exact_loop"]
+
+Table = tuple[tuple[int, Fraction], ...]
+_EXACT_TABLES = 400
+"""Delays up to which powers of exact parameters are taken; their digits grow with the delay."""
+_DIGITS = 320
+"""Bits of the roots' balls: enough for log |z| next to |z| = 1."""
+
+
+@dataclass(frozen=True)
+class ExactLoop:
+    """A, and gain B, as pairs of lag and rational coefficient, and the delay."""
+
+    a: Table
+    b: Table
+    delay: int
+
+    @property
+    def degree(self) -> int:
+        """The degree of the characteristic polynomial."""
+        return 1 + max(max(lag for lag, _ in self.a), self.delay + max(lag for lag, _ in self.b))
+
+    def dominant_root(self) -> tuple[float, float]:
+        """Log |z| and the angle of the root of largest modulus, from all roots, each in a ball.
+
+        Roots whose balls of modulus overlap have one modulus, or are closer than 1e-90.
+        """
+        values = table_polynomial(self.a, self.b, self.delay, Fraction(1))
+        common = lcm(*(Fraction(value).denominator for value in values))
+        polynomial = fmpz_poly([int(value * common) for value in reversed(values)])
+        with ctx.workprec(_DIGITS):
+            roots = [root for root, _ in polynomial.complex_roots() if root != 0]
+            if not roots:
+                return float("-inf"), 0.0
+            largest = max(roots, key=lambda root: (float(abs(root).log().mid()), root.imag >= 0))
+            return float(abs(largest).log().mid()), abs(float(largest.arg().mid()))
+
+    def polished(self, starts: list[complex]) -> list[complex]:
+        """Roots in zeta = log z from these starts, by Newton's method in balls' midpoints."""
+        with ctx.workprec(_DIGITS):
+            found = [self._newton(acb(start.real, start.imag)) for start in starts]
+            return [
+                complex(float(root.real.mid()), float(root.imag.mid()))
+                for root in found
+                if root is not None
+            ]
+
+    def _newton(self, zeta: acb) -> acb | None:
+        for _ in range(400):
+            value, slope = self.value(zeta), self.slope(zeta)
+            if slope == 0:
+                return None
+            step = (value / slope).mid()
+            length = float(abs(step).mid()) * (self.delay + 1)
+            if length != length:
+                return None
+            if length > 1:
+                step = (step / length).mid()
+            zeta = (zeta - step).mid()
+            if float(abs(step).mid()) <= 1e-40 * float(abs(zeta).mid()):
+                return zeta
+        return None
+
+    def value(self, zeta: acb) -> acb:
+        """(z - 1) A + gain z^-delay B at z = exp(zeta)."""
+        return zeta.expm1() * _sum(self.a, zeta, 0) + _sum(self.b, zeta, self.delay)
+
+    def slope(self, zeta: acb) -> acb:
+        """The derivative of `value` by zeta."""
+        a, a_slope = _sum(self.a, zeta, 0), _sum(self.a, zeta, 0, slope=True)
+        b_slope = _sum(self.b, zeta, self.delay, slope=True)
+        return zeta.exp() * a + zeta.expm1() * a_slope + b_slope
+
+
+def _sum(table: Table, zeta: acb, delay: int, *, slope: bool = False) -> acb:
+    total = acb(0)
+    for lag, value in table:
+        term = arb(fmpq(value.numerator, value.denominator)) * (-(delay + lag) * zeta).exp()
+        total += -(delay + lag) * term if slope else term
+    return total
+
+
+def exact_loop(optimizer: Optimizer, delay: int, gain: float) -> ExactLoop:
+    """The loop of the exact parameters at a float gain, taken as the binary number that it is."""
+    feedback, feedforward = _exact_tables(optimizer, delay)
+    a: dict[int, Fraction] = {0: Fraction(1)}
+    b: dict[int, Fraction] = {}
+    for lag, value in feedback:
+        a[int(lag)] = a.get(int(lag), Fraction(0)) - Fraction(value)
+    for lag, value in feedforward:
+        b[int(lag)] = b.get(int(lag), Fraction(0)) + Fraction(gain) * Fraction(value)
+    # Without gradients the loop has no delay.
+    return ExactLoop(_sparse(a), _sparse(b), delay if any(b.values()) else 0)
+
+
+def _exact_tables(optimizer: Optimizer, delay: int) -> Any:
+    if delay > _EXACT_TABLES:
+        return optimizer.coefficients(delay)
+    try:
+        return exact_optimizer(optimizer).coefficients(delay)
+    except (TypeError, ValueError):
+        # Tables that need more than sums, products, quotients and whole powers stay rounded.
+        return optimizer.coefficients(delay)
+
+
+def _sparse(table: dict[int, Fraction]) -> Table:
+    return tuple((lag, value) for lag, value in sorted(table.items()) if value) or (
+        (0, Fraction(0)),
+    )

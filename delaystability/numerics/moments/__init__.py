@@ -1,0 +1,1 @@
+"""Second moments: noise amplification, mean-square thresholds, mini-batches, and decay."""

@@ -1,0 +1,226 @@
+"""Delayed loops in which weight decay acts at once, on the present weights.
+
+With the tables A and B, the decay ``c`` and the gain ``a``, the characteristic equation is
+
+    F(z) + a B(z) E[z^-delay] = 0,        F = (z - 1) A + c W,
+
+with ``W = B`` where the decay goes through the optimizer's filter (``torch.optim.SGD``) and
+``W = A`` where it does not (AdamW). Multiplied by (z - 1)/z, it is a loop without decay whose
+tables are F/z and (1 - 1/z) B, but for one root z = 1: what is exact for those is exact here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from flint import ctx
+from numpy.typing import NDArray
+
+from delaystability.model.loop import Loop
+from delaystability.numerics.crossings.circle_cells import CircleCells
+from delaystability.numerics.crossings.circle_count import no_crossing_up_to, roots_outside
+from delaystability.numerics.crossings.crossings import (
+    LARGEST_EXACT_SPAN,
+    exact_intervals,
+    exact_threshold,
+)
+from delaystability.numerics.crossings.exact_crossings import working_precision
+from delaystability.numerics.exact.exact_filter import ExactFilter, rational_table
+from delaystability.numerics.moments.first_gain import first_gain
+from delaystability.numerics.moments.noise_loop import NoiseLoop
+from delaystability.numerics.tables.exact_tables import exact_number
+from delaystability.numerics.tables.long_table import LongTable
+from delaystability.numerics.tables.loop_filter import loop_parts
+
+__all__ = ["decayed_gains", "decayed_growth", "decayed_mean_square_threshold", "decayed_threshold"]
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complexfloating[Any, Any]]
+
+_SHORT = 12
+"""Up to here exact arithmetic is faster than a scan."""
+_LONGEST = 2**17
+"""Lags of the whole loop, beyond which a scan takes seconds."""
+_LARGEST_COMPANION = 500
+_SHARE = 0.999
+_EPS = float(np.finfo(np.float64).eps)
+_POINTS_PER_LAG = 16
+_SCANS = 3
+_BISECTIONS = 60
+_SOLVED = 1e-6
+"""Residual of the characteristic equation, relative to its free part."""
+
+
+def decayed_threshold(loop: Loop) -> float:
+    """The largest gain below which every gain is stable.
+
+    Short tables are cut into cells in exact arithmetic, at a cost that is flat in the delay. Longer
+    ones, as long delay laws make them, are scanned, and a count proves that no gain up to .999 of
+    the answer has a root on the circle.
+
+    Parameters
+    ----------
+    loop : Loop with numbers
+
+    Returns
+    -------
+    float
+        0 if even small gains are unstable, infinite if no gain is unstable.
+
+    Raises
+    ------
+    ValueError
+        If the lags are too many, or the threshold is no float.
+    ArithmeticError
+        If the count does not decide.
+    """
+    return _threshold_and_angle(loop)[0]
+
+
+def _threshold_and_angle(loop: Loop) -> tuple[float, float]:
+    free, late, delay = _free_and_late(loop)
+    if not np.any(late):
+        return 0.0, 0.0
+    first = int(np.flatnonzero(late)[0])
+    span = free.size + late.size - first - 2
+    if span > _SHORT:
+        try:
+            return _long_threshold(free.astype(float), late[first:].astype(float), delay + first)
+        except ArithmeticError:
+            if span > LARGEST_EXACT_SPAN:
+                raise
+    with ctx.workprec(working_precision(delay)):
+        return exact_threshold(_cells(free, late), delay)
+
+
+def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
+    """The largest gain below which the second moment dies out; see `mean_square_threshold`.
+
+    Decay that is not noisy only changes the free part of the mean loop.
+    """
+    largest, angle = _threshold_and_angle(loop)
+    if largest == 0 or (loop.fixed and curvature_noise == 0):
+        return largest
+    circle = NoiseLoop(loop.optimizer, loop.delay, float(loop.decay), loop.coupled)
+
+    def amplification(gain: float) -> float:
+        return gain**2 * circle.mean(gain, lambda values: curvature_noise + values.spread)
+
+    # A root that no noise excites leaves without amplification: the last sample keeps away.
+    spread = float(loop.delay.on_circle(np.array([angle]))[1][0])
+    margin = 1e-6 if curvature_noise + spread <= 64 * _EPS else 1e-12
+    return first_gain(amplification, largest, largest * (1 - margin))
+
+
+def decayed_gains(loop: Loop) -> list[tuple[float, float]]:
+    """The whole set of stable gains, in exact arithmetic; see `stable_intervals`.
+
+    Raises
+    ------
+    ValueError
+        If the loop has more than 64 lags beside a fixed delay.
+    """
+    free, late, delay = _free_and_late(loop)
+    if not np.any(late):
+        return []
+    span = free.size + late.size - int(np.flatnonzero(late)[0]) - 2
+    if span > LARGEST_EXACT_SPAN:
+        raise ValueError(
+            f"loop must have at most {LARGEST_EXACT_SPAN} lags where weights decay, beside a "
+            f"fixed delay; got {span}"
+        )
+    with ctx.workprec(working_precision(delay)):
+        return exact_intervals(_cells(free, late), delay)
+
+
+def _cells(free: NDArray[Any], late: NDArray[Any]) -> CircleCells:
+    tables = rational_table(free), rational_table(np.convolve(late, [1, -1]))
+    return CircleCells(ExactFilter.from_tables(*tables, spare_root=True))
+
+
+def decayed_growth(loop: Loop, gain: float) -> float:
+    """The logarithm of the largest root modulus, by the eigenvalues of a companion matrix.
+
+    Raises
+    ------
+    ValueError
+        If the polynomial has a degree above 500.
+    """
+    free, late, delay = _free_and_late(loop)
+    if max(free.size, delay + late.size + 1) > _LARGEST_COMPANION + 1:
+        raise ValueError(
+            f"loop must have at most {_LARGEST_COMPANION} lags where weights decay; got "
+            f"{max(free.size, delay + late.size + 1) - 1}"
+        )
+    total = np.zeros(max(free.size, delay + late.size + 1))
+    total[: free.size] += free.astype(float)
+    total[delay + 1 : delay + 1 + late.size] += gain * late.astype(float)
+    return float(np.log(np.abs(np.roots(total)).max(initial=0.0)))
+
+
+def _free_and_late(loop: Loop) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """F/z and B over the lags 0, 1, ..., both times what a random delay adds, and a fixed delay."""
+    a, b, law, delay = loop_parts(loop.optimizer, loop.delay, exact=True)
+    exact = a.dtype == object
+    decay = exact_number(loop.decay) if exact else float(loop.decay)
+    decayed = b if loop.coupled else a
+    free = np.zeros(1 + max(a.size, decayed.size), dtype=a.dtype)
+    free[: a.size] += a
+    free[1 : 1 + a.size] -= a
+    free[1 : 1 + decayed.size] += decay * decayed
+    if law is None:
+        return free, b, delay
+    return np.convolve(free, law[1]), np.convolve(b, law[0]), delay
+
+
+def _long_threshold(free: Array, late: Array, delay: int) -> tuple[float, float]:
+    if free.size + late.size + delay > _LONGEST:
+        raise ValueError(
+            f"delay must leave at most {_LONGEST} lags where weights decay; got "
+            f"{free.size + late.size + delay}"
+        )
+    if roots_outside(free):
+        return 0.0, 0.0
+    tables = [
+        LongTable.of(lags.astype(np.float64), table[lags])
+        for table, lags in ((free, np.flatnonzero(free)), (late, np.flatnonzero(late)))
+    ]
+    for scan in range(_SCANS):
+        found = _first_crossing(tables[0], tables[1], delay, _POINTS_PER_LAG * 4**scan)
+        share = _SHARE * min(found[0], 1e300)
+        if no_crossing_up_to(tables[0], tables[1], delay, share, integrates=False):
+            return found
+    raise ArithmeticError(f"the loop's threshold near {found[0]} could not be counted")
+
+
+def _first_crossing(
+    free: LongTable, late: LongTable, delay: int, points_per_lag: int
+) -> tuple[float, float]:
+    """The smallest gain ``-z^delay F/B > 0`` that a grid of angles encloses, and its angle."""
+    size = points_per_lag * (free.span + late.span + delay + 2)
+    grid = np.linspace(0.0, np.pi, size + 1)
+
+    def parts(angles: Array) -> tuple[Complex, Complex]:
+        return np.exp(1j * (delay + 1) * angles) * free.at(angles)[0], late.at(angles)[0]
+
+    def phase(angles: Array) -> Array:
+        driven, driving = parts(angles)
+        return np.asarray((driven * driving.conj()).imag)
+
+    signs = np.sign(phase(grid))
+    places = np.flatnonzero(signs[:-1] * signs[1:] <= 0)
+    low, high, sign = grid[places], grid[places + 1], signs[places]
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        left = np.sign(phase(middle)) == sign
+        low, high = np.where(left, middle, low), np.where(left, high, middle)
+    angles = np.append((low + high) / 2, [0.0, np.pi])
+    driven, driving = parts(angles)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gains = -(driven / driving).real
+        # A zero of B changes the sign, too, but no gain solves the equation there.
+        solved = abs(driven + gains * driving) <= _SOLVED * abs(driven)
+    gains = np.where(solved & (gains > 0), gains, np.inf)
+    least = int(np.argmin(gains))
+    return float(gains[least]), float(angles[least])

@@ -1,0 +1,1 @@
+"""Loops that replay a log of delays in its order."""

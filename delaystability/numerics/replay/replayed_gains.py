@@ -1,0 +1,174 @@
+"""The gains at which a run that replays a log of delays is stable: a union of intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delaystability.numerics.replay.floquet import FloquetGrowth
+
+__all__ = ["ReplayGains", "windows_of_growth"]
+
+Array = NDArray[np.float64]
+
+_LOWEST, _HIGHEST = 1 / 64, 64.0  # of the scan, over the mean threshold
+_DOWNWARDS = 40  # halvings of the lowest gain, where it already grows
+_POINTS, _POINTS_OF_LONG_LOGS = 60, 24
+_FINEST, _FINEST_OF_LONG_LOGS = 5e-4, 2e-2  # relative width of cells near zero growth
+_NARROWEST = 1e-7  # where a real multiplier changes sign
+_LOGARITHM = 16.0  # of such a multiplier beside its zero
+_CAUTION, _CAUTION_OF_LONG_LOGS = 2.0, 0.5  # times the variation of the rate around a cell
+_DEEPEST = 1.0  # rates are cut here, in nats an update
+_ROUNDS = 40
+_END = 1e-11  # relative width to which an end is closed in
+
+
+@dataclass(frozen=True)
+class ReplayGains:
+    """Stable gains of a replayed log, as open intervals in increasing order.
+
+    Attributes
+    ----------
+    intervals : tuple of (low, high)
+        Learning rate times curvature; ``high`` may be infinite.
+    method : str
+        "exact": every end is a root of a polynomial with rational coefficients, and none is
+        missing. "resolved": sign changes of the growth rate; see ``spacing``.
+    spacing : float
+        Relative width of the cells of gains wherever the growth rate came near zero: a narrower
+        window may have been missed. Cells are wider where the rate, measured by its variation
+        around the cell, stayed away from zero. 0 where exact.
+    searched : (low, high)
+        The gains that were looked at. A "resolved" set is taken as stable down to 0 and unknown
+        above.
+    """
+
+    intervals: tuple[tuple[float, float], ...]
+    method: str
+    spacing: float
+    searched: tuple[float, float]
+
+    def __len__(self) -> int:
+        return len(self.intervals)
+
+    def __iter__(self) -> Iterator[tuple[float, float]]:
+        return iter(self.intervals)
+
+    def __getitem__(self, index: int) -> tuple[float, float]:
+        return self.intervals[index]
+
+    @property
+    def threshold(self) -> float:
+        """The end of the first interval; 0 if small gains are unstable."""
+        if not self.intervals or self.intervals[0][0] > 0:
+            return 0.0
+        return self.intervals[0][1]
+
+
+def windows_of_growth(
+    growth: FloquetGrowth, scale: float, *, first: bool = False, stable_at_zero: bool = True
+) -> ReplayGains:
+    """The sign changes of the growth rate, by a scan that is refined where the rate nears zero.
+
+    A cell is halved where the rate varies around it by as much as it is away from zero, and where
+    the largest multiplier is real and changes sign: it passes through zero.
+
+    Parameters
+    ----------
+    growth : FloquetGrowth
+    scale : float
+        A gain near the first threshold; the scan covers 1/64 to 64 times it.
+    first : bool
+        Whether the scan may stop above the first interval.
+    stable_at_zero : bool
+        Whether gains next to 0 are stable.
+    """
+    finest = _FINEST_OF_LONG_LOGS if growth.long else _FINEST
+    known, limit = _first_scan(growth, scale, first, stable_at_zero)
+    for _ in range(_ROUNDS):
+        new = [a * (b / a) ** 0.5 for a, b in _doubtful(known, growth, finest) if a < limit]
+        if not new:
+            break
+        known |= {gain: growth.rate_and_sign(gain, rough=True) for gain in new}
+        if first:
+            limit = min(gain for gain in (limit, *new) if gain == limit or known[gain][0] >= 0)
+    gains = sorted(gain for gain in known if gain <= limit)
+    rates = [known[gain][0] for gain in gains]
+    ends: list[float] = []
+    if rates[0] < 0:
+        ends.append(0.0 if stable_at_zero else _sign_change(growth, 0.0, gains[0]))
+    for (low, high), (before, after) in zip(pairwise(gains), pairwise(rates), strict=True):
+        if (before < 0) != (after < 0):
+            ends.append(_sign_change(growth, low, high))
+    if rates[-1] < 0:
+        ends.append(gains[-1])
+    intervals = tuple(zip(ends[::2], ends[1::2], strict=True))
+    return ReplayGains(intervals, "resolved", finest, (gains[0], gains[-1]))
+
+
+def _first_scan(
+    growth: FloquetGrowth, scale: float, first: bool, stable_at_zero: bool
+) -> tuple[dict[float, tuple[float, int]], float]:
+    """Rates and signs by gain, and the gain at which the scan may stop."""
+    lowest = scale * _LOWEST
+    known = {lowest: growth.rate_and_sign(lowest, rough=True)}
+    for _ in range(_DOWNWARDS if stable_at_zero else 0):
+        if known[lowest][0] < 0:
+            break
+        lowest /= 2
+        known[lowest] = growth.rate_and_sign(lowest, rough=True)
+    points = _POINTS_OF_LONG_LOGS if growth.long else _POINTS
+    for gain in (scale * np.geomspace(_LOWEST, _HIGHEST, points)[1:]).tolist():
+        growing = [known_gain for known_gain in known if known[known_gain][0] >= 0]
+        if first and growing:
+            return known, min(growing)
+        known[gain] = growth.rate_and_sign(gain, rough=True)
+    return known, inf
+
+
+def _doubtful(
+    known: dict[float, tuple[float, int]], growth: FloquetGrowth, finest: float
+) -> list[tuple[float, float]]:
+    """Cells to halve."""
+    gains = np.array(sorted(known))
+    rates = np.maximum([known[gain][0] for gain in gains], -_DEEPEST)
+    signs = np.array([known[gain][1] for gain in gains])
+    before, after = rates[:-1], rates[1:]
+    crosses = (before < 0) != (after < 0)
+    least = np.minimum(np.abs(before), np.abs(after))
+    # A multiplier of e^16 is below 1 in too narrow a window around its zero.
+    passes = (before > 0) & (signs[:-1] * signs[1:] < 0) & (least * growth.period < _LOGARITHM)
+    caution = _CAUTION_OF_LONG_LOGS if growth.long else _CAUTION
+    # Small gains have rates in proportion to them, which are near zero without nearing a change.
+    near = _near_zero(rates, caution) & _near_zero(rates / gains, caution)
+    doubtful = crosses | passes | near
+    wide = gains[1:] / gains[:-1] - 1 > np.where(passes, _NARROWEST, finest)
+    cells = np.flatnonzero(doubtful & wide)
+    return [(float(gains[cell]), float(gains[cell + 1])) for cell in cells]
+
+
+def _near_zero(values: Array, caution: float) -> NDArray[np.bool_]:
+    """Cells around which values vary by as much as they are away from zero."""
+    around = np.concatenate([values[:1], values, values[-1:]])
+    four = np.stack([around[first : first + len(values) - 1] for first in range(4)])
+    least = np.minimum(np.abs(values[:-1]), np.abs(values[1:]))
+    return np.asarray(least < caution * np.ptp(four, axis=0))
+
+
+def _sign_change(growth: FloquetGrowth, low: float, high: float) -> float:
+    from scipy.optimize import brentq
+
+    def bounded(gain: float) -> float:
+        # Exactly vanishing iterates have the rate minus infinity, which no secant can use.
+        return max(growth.rate(gain), -1e3)
+
+    before, after = bounded(low), bounded(high)
+    if (before < 0) == (after < 0):
+        # A rough rate had the other sign: the change is at an end of the cell.
+        return low if abs(before) < abs(after) else high
+    return float(brentq(bounded, low, high, xtol=_END * high, rtol=_END))

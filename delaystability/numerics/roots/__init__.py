@@ -1,0 +1,1 @@
+"""The dominant root of a loop, its proof, and the gain at which it is smallest."""

@@ -1,0 +1,1 @@
+"""Pipelines: loops whose stages have delays of their own."""

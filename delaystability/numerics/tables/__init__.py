@@ -1,0 +1,1 @@
+"""Tables of an optimizer and a delay, as numbers: what every solver starts from."""

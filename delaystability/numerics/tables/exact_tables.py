@@ -1,0 +1,147 @@
+"""An optimizer's tables without rounding, whatever the types of its numbers.
+
+A float is the binary number that it is; fractions, NumPy's short floats, SymPy's and mpmath's
+numbers are taken as they are, too. An irrational expression is rounded to a float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from delaystability.model.optimizer import Optimizer
+from delaystability.numerics.tables.double_double import DoubleDouble
+
+__all__ = ["exact_number", "exact_tables", "plain_optimizer", "with_parameters"]
+
+ExactTables = tuple[dict[int, Fraction], dict[int, Fraction]]
+_NEGLIGIBLE = 2.0**-48
+_LONGEST_POWER = 64
+"""Powers of a fraction up to this delay stay short."""
+
+
+def exact_number(value: Any) -> Fraction:
+    """Any finite real number as the fraction that it is.
+
+    Raises
+    ------
+    TypeError
+        If it is not a single real number.
+    """
+    if isinstance(value, DoubleDouble):
+        return Fraction(float(value.high)) + Fraction(float(value.low))
+    if hasattr(value, "_mpf_"):
+        sign, mantissa, exponent, _ = value._mpf_
+        return (-1) ** sign * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+    if isinstance(value, np.ndarray):
+        value = value.item()
+    if isinstance(value, (int, float, Fraction)):
+        return Fraction(value)
+    numerator, denominator = getattr(value, "p", None), getattr(value, "q", None)
+    if numerator is not None and denominator:
+        return Fraction(int(numerator), int(denominator))
+    return Fraction(float(value))
+
+
+def plain_optimizer(optimizer: Optimizer) -> tuple[Optimizer, bool]:
+    """The optimizer with floats for its single numbers, and whether that is as good.
+
+    It is unless a number is rounded next to 1 or -1, or in a table of several terms, which may
+    cancel. The tables of NumPy's short floats would be rounded to their own precision.
+    """
+    changed: dict[str, Any] = {}
+    exact = True
+    for name, value in optimizer.parameters.items():
+        if type(value) is float or value is None:
+            continue
+        if isinstance(value, np.ndarray):
+            exact &= value.dtype != object or all(_plain(entry)[1] for entry in value.flat)
+            continue
+        if isinstance(value, Mapping):
+            entries = {lag: _plain(entry) for lag, entry in value.items()}
+            exact &= all(same for _, same in entries.values())
+            exact &= len(entries) < 2 or all(
+                float(entry) == exact_number(entry) for entry in value.values()
+            )
+            if any(type(entry) not in (float, int) for entry in value.values()):
+                changed[name] = {lag: entry for lag, (entry, _) in entries.items()}
+        elif type(value) is not int:
+            changed[name], same = _plain(value)
+            exact &= same
+    return (with_parameters(optimizer, changed) if changed else optimizer), exact
+
+
+def _plain(value: Any) -> tuple[Any, bool]:
+    if type(value) is float or isinstance(value, (str, np.ndarray)) or value is None:
+        return value, True
+    try:
+        rounded, exact = float(value), exact_number(value)
+        return rounded, abs(exact - Fraction(rounded)) <= _NEGLIGIBLE * abs(1 - abs(exact))
+    except OverflowError as error:
+        raise ValueError(
+            f"optimizer must have numbers that floats can hold; got {value!r}"
+        ) from error
+    except (TypeError, ValueError):
+        return value, True
+
+
+def with_parameters(optimizer: Optimizer, values: Mapping[str, Any]) -> Optimizer:
+    """The optimizer with other values of parameters that have been checked already."""
+    other = copy(optimizer)
+    for name, value in values.items():
+        object.__setattr__(other, name, value)
+    return other
+
+
+def exact_tables(optimizer: Optimizer, delay: int) -> ExactTables:
+    """Feedback and feedforward as fractions by lag, from the exact parameters, without zeros.
+
+    Where the tables change with a long delay, to twice the precision of floats.
+
+    Raises
+    ------
+    TypeError
+        If a coefficient is not a single number.
+    """
+    parameters = optimizer.parameters
+    exact = with_parameters(
+        optimizer, {n: _converted(v, exact_number) for n, v in parameters.items()}
+    )
+    if delay > _LONGEST_POWER and exact.coefficients(1) != exact.coefficients(2):
+        exact = with_parameters(
+            optimizer, {n: _converted(v, _doubled) for n, v in parameters.items()}
+        )
+    try:
+        coefficients = exact.coefficients(delay)
+    except (TypeError, AttributeError):
+        # Tables that need more than sums, products, quotients and whole powers stay rounded.
+        coefficients = plain_optimizer(optimizer)[0].coefficients(delay)
+    found: list[dict[int, Fraction]] = []
+    for terms in coefficients:
+        table: dict[int, Fraction] = {}
+        for lag, value in terms:
+            if np.ndim(lag) or (np.ndim(value) and not isinstance(value, DoubleDouble)):
+                raise TypeError(f"optimizer must have single numbers here; got {optimizer!r}")
+            table[int(lag)] = table.get(int(lag), Fraction(0)) + exact_number(value)
+        found.append({lag: value for lag, value in table.items() if value})
+    return found[0], found[1]
+
+
+def _doubled(value: Any) -> DoubleDouble:
+    return DoubleDouble.of(exact_number(value))
+
+
+def _converted(value: Any, convert: Any) -> Any:
+    """Numbers converted, also in a mapping; anything else as it is."""
+    if isinstance(value, Mapping):
+        return {key: _converted(entry, convert) for key, entry in value.items()}
+    if value is None or isinstance(value, (str, bool)) or np.ndim(value):
+        return value
+    try:
+        return convert(value)
+    except (TypeError, ValueError, OverflowError):
+        return value

@@ -1,0 +1,1 @@
+"""Stability thresholds: one kernel for each shape of tables, and the inverse questions."""
