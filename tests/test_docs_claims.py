@@ -55,7 +55,7 @@ def test_what_is_called_proved_names_a_theorem_or_speaks_of_all():
     proved = [row for row in rows(TEXT) if row[1].startswith(("proved", "[proved"))]
     for claim, known, test in proved:
         link = re.match(r"\[proved\]\(theory\.md#theorem-([\w-]+)\)", known)
-        general = "test_theory.py" in test or "test_own_optimizer.py" in test
+        general = "test_theory.py" in test or "test_custom_optimizer.py" in test
         assert general if link is None else link[1] in names(), claim
 
 

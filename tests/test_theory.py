@@ -284,11 +284,11 @@ def test_the_derived_polynomial_is_the_one_the_numerics_use(name):
         assert longer == shorter * sympy.Poly(z**power, z)
 
 
-# One's own optimizer, and the ways to name one.
+# Custom optimizers, and the ways to name one.
 
 
 @pytest.mark.slow
-def test_own_tables_are_derived_by_the_same_machinery():
+def test_custom_tables_are_derived_by_the_same_machinery():
     derivation = ds.derive(ds.LinearOptimizer({1: 0.5, 2: 0.25}, {0: 1, 3: 0.5}))
     report = derivation.check()
     assert (report.proved, report.tested, report.failed) == (7, 1, 0)

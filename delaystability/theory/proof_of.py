@@ -10,7 +10,7 @@ from delaystability.model.catalogue import LinearOptimizer, Optimizer
 from delaystability.theory.derivation import Proof
 from delaystability.theory.exact_tables import exact_optimizer, one_delay, rational_tables
 from delaystability.theory.proofs.any_optimizer import any_optimizer
-from delaystability.theory.proofs.own_optimizer import own_optimizer
+from delaystability.theory.proofs.custom_optimizer import custom_optimizer
 from delaystability.theory.registry import named
 
 __all__ = ["proof_of"]
@@ -46,7 +46,7 @@ def _at_delay(optimizer: Any, delay: Any) -> Proof:
         numbers = [*(f"{name} {value}" for name, value in named_values), *numbers]
     listed = " and ".join([", ".join(numbers[:-1]), numbers[-1]] if numbers[1:] else numbers)
     title = f"{optimizer.title} with {listed}"
-    return own_optimizer(rational_tables(exact, lag), lag, optimizer.name, title)
+    return custom_optimizer(rational_tables(exact, lag), lag, optimizer.name, title)
 
 
 def _exact(optimizer: LinearOptimizer) -> LinearOptimizer:

@@ -23,7 +23,7 @@ from sympy import (
 )
 
 from delaystability.theory.checks import Check, Outcome, Status
-from delaystability.theory.proofs.own_boundary import Boundary, Gain, x
+from delaystability.theory.proofs.custom_boundary import Boundary, Gain, x
 from delaystability.theory.real_root import RealRoot, cauchy_index
 from delaystability.theory.symbols import a
 from delaystability.theory.trials import Trial
@@ -183,9 +183,9 @@ def _is_gain(number: Expr, gain: Gain, boundary: Boundary) -> bool:
     ends = boundary.image(gain.crossings[0].point, _DIGITS)
     margin = Rational(1, 10 ** (_DIGITS - 5))
     near = (ends[0] - margin, ends[1] + margin)
-    polynomial, own = gain.root.polynomial, RealRoot.of(number, a)
-    if own is not None:
-        solves = own.polynomial.monic() == polynomial.monic()
+    polynomial, root = gain.root.polynomial, RealRoot.of(number, a)
+    if root is not None:
+        solves = root.polynomial.monic() == polynomial.monic()
     else:
         solves = expand(polynomial.eval(number)) == 0
     value = Rational(str(number.evalf(_DIGITS + 10)))

@@ -1,4 +1,4 @@
-"""The theorem shown on the page on one's own optimizer is the one that is derived."""
+"""The theorem shown on the page on custom optimizers is the one that is derived."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One's own optimizer at one delay: an exact theorem, checked against the numerics and itself."""
+"""A custom optimizer at one delay: an exact theorem, checked against the numerics and itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from delaystability.printing.html import proof_html, statement_html
 from delaystability.theory import checks
 from delaystability.theory.checks import Deduced, Status
 from delaystability.theory.exact_tables import exact_optimizer, rational_tables
-from delaystability.theory.proofs.own_boundary import Boundary
+from delaystability.theory.proofs.custom_boundary import Boundary
 from delaystability.theory.registry import checked_proof
 from delaystability.theory.symbols import m, tau
 

@@ -1,4 +1,4 @@
-"""One's own optimizer at one delay: its threshold as an algebraic number, and all stable gains."""
+"""A custom optimizer at one delay: its threshold as an algebraic number, and all stable gains."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from delaystability.theory.decimals import decimal
 from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.fixed_delay import at_delay
 from delaystability.theory.general_steps import THRESHOLD, general_steps
-from delaystability.theory.proofs.own_boundary import Boundary, Gain
-from delaystability.theory.proofs.own_checks import OUTSIDE, confirm_gain
-from delaystability.theory.proofs.own_steps import (
+from delaystability.theory.proofs.custom_boundary import Boundary, Gain
+from delaystability.theory.proofs.custom_checks import OUTSIDE, confirm_gain
+from delaystability.theory.proofs.custom_steps import (
     boundary_steps,
     counting_step,
     crossing_steps,
     in_order,
     listed,
 )
-from delaystability.theory.proofs.own_unstable import unstable_steps
+from delaystability.theory.proofs.custom_unstable import unstable_steps
 from delaystability.theory.real_root import RealRoot
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import ordered_sum, t, tau, u
 
-__all__ = ["own_optimizer"]
+__all__ = ["custom_optimizer"]
 
 _SHARED = ("recurrence", "polynomial", "cosine-part", "sine-part", "crossing")
 _ORDINALS = ("", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ")
 
 
-def own_optimizer(optimizer: LinearOptimizer, delay: int, name: str, title: str) -> Proof:
+def custom_optimizer(optimizer: LinearOptimizer, delay: int, name: str, title: str) -> Proof:
     """The threshold of an optimizer at one delay, and the proof for it.
 
     Parameters
@@ -43,11 +43,11 @@ def own_optimizer(optimizer: LinearOptimizer, delay: int, name: str, title: str)
     name, title : str
         The name of the optimizer in the catalogue, and what the theorem is about.
     """
-    return _Own(Boundary(optimizer, delay), name, title).derivation
+    return _CustomOptimizer(Boundary(optimizer, delay), name, title).derivation
 
 
 @dataclass(frozen=True)
-class _Own:
+class _CustomOptimizer:
     boundary: Boundary
     name: str
     title: str

@@ -7,9 +7,9 @@ from sympy import Eq
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.derivation import Step
 from delaystability.theory.fixed_delay import with_delay
-from delaystability.theory.proofs.own_boundary import Boundary
-from delaystability.theory.proofs.own_checks import COUNT, NeverInside, confirm_gain
-from delaystability.theory.proofs.own_steps import in_order
+from delaystability.theory.proofs.custom_boundary import Boundary
+from delaystability.theory.proofs.custom_checks import COUNT, NeverInside, confirm_gain
+from delaystability.theory.proofs.custom_steps import in_order
 from delaystability.theory.symbols import a, alpha, ordered_product, ordered_sum, p, tau, z
 
 __all__ = ["unstable_steps"]
@@ -23,8 +23,8 @@ def unstable_steps(
     Either a root with |z| >= 1 does not move with the gain, or with z always 1/z is a root.
     """
     recurrence, polynomial = general[:2]
-    own = _constant_steps(boundary) if boundary.has_constant_root else _mirror_steps(boundary)
-    premises = ("recurrence", "polynomial", *(step.label for step in own))
+    reason = _constant_steps(boundary) if boundary.has_constant_root else _mirror_steps(boundary)
+    premises = ("recurrence", "polynomial", *(step.label for step in reason))
     if boundary.has_constant_root:
         text = "That root is the same for all gains, so that no gain is stable:"
     else:
@@ -39,7 +39,7 @@ def unstable_steps(
         check=Deduced(premises, confirm_gain(boundary)),
         given={"z": z, "mirror": 1 / z},
     )
-    return (recurrence, polynomial, *own, conclusion)
+    return (recurrence, polynomial, *reason, conclusion)
 
 
 def _constant_steps(boundary: Boundary) -> tuple[Step, ...]:

@@ -27,8 +27,8 @@ from sympy import (
 from delaystability.theory.checks import Deduced, Identity
 from delaystability.theory.derivation import Step
 from delaystability.theory.general_steps import SPEED, X, Y
-from delaystability.theory.proofs.own_boundary import Boundary, Gain, x
-from delaystability.theory.proofs.own_checks import (
+from delaystability.theory.proofs.custom_boundary import Boundary, Gain, x
+from delaystability.theory.proofs.custom_checks import (
     COUNT,
     OUTSIDE,
     Eliminated,
