@@ -97,7 +97,7 @@ class Reading:
         )
 
     def prose(self, text: str) -> tuple[str, dict[str, Basic | str]]:
-        """The text with fields for its formulas, and what they hold; notes what the text defines."""
+        """The text with fields for its formulas, and what these hold; what it defines is noted."""
         self.named |= mentioned(text, {})
         given: dict[str, Basic | str] = {}
 
