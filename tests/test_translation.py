@@ -16,18 +16,16 @@ import delaystability as ds
 from delaystability.numerics.certificates.certificate import certify
 from delaystability.printing.bounds_json import theorems_from_json
 from delaystability.translation.export import _checked_optimizers, export, source_code
+from delaystability.translation.kernel_program import (
+    kernel_program,
+    kernel_sources,
+    made_kernel,
+)
 from delaystability.translation.languages import LANGUAGES
 from delaystability.translation.languages.python import Python
 from delaystability.translation.languages.text import WIDTH, folded
 from delaystability.translation.program import Assign, Program, Repeat, parts
-from delaystability.translation.reading import (
-    MATHEMATICS,
-    DialectError,
-    kernel_program,
-    kernel_sources,
-    made_kernel,
-    read_program,
-)
+from delaystability.translation.reading import MATHEMATICS, DialectError, read_program
 from delaystability.translation.samples import certified_samples
 from delaystability.translation.table_kernels import threshold_function
 from tests.exports import one_bounds_file_fixture as one_bounds_file_fixture

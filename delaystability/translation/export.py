@@ -13,8 +13,8 @@ from delaystability.model.catalogue import CATALOGUE
 from delaystability.printing.bounds_json import bounds_data
 from delaystability.theory.registry import checked, named
 from delaystability.theory.registry import names as theorem_names
+from delaystability.translation.kernel_program import kernel_program, made_kernel
 from delaystability.translation.languages import LANGUAGES, Language
-from delaystability.translation.reading import kernel_program, made_kernel
 from delaystability.translation.samples import (
     certified_samples,
     example_call,
