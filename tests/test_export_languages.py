@@ -251,6 +251,7 @@ def test_torch_refuses_with_nan_and_broadcasts(in_torch):
         assert torch.isnan(getattr(in_torch, threshold_function(optimizer))(*arguments))
 
 
+@pytest.mark.slow
 def test_jax(tmp_path):
     pytest.importorskip("jax", reason="jax is not installed: exported jax is not run")
     export("jax", tmp_path, samples=1)

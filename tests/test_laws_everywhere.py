@@ -155,6 +155,7 @@ def test_the_list_of_entry_points_is_complete():
 @pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.5)], ids=repr)
 @pytest.mark.parametrize("name", ENTRY_POINTS)
+@pytest.mark.quick(12)
 def test_a_negative_binomial_law_of_one_step_is_the_geometric_one_everywhere(name, optimizer):
     ask = ENTRY_POINTS[name]
     found = np.asarray(ask(optimizer, NegativeBinomialDelay(1, 0.75)), dtype=float)
@@ -182,6 +183,7 @@ def test_what_is_about_one_delay_refuses_every_law_alike(name, law):
 
 
 @pytest.mark.parametrize("name", [*ENTRY_POINTS, *FIXED_ONLY])
+@pytest.mark.quick(8)
 def test_a_fixed_law_of_six_methods_is_its_integer(name):
     if name.startswith(("plot.stale", "plot.impl")):
         expected_delay: Any = ds.FixedDelay(3)

@@ -18,7 +18,7 @@ from torch import nn
 
 import delaystability as ds
 from delaystability.training.delayed_optimizer import DelayedOptimizer
-from delaystability.training.reading import Status, judge
+from delaystability.training.reading import Status, _steps, judge
 from delaystability.training.stability_monitor import StabilityMonitor
 from tests.small_training import DOUBLE, quadratic, small_net, small_problem
 
@@ -252,6 +252,13 @@ def test_gradients_and_buffers_are_the_same_objects_afterwards_even_after_an_err
         monitor.read(broken)
     assert state() == before
     assert all(part.training for part in net.modules())
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0.2, "1 step"), (1.0, "1 step"), (1.01, "2 steps"), (40.0, "40 steps")]
+)
+def test_steps_are_counted_up_to_whole_ones(count, words):
+    assert _steps(count) == words
 
 
 def test_a_reading_works_where_gradients_are_switched_off():

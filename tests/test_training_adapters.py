@@ -176,6 +176,7 @@ def test_lightning_trains_bit_equal_with_and_without_the_callback(lightning, tmp
 
 
 @with_warnings(LIGHTNING_WARNINGS)
+@pytest.mark.slow
 def test_lightning_measures_given_batches_and_losses_after_updates_only(lightning, tmp_path):
     from delaystability.training.lightning import StabilityCallback
 
