@@ -137,6 +137,8 @@ def test_a_mean_square_below_nine_tenths_of_the_mean_is_warned_of(late, warned):
         assert ds.stability_threshold(ds.SGD(), delay) == mean
     assert (square < 0.9 * mean) == warned
     assert bool(caught) == warned
+    # The line that is blamed is the caller's.
+    assert [warning.filename for warning in caught] == [__file__] * warned
 
 
 def test_curvature_noise_ends_at_a_million_millions():
