@@ -27,6 +27,7 @@ __all__ = ["checked_export", "export", "source_code"]
 
 _RULES = ("max_learning_rate", "max_sharpness", "adjust_learning_rate")
 _MOST_SAMPLES = 1000
+_QUICK_SAMPLES = 30
 _SUBJECT = (
     "Stability thresholds of training with delayed gradients.",
     "Near a minimum an optimizer takes steps w[t+1] = w[t] - lr u[t], where the update u[t] is made"
@@ -69,7 +70,8 @@ def export(
     optimizers : name or names of the catalogue, optional
         All by default that have a kernel: their tables have one pole and at most one zero.
     samples : int, 1 to 1000
-        The number of certified values for each optimizer.
+        The number of certified values for each optimizer. A thousand take minutes, with a bar on
+        the error stream.
 
     Returns
     -------
@@ -95,7 +97,9 @@ def export(
     writer = _writer(language, names, _SUBJECT)
     tester = _writer(language, names, _TEST)
     place = _checked_folder(folder, writer)
-    values = [sample for name in names for sample in certified_samples(name, samples)]
+    values = [
+        sample for name in _shown(names, samples) for sample in certified_samples(name, samples)
+    ]
     refused = [
         refusal
         for function in writer.public
@@ -107,6 +111,16 @@ def export(
         "bounds.json": _bounds(names),
     }
     return write_files(place, files)
+
+
+def _shown(names: list[str], samples: int) -> Iterable[str]:
+    """The names, with a bar on the error stream where certifying takes long."""
+    if samples <= _QUICK_SAMPLES:
+        return names
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(names, "certifying samples", console=Console(stderr=True), transient=True)
 
 
 def source_code(language: str, optimizers: str | Iterable[str] | None = None) -> dict[str, str]:
