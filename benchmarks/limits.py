@@ -303,7 +303,8 @@ def page(rows: list[tuple[Case, dict[str, Any]]], source: dict[str, Any]) -> str
         "Written by `python -m benchmarks.limits`: each call in a process of its own, one thread;"
         " memory is what the call added to the peak. The goal is at most 10 seconds and 1 GiB, or"
         " a refusal, or a bar that shows the progress. Arrays have no largest size: theirs are"
-        " chosen, and they cost their size times the cost of an entry. Names that are not called with numbers are left out.",
+        " chosen, and they cost their size times the cost of an entry. Names that are not called"
+        " with numbers are left out.",
         "",
         f"{source['date']}, commit `{source['commit']}`, {source['machine']}.",
         "",
