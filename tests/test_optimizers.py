@@ -12,7 +12,7 @@ import torch
 
 import delaystability as ds
 from delaystability.model.catalogue import optimizer_from_dict, optimizer_from_name
-from delaystability.theory.loop import symbolic
+from delaystability.theory.symbolic_loop import symbolic
 from tests.helpers import EPS, WITH_MOMENTUM
 
 TABLES = {

@@ -11,7 +11,7 @@ from sympy import Rational
 
 import delaystability as ds
 from delaystability.printing.derivation import all_derivations
-from delaystability.theory.loop import symbolic
+from delaystability.theory.symbolic_loop import symbolic
 
 STATED = [d for d in all_derivations() if d.theorem.statement.quantity != "identity"]
 TRIED = 12

@@ -18,8 +18,8 @@ from delaystability.theory.confirm import first_angle, smallest_gain
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.domains import closed_unit_interval, momentum
 from delaystability.theory.field import is_identically_zero
-from delaystability.theory.loop import Loop, symbolic
 from delaystability.theory.registry import parts
+from delaystability.theory.symbolic_loop import SymbolicLoop, symbolic
 from delaystability.theory.symbols import a, m, tau, theta, z
 from tests.helpers import EPS
 from tests.theorems import each, each_step, recorded
@@ -236,7 +236,7 @@ def test_an_identity_needs_an_equation():
 )
 @pytest.mark.quick(48)
 def test_theorems_agree_with_the_fast_kernel(name, delay, value):
-    loop = Loop(symbolic(ds.CATALOGUE[name]))
+    loop = SymbolicLoop(symbolic(ds.CATALOGUE[name]))
     point = {tau: delay, m: Rational(value)}
     angle = first_angle(loop.cosine_part.subs(point), delay)
     formula = derive(name).step("conclusion").claim.rhs
@@ -257,7 +257,7 @@ def test_general_derivations_agree_with_the_fast_kernel(name, delay, value):
         for key, number in ds.CATALOGUE[name].example().parameters.items()
         if number is not None
     }
-    loop = Loop(ds.CATALOGUE[name].example(**ordinary | {"momentum": Rational(value)}))
+    loop = SymbolicLoop(ds.CATALOGUE[name].example(**ordinary | {"momentum": Rational(value)}))
     gain = 2 * sin(theta / 2) * loop.sine_part / loop.zero_modulus_squared
     predicted = smallest_gain(loop.cosine_part.subs(tau, delay), gain.subs(tau, delay))
     optimizer = ds.CATALOGUE[name].example(momentum=float(Fraction(value)))
@@ -275,7 +275,7 @@ def test_the_derived_polynomial_is_the_one_the_numerics_use(name):
         optimizer = ds.CATALOGUE[name](**numbers)
         values = {symbol: Rational(str(numbers[key])) for key, symbol in symbols.items()}
         values |= {tau: delay, a: Rational(1, 7)}
-        derived = sympy.Poly(Loop(symbolic(ds.CATALOGUE[name])).polynomial.subs(values), z)
+        derived = sympy.Poly(SymbolicLoop(symbolic(ds.CATALOGUE[name])).polynomial.subs(values), z)
         coefficients = characteristic_coefficients(optimizer, delay, Fraction(1, 7))
         numeric = sympy.Poly([Rational(c.numerator, c.denominator) for c in coefficients], z)
         # They may differ by a power of z, whose roots at zero decide nothing.

@@ -9,7 +9,7 @@ import mpmath
 import numpy as np
 from sympy import Expr, Integer, Poly, Rational, lambdify
 
-from delaystability.theory.loop import Loop
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, m, tau, theta, z
 
 __all__ = [
@@ -48,12 +48,12 @@ def first_angle(cosine_part: Expr, delay: int) -> Any:
     return first_root(value, +mpmath.pi, 8 * (delay + 1))
 
 
-def largest_root(loop: Loop, point: Mapping[Expr, Any], gain: Any) -> Any:
+def largest_root(loop: SymbolicLoop, point: Mapping[Expr, Any], gain: Any) -> Any:
     """The largest modulus of the roots of the characteristic polynomial at a point."""
     return abs(outermost_root(loop, point, gain))
 
 
-def outermost_root(loop: Loop, point: Mapping[Expr, Any], gain: Any) -> Any:
+def outermost_root(loop: SymbolicLoop, point: Mapping[Expr, Any], gain: Any) -> Any:
     """A root of largest modulus of the characteristic polynomial at a point."""
     polynomial = Poly(loop.polynomial.subs(point), z)
     coefficients = [

@@ -22,7 +22,7 @@ from sympy import (
 
 from delaystability.theory.checks import Identity, Positive
 from delaystability.theory.derivation import Step
-from delaystability.theory.loop import Loop
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import (
     a,
     alpha,
@@ -70,7 +70,7 @@ THRESHOLD = Symbol("a_*", positive=True)
 _SLOPE = Function("z'")(0)
 
 
-def general_steps(loop: Loop) -> tuple[Step, ...]:
+def general_steps(loop: SymbolicLoop) -> tuple[Step, ...]:
     """From the coefficient table to the crossings of the unit circle, for any optimizer."""
     return (
         _recurrence_step(loop),
@@ -80,7 +80,7 @@ def general_steps(loop: Loop) -> tuple[Step, ...]:
     )
 
 
-def _recurrence_step(loop: Loop) -> Step:
+def _recurrence_step(loop: SymbolicLoop) -> Step:
     return Step(
         label="recurrence",
         text=(
@@ -98,7 +98,7 @@ def _recurrence_step(loop: Loop) -> Step:
     )
 
 
-def _polynomial_step(loop: Loop) -> Step:
+def _polynomial_step(loop: SymbolicLoop) -> Step:
     return Step(
         label="polynomial",
         text=(
@@ -115,7 +115,7 @@ def _polynomial_step(loop: Loop) -> Step:
     )
 
 
-def _small_gain_step(loop: Loop) -> Step:
+def _small_gain_step(loop: SymbolicLoop) -> Step:
     polynomial = loop.polynomial
     slope = (-diff(polynomial, a) / diff(polynomial, z)).subs({z: 1, a: 0})
     zero, pole = loop.zero_part.subs(z, 1), loop.pole_part.subs(z, 1)
@@ -136,7 +136,7 @@ def _small_gain_step(loop: Loop) -> Step:
     )
 
 
-def _circle_steps(loop: Loop) -> tuple[Step, ...]:
+def _circle_steps(loop: SymbolicLoop) -> tuple[Step, ...]:
     on_circle, conjugate = exp(I * theta), exp(-I * theta)
     turn = exp(I * theta * (tau + Rational(1, 2)))
     product = turn * loop.pole_part.subs(z, on_circle) * loop.zero_part.subs(z, conjugate)
@@ -179,7 +179,7 @@ def _scaled(factor: Expr, value: Expr) -> Expr:
 
 
 def direction_steps(
-    loop: Loop,
+    loop: SymbolicLoop,
     speed: Expr,
     charts: tuple[Mapping[Expr, Expr], ...],
     where: str = "at every angle",
@@ -205,7 +205,9 @@ def direction_steps(
     return formula, positive
 
 
-def form_steps(loop: Loop, cosine_form: Expr, sine_form: Expr, angles: str) -> tuple[Step, Step]:
+def form_steps(
+    loop: SymbolicLoop, cosine_form: Expr, sine_form: Expr, angles: str
+) -> tuple[Step, Step]:
     """X and Y by the addition theorems, in the two angles that the argument follows."""
     return (
         Step(
@@ -224,7 +226,7 @@ def form_steps(loop: Loop, cosine_form: Expr, sine_form: Expr, angles: str) -> t
     )
 
 
-def modulus_step(loop: Loop, squared: Expr, text: str, **given: Basic | str) -> Step:
+def modulus_step(loop: SymbolicLoop, squared: Expr, text: str, **given: Basic | str) -> Step:
     """The square of Y at a crossing, where X vanishes."""
     return Step(
         label="modulus",

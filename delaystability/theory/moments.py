@@ -12,8 +12,8 @@ import mpmath
 from sympy import Basic, Equality, Expr, Poly, Rational, Sum, Symbol, sympify
 from sympy.core.relational import GreaterThan, LessThan
 
-from delaystability.theory.loop import Loop
 from delaystability.theory.statement import Root, Statement
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, kappa, tau, z
 from delaystability.theory.trials import Trial
 
@@ -30,7 +30,7 @@ __all__ = [
 _MARGIN = mpmath.mpf("1e-6")
 
 
-def iterate_coefficients(loop: Loop, point: Mapping[Expr, Any], gain: Any) -> list[Any]:
+def iterate_coefficients(loop: SymbolicLoop, point: Mapping[Expr, Any], gain: Any) -> list[Any]:
     """The c_k of ``w_{t+1} = sum_k c_k w_{t-k}`` at a point; exact where point and gain are."""
     leading, *others = Poly(loop.polynomial.subs(point), z).all_coeffs()
     values = [(-entry / leading).subs(a, gain) for entry in others]
@@ -77,7 +77,7 @@ def inverse_variance(coefficients: Sequence[Any], delay: int, strength: Any) -> 
 
 
 def confirm_mean_square(
-    loop: Loop, points: Iterable[Mapping[Expr, Any]], roots: tuple[Root, ...] = ()
+    loop: SymbolicLoop, points: Iterable[Mapping[Expr, Any]], roots: tuple[Root, ...] = ()
 ) -> Trial:
     """A trial of a relation between the mean-square threshold and a formula.
 

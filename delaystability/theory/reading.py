@@ -13,10 +13,10 @@ from sympy.core.function import AppliedUndef
 from delaystability.model.catalogue import Optimizer
 from delaystability.theory.checks import Check
 from delaystability.theory.derivation import Step
-from delaystability.theory.loop import Loop, symbolic
 from delaystability.theory.moments import confirm_mean_square
 from delaystability.theory.prose import mentioned
 from delaystability.theory.statement import Root, Statement
+from delaystability.theory.symbolic_loop import SymbolicLoop, symbolic
 from delaystability.theory.symbols import theta
 from delaystability.theory.trials import Trial, approaches, confirm_threshold, evaluate_relation
 from delaystability.theory.written_formula import Reader
@@ -52,7 +52,7 @@ class Draft:
     reason: Callable[[Reading, Basic | None, Sequence[Step]], Check]
 
 
-ProofPart: TypeAlias = Draft | Step | Callable[[Loop], Iterable["ProofPart"]]
+ProofPart: TypeAlias = Draft | Step | Callable[[SymbolicLoop], Iterable["ProofPart"]]
 """A step, or what makes some of them for the loop of the optimizer."""
 
 
@@ -79,7 +79,7 @@ class Reading:
         self.named: set[str] = set()
         self._defined: dict[Expr, Expr] = {}
         self._reader = Reader(symbols)
-        self.loop = None if claim.optimizer is None else Loop(symbolic(claim.optimizer))
+        self.loop = None if claim.optimizer is None else SymbolicLoop(symbolic(claim.optimizer))
         self.statement = self._stated(claim)
 
     def formula(self, written: Any) -> Any:

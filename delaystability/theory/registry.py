@@ -10,8 +10,8 @@ from importlib import import_module
 
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.theory.derivation import CheckedProof, Proof
-from delaystability.theory.loop import symbolic
 from delaystability.theory.proofs.any_optimizer import any_optimizer
+from delaystability.theory.symbolic_loop import symbolic
 from delaystability.theory.vocabulary import Chapter, Entry
 
 __all__ = [

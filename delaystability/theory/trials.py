@@ -18,8 +18,8 @@ from sympy.core.relational import (
 
 from delaystability.theory.confirm import largest_root
 from delaystability.theory.general_steps import THRESHOLD
-from delaystability.theory.loop import Loop
 from delaystability.theory.statement import Root, Statement
+from delaystability.theory.symbolic_loop import SymbolicLoop
 
 __all__ = ["Trial", "approaches", "confirm_threshold", "evaluate_relation"]
 
@@ -31,7 +31,7 @@ _ROUNDING = mpmath.mpf("1e-12")
 
 
 def confirm_threshold(
-    loop: Loop, points: Iterable[Mapping[Expr, Any]], roots: tuple[Root, ...] = ()
+    loop: SymbolicLoop, points: Iterable[Mapping[Expr, Any]], roots: tuple[Root, ...] = ()
 ) -> Trial:
     """A trial of a relation between the threshold and a formula, by the roots of the loop.
 

@@ -14,8 +14,8 @@ from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.numerics.certificates.certificate import Certificate, certify
 from delaystability.questions.bounds import stability_threshold
 from delaystability.theory.confirm import first_angle
-from delaystability.theory.loop import Loop, symbolic
 from delaystability.theory.registry import named, status_of
+from delaystability.theory.symbolic_loop import SymbolicLoop, symbolic
 from delaystability.theory.symbols import m, tau, theta
 
 __all__ = ["FULL_GRID", "QUICK_GRID", "Grid", "ThresholdRow", "certificate_key", "compare"]
@@ -160,7 +160,7 @@ def _predicted(name: str, momentum: float | None, delay: int, digits: int) -> st
     """The formula of the theorem's conclusion at the smallest root of its angle equation."""
     if name == "nesterov" and momentum is not None and momentum < 0:
         return None
-    loop = Loop(symbolic(CATALOGUE[name]))
+    loop = SymbolicLoop(symbolic(CATALOGUE[name]))
     point = {tau: delay} | ({} if momentum is None else {m: Rational(*momentum.as_integer_ratio())})
     claim = named(name).step("conclusion").claim
     if claim is None:

@@ -12,9 +12,9 @@ from delaystability.model.catalogue import EMAMomentum, HeavyBall
 from delaystability.theory.confirm import grid
 from delaystability.theory.domains import ANY_MOMENTUM, USUAL_MOMENTUM
 from delaystability.theory.general_steps import THRESHOLD, general_steps
-from delaystability.theory.loop import Loop
 from delaystability.theory.proofs.heavy_ball import ANGLE, GAIN, first_crossing
 from delaystability.theory.statement import Statement
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import curvature, eta, m, t, tau
 from delaystability.theory.trials import evaluate_relation
 from delaystability.theory.vocabulary import (
@@ -34,7 +34,7 @@ _R, _H, _q = symbols("R H q", commutative=False)
 _x, _b = (Function(name, commutative=False) for name in "xb")
 
 
-def _first_moment(loop: Loop) -> Iterator[Draft]:
+def _first_moment(loop: SymbolicLoop) -> Iterator[Draft]:
     # The premise that q is an eigenvector: this row vanishes.
     eigenvector = _q * _R**-1 * _H * _R**-1 - curvature * _q
     moment = m * _b(t - 1) + (1 - m) * _H * _x(t - tau)
@@ -126,7 +126,7 @@ ema_momentum = theorem(
         "p(z, a) = p_HB(z, a (1 - m))",
         {
             "p(z, a)": lambda loop: loop.polynomial,
-            "p_HB(z, a)": lambda _: Loop(HeavyBall(m)).polynomial,
+            "p_HB(z, a)": lambda _: SymbolicLoop(HeavyBall(m)).polynomial,
         },
     ),
     conclusion(
@@ -181,7 +181,7 @@ adam_frozen_delay_0 = corollary(
         "angle",
         "For $tau = 0$ the equation of the angle in {theorem:adam-frozen} asks for zeros of",
         "X(theta) = (1 - m) cos(theta/2)",
-        {"X(theta)": lambda _: Loop(HeavyBall(m)).cosine_part.subs(tau, 0)},
+        {"X(theta)": lambda _: SymbolicLoop(HeavyBall(m)).cosine_part.subs(tau, 0)},
     ),
     step(
         "square",

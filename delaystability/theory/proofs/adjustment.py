@@ -8,8 +8,8 @@ from sympy.core.relational import Relational
 
 from delaystability.model.catalogue import SGD, HeavyBall, ShiftedMomentum
 from delaystability.theory.confirm import largest_root
-from delaystability.theory.loop import Loop
 from delaystability.theory.proofs import heavy_ball, sgd, shifted_momentum
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import m, tau
 from delaystability.theory.trials import evaluate_relation
 from delaystability.theory.vocabulary import (
@@ -35,10 +35,14 @@ def _same_minima(claim: Basic | None) -> tuple[int, str]:
         return 0, f"an equation for {_eta_2} is needed, not {claim}"
     nine = {m: Rational(9, 10)}
     settings = [
-        (sgd.sgd, Loop(SGD()), {tau: Integer(0)}),
-        (heavy_ball.heavy_ball, Loop(HeavyBall(m)), {tau: Integer(0), **nine}),
-        (shifted_momentum.shifted_momentum, Loop(ShiftedMomentum(m)), {tau: Integer(2), **nine}),
-        (sgd.sgd, Loop(SGD()), {tau: Integer(5)}),
+        (sgd.sgd, SymbolicLoop(SGD()), {tau: Integer(0)}),
+        (heavy_ball.heavy_ball, SymbolicLoop(HeavyBall(m)), {tau: Integer(0), **nine}),
+        (
+            shifted_momentum.shifted_momentum,
+            SymbolicLoop(ShiftedMomentum(m)),
+            {tau: Integer(2), **nine},
+        ),
+        (sgd.sgd, SymbolicLoop(SGD()), {tau: Integer(5)}),
     ]
     rate, old = Rational(1, 10), settings[0]
     old_threshold = old[0].read().theorem.statement.value(old[2])

@@ -12,8 +12,8 @@ from delaystability.theory.checks import Deduced, Identity, Outcome, Status
 from delaystability.theory.confirm import largest_root, smallest_gain
 from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.general_steps import SHARED, THRESHOLD, X, Y, general_steps
-from delaystability.theory.loop import Loop
 from delaystability.theory.statement import Root, Statement
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import half_cosine, half_sine, ordered_product, tau, theta
 
 __all__ = ["any_optimizer"]
@@ -88,7 +88,7 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Proof:
     )
 
 
-def _polynomial_step(loop: Loop) -> Step:
+def _polynomial_step(loop: SymbolicLoop) -> Step:
     """X as cos(theta/2) times a polynomial in x = cos(theta), for every delay at once."""
     third, meaning = Function("V"), {}
 
@@ -128,9 +128,9 @@ class _SmallestCrossing(Deduced):
         return outcome
 
 
-def _abbreviated(optimizer: Optimizer) -> tuple[Loop, dict[Expr, Expr]]:
+def _abbreviated(optimizer: Optimizer) -> tuple[SymbolicLoop, dict[Expr, Expr]]:
     """The loop with a symbol for each coefficient that depends on the delay, and its meaning."""
-    loop, meaning = Loop(optimizer), {}
+    loop, meaning = SymbolicLoop(optimizer), {}
     tables: list[dict[Expr, Expr]] = []
     for letter, table in (("c", loop.feedback), ("b", loop.feedforward)):
         short = {}
@@ -139,10 +139,10 @@ def _abbreviated(optimizer: Optimizer) -> tuple[Loop, dict[Expr, Expr]]:
             if value.has(tau):
                 meaning[short[lag]] = value
         tables.append(short)
-    return Loop(LinearOptimizer(*tables)), meaning
+    return SymbolicLoop(LinearOptimizer(*tables)), meaning
 
 
-def _trial(loop: Loop, meaning: dict[Expr, Expr]) -> Any:
+def _trial(loop: SymbolicLoop, meaning: dict[Expr, Expr]) -> Any:
     values = [value for _, value in (*loop.a_table, *loop.feedforward)]
     symbols = sorted(
         {s for value in values for s in value.subs(meaning).free_symbols} - {tau}, key=str

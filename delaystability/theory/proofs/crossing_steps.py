@@ -7,7 +7,7 @@ from typing import Any
 
 from sympy import I
 
-from delaystability.theory.loop import Loop
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.vocabulary import Draft, positive, step
 
 __all__ = ["direction", "forms"]
@@ -15,10 +15,10 @@ __all__ = ["direction", "forms"]
 
 def direction(
     speed: str, charts: Any, where: str = "at every angle"
-) -> Callable[[Loop], tuple[Draft, Draft]]:
+) -> Callable[[SymbolicLoop], tuple[Draft, Draft]]:
     """sigma(theta) = Re S(exp(i theta)) in closed form, and that it is positive on the charts."""
 
-    def steps(loop: Loop) -> tuple[Draft, Draft]:
+    def steps(loop: SymbolicLoop) -> tuple[Draft, Draft]:
         on_circle = loop.on_circle(loop.root_speed)
         real_part = (on_circle + on_circle.subs(I, -I)) / 2
         return (

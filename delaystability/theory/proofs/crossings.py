@@ -7,7 +7,7 @@ from sympy import Basic, Eq, Rational, Symbol, lambdify, symbols
 
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.confirm import largest_root, outermost_root
-from delaystability.theory.loop import Loop
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import tau, z
 from delaystability.theory.vocabulary import Chapter, cited, conclusion, lemma, states, step
 
@@ -30,7 +30,7 @@ def _modulus_by_differences(claim: Basic | None) -> tuple[int, str]:
     points = [(delay, Rational(k, 10)) for delay in (1, 2, 5) for k in (-5, 3, 9)]
     step = mpmath.mpf("1e-7")
     for delay, value in points:
-        loop = Loop(HeavyBall(value))
+        loop = SymbolicLoop(HeavyBall(value))
         log_slope = lambdify(z, loop.root_speed.subs(tau, delay), "mpmath")
         gains = [(1 + k * step) / 5 for k in (-1, 0, 1)]
         moduli = [largest_root(loop, {tau: delay}, gain) for gain in gains]

@@ -29,8 +29,8 @@ from sympy import (
 
 from delaystability.model.optimizer import LinearOptimizer
 from delaystability.theory.fixed_delay import with_delay
-from delaystability.theory.loop import Loop
 from delaystability.theory.real_root import RealRoot, Segment, real_roots, simplest_between
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, z
 from delaystability.theory.unit_disc import all_roots_inside, roots_outside
 
@@ -100,9 +100,9 @@ class Boundary:
     delay: int
 
     @cached_property
-    def loop(self) -> Loop:
+    def loop(self) -> SymbolicLoop:
         """The loop for every delay."""
-        return Loop(self.optimizer)
+        return SymbolicLoop(self.optimizer)
 
     @cached_property
     def _sums(self) -> tuple[Poly, Poly]:

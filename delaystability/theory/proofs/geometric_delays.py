@@ -10,9 +10,9 @@ from mpmath import mpf
 from sympy import Basic, Eq, Expr, Function, Integer, Rational, Sum, Symbol, symbols
 
 from delaystability.model.catalogue import EMAMomentum
-from delaystability.theory.loop import Loop
 from delaystability.theory.proofs.mean_square import SECOND_THRESHOLD
 from delaystability.theory.proofs.noise import AMPLIFIED
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, curvature, m, t, tau, w, z
 from delaystability.theory.trials import confirm_threshold
 from delaystability.theory.vocabulary import (
@@ -142,7 +142,7 @@ geometric_delay = theorem(
         """By {ref:memory}, and by {ref:polynomial}, the mean obeys the loop of EMA momentum $q$
         without delay, whose stable gains are known from {theorem:ema-momentum}. There the angle is
         $theta = pi$ by {ref:angle}, and with {ref:half-turn} both entries of the minimum are""",
-        confirm_threshold(Loop(EMAMomentum(m)), _momenta),
+        confirm_threshold(SymbolicLoop(EMAMomentum(m)), _momenta),
     ),
     symbols=_SYMBOLS,
 )

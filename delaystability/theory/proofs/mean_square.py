@@ -12,7 +12,6 @@ from sympy import Expr, Function, Rational, Symbol
 
 from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.domains import ANY_MOMENTUM
-from delaystability.theory.loop import Loop
 from delaystability.theory.moments import iterate_coefficients, response
 from delaystability.theory.proofs.noise import (
     AMPLIFICATION,
@@ -21,6 +20,7 @@ from delaystability.theory.proofs.noise import (
     VARIANCE,
     covariance_of,
 )
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, m, tau
 from delaystability.theory.vocabulary import (
     Chapter,
@@ -262,7 +262,7 @@ def _responses() -> list[tuple[dict[Expr, Any], list[Any]]]:
     found = []
     for momentum, gain in (("1/2", "1"), ("-1/3", "1/2"), ("3/4", "3"), ("0", "1/4")):
         point = {m: Rational(momentum), a: Rational(gain)}
-        loop = Loop(HeavyBall(point[m]))
+        loop = SymbolicLoop(HeavyBall(point[m]))
         coefficients = iterate_coefficients(loop, {tau: 0}, mpmathify(point[a]))
         found.append((point, response(coefficients, 300)))
     return found

@@ -12,8 +12,8 @@ from mpmath import fdot, mpmathify
 from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, asin, sqrt, symbols
 
 from delaystability.model.catalogue import SGD, HeavyBall
-from delaystability.theory.loop import Loop
 from delaystability.theory.moments import inverse_variance, iterate_coefficients, response, run
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, kappa, phi, t, tau, w
 from delaystability.theory.vocabulary import (
     Chapter,
@@ -48,7 +48,7 @@ _GAIN, _NOISE = Rational(1, 3), Rational(1, 4)
 
 
 def _noisy_runs(
-    loop: Loop, delay: int
+    loop: SymbolicLoop, delay: int
 ) -> tuple[list[Any], list[tuple[tuple[int, ...], list[Any]]]]:
     """Responses, and every run in which each xi is 1 or -1, from w = 1 at all times up to 0."""
     coefficients = iterate_coefficients(loop, {tau: delay}, _GAIN)
@@ -67,7 +67,7 @@ def _at(values: list[Any]) -> Any:
     return lambda n: values[max(int(n), 0)]
 
 
-def _cases(loop: Loop, delay: int) -> Any:
+def _cases(loop: SymbolicLoop, delay: int) -> Any:
     kicks, runs = _noisy_runs(loop, delay)
     coefficients = iterate_coefficients(loop, {tau: delay}, _GAIN)
     quiet = [Rational(1), *run(coefficients, [Rational(1)] * len(coefficients), [0] * _UPDATES)]
@@ -79,7 +79,7 @@ def _cases(loop: Loop, delay: int) -> Any:
 def _histories() -> list[Any]:
     """Runs of both loops, update by update."""
     cases = []
-    for loop, delay in ((Loop(SGD()), 1), (Loop(HeavyBall(Rational(1, 2))), 0)):
+    for loop, delay in ((SymbolicLoop(SGD()), 1), (SymbolicLoop(HeavyBall(Rational(1, 2))), 0)):
         values, shared, runs = _cases(loop, delay)
         for signs, iterates in runs[::3]:
             cases.append((values, {**shared, Function("xi"): _at([*signs]), w: _at(iterates)}))
@@ -90,7 +90,7 @@ def _histories() -> list[Any]:
 def _moments() -> list[Any]:
     """Second moments over all runs of both loops, exactly."""
     cases = []
-    for loop, delay in ((Loop(SGD()), 1), (Loop(HeavyBall(Rational(1, 2))), 0)):
+    for loop, delay in ((SymbolicLoop(SGD()), 1), (SymbolicLoop(HeavyBall(Rational(1, 2))), 0)):
         values, shared, runs = _cases(loop, delay)
         squares = [sum(path[n] ** 2 for _, path in runs) / len(runs) for n in range(_UPDATES + 1)]
         cases += [
@@ -107,7 +107,7 @@ def _borderline(claim: Basic | None) -> tuple[int, str]:
     points = [(SGD(), 2, "1/5"), (SGD(), 4, "1/7"), (HeavyBall(Rational(1, 2)), 1, "1/4")]
     for optimizer, delay, value in points:
         gain = Rational(value)
-        coefficients = iterate_coefficients(Loop(optimizer), {tau: delay}, gain)
+        coefficients = iterate_coefficients(SymbolicLoop(optimizer), {tau: delay}, gain)
         total = sum(mpmath.mpmathify(entry) ** 2 for entry in response(coefficients, 400))
         claimed = claim.rhs.replace(Sum, lambda *_, total=total: total).subs(a, gain)
         offset = claimed.subs(kappa, 0)
@@ -185,7 +185,7 @@ def _responses(delays: tuple[int, ...] = (0, 1, 2, 3, 5)) -> list[tuple[int, Any
     for delay, value in _STABLE:
         if delay in delays:
             gain = Rational(value)
-            coefficients = iterate_coefficients(Loop(SGD()), {tau: delay}, mpmathify(gain))
+            coefficients = iterate_coefficients(SymbolicLoop(SGD()), {tau: delay}, mpmathify(gain))
             cases.append((delay, gain, response(coefficients, 300)))
     return cases
 

@@ -10,8 +10,8 @@ from typing import Any
 from sympy import Basic, Eq, Expr, Function, Integer, Rational, Sum, symbols, sympify
 
 from delaystability.model.catalogue import SGD, HeavyBall, Nesterov, Optimizer
-from delaystability.theory.loop import Loop
 from delaystability.theory.moments import evaluate_sequences, written_out
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import curvature, t, w, z
 from delaystability.theory.vocabulary import (
     Chapter,
@@ -106,7 +106,7 @@ def _from_powers(claim: Basic | None) -> tuple[int, str]:
         for value in (Rational(3, 4), Rational(-5, 4))
     ]
     for optimizer, root in points:
-        loop = Loop(optimizer)
+        loop = SymbolicLoop(optimizer)
         written = claim.rhs.subs(
             {Function("A")(z): loop.pole_part, Function("B")(z): loop.zero_part, _n: 2}
         )

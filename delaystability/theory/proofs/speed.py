@@ -10,8 +10,8 @@ from sympy.core.relational import GreaterThan
 
 from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.confirm import largest_root
-from delaystability.theory.loop import Loop
 from delaystability.theory.moments import iterate_coefficients, run
+from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, tau, z
 from delaystability.theory.vocabulary import (
     Chapter,
@@ -36,7 +36,7 @@ _DELAYS = (0, 1, 2, 3, 6)
 def _radius(delay: int, gain: Any) -> Any:
     """The spectral radius of SGD, to about half of 40 digits at a double root."""
     with mpmath.workdps(40):
-        polynomial = Poly(Loop(SGD()).polynomial.subs({tau: delay, a: gain}), z)
+        polynomial = Poly(SymbolicLoop(SGD()).polynomial.subs({tau: delay, a: gain}), z)
         coefficients = [mpmath.mpmathify(c) for c in polynomial.all_coeffs()]
         return max(map(abs, mpmath.polyroots(coefficients, maxsteps=400, extraprec=200)))
 
@@ -179,7 +179,7 @@ def _by_running(claim: Basic | None) -> tuple[int, str]:
         return 0, f"an equation is needed, not {claim}"
     points = [(SGD(), 1, "11/10"), (SGD(), 4, "1/2"), (HeavyBall(Rational(1, 2)), 3, "1/3")]
     for optimizer, delay, value in points:
-        loop, gain = Loop(optimizer), Rational(value)
+        loop, gain = SymbolicLoop(optimizer), Rational(value)
         coefficients = iterate_coefficients(loop, {tau: delay}, mpmath.mpmathify(gain))
         iterates = run(coefficients, [1] + [0] * len(coefficients), [0] * 240)
         # For one pair of roots, this determinant grows exactly as the square of the modulus.
@@ -238,7 +238,7 @@ def _by_differences(claim: Basic | None) -> tuple[int, str]:
     for delay in delays:
         threshold = 2 * mpmath.sin(mpmath.pi / (2 * (2 * delay + 1)))
         moduli = [
-            largest_root(Loop(SGD()), {tau: Integer(delay)}, threshold * (1 + sign * step))
+            largest_root(SymbolicLoop(SGD()), {tau: Integer(delay)}, threshold * (1 + sign * step))
             for sign in (-1, 1)
         ]
         found = mpmath.log(moduli[1] / moduli[0]) / (2 * step)

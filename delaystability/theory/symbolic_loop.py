@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sympy import (
     Eq,
@@ -21,7 +23,8 @@ from sympy import (
     sympify,
 )
 
-from delaystability.model.catalogue import Optimizer
+from delaystability.model.loop import Loop
+from delaystability.model.optimizer import Optimizer
 from delaystability.theory.symbols import (
     a,
     curvature,
@@ -36,7 +39,7 @@ from delaystability.theory.symbols import (
 )
 from delaystability.theory.symbols import t as time
 
-__all__ = ["Loop", "symbolic"]
+__all__ = ["SymbolicLoop", "symbolic"]
 
 _Table = tuple[tuple[Expr, Expr], ...]
 
@@ -54,29 +57,29 @@ def symbolic(optimizer: type[Optimizer]) -> Optimizer:
 
 
 @dataclass(frozen=True)
-class Loop:
-    """The recurrence and the characteristic equation of an optimizer, for a symbolic delay.
+class SymbolicLoop(Loop):
+    """The loop at the symbolic delay tau, with its recurrence and characteristic equation in SymPy.
 
     With ``A(z) = 1 - sum_j feedback_j z^-j``, ``B(z) = sum_k feedforward_k z^-k`` and the gain a,
     the characteristic equation is ``(z - 1) A(z) + a z^-tau B(z) = 0``.
     """
 
-    optimizer: Optimizer
+    delay: Any = tau
 
     @property
     def feedback(self) -> _Table:
         """The feedback table in SymPy: pairs (lag, coefficient)."""
-        return _sympified(self.optimizer.coefficients(tau).feedback)
+        return tuple((lag, -value) for lag, value in self.a_table[1:])
 
     @property
     def feedforward(self) -> _Table:
         """The feedforward table in SymPy: pairs (lag, coefficient)."""
-        return _sympified(self.optimizer.coefficients(tau).feedforward)
+        return _sympified(self.tables().b)
 
     @property
     def a_table(self) -> _Table:
         """A(z) as pairs (lag, coefficient): 1 and minus the feedback."""
-        return ((Integer(0), Integer(1)), *((lag, -value) for lag, value in self.feedback))
+        return _sympified(self.tables().a)
 
     @property
     def pole_part(self) -> Expr:
@@ -198,8 +201,8 @@ class Loop:
         return z / (z - 1) + tau + z * pole.diff(z) / pole - z * zero.diff(z) / zero
 
 
-def _sympified(table: object) -> _Table:
-    return tuple((sympify(lag), sympify(value)) for lag, value in table)  # type: ignore[attr-defined]
+def _sympified(table: Mapping[Any, Any]) -> _Table:
+    return tuple((sympify(lag), sympify(value)) for lag, value in table.items())
 
 
 def _modulus_squared(table: _Table) -> Expr:
