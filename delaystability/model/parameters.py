@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 __all__ = ["HORIZON", "MOMENTUM", "NUMBER", "Domain"]
 
 
-@dataclass(frozen=True)
-class Domain:
+class Domain(NamedTuple):
     """The numbers that a parameter can be, alone or in an array; a symbol is taken as it is.
 
     Parameters

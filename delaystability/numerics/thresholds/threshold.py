@@ -16,7 +16,6 @@ from delaystability.numerics.thresholds.heavy_ball_threshold import (
     heavy_ball_threshold,
     sgd_threshold,
 )
-from delaystability.numerics.thresholds.shifted_momentum_threshold import shifted_momentum_threshold
 from delaystability.numerics.thresholds.simple_crossing import simple_crossing
 
 __all__ = ["threshold_array"]
@@ -115,6 +114,11 @@ def _thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
             return _divided(heavy_ball_threshold(delay, momentum), coefficients)
         return _pole_zero_thresholds(optimizer, delay, momentum)
     if no_zero and everywhere(lag == delay + 1):
+        # Only one optimizer of the catalogue waits for it.
+        from delaystability.numerics.thresholds.shifted_momentum_threshold import (
+            shifted_momentum_threshold,
+        )
+
         return _divided(shifted_momentum_threshold(delay, momentum), coefficients)
     return _filter_thresholds(optimizer, delay)
 
