@@ -8,7 +8,7 @@ from functools import cache
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.numerics.thresholds import heavy_ball_kernel, shifted_momentum_kernel
-from delaystability.translation import kernels, one_zero_kernels
+from delaystability.translation import kernels, pole_zero_kernels
 from delaystability.translation.program import Program
 from delaystability.translation.reading import DialectError, read_program
 from delaystability.translation.table_kernels import (
@@ -51,5 +51,5 @@ def made_kernel(optimizer: type[Optimizer]) -> str:
 
 def kernel_sources() -> list[str]:
     """The texts of the kernels that are written by hand: those of the numerics, and more."""
-    modules = (heavy_ball_kernel, shifted_momentum_kernel, one_zero_kernels, kernels)
+    modules = (heavy_ball_kernel, shifted_momentum_kernel, pole_zero_kernels, kernels)
     return [inspect.getsource(module) for module in modules]

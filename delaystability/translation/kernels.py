@@ -21,7 +21,7 @@ from delaystability.numerics.thresholds.shifted_momentum_kernel import (
     shifted_momentum_crossing,
     shifted_momentum_tangent,
 )
-from delaystability.translation.one_zero_kernels import PI, SMALLEST, is_even, one_zero_threshold
+from delaystability.translation.pole_zero_kernels import PI, SMALLEST, is_even, pole_zero_gain
 
 LARGEST_WHOLE = 9007199254740992.0
 LARGEST_FINITE = 1.7976931348623157e308
@@ -111,7 +111,7 @@ def nesterov_threshold(momentum: float, delay: float) -> float:
         raise ValueError(f"momentum must be strictly between -1 and 1; got {momentum}")
     if not is_delay(delay):
         raise ValueError(f"delay must be a whole number from 0 to 2^53; got {delay}")
-    return one_zero_threshold(momentum, 1.0 + 2.0 * momentum, 2.0 * (delay - momentum), delay)
+    return pole_zero_gain(momentum, 1.0 + 2.0 * momentum, 2.0 * (delay - momentum), delay)
 
 
 def shifted_momentum_threshold(momentum: float, delay: float) -> float:
@@ -167,7 +167,7 @@ def spike_compensation_threshold(momentum: float, delay: float) -> float:
         term = -term * ratio * (delay - count) / (count + 2.0)
         count = count + 1.0
     lost = series if fast else delay - gathered
-    return one_zero_threshold(momentum, 1.0 + 2.0 * gathered, 2.0 * lost, delay)
+    return pole_zero_gain(momentum, 1.0 + 2.0 * gathered, 2.0 * lost, delay)
 
 
 def weight_prediction_threshold(
@@ -189,7 +189,7 @@ def weight_prediction_threshold(
         raise ValueError(f"delay must be a whole number from 0 to 2^53; got {delay}")
     if not is_moderate(ahead):
         raise ValueError(f"horizon must be between -2^53 and 2^53; got {ahead}")
-    return one_zero_threshold(momentum, 1.0 + 2.0 * ahead, 2.0 * (delay - ahead), delay)
+    return pole_zero_gain(momentum, 1.0 + 2.0 * ahead, 2.0 * (delay - ahead), delay)
 
 
 def max_learning_rate(sharpness: float, threshold: float) -> float:

@@ -59,7 +59,7 @@ def kernel_source(optimizer: type[Optimizer]) -> str:
         value = "heavy_ball_gain(pole, delay)"
     elif lag == 1:
         slope = (b.get(0, Integer(0)) - b.get(1, Integer(0))) / at_one
-        value = "one_zero_threshold(pole, slope, excess, delay)"
+        value = "pole_zero_gain(pole, slope, excess, delay)"
         lines = [
             f"slope = {dialect(_quotient(slope, delay))}",
             f"excess = {dialect(_quotient(2 * delay + 1 - slope, delay))}",

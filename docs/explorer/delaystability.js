@@ -284,14 +284,14 @@ function sideOf(slope) {
 }
 
 /**
- * F of oneZeroThreshold at infinity in turns, a multiple of 1/4.
+ * F of poleZeroGain at infinity in turns, a multiple of 1/4.
  */
 function turnsAtMinusOne(slope, delay) {
     return 0.5 * delay + 0.25 * (1.0 - sideOf(slope));
 }
 
 /**
- * F of oneZeroThreshold less a goal in turns, in a form that does not cancel.
+ * F of poleZeroGain less a goal in turns, in a form that does not cancel.
  */
 function phaseBeyond(momentum, slope, excess, delay, goal, u) {
     const turns = 2.0 * delay + 1.0;
@@ -313,7 +313,7 @@ function phaseBeyond(momentum, slope, excess, delay, goal, u) {
 }
 
 /**
- * The derivative of F of oneZeroThreshold.
+ * The derivative of F of poleZeroGain.
  */
 function phaseRate(momentum, slope, excess, delay, u) {
     const ratio = (1.0 - momentum) / (1.0 + momentum);
@@ -327,7 +327,7 @@ function phaseRate(momentum, slope, excess, delay, u) {
 /**
  * Smallest gain of the crossings from low to high, where F and the gain are monotone.
  *
- * They are those of oneZeroThreshold; a bisection and Newton's method find the crossing.
+ * They are those of poleZeroGain; a bisection and Newton's method find the crossing.
  */
 function firstCrossing(momentum, slope, excess, delay, low, high) {
     const endsAtMinusOne = high >= LAST_TANGENT;
@@ -386,7 +386,7 @@ function turningPoint(above, below) {
  * and of the gain, only one such crossing can be the first. The excess is n - slope, free
  * of rounding.
  */
-function oneZeroThreshold(momentum, slope, excess, delay) {
+function poleZeroGain(momentum, slope, excess, delay) {
     const turns = 2.0 * delay + 1.0;
     const ratio = (1.0 - momentum) / (1.0 + momentum);
     // u^2 at the turning point of the gain, and at the two of F.
@@ -567,7 +567,7 @@ function nesterovThreshold(momentum, delay) {
     if (!isDelay(delay)) {
         throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
     }
-    return oneZeroThreshold(momentum, 1.0 + 2.0 * momentum, 2.0 * (delay - momentum), delay);
+    return poleZeroGain(momentum, 1.0 + 2.0 * momentum, 2.0 * (delay - momentum), delay);
 }
 
 /**
@@ -652,7 +652,7 @@ function spikeCompensationThreshold(momentum, delay) {
         count += 1.0;
     }
     const lost = fast ? series : delay - gathered;
-    return oneZeroThreshold(momentum, 1.0 + 2.0 * gathered, 2.0 * lost, delay);
+    return poleZeroGain(momentum, 1.0 + 2.0 * gathered, 2.0 * lost, delay);
 }
 
 /**
@@ -684,7 +684,7 @@ function weightPredictionThreshold(momentum, delay, horizon) {
     if (!isModerate(ahead)) {
         throw new RangeError(`horizon must be between -2^53 and 2^53; got ${ahead}`);
     }
-    return oneZeroThreshold(momentum, 1.0 + 2.0 * ahead, 2.0 * (delay - ahead), delay);
+    return poleZeroGain(momentum, 1.0 + 2.0 * ahead, 2.0 * (delay - ahead), delay);
 }
 
 /**

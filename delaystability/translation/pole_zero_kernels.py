@@ -29,7 +29,7 @@ def without_derivative(x: float) -> float:
     return x
 
 
-def one_zero_threshold(momentum: float, slope: float, excess: float, delay: float) -> float:
+def pole_zero_gain(momentum: float, slope: float, excess: float, delay: float) -> float:
     """Threshold of the update m u[t-1] + b g[t] + c g[t-1] with b + c = 1 and the slope b - c.
 
     A root of the delayed loop lies on the unit circle, at an angle theta, where the phase
@@ -87,7 +87,7 @@ def first_crossing(
 ) -> float:
     """Smallest gain of the crossings from low to high, where F and the gain are monotone.
 
-    They are those of one_zero_threshold; a bisection and Newton's method find the crossing.
+    They are those of pole_zero_gain; a bisection and Newton's method find the crossing.
     """
     ends_at_minus_one = high >= LAST_TANGENT
     at_low = phase_beyond(momentum, slope, excess, delay, 0.0, low) / FULL_TURN
@@ -136,7 +136,7 @@ def gain_at(momentum: float, slope: float, u: float) -> float:
 def phase_beyond(
     momentum: float, slope: float, excess: float, delay: float, goal: float, u: float
 ) -> float:
-    """F of one_zero_threshold less a goal in turns, in a form that does not cancel."""
+    """F of pole_zero_gain less a goal in turns, in a form that does not cancel."""
     turns = 2.0 * delay + 1.0
     ratio = (1.0 - momentum) / (1.0 + momentum)
     steep = slope * u
@@ -156,7 +156,7 @@ def phase_beyond(
 
 
 def phase_rate(momentum: float, slope: float, excess: float, delay: float, u: float) -> float:
-    """The derivative of F of one_zero_threshold."""
+    """The derivative of F of pole_zero_gain."""
     ratio = (1.0 - momentum) / (1.0 + momentum)
     square = u * u
     steep = slope * u
@@ -166,7 +166,7 @@ def phase_rate(momentum: float, slope: float, excess: float, delay: float, u: fl
 
 
 def turns_at_minus_one(slope: float, delay: float) -> float:
-    """F of one_zero_threshold at infinity in turns, a multiple of 1/4."""
+    """F of pole_zero_gain at infinity in turns, a multiple of 1/4."""
     return 0.5 * delay + 0.25 * (1.0 - side_of(slope))
 
 
