@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sympy import (
-    Basic,
     Eq,
     Expr,
     Function,
     I,
     Rational,
-    StrictGreaterThan,
     Symbol,
     cancel,
     diff,
@@ -20,7 +16,7 @@ from sympy import (
     sympify,
 )
 
-from delaystability.theory.checks import Identity, Positive
+from delaystability.theory.checks import Identity
 from delaystability.theory.derivation import Step
 from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import (
@@ -46,10 +42,7 @@ __all__ = [
     "THRESHOLD",
     "X",
     "Y",
-    "direction_steps",
-    "form_steps",
     "general_steps",
-    "modulus_step",
 ]
 
 SHARED = ("recurrence", "polynomial", "small-gain", "cosine-part", "sine-part", "crossing")
@@ -176,62 +169,3 @@ def _circle_steps(loop: SymbolicLoop) -> tuple[Step, ...]:
 
 def _scaled(factor: Expr, value: Expr) -> Expr:
     return value if factor == 1 else factor * value
-
-
-def direction_steps(
-    loop: SymbolicLoop,
-    speed: Expr,
-    charts: tuple[Mapping[Expr, Expr], ...],
-    where: str = "at every angle",
-) -> tuple[Step, Step]:
-    """sigma(theta) = Re S(exp(i theta)) in closed form, and that it is positive on the charts."""
-    on_circle = loop.on_circle(loop.root_speed)
-    formula = Step(
-        label="speed",
-        text=(
-            "For the direction of the crossings, {lemma} needs the real part of {speed} "
-            "on the circle:"
-        ),
-        claim=Eq(SPEED, speed, evaluate=False),
-        check=Identity({SPEED: (on_circle + on_circle.subs(I, -I)) / 2}),
-        given={"speed": z * alpha(z).diff(z) / alpha(z)},
-    )
-    positive = Step(
-        label="speed-sign",
-        text=f"It is positive {where}, so that every crossing is outward:",
-        claim=StrictGreaterThan(SPEED, 0, evaluate=False),
-        check=Positive(charts, {SPEED: speed}),
-    )
-    return formula, positive
-
-
-def form_steps(
-    loop: SymbolicLoop, cosine_form: Expr, sine_form: Expr, angles: str
-) -> tuple[Step, Step]:
-    """X and Y by the addition theorems, in the two angles that the argument follows."""
-    return (
-        Step(
-            label="cosine-form",
-            text="The addition theorems separate the angles {angles}:",
-            claim=Eq(X, cosine_form, evaluate=False),
-            check=Identity({X: loop.cosine_part}),
-            given={"angles": angles},
-        ),
-        Step(
-            label="sine-form",
-            text="and likewise",
-            claim=Eq(Y, sine_form, evaluate=False),
-            check=Identity({Y: loop.sine_part}),
-        ),
-    )
-
-
-def modulus_step(loop: SymbolicLoop, squared: Expr, text: str, **given: Basic | str) -> Step:
-    """The square of Y at a crossing, where X vanishes."""
-    return Step(
-        label="modulus",
-        text=text,
-        claim=Eq(X**2 + Y**2, squared, evaluate=False),
-        check=Identity({X: loop.cosine_part, Y: loop.sine_part}),
-        given={"X": X, "Y": Y, **given},
-    )

@@ -12,7 +12,7 @@ from delaystability.model.catalogue import EMAMomentum, HeavyBall
 from delaystability.theory.confirm import grid
 from delaystability.theory.domains import ANY_MOMENTUM, USUAL_MOMENTUM
 from delaystability.theory.general_steps import THRESHOLD, general_steps
-from delaystability.theory.proofs.heavy_ball import ANGLE, GAIN, first_crossing
+from delaystability.theory.proofs.heavy_ball import AT_ANGLE, GAIN, first_crossing
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import curvature, eta, m, t, tau
@@ -22,7 +22,6 @@ from delaystability.theory.vocabulary import (
     Draft,
     conclusion,
     corollary,
-    root,
     states,
     step,
     theorem,
@@ -77,24 +76,24 @@ def _two_dimensional(claim: Basic | None) -> tuple[int, str]:
 
 def _spectral_radius(delay: int, momentum: Any, rate: Any) -> Any:
     """Of the state (x_t, ..., x_(t - delay), b_(t - 1)), for a Hessian that is not diagonal."""
-    root = mpmath.diag([2, 3])
+    half = mpmath.diag([2, 3])
     turn = mpmath.matrix([[3, 4], [-4, 3]]) / 5
-    hessian = root * turn * mpmath.diag([2, 1]) * turn.T * root
+    hessian = half * turn * mpmath.diag([2, 1]) * turn.T * half
     size = 2 * (delay + 2)
-    step = mpmath.zeros(size)
+    transition = mpmath.zeros(size)
     moment = mpmath.zeros(2, size)
     for i in range(2):
-        step[i, i] = 1
+        transition[i, i] = 1
         moment[i, size - 2 + i] = momentum
         for j in range(2):
             moment[i, 2 * delay + j] = (1 - momentum) * hessian[i, j]
     for k in range(2, size - 2):
-        step[k, k - 2] = 1
+        transition[k, k - 2] = 1
     for i in range(2):
         for k in range(size):
-            step[size - 2 + i, k] = moment[i, k]
-            step[i, k] -= rate * moment[i, k] / root[i, i] ** 2
-    return max(abs(value) for value in mpmath.eig(step, left=False, right=False))
+            transition[size - 2 + i, k] = moment[i, k]
+            transition[i, k] -= rate * moment[i, k] / half[i, i] ** 2
+    return max(abs(value) for value in mpmath.eig(transition, left=False, right=False))
 
 
 def _to_30_digits(claim: Basic | None) -> tuple[int, str]:
@@ -111,7 +110,7 @@ ema_momentum = theorem(
         f"a_* = 1/(1 - m) {first_crossing(GAIN)}",
         EMAMomentum,
         ANY_MOMENTUM,
-        [root("theta", ANGLE)],
+        [AT_ANGLE],
     ),
     r"""Let \(-1 < m < 1\), and let $theta$ be the smallest root in \((0, \pi]\) of
     $$angle: cos((tau + 1/2) theta) = m cos((tau - 1/2) theta)$$ EMA momentum with delay $tau$ is
@@ -140,9 +139,7 @@ ema_momentum = theorem(
 adam_frozen = theorem(
     "adam-frozen",
     "Adam with a frozen preconditioner",
-    states(
-        "threshold", f"a_* = {GAIN}/(1 - m)", EMAMomentum, USUAL_MOMENTUM, [root("theta", ANGLE)]
-    ),
+    states("threshold", f"a_* = {GAIN}/(1 - m)", EMAMomentum, USUAL_MOMENTUM, [AT_ANGLE]),
     r"""Consider Adam with \(\beta_1 = m\), \(0 \le m < 1\), after its bias corrections have died
     out and its preconditioner \(P\), the square root of the second moment plus the small constant,
     has become constant. Let $theta$ be the smallest root in \((0, \pi]\) of

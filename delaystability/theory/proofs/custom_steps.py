@@ -218,12 +218,7 @@ def _elimination_step(boundary: Boundary, first: Gain) -> Step:
         ),
         claim=Eq(Function("q")(a), in_order(root.polynomial), evaluate=False),
         check=Eliminated(boundary, point),
-        given={
-            "x1": "x_1",
-            "R": _R,
-            "equation": equation,
-            "x": x,
-        },
+        given={"x1": "x_1", "R": _R, "equation": equation, "x": x},
     )
 
 
@@ -279,11 +274,7 @@ def _direction_steps(boundary: Boundary) -> tuple[Step, Step]:
                     x: cos(theta),
                 }
             ),
-            given={
-                "X": X,
-                "ratio": r"-X'(\theta)/Y(\theta)",
-                "x": x,
-            },
+            given={"X": X, "ratio": r"-X'(\theta)/Y(\theta)", "x": x},
         ),
     )
 

@@ -99,8 +99,7 @@ heavy_ball_monotone_angle = lemma(
     step(
         "derivative",
         "Differentiation of $F(phi)$ gives $N(phi) = F'(phi) sin(phi)^3 sin[2 tau phi]^2$ as",
-        """N(phi) = 4 tau^2 sin(phi)^2 cos(phi) + 2 tau sin(phi) sin[2 tau phi] cos[2 tau phi] - 2
-        sin[2 tau phi]^2 cos(phi)""",
+        f"N(phi) = {_numerator('phi')}",
         {"N(phi)": f"sin(phi)^3 sin(2 tau phi)^2 diff({COTANGENTS}, phi)"},
     ),
     step(

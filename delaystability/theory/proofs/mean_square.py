@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 import mpmath
-from mpmath import fdot, mpmathify
-from sympy import Expr, Function, Rational, Symbol
+from sympy import Integer, Rational, Symbol
 
 from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.domains import ANY_MOMENTUM
-from delaystability.theory.moments import iterate_coefficients, response
 from delaystability.theory.proofs.noise import (
     AMPLIFICATION,
     AMPLIFIED,
     DISTANCE,
+    LAG,
     VARIANCE,
-    covariance_of,
+    covariances,
+    variances,
 )
 from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, m, tau
@@ -32,7 +31,6 @@ from delaystability.theory.vocabulary import (
     limit,
     near,
     root,
-    sequences,
     states,
     step,
     theorem,
@@ -254,32 +252,10 @@ mean_square_sgd_long_delay = corollary(
 )
 
 _VARIANCE = "(1 + m)/(a (1 - m) (2 (1 + m) - a))"
-_k = Symbol("k", integer=True, nonnegative=True)
-
-
-def _responses() -> list[tuple[dict[Expr, Any], list[Any]]]:
-    """The response to a kick for a few momenta and gains, until it vanishes to rounding."""
-    found = []
-    for momentum, gain in (("1/2", "1"), ("-1/3", "1/2"), ("3/4", "3"), ("0", "1/4")):
-        point = {m: Rational(momentum), a: Rational(gain)}
-        loop = SymbolicLoop(HeavyBall(point[m]))
-        coefficients = iterate_coefficients(loop, {tau: 0}, mpmathify(point[a]))
-        found.append((point, response(coefficients, 300)))
-    return found
-
-
-def _covariances(lags: tuple[int, ...]) -> list[Any]:
-    return [
-        ({**point, _k: lag}, {Function("gamma"): partial(covariance_of, kicks)})
-        for point, kicks in _responses()
-        for lag in lags
-    ]
-
-
-@sequences
-def _variances() -> list[Any]:
-    return [({**point, AMPLIFICATION: fdot(kicks, kicks)}, {}) for point, kicks in _responses()]
-
+_STABLE = [
+    {tau: Integer(0), m: Rational(momentum), a: Rational(gain)}
+    for momentum, gain in (("1/2", "1"), ("-1/3", "1/2"), ("3/4", "3"), ("0", "1/4"))
+]
 
 noise_amplification_heavy_ball_delay_0 = theorem(
     "noise-amplification-heavy-ball-delay-0",
@@ -302,7 +278,7 @@ noise_amplification_heavy_ball_delay_0 = theorem(
         Multiplication by $w(t - k)$ and expectation give, for \(k \ge 0\),""",
         "gamma(k + 1) = (1 + m - a) gamma(k) - m gamma(k - 1)",
         (),
-        sequences(partial(_covariances, (0, 1, 4))),
+        covariances(SymbolicLoop(HeavyBall(m)), _STABLE, (0, 1, 4)),
     ),
     deduced(
         "variance",
@@ -310,7 +286,7 @@ noise_amplification_heavy_ball_delay_0 = theorem(
         noise, gives""",
         "gamma(0) - (1 + m - a) gamma(1) + m gamma(2) = 1",
         (),
-        sequences(partial(_covariances, (0,))),
+        covariances(SymbolicLoop(HeavyBall(m)), _STABLE, (0,)),
     ),
     step(
         "scale",
@@ -324,8 +300,11 @@ noise_amplification_heavy_ball_delay_0 = theorem(
             "gamma(2)": "((1 + m - a)^2/(1 + m) - m) gamma(0)",
         },
     ),
-    conclusion("By {ref:variance} this is 1, so that the variance $gamma(0)$ is", _variances),
-    symbols=(AMPLIFICATION, _k),
+    conclusion(
+        "By {ref:variance} this is 1, so that the variance $gamma(0)$ is",
+        variances(SymbolicLoop(HeavyBall(m)), _STABLE),
+    ),
+    symbols=(AMPLIFICATION, LAG),
 )
 
 mean_square_heavy_ball_delay_0 = theorem(

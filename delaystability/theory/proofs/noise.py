@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import product
 from typing import Any
 
 import mpmath
 from mpmath import fdot, mpmathify
-from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, asin, sqrt, symbols
+from sympy import Basic, Eq, Expr, Function, Integer, Rational, Sum, Symbol, asin, sqrt, symbols
 
 from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.moments import inverse_variance, iterate_coefficients, response, run
 from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, kappa, phi, t, tau, w
+from delaystability.theory.trials import Trial
 from delaystability.theory.vocabulary import (
     Chapter,
     cited,
@@ -27,7 +28,7 @@ from delaystability.theory.vocabulary import (
     theorem,
 )
 
-__all__ = ["AMPLIFICATION", "AMPLIFIED", "DISTANCE", "VARIANCE", "covariance_of"]
+__all__ = ["AMPLIFICATION", "AMPLIFIED", "DISTANCE", "LAG", "VARIANCE", "covariances", "variances"]
 
 CHAPTER = Chapter("noise", "Noisy curvature and stationary variance")
 
@@ -36,6 +37,9 @@ AMPLIFIED = Symbol("N", nonnegative=True)
 
 AMPLIFICATION = Symbol("G", positive=True)
 """Stationary variance of the iterate under noise of variance 1."""
+
+LAG = Symbol("k", integer=True, nonnegative=True)
+"""The lag of a covariance."""
 
 DISTANCE = "(pi - (2 tau + 1) phi)/4"
 """What vanishes at the threshold of the mean of SGD, in terms of the gain 2 sin(phi/2)."""
@@ -174,49 +178,51 @@ mean_square = theorem(
     symbols=(AMPLIFIED, Symbol("k", integer=True), Symbol("s", integer=True)),
 )
 
-_k = Symbol("k", integer=True, nonnegative=True)
-_SYMBOLS = (AMPLIFICATION, _k, *symbols("beta c", real=True))
-_STABLE = ((0, "1/2"), (0, "3/2"), (1, "1/3"), (2, "2/5"), (3, "1/8"), (5, "1/12"))
+_SYMBOLS = (AMPLIFICATION, LAG, *symbols("beta c", real=True))
+_WITHOUT_DELAY = [{tau: Integer(0), a: Rational(gain)} for gain in ("1/2", "3/2")]
+_DELAYED = [
+    {tau: Integer(delay), a: Rational(gain)}
+    for delay, gain in ((1, "1/3"), (2, "2/5"), (3, "1/8"), (5, "1/12"))
+]
+_STABLE = [*_WITHOUT_DELAY, *_DELAYED]
 
 
-def _responses(delays: tuple[int, ...] = (0, 1, 2, 3, 5)) -> list[tuple[int, Any, list[Any]]]:
-    """The response to a kick, until it vanishes to rounding, for a few delays and gains."""
-    cases = []
-    for delay, value in _STABLE:
-        if delay in delays:
-            gain = Rational(value)
-            coefficients = iterate_coefficients(SymbolicLoop(SGD()), {tau: delay}, mpmathify(gain))
-            cases.append((delay, gain, response(coefficients, 300)))
-    return cases
+def _responses(loop: SymbolicLoop, points: Iterable[Mapping[Expr, Any]]) -> list[Any]:
+    """The points, each with the response to a kick there until it vanishes to rounding."""
+    found = []
+    for point in points:
+        others = {symbol: value for symbol, value in point.items() if symbol != a}
+        coefficients = iterate_coefficients(loop, others, mpmathify(point[a]))
+        found.append((point, response(coefficients, 300)))
+    return found
 
 
-def covariance_of(kicks: list[Any], lag: Expr) -> Any:
+def _covariance(kicks: list[Any], lag: Expr) -> Any:
     """The stationary covariance at this lag under noise of variance 1, from the response."""
     return fdot(kicks, kicks[abs(int(lag)) :])
 
 
-def _covariances(lags: tuple[int, ...]) -> list[Any]:
-    """Covariances as sums over the response."""
-    return [
-        ({tau: delay, a: gain, _k: lag}, {Function("gamma"): partial(covariance_of, kicks)})
-        for delay, gain, kicks in _responses()
-        for lag in lags
-    ]
+def covariances(
+    loop: SymbolicLoop, points: Iterable[Mapping[Expr, Any]], lags: Iterable[int]
+) -> Trial:
+    """A trial of an equation between the covariances gamma at a few lags."""
+    return sequences(
+        lambda: [
+            ({**point, LAG: lag}, {Function("gamma"): partial(_covariance, kicks)})
+            for point, kicks in _responses(loop, points)
+            for lag in lags
+        ]
+    )
 
 
-@sequences
-def _variances() -> list[Any]:
-    return [
-        ({AMPLIFICATION: fdot(kicks, kicks), phi: 2 * asin(gain / 2), tau: delay}, {})
-        for delay, gain, kicks in _responses()
-    ]
-
-
-@sequences
-def _variances_without_delay() -> list[Any]:
-    return [
-        ({AMPLIFICATION: fdot(kicks, kicks), a: gain}, {}) for _, gain, kicks in _responses((0,))
-    ]
+def variances(loop: SymbolicLoop, points: Iterable[Mapping[Expr, Any]]) -> Trial:
+    """A trial of the stationary variance under noise of variance 1."""
+    return sequences(
+        lambda: [
+            ({**point, phi: 2 * asin(point[a] / 2), AMPLIFICATION: fdot(kicks, kicks)}, {})
+            for point, kicks in _responses(loop, points)
+        ]
+    )
 
 
 noise_amplification_sgd = theorem(
@@ -242,7 +248,7 @@ noise_amplification_sgd = theorem(
         \(k \ge 0\),""",
         "gamma(k + 1) = gamma(k) - a gamma(tau - k)",
         (),
-        sequences(partial(_covariances, (0, 1, 3))),
+        covariances(SymbolicLoop(SGD()), _STABLE, (0, 1, 3)),
     ),
     deduced(
         "variance",
@@ -250,7 +256,7 @@ noise_amplification_sgd = theorem(
         expectation leave""",
         "2 a gamma(tau) - a^2 gamma(0) = 1",
         (),
-        sequences(partial(_covariances, (0,))),
+        covariances(SymbolicLoop(SGD()), _STABLE, (0,)),
     ),
     step(
         "second-difference",
@@ -297,7 +303,7 @@ noise_amplification_sgd = theorem(
     conclusion(
         """By {ref:variance} and {ref:scale}, $c = -1/(2 sin(beta) sin(phi))$, where $beta$ lies
         between $-pi/4$ and 0. The variance $gamma(0) = c cos(beta)$ is""",
-        _variances,
+        variances(SymbolicLoop(SGD()), _STABLE),
     ),
     symbols=_SYMBOLS,
 )
@@ -316,7 +322,7 @@ noise_amplification_sgd_delay_0 = corollary(
     conclusion(
         """At $tau = 0$, the left side of {ref:value} is the stationary variance in
         {theorem:noise-amplification-sgd}, and so""",
-        _variances_without_delay,
+        variances(SymbolicLoop(SGD()), _WITHOUT_DELAY),
     ),
     symbols=(AMPLIFICATION,),
 )
