@@ -179,12 +179,8 @@ mean_square = theorem(
 )
 
 _SYMBOLS = (AMPLIFICATION, LAG, *symbols("beta c", real=True))
-_WITHOUT_DELAY = [{tau: Integer(0), a: Rational(gain)} for gain in ("1/2", "3/2")]
-_DELAYED = [
-    {tau: Integer(delay), a: Rational(gain)}
-    for delay, gain in ((1, "1/3"), (2, "2/5"), (3, "1/8"), (5, "1/12"))
-]
-_STABLE = [*_WITHOUT_DELAY, *_DELAYED]
+_GAINS = ((0, "1/2"), (0, "3/2"), (1, "1/3"), (2, "2/5"), (3, "1/8"), (5, "1/12"))
+_STABLE = [{tau: Integer(delay), a: Rational(gain)} for delay, gain in _GAINS]
 
 
 def _responses(loop: SymbolicLoop, points: Iterable[Mapping[Expr, Any]]) -> list[Any]:
@@ -322,7 +318,7 @@ noise_amplification_sgd_delay_0 = corollary(
     conclusion(
         """At $tau = 0$, the left side of {ref:value} is the stationary variance in
         {theorem:noise-amplification-sgd}, and so""",
-        variances(SymbolicLoop(SGD()), _WITHOUT_DELAY),
+        variances(SymbolicLoop(SGD()), _STABLE[:2]),
     ),
     symbols=(AMPLIFICATION,),
 )
