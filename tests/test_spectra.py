@@ -188,3 +188,9 @@ def test_lags_of_several_scales_and_no_gradient_are_answered():
     expected = np.exp(largest_log_modulus(far, 3, 0.01))
     assert ds.spectral_radius(far, 3, 0.01) == pytest.approx(expected, rel=1e-12)
     assert ds.spectral_radius(ds.LinearOptimizer({1: 0.5}, {0: 0.0}), 10**6, 0.1) == 1.0
+
+
+@pytest.mark.parametrize("gain", [1e150, 1e308, 1.7e308])
+def test_a_gain_near_the_largest_float_has_its_radius_without_a_warning(gain):
+    # z^2 (z - 1) + gain: the roots are cube roots of the gain but for terms of order 1.
+    assert ds.spectral_radius(ds.SGD(), 2, gain) == pytest.approx(np.cbrt(gain), rel=1e-12)

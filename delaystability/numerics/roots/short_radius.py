@@ -65,14 +65,16 @@ def _dominant(coefficients: np.ndarray, roots: np.ndarray) -> complex | None:
     degree = roots.size
     moduli = np.abs(roots)
     values, sizes = roots * 0 + coefficients[0], moduli * 0 + abs(coefficients[0])
-    for coefficient in coefficients[1:]:
-        values = values * roots + coefficient
-        sizes = sizes * moduli + abs(coefficient)
+    # What overflows is not below any bound, and the root is then unsure.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for coefficient in coefficients[1:]:
+            values = values * roots + coefficient
+            sizes = sizes * moduli + abs(coefficient)
     distances = np.abs(roots[:, None] - roots)
     distances.flat[:: degree + 1] = 1
     # Horner's rule, and the coefficients, which are rounded sums and products.
-    errors = np.abs(values) + 4 * (degree + 2) * _EPS * sizes
-    with np.errstate(divide="ignore", over="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        errors = np.abs(values) + 4 * (degree + 2) * _EPS * sizes
         radii = degree * errors / np.multiply.reduce(distances, axis=1) * (1 + 8 * degree * _EPS)
     first = int(np.argmax(moduli))
     root = complex(roots[first])
