@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from delaystability.files.trials import Chunk
 from delaystability.validation.sweeps.run import run_sweep
 from delaystability.validation.sweeps.store import Description, Store
-from delaystability.validation.sweeps.trial import Chunk
 
 COMMON = {"steps": 500, "seed": 3}
 

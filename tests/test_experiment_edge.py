@@ -20,28 +20,30 @@ import torch
 
 import delaystability as ds
 from delaystability.files.output_files import MANIFEST
+from delaystability.files.trials import Chunk, FinishedTrial, Trial, canonical
 from delaystability.model.optimizer import steady_gain
 from delaystability.validation.data import digits
 from delaystability.validation.dense import DenseProblem
+from delaystability.validation.edge_of_stability import wrong_thresholds
 from delaystability.validation.experiment import run_experiment
-from delaystability.validation.experiments import edge, edge_trials
-from delaystability.validation.experiments.edge import EXPERIMENT, SIZES, Plan
-from delaystability.validation.experiments.edge_runs import (
+from delaystability.validation.experiments import edge
+from delaystability.validation.experiments.edge import (
     BAND,
+    EXPERIMENT,
+    SIZES,
     Cell,
+    EdgeRun,
+    Plan,
     cells_of,
-    free_runs,
-    wrong_thresholds,
 )
-from delaystability.validation.experiments.edge_trials import schedule
-from delaystability.validation.experiments.edge_verdict import judge
-from delaystability.validation.experiments.rule import rule_of
 from delaystability.validation.network import Network
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, Trial, canonical
+from delaystability.validation.sharpening import schedule
+from tests.finished import drawn, judged
 
-TINY = Plan(
-    ("sgd", "heavy-ball"),
-    (0, 3),
+TINY = replace(
+    SIZES["quick"],
+    optimizers=("sgd", "heavy-ball"),
+    delays=(0, 3),
     seeds=2,
     together=1,
     images=40,
@@ -61,7 +63,7 @@ def finished(plan: Plan, seed: int = 0, dtype: str = "float64") -> list[Finished
     return [
         FinishedTrial(trial, canonical(result))
         for chunk in planned
-        for trial, result in zip(chunk.trials, EXPERIMENT.run(chunk), strict=True)
+        for trial, result in zip(chunk.trials, EXPERIMENT.results(chunk), strict=True)
     ]
 
 
@@ -80,11 +82,13 @@ def tiny() -> list[FinishedTrial]:
     return finished(TINY)
 
 
+def cells(trials: list[FinishedTrial]) -> list[Cell]:
+    return cells_of(EdgeRun.all_of(trials))
+
+
 def cell(trials: list[FinishedTrial], name: str, delay: int) -> Cell:
     (found,) = (
-        cell
-        for cell in cells_of(trials)
-        if (cell.runs[0].optimizer.name, cell.runs[0].delay) == (name, delay)
+        cell for cell in cells(trials) if (cell.update_rule.name, cell.delay) == (name, delay)
     )
     return found
 
@@ -98,7 +102,7 @@ def twin(
     """Losses, and largest Hessian eigenvalues of one run, as they are written in the formula."""
     network = Network((64, *plan.hidden, 10))
     problem = DenseProblem.from_arrays(network, *digits(plan.images, 0))
-    optimizer = rule_of(settings["optimizer"], settings["momentum"])
+    optimizer = ds.CATALOGUE[settings["optimizer"]].example(momentum=settings["momentum"])
     delay = settings["delay"]
     lr = ds.stability_threshold(optimizer, delay) / settings["target_sharpness"]
     feedback, feedforward = optimizer.coefficients(delay)
@@ -133,14 +137,14 @@ def test_a_run_is_that_of_the_formula(tiny: list[FinishedTrial], row: int) -> No
 
 
 def test_all_runs_have_one_edge_and_one_gradient_flow_time(tiny: list[FinishedTrial]) -> None:
-    for run in (run for cell in cells_of(tiny) for run in cell.runs):
+    for run in (run for cell in cells(tiny) for run in cell.runs):
         assert run.edge == pytest.approx(TINY.target_sharpness, rel=1e-12)
-        assert run.threshold == ds.stability_threshold(run.optimizer, run.delay)
+        assert run.threshold == ds.stability_threshold(run.update_rule, run.delay)
         rate = run.learning_rate * run.steady_gain
-        assert run.updates[-1] == max(TINY.least_updates, np.ceil(TINY.flow_time / rate))
-    for run in free_runs(tiny):
+        assert run.updates == max(TINY.least_updates, np.ceil(TINY.flow_time / rate))
+    for run in (run for run in EdgeRun.all_of(tiny) if run.free):
         assert run.edge == pytest.approx(4 * TINY.target_sharpness, rel=1e-12)
-        assert run.optimizer == ds.SGD() and run.delay == 0
+        assert run.update_rule == ds.SGD() and run.delay == 0
 
 
 def test_the_steady_gain_is_update_over_a_constant_gradient() -> None:
@@ -159,7 +163,7 @@ def test_the_steady_gain_is_update_over_a_constant_gradient() -> None:
 def test_a_seed_gives_the_same_result_alone_and_again(tiny: list[FinishedTrial]) -> None:
     again = finished(TINY)
     assert [trial.result_json for trial in again] == [trial.result_json for trial in tiny]
-    alone = EXPERIMENT.run(Chunk((tiny[0].trial,)))[0]
+    alone = EXPERIMENT.results(Chunk((tiny[0].trial,)))[0]
     # The batch decides the rounding, and six digits are kept.
     assert alone["sharpness"] == pytest.approx(tiny[0].result["sharpness"], rel=1e-4)
     other = finished(TINY, seed=1)
@@ -189,16 +193,16 @@ def test_a_diverged_run_is_recorded_and_the_others_go_on(monkeypatch: pytest.Mon
     def reckless(optimizer: ds.Optimizer, delay: int) -> Any:
         return true(optimizer, delay) * (40 if optimizer == ds.SGD() and delay else 1)
 
-    monkeypatch.setattr(edge_trials, "stability_threshold", reckless)
+    monkeypatch.setattr(edge, "stability_threshold", reckless)
     trials = finished(replace(TINY, flow_time=40.0, seeds=1))
     wild, tame = cell(trials, "sgd", 3).runs[0], cell(trials, "heavy-ball", 3).runs[0]
     assert wild.diverged and np.isnan(wild.sharpness[-1]) and np.isnan(wild.loss[-1])
     assert np.isfinite(wild.sharpness[0])
     assert not tame.diverged and np.isfinite(tame.sharpness).all()
-    verdict = judge(trials)
+    verdict = judged(EXPERIMENT, trials)
     assert not verdict.holds and verdict.summary["diverged"] == 1
     assert "SGD, delay 3: all runs diverged" in verdict.lines[0].measured
-    assert set(EXPERIMENT.figures(trials)) == {"thresholds", "courses"}
+    assert set(drawn(EXPERIMENT, trials)) == {"thresholds", "courses"}
     json.dumps(verdict.to_dict(), allow_nan=False)
 
 
@@ -209,13 +213,13 @@ def test_a_diverged_run_is_recorded_and_the_others_go_on(monkeypatch: pytest.Mon
 def test_delayed_networks_stay_at_their_predicted_edge(
     trained_networks: list[FinishedTrial],
 ) -> None:
-    cells = cells_of(trained_networks)
-    assert len(cells) == 4
-    for found in cells:
+    assert len(cells(trained_networks)) == 4
+    for found in cells(trained_networks):
         assert found.runs[0].ratio[0] < BAND[0]
-        assert BAND[0] <= found.interval.low <= found.interval.high <= BAND[1]
+        interval = found.settled.interval
+        assert BAND[0] <= interval.low <= interval.high <= BAND[1]
         assert found.at_edge
-    verdict = judge(trained_networks)
+    verdict = judged(EXPERIMENT, trained_networks)
     assert not any(line.fails for line in verdict.lines), verdict
     assert verdict.summary["cells_at_edge"] == 4
 
@@ -230,7 +234,7 @@ def test_judged_by_the_threshold_of_a_wrong_delay_the_verdict_is_no(
             sgd = settings["optimizer"] == "sgd" and settings["delay"] == 4
             return result | ({"threshold": wrong} if sgd else {})
 
-        verdict = judge(changed(trained_networks, change))
+        verdict = judged(EXPERIMENT, changed(trained_networks, change))
         assert verdict.lines[0].fails and not verdict.lines[1].fails
         assert "1 of 2 delays" in verdict.lines[0].measured
         assert "SGD, delay 4" in verdict.lines[0].measured
@@ -238,8 +242,8 @@ def test_judged_by_the_threshold_of_a_wrong_delay_the_verdict_is_no(
 
 def test_runs_that_start_at_the_edge_show_nothing(trained_networks: list[FinishedTrial]) -> None:
     trials = changed(trained_networks, lambda _, r: r | {"sharpness": [r["sharpness"][-1]] * 37})
-    assert not any(found.at_edge for found in cells_of(trials))
-    assert not judge(trials).holds
+    assert not any(found.at_edge for found in cells(trials))
+    assert not judged(EXPERIMENT, trials).holds
 
 
 def test_runs_at_the_edge_of_another_delay_are_told_by_the_control(
@@ -252,7 +256,7 @@ def test_runs_at_the_edge_of_another_delay_are_told_by_the_control(
             return result
         return result | {"sharpness": [factor * value for value in result["sharpness"]]}
 
-    sgd, heavy_ball, another, *others = judge(changed(trained_networks, change)).lines
+    sgd, heavy_ball, another, *others = judged(EXPERIMENT, changed(trained_networks, change)).lines
     assert sgd.fails and not heavy_ball.fails
     assert another.fails and "SGD, delay 4, by delay 3" in another.measured
     assert all(not line.fails for line in others)
@@ -270,16 +274,19 @@ def test_one_diverged_run_is_a_miss_but_the_others_are_told(
     trials = changed([*trained_networks, *twice], lost)
     found = cell(trials, "heavy-ball", 0)
     assert found.diverged == 1 and not found.at_edge
-    assert found.medians.tolist() == cell(trained_networks, "heavy-ball", 0).medians.tolist()
+    assert (
+        found.settled.medians.tolist()
+        == cell(trained_networks, "heavy-ball", 0).settled.medians.tolist()
+    )
     gain = 1.02 * 3.8
     expected = 9 * ds.escape_rate(ds.HeavyBall(0.9), 0, gain)  # the mean age of what is added up
     assert found.departure == pytest.approx(expected)
-    verdict = judge(trials)
+    verdict = judged(EXPERIMENT, trials)
     assert [not line.fails for line in verdict.lines] == [True, False, True, True, True, True]
     assert "1 of 2 runs diverged" in verdict.lines[1].measured
     assert verdict.summary["smallest_departure_with_divergence"] == pytest.approx(expected)
     assert verdict.summary["largest_departure_without_divergence"] < 0.1
-    assert EXPERIMENT.figures(trials)
+    assert drawn(EXPERIMENT, trials)
     json.dumps(verdict.to_dict(), allow_nan=False)
 
 
@@ -288,7 +295,7 @@ def other(trial: Trial, **settings: Any) -> Trial:
 
 
 def test_a_free_run_that_stays_fails(trained_networks: list[FinishedTrial]) -> None:
-    assert not judge(trained_networks).lines[-1].fails
+    assert not judged(EXPERIMENT, trained_networks).lines[-1].fails
     target = SIZES["quick"].target_sharpness
     flat = changed(
         trained_networks,
@@ -296,8 +303,8 @@ def test_a_free_run_that_stays_fails(trained_networks: list[FinishedTrial]) -> N
             r | {"sharpness": np.minimum(r["sharpness"], target).tolist()} if s["free"] else r
         ),
     )
-    assert [not line.fails for line in judge(flat).lines] == [True] * 5 + [False]
-    without = judge([t for t in trained_networks if not t.settings["free"]]).lines[-1]
+    assert [not line.fails for line in judged(EXPERIMENT, flat).lines] == [True] * 5 + [False]
+    without = judged(EXPERIMENT, [t for t in trained_networks if not t.settings["free"]]).lines[-1]
     assert (without.outcome, without.decision.count) == ("undecided", 0)
 
 
@@ -324,7 +331,7 @@ def test_the_default_covers_the_catalogue_and_counts_its_recursions() -> None:
     # EMA is heavy ball in another rate; without delay four more of them are heavy ball too, and
     # at delay 1 spike compensation is Nesterov's.
     one = replace(TINY, optimizers=tuple(ds.CATALOGUE), delays=(0, 1), seeds=1, measurements=3)
-    found = judge(finished(replace(one, least_updates=3, flow_time=0.1))).summary
+    found = judged(EXPERIMENT, finished(replace(one, least_updates=3, flow_time=0.1))).summary
     assert found["cells"] == 14
     assert found["cells_with_a_recursion_of_their_own"] == 3 + 5
 
@@ -351,4 +358,4 @@ def test_the_experiment_writes_its_files_and_reads_them_again(tmp_path: Path) ->
 
 def test_every_setting_and_result_is_described(tiny: list[FinishedTrial]) -> None:
     for trial in tiny:
-        assert set(EXPERIMENT.columns) == trial.settings.keys() | trial.result.keys()
+        assert set(EXPERIMENT.row.columns()) == trial.settings.keys() | trial.result.keys()

@@ -11,12 +11,13 @@ pytest.importorskip("torch")
 pytest.importorskip("joblib")
 pytest.importorskip("matplotlib")
 
+
 import delaystability as ds
+from delaystability.files.trials import FinishedTrial, canonical
 from delaystability.validation.experiment import Verdict
 from delaystability.validation.experiments import escape, load_experiment
-from delaystability.validation.experiments.escape import EXPERIMENT, SIZES, chunks, wrong_delay
-from delaystability.validation.experiments.escape_verdict import Escapes, judge
-from delaystability.validation.experiments.near_minimum import (
+from delaystability.validation.experiments.escape import EXPERIMENT, SIZES, wrong_delay
+from delaystability.validation.perturbed_runs import (
     START,
     Site,
     crossing,
@@ -25,8 +26,8 @@ from delaystability.validation.experiments.near_minimum import (
     log_distances,
     trained_minimum,
 )
-from delaystability.validation.sweeps.trial import FinishedTrial, canonical
 from delaystability.validation.training import Replica
+from tests.finished import drawn, finished, judged
 
 HIDDEN, IMAGES = 12, 24
 TINY = replace(
@@ -48,11 +49,7 @@ def site() -> Site:
 def trials() -> list[FinishedTrial]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "quick", TINY)
-        return [
-            FinishedTrial(trial, canonical(result))
-            for chunk in chunks("quick", 0, "cpu", "float64")
-            for trial, result in zip(chunk.trials, EXPERIMENT.run(chunk), strict=True)
-        ]
+        return finished(EXPERIMENT, EXPERIMENT.chunks("quick", 0, "cpu", "float64"))
 
 
 # Next to a minimum ------------------------------------------------------------------------------
@@ -111,7 +108,7 @@ def test_a_single_precision_minimum_is_refused() -> None:
     with pytest.raises(ValueError, match="dtype must be float64"):
         trained_minimum(HIDDEN, IMAGES, 0, "cpu", "float32")
     with pytest.raises(ValueError, match="dtype must be float64"):
-        chunks("quick", 0, "cpu", "float32")
+        EXPERIMENT.chunks("quick", 0, "cpu", "float32")
 
 
 @pytest.mark.parametrize("rate", [-0.3, -1e-4, 0.02, 0.7])
@@ -145,8 +142,8 @@ def test_a_crossing_is_interpolated() -> None:
 
 
 def test_the_plan_is_the_same_for_the_same_arguments() -> None:
-    plan = chunks("default", 3, "cpu", "float64")
-    again = chunks("default", 3, "cpu", "float64")
+    plan = EXPERIMENT.chunks("default", 3, "cpu", "float64")
+    again = EXPERIMENT.chunks("default", 3, "cpu", "float64")
     assert [chunk.key for chunk in plan] == [chunk.key for chunk in again]
     assert len(plan) == 3 * 7 * len(ds.CATALOGUE) and all(len(chunk.trials) == 1 for chunk in plan)
     assert [wrong_delay(delay) for delay in (0, 1, 2, 32)] == [1, 0, 1, 16]
@@ -154,12 +151,12 @@ def test_the_plan_is_the_same_for_the_same_arguments() -> None:
 
 
 def test_a_network_confirms_every_line(trials: list[FinishedTrial]) -> None:
-    verdict = judge(trials)
+    verdict = judged(EXPERIMENT, trials)
     assert not any(line.fails for line in verdict.lines), verdict.lines
     assert verdict.summary["cells"] == 6
-    found = Escapes.of(trials)
-    assert (found.low < found.critical).all() and (found.critical < found.high).all()
-    assert set(trials[0].settings) | set(trials[0].result) == set(EXPERIMENT.columns)
+    for cell in EXPERIMENT.rows(trials):
+        assert cell.bracket[0] < cell.critical < cell.bracket[1]
+    assert set(trials[0].settings) | set(trials[0].result) == set(EXPERIMENT.row.columns())
 
 
 def _with(trials: list[FinishedTrial], **factors: float) -> Verdict:
@@ -176,7 +173,7 @@ def _with(trials: list[FinishedTrial], **factors: float) -> Verdict:
         )
         for trial in trials
     ]
-    return judge(changed)
+    return judged(EXPERIMENT, changed)
 
 
 def test_wrong_predictions_fail(trials: list[FinishedTrial]) -> None:
@@ -190,19 +187,25 @@ def test_wrong_predictions_fail(trials: list[FinishedTrial]) -> None:
         FinishedTrial(t.trial, canonical({**r, "wrong_threshold": r["threshold"]}))
         for t, r in zip(trials, results, strict=True)
     ]
-    assert [not line.fails for line in judge(same).lines] == [True, True, True, True, False]
+    assert [not line.fails for line in judged(EXPERIMENT, same).lines] == [
+        True,
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_runs_that_never_cross_count_as_misses(trials: list[FinishedTrial]) -> None:
     results = [{**trial.result, "critical": None, "bracket": [None, None]} for trial in trials]
     lost = [FinishedTrial(t.trial, canonical(r)) for t, r in zip(trials, results, strict=True)]
-    verdict = judge(lost)
+    verdict = judged(EXPERIMENT, lost)
     assert not verdict.holds and verdict.lines[0].fails
     assert verdict.lines[0].statistics["value"] == 0
 
 
 def test_the_figures_have_axes_with_units(trials: list[FinishedTrial]) -> None:
-    figures = EXPERIMENT.figures(trials)
+    figures = drawn(EXPERIMENT, trials)
     assert set(figures) == {"critical", "rates"}
     for figure in figures.values():
         figure.canvas.draw()
@@ -229,10 +232,10 @@ def _mnist_like(folder):
 
 def test_local_images_take_the_place_of_the_digits(tmp_path, monkeypatch):
     monkeypatch.setitem(SIZES, "quick", replace(TINY, optimizers=("sgd",), delays=(2,)))
-    (chunk,) = chunks("quick", 0, "cpu", "float64", data=_mnist_like(tmp_path))
-    (digits,) = chunks("quick", 0, "cpu", "float64")
+    (chunk,) = EXPERIMENT.chunks("quick", 0, "cpu", "float64", data=_mnist_like(tmp_path))
+    (digits,) = EXPERIMENT.chunks("quick", 0, "cpu", "float64")
     assert chunk.trials[0].key != digits.trials[0].key
-    (result,) = EXPERIMENT.run(chunk)
+    (result,) = EXPERIMENT.results(chunk)
     site = trained_minimum(
         HIDDEN, IMAGES, chunk.trials[0].settings["minimum_seed"], "cpu", "float64", str(tmp_path)
     )
@@ -243,4 +246,4 @@ def test_local_images_take_the_place_of_the_digits(tmp_path, monkeypatch):
 
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(ValueError, match="data must be a folder"):
-        chunks("quick", 0, "cpu", "float64", data=tmp_path)
+        EXPERIMENT.chunks("quick", 0, "cpu", "float64", data=tmp_path)

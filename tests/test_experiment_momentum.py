@@ -12,17 +12,18 @@ pytest.importorskip("torch")
 pytest.importorskip("joblib")
 pytest.importorskip("matplotlib")
 
+
 import delaystability as ds
+from delaystability.files.trials import FinishedTrial, canonical
 from delaystability.model.optimizer import steady_gain
 from delaystability.validation.experiments import load_experiment
 from delaystability.validation.experiments.momentum import (
     EXPERIMENT,
     SIZES,
+    Thresholds,
     _between,
-    chunks,
 )
-from delaystability.validation.experiments.momentum_verdict import Thresholds, judge
-from delaystability.validation.sweeps.trial import FinishedTrial, canonical
+from tests.finished import drawn, judged
 
 TINY = replace(
     SIZES["quick"], minima=1, optimizers=("sgd", "shifted-momentum"), momenta=(0.5,), delays=(0, 2)
@@ -35,7 +36,7 @@ def _optimizer(name: str, momentum: float | None) -> ds.Optimizer:
 
 def _made_up(measured: Callable[[str, float | None, int], float]) -> list[FinishedTrial]:
     found = []
-    for chunk in chunks("default", 0, "cpu", "float64"):
+    for chunk in EXPERIMENT.chunks("default", 0, "cpu", "float64"):
         for trial in chunk.trials:
             entry = trial.settings
             rule = _optimizer(entry["optimizer"], entry["momentum"])
@@ -55,9 +56,9 @@ def _effective(name: str, momentum: float | None, delay: int) -> float:
 
 def test_it_is_registered_and_its_plan_is_reproducible() -> None:
     assert load_experiment("momentum") is EXPERIMENT
-    first, second = (chunks("quick", 3, "cpu", "float64") for _ in range(2))
+    first, second = (EXPERIMENT.chunks("quick", 3, "cpu", "float64") for _ in range(2))
     assert [chunk.key for chunk in first] == [chunk.key for chunk in second]
-    assert set(first[0].trials[0].settings) <= set(EXPERIMENT.columns)
+    assert set(first[0].trials[0].settings) <= set(EXPERIMENT.row.columns())
 
 
 @pytest.mark.parametrize("name", ["heavy-ball", "shifted-momentum", "nesterov"])
@@ -84,8 +85,8 @@ def test_the_finer_grid_holds_the_first_growth() -> None:
 @pytest.mark.slow
 def test_a_search_that_knows_no_prediction_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "quick", TINY)
-    for chunk in chunks("quick", 0, "cpu", "float64"):
-        for trial, result in zip(chunk.trials, EXPERIMENT.run(chunk), strict=True):
+    for chunk in EXPERIMENT.chunks("quick", 0, "cpu", "float64"):
+        for trial, result in zip(chunk.trials, EXPERIMENT.results(chunk), strict=True):
             entry = trial.settings
             expected = _effective(entry["optimizer"], entry["momentum"], entry["delay"])
             assert result["predicted"] == pytest.approx(expected)
@@ -98,23 +99,27 @@ def test_a_search_that_knows_no_prediction_finds_it(monkeypatch: pytest.MonkeyPa
 @pytest.mark.slow
 def test_the_verdict_holds_for_what_is_predicted() -> None:
     trials = _made_up(lambda *cell: 1.004 * _effective(*cell))
-    verdict = judge(trials)
+    verdict = judged(EXPERIMENT, trials)
     assert not any(line.fails for line in verdict.lines), verdict.lines
-    assert set(EXPERIMENT.figures(trials)) == {"effective"}
-    found = Thresholds.of(trials)
+    assert set(drawn(EXPERIMENT, trials)) == {"effective"}
+    found = Thresholds(EXPERIMENT.rows(trials))
     measured, predicted = found.ratio(("heavy-ball", 0.9), ("sgd", None), 8)
     assert np.allclose(measured, predicted)
     assert 2 / np.pi < predicted < 0.8
 
 
 def test_the_verdict_sees_raw_learning_rates() -> None:
-    raw = judge(_made_up(lambda name, m, tau: _effective(name, m, tau) * (1 - (m or 0))))
+    raw = judged(
+        EXPERIMENT, _made_up(lambda name, m, tau: _effective(name, m, tau) * (1 - (m or 0)))
+    )
     assert sum(line.fails for line in raw.lines) >= 4
 
 
 def test_the_verdict_sees_exchanged_optimizers() -> None:
     exchange = {"heavy-ball": "shifted-momentum", "shifted-momentum": "heavy-ball"}
-    verdict = judge(_made_up(lambda name, m, tau: _effective(exchange.get(name, name), m, tau)))
+    verdict = judged(
+        EXPERIMENT, _made_up(lambda name, m, tau: _effective(exchange.get(name, name), m, tau))
+    )
     failed = " ".join(line.statement for line in verdict.lines if line.fails)
     assert "Control: with their predictions exchanged" in failed
     assert "Any two optimizers" in failed
@@ -124,5 +129,5 @@ def test_what_was_not_found_is_not_taken_for_right() -> None:
     trials = _made_up(
         lambda name, m, tau: np.nan if (name, tau) == ("sgd", 2) else _effective(name, m, tau)
     )
-    assert judge(trials).lines[0].fails
-    assert "6 not found" in judge(trials).lines[0].measured
+    assert judged(EXPERIMENT, trials).lines[0].fails
+    assert "6 not found" in judged(EXPERIMENT, trials).lines[0].measured

@@ -14,20 +14,20 @@ pytest.importorskip("torch")
 pytest.importorskip("joblib")
 pytest.importorskip("matplotlib")
 
+
 import delaystability as ds
+from delaystability.files.trials import FinishedTrial, canonical
 from delaystability.validation.experiments import load_experiment
-from delaystability.validation.experiments.near_minimum import Site, trained_minimum
 from delaystability.validation.experiments.noise import (
     EXPERIMENT,
     SIZES,
     bracket,
-    chunks,
     last_crossing,
     sample_jacobian,
 )
-from delaystability.validation.experiments.noise_verdict import judge
-from delaystability.validation.experiments.population import growth_rates, resampled
-from delaystability.validation.sweeps.trial import FinishedTrial, canonical
+from delaystability.validation.perturbed_runs import Site, trained_minimum
+from delaystability.validation.resampling import growth_rates, resampled
+from tests.finished import drawn, judged
 
 
 @pytest.fixture(scope="module")
@@ -108,22 +108,22 @@ def test_it_is_registered_and_a_trial_has_what_the_columns_say(
     assert load_experiment("noise") is EXPERIMENT
     tiny = replace(SIZES["quick"], delays=(0,), batches=(2, None), replicas=8, updates=40)
     monkeypatch.setitem(SIZES, "quick", tiny)
-    plan = chunks("quick", 0, "cpu", "float64")
+    plan = EXPERIMENT.chunks("quick", 0, "cpu", "float64")
     trials = []
     for chunk in plan:
-        for trial, result in zip(chunk.trials, EXPERIMENT.run(chunk), strict=True):
+        for trial, result in zip(chunk.trials, EXPERIMENT.results(chunk), strict=True):
             trials.append(FinishedTrial(trial, canonical(result)))
-            assert set(result) | set(trial.settings) == set(EXPERIMENT.columns)
+            assert set(result) | set(trial.settings) == set(EXPERIMENT.row.columns())
     noisy, full = (trial.result for trial in trials)
     assert noisy["all_directions"] < noisy["one_direction"] < noisy["mean_threshold"]
     assert full["kappa"] == 0
     assert full["measured"][0] == pytest.approx(2.0, rel=0.03)
-    assert set(EXPERIMENT.figures(trials)) == {"thresholds"}
+    assert set(drawn(EXPERIMENT, trials)) == {"thresholds"}
 
 
 def _made_up(measured: Callable[[dict[str, float]], float]) -> list[FinishedTrial]:
     found = []
-    for chunk in chunks("default", 0, "cpu", "float64"):
+    for chunk in EXPERIMENT.chunks("default", 0, "cpu", "float64"):
         entry = chunk.trials[0].settings
         own: dict[str, Any] = {} if entry["momentum"] is None else {"momentum": entry["momentum"]}
         optimizer = ds.CATALOGUE[entry["optimizer"]](**own)
@@ -144,13 +144,13 @@ def _made_up(measured: Callable[[dict[str, float]], float]) -> list[FinishedTria
 
 
 def test_the_verdict_holds_for_what_is_predicted() -> None:
-    verdict = judge(_made_up(lambda cell: cell["all_directions"]))
+    verdict = judged(EXPERIMENT, _made_up(lambda cell: cell["all_directions"]))
     assert not any(line.fails for line in verdict.lines), verdict.lines
 
 
 @pytest.mark.parametrize("wrong", ["one_direction", "mean_threshold"])
 @pytest.mark.quick(1)
 def test_the_verdict_sees_wrong_models(wrong: str) -> None:
-    verdict = judge(_made_up(lambda cell: cell[wrong]))
+    verdict = judged(EXPERIMENT, _made_up(lambda cell: cell[wrong]))
     assert verdict.lines[0].fails
     assert any("Control" in line.statement and line.fails for line in verdict.lines)

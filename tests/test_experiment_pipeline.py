@@ -14,11 +14,12 @@ pytest.importorskip("matplotlib")
 import torch
 
 import delaystability as ds
+from delaystability.files.trials import FinishedTrial, canonical
 from delaystability.questions.stages import stage_sharpness
 from delaystability.validation.experiments import load_experiment, pipeline
-from delaystability.validation.experiments.near_minimum import START
-from delaystability.validation.experiments.pipeline import EXPERIMENT, SIZES, chunks
-from delaystability.validation.experiments.pipeline_runs import (
+from delaystability.validation.experiments.pipeline import EXPERIMENT, SIZES
+from delaystability.validation.perturbed_runs import START
+from delaystability.validation.staged_runs import (
     MODELS,
     StagedSite,
     hessian_times,
@@ -26,8 +27,7 @@ from delaystability.validation.experiments.pipeline_runs import (
     sharpness_of_stages,
     staged_minimum,
 )
-from delaystability.validation.experiments.pipeline_verdict import Pipelines, judge
-from delaystability.validation.sweeps.trial import FinishedTrial, canonical
+from tests.finished import drawn, finished, judged
 
 LAYERS, HIDDEN, IMAGES = 3, 6, 8
 TINY = replace(SIZES["quick"], hidden=HIDDEN, images=IMAGES, optimizers=("sgd",))
@@ -42,11 +42,7 @@ def site() -> StagedSite:
 def trials() -> list[FinishedTrial]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "quick", TINY)
-        return [
-            FinishedTrial(trial, canonical(result))
-            for chunk in chunks("quick", 0, "cpu", "float64")
-            for trial, result in zip(chunk.trials, EXPERIMENT.run(chunk), strict=True)
-        ]
+        return finished(EXPERIMENT, EXPERIMENT.chunks("quick", 0, "cpu", "float64"))
 
 
 def twin(site, optimizer, delays, lr, updates, stashed):
@@ -110,22 +106,24 @@ def test_the_sharpness_of_layers_is_that_of_the_whole_hessian(site):
 
 
 def test_the_plan_is_the_same_for_the_same_arguments():
-    plan, again = (chunks("default", 3, "cpu", "float64") for _ in range(2))
+    plan, again = (EXPERIMENT.chunks("default", 3, "cpu", "float64") for _ in range(2))
     assert [chunk.key for chunk in plan] == [chunk.key for chunk in again]
     assert len(plan) == 3 * 1 * 2 * 4
     assert load_experiment("pipeline") is pipeline.EXPERIMENT
     with pytest.raises(ValueError, match="dtype must be float64"):
-        chunks("quick", 0, "cpu", "float32")
+        EXPERIMENT.chunks("quick", 0, "cpu", "float32")
 
 
 def test_a_network_confirms_every_line(trials):
-    verdict = judge(trials)
+    verdict = judged(EXPERIMENT, trials)
     assert not any(line.fails for line in verdict.lines), verdict.lines
-    assert set(trials[0].settings) | set(trials[0].result) == set(EXPERIMENT.columns)
+    assert set(trials[0].settings) | set(trials[0].result) == set(EXPERIMENT.row.columns())
 
 
 def _with(trials, **changes):
-    return judge([FinishedTrial(t.trial, canonical({**t.result, **changes})) for t in trials])
+    return judged(
+        EXPERIMENT, [FinishedTrial(t.trial, canonical({**t.result, **changes})) for t in trials]
+    )
 
 
 def test_wrong_predictions_fail(trials):
@@ -147,7 +145,7 @@ def test_runs_that_never_cross_count_as_misses(trials):
 
 
 def test_the_figure_has_axes_with_units(trials):
-    (figure,) = EXPERIMENT.figures(trials).values()
+    (figure,) = drawn(EXPERIMENT, trials).values()
     figure.canvas.draw()
     assert "learning rate" in figure.axes[0].get_xlabel() and figure.axes[0].get_ylabel()
-    assert Pipelines.of(trials).layers.tolist() == [3]
+    assert [cell.layers for cell in EXPERIMENT.rows(trials)] == [3]

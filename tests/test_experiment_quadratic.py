@@ -15,21 +15,29 @@ pytest.importorskip("matplotlib")
 import torch
 
 import delaystability as ds
+from delaystability.files.trials import Chunk, FinishedTrial, canonical
 from delaystability.validation.experiment import (
     run_experiment,
 )
 from delaystability.validation.experiments import quadratic
-from delaystability.validation.experiments.quadratic import EXPERIMENT, SIZES, Plan, chunks, run
-from delaystability.validation.experiments.quadratic_recursion import (
-    Loop,
+from delaystability.validation.experiments.quadratic import EXPERIMENT, SIZES
+from delaystability.validation.quadratic_recursion import (
+    Recursion,
     growth,
     log_radius,
     whole_run,
 )
-from delaystability.validation.experiments.quadratic_verdict import Decisions, judge
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, canonical
+from tests.finished import drawn, finished, judged
 
-TINY = Plan((0, 3), (2,), loops=4, matrix_loops=3, momentum=0.7, band=0.1)
+TINY = replace(
+    SIZES["quick"],
+    delays=(0, 3),
+    matrix_delays=(2,),
+    loops=4,
+    matrix_loops=3,
+    momentum=0.7,
+    band=0.1,
+)
 
 
 # The recursion --------------------------------------------------------------------------------
@@ -73,7 +81,7 @@ def test_the_recursion_is_that_of_the_formula(optimizer: ds.Optimizer, delay: in
     matrices = basis * values[:, None] @ basis.transpose(0, 2, 1)
     past = random.standard_normal((delay + 1, 2, 3))
     found = growth(
-        Loop.of(optimizer, delay, 3),
+        Recursion.of(optimizer, delay, 3),
         torch.tensor(np.moveaxis(matrices, 0, -1).copy()),
         torch.tensor(past),
         updates,
@@ -88,7 +96,10 @@ def test_scalar_and_one_by_one_matrix_are_the_same_and_float32_is_close() -> Non
     random, replicas = np.random.default_rng(3), 5
     optimizer = ds.ShiftedMomentum(random.uniform(-0.5, 0.8, replicas))
     gains = ds.stability_threshold(optimizer, 4) * random.uniform(0.8, 1.3, replicas)
-    loop, past = Loop.of(optimizer, 4, replicas), torch.tensor(random.standard_normal((5, 1, 5)))
+    loop, past = (
+        Recursion.of(optimizer, 4, replicas),
+        torch.tensor(random.standard_normal((5, 1, 5))),
+    )
     scalar = growth(loop, torch.tensor(gains)[None, None], past, np.full(replicas, 1024))
     twice = torch.zeros(2, 2, replicas, dtype=torch.float64)
     twice[0, 0] = twice[1, 1] = torch.tensor(gains)
@@ -102,7 +113,7 @@ def test_scalar_and_one_by_one_matrix_are_the_same_and_float32_is_close() -> Non
 @pytest.mark.parametrize("gain", [2.9, 1e-3])
 def test_long_runs_neither_overflow_nor_vanish(gain: float) -> None:
     found = growth(
-        Loop.of(ds.SGD(), 0, 1),
+        Recursion.of(ds.SGD(), 0, 1),
         torch.tensor([[[gain]]], dtype=torch.float32),
         torch.ones(1, 1, 1),
         whole_run(np.array([20_000.0])),
@@ -112,7 +123,7 @@ def test_long_runs_neither_overflow_nor_vanish(gain: float) -> None:
 
 def test_a_run_that_becomes_zero_has_no_rate() -> None:
     found = growth(
-        Loop.of(ds.SGD(), 0, 1),
+        Recursion.of(ds.SGD(), 0, 1),
         torch.tensor([[[1.0]]], dtype=torch.float64),
         torch.ones(1, 1, 1, dtype=torch.float64),
         whole_run(np.array([1.0])),
@@ -124,31 +135,23 @@ def test_a_run_that_becomes_zero_has_no_rate() -> None:
 def test_predicted_rates_are_those_of_the_spectrum(optimizer: ds.Optimizer) -> None:
     for delay in (0, 2, 17):
         gains = ds.stability_threshold(optimizer, delay) * np.array([0.7, 0.98, 1.02, 1.4])
-        found = log_radius(Loop.of(optimizer, delay, 4), gains)
+        found = log_radius(Recursion.of(optimizer, delay, 4), gains)
         np.testing.assert_allclose(found, ds.escape_rate(optimizer, delay, gains), atol=1e-8)
 
 
 # The experiment -------------------------------------------------------------------------------
 
 
-def _finished(plan: list[Chunk]) -> list[FinishedTrial]:
-    return [
-        FinishedTrial(trial, canonical(result))
-        for chunk in plan
-        for trial, result in zip(chunk.trials, run(chunk), strict=True)
-    ]
-
-
 @pytest.fixture(scope="module")
-def finished() -> list[FinishedTrial]:
+def trials() -> list[FinishedTrial]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "quick", TINY)
-        return _finished(chunks("quick", 0, "cpu", "float64"))
+        return finished(EXPERIMENT, EXPERIMENT.chunks("quick", 0, "cpu", "float64"))
 
 
 @pytest.mark.slow
 def test_the_plan_has_both_sides_of_every_threshold_from_the_band_on() -> None:
-    plan = chunks("default", 0, "cpu", "float64")
+    plan = EXPERIMENT.chunks("default", 0, "cpu", "float64")
     settings = [trial.settings for chunk in plan for trial in chunk.trials]
     scalar = [entry for entry in settings if entry["kind"] == "scalar"]
     distances, band = np.array([entry["distances"] for entry in scalar]), SIZES["default"].band
@@ -161,23 +164,24 @@ def test_the_plan_has_both_sides_of_every_threshold_from_the_band_on() -> None:
     }
     momenta = [entry["momentum"] for entry in scalar if entry["momentum"] is not None]
     assert min(momenta) < -0.89 and max(momenta) > 0.89
-    assert plan == chunks("default", 0, "cpu", "float64")
-    assert plan != chunks("default", 1, "cpu", "float64")
+    assert plan == EXPERIMENT.chunks("default", 0, "cpu", "float64")
+    assert plan != EXPERIMENT.chunks("default", 1, "cpu", "float64")
     assert len({trial for chunk in plan for trial in chunk.trials}) == len(settings)
 
 
-def test_no_recursion_outside_the_band_is_misclassified(finished: list[FinishedTrial]) -> None:
-    verdict = judge(finished)
+def test_no_recursion_outside_the_band_is_misclassified(trials: list[FinishedTrial]) -> None:
+    verdict = judged(EXPERIMENT, trials)
     assert verdict.holds and len(verdict.lines) == 5
-    found = Decisions.of(finished)
-    assert found.outside.sum() == 8 * len(finished) and not found.wrong()[found.outside].any()
-    np.testing.assert_allclose(np.median(found.edge_ratios), 1, rtol=0.01)
+    loops = EXPERIMENT.rows(trials)
+    for loop in loops:
+        assert loop.outside.sum() == 8 and not loop.wrong()[loop.outside].any()
+    np.testing.assert_allclose(np.median([loop.edge_ratios for loop in loops]), 1, rtol=0.01)
 
 
 def test_a_run_changes_tenfold_over_its_second_half_at_the_edges_of_the_band(
-    finished: list[FinishedTrial],
+    trials: list[FinishedTrial],
 ) -> None:
-    for trial in finished:
+    for trial in trials:
         settings, result = trial.settings, trial.result
         name, momentum = settings["optimizer"], settings["momentum"]
         optimizer = ds.CATALOGUE[name].example(momentum=momentum)
@@ -197,7 +201,9 @@ def test_a_wrong_threshold_is_found_out(factor: float, monkeypatch: pytest.Monke
         "stability_threshold",
         lambda optimizer, delay: factor * ds.stability_threshold(optimizer, delay),
     )
-    verdict = judge(_finished(chunks("quick", 0, "cpu", "float64")))
+    verdict = judged(
+        EXPERIMENT, finished(EXPERIMENT, EXPERIMENT.chunks("quick", 0, "cpu", "float64"))
+    )
     assert [not line.fails for line in verdict.lines[:2]] == [False, False]
 
 
@@ -208,48 +214,54 @@ def test_the_threshold_of_another_delay_is_found_out(monkeypatch: pytest.MonkeyP
         "stability_threshold",
         lambda optimizer, delay: ds.stability_threshold(optimizer, delay + 1),
     )
-    assert not judge(_finished(chunks("quick", 0, "cpu", "float64"))).lines[0].holds
+    assert (
+        not judged(
+            EXPERIMENT, finished(EXPERIMENT, EXPERIMENT.chunks("quick", 0, "cpu", "float64"))
+        )
+        .lines[0]
+        .holds
+    )
 
 
-def test_a_control_that_does_not_fail_fails_the_verdict(finished: list[FinishedTrial]) -> None:
+def test_a_control_that_does_not_fail_fails_the_verdict(trials: list[FinishedTrial]) -> None:
     # Recursions that grow exactly above 1.2 a*: the control is right, and must be noticed.
     def moved(trial: FinishedTrial) -> FinishedTrial:
         rates = [distance - 0.2 for distance in trial.settings["distances"]]
         return replace(trial, result_json=canonical({**trial.result, "rates": rates}))
 
-    verdict = judge([moved(trial) for trial in finished])
+    verdict = judged(EXPERIMENT, [moved(trial) for trial in trials])
     assert verdict.outcome == "fails"
     assert [line.holds for line in verdict.lines] == [False, False, False, False, True]
 
 
-def test_results_do_not_depend_on_the_rest_of_the_chunk(finished: list[FinishedTrial]) -> None:
-    by_key = {trial.trial.key: trial.result for trial in finished}
+def test_results_do_not_depend_on_the_rest_of_the_chunk(trials: list[FinishedTrial]) -> None:
+    by_key = {trial.trial.key: trial.result for trial in trials}
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "quick", TINY)
-        plan = chunks("quick", 0, "cpu", "float64")
+        plan = EXPERIMENT.chunks("quick", 0, "cpu", "float64")
     for chunk in (plan[3], plan[-1]):
-        (alone,) = run(Chunk(chunk.trials[1:2]))
+        (alone,) = EXPERIMENT.results(Chunk(chunk.trials[1:2]))
         whole = by_key[chunk.trials[1].key]
         assert alone["updates"] == whole["updates"]
         np.testing.assert_allclose(alone["rates"], whole["rates"], rtol=1e-6)
 
 
-def test_the_figures_show_the_trials(finished: list[FinishedTrial]) -> None:
-    drawn = EXPERIMENT.figures(finished)
-    assert list(drawn) == ["decisions", "rates"]
-    (axes,) = drawn["decisions"].axes
+def test_the_figures_show_the_trials(trials: list[FinishedTrial]) -> None:
+    figures = drawn(EXPERIMENT, trials)
+    assert list(figures) == ["decisions", "rates"]
+    (axes,) = figures["decisions"].axes
     recursions = 88 * len(ds.CATALOGUE)
     outcome = f"0 of {recursions} recursions outside the band are misclassified"
     assert axes.get_title().startswith(outcome)
-    found = Decisions.of(finished)
-    marks = [line for line in drawn["rates"].axes[0].get_lines() if len(line.get_xdata()) == 8]
+    predicted = [row.edge_rates for row in EXPERIMENT.rows(trials) if row.kind == "scalar"]
+    marks = [line for line in figures["rates"].axes[0].get_lines() if len(line.get_xdata()) == 8]
     shown = np.sort(np.concatenate([line.get_xdata() for line in marks]))
-    np.testing.assert_allclose(shown, np.sort(np.abs(found.edge_rates[~found.matrix]).ravel()))
+    np.testing.assert_allclose(shown, np.sort(np.abs(predicted).ravel()))
 
 
-def test_the_file_explains_every_setting_and_result(finished: list[FinishedTrial]) -> None:
-    trial = finished[0]
-    assert set(EXPERIMENT.columns) == {*trial.settings, *trial.result}
+def test_the_file_explains_every_setting_and_result(trials: list[FinishedTrial]) -> None:
+    trial = trials[0]
+    assert set(EXPERIMENT.row.columns()) == {*trial.settings, *trial.result}
 
 
 @pytest.mark.slow

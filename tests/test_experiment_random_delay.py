@@ -12,21 +12,21 @@ pytest.importorskip("torch")
 pytest.importorskip("joblib")
 pytest.importorskip("matplotlib")
 
+
 import delaystability as ds
+from delaystability.files.trials import Chunk, FinishedTrial, canonical
 from delaystability.model.delay_schedule import delay_sequence
+from delaystability.validation.delay_kinds import KINDS, delay_of_kind, parameter_server_log
+from delaystability.validation.ensembles import LATE
 from delaystability.validation.experiments import load_experiment, random_delay
-from delaystability.validation.experiments.near_minimum import log_distances, trained_minimum
 from delaystability.validation.experiments.random_delay import (
     EXPERIMENT,
-    KINDS,
     SIZES,
-    chunks,
-    delay_of_kind,
-    parameter_server_log,
+    cells_of,
 )
-from delaystability.validation.experiments.random_delay_verdict import LATE, ensembles, judge
-from delaystability.validation.sweeps.trial import FinishedTrial, canonical
+from delaystability.validation.perturbed_runs import log_distances, trained_minimum
 from delaystability.validation.training import Replica
+from tests.finished import drawn, judged
 
 HIDDEN, IMAGES = 12, 24
 TINY = replace(
@@ -41,7 +41,6 @@ TINY = replace(
     updates=100,
     simulated=1000,
 )
-
 
 # Delays ---------------------------------------------------------------------------------------
 
@@ -99,11 +98,11 @@ def test_a_network_does_what_the_scalar_loop_does(kind: str, optimizer: ds.Optim
 def test_trials_hold_predictions_and_levels() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "quick", TINY)
-        plan = chunks("quick", 0, "cpu", "float64")
+        plan = EXPERIMENT.chunks("quick", 0, "cpu", "float64")
     assert [len(chunk.trials) for chunk in plan] == [2, 2]
     for chunk in plan:
-        results = EXPERIMENT.run(chunk)
-        assert set(chunk.trials[0].settings) | set(results[0]) == set(EXPERIMENT.columns)
+        results = EXPERIMENT.results(chunk)
+        assert set(chunk.trials[0].settings) | set(results[0]) == set(EXPERIMENT.row.columns())
         delay = delay_of_kind(chunk.trials[0].settings["kind"], 0)
         for result in results:
             assert result["levels"].shape == (3, 9, 8) and result["spacing"] == 10
@@ -121,8 +120,10 @@ def test_trials_hold_predictions_and_levels() -> None:
 
 
 def test_the_plan_is_the_same_for_the_same_arguments() -> None:
-    plan = chunks("default", 3, "cpu", "float64")
-    assert [c.key for c in plan] == [c.key for c in chunks("default", 3, "cpu", "float64")]
+    plan = EXPERIMENT.chunks("default", 3, "cpu", "float64")
+    assert [c.key for c in plan] == [
+        c.key for c in EXPERIMENT.chunks("default", 3, "cpu", "float64")
+    ]
     assert len(plan) == 8 and all(len(chunk.trials) == 3 for chunk in plan)
     assert load_experiment("random-delay") is random_delay.EXPERIMENT
 
@@ -147,7 +148,7 @@ def invented(**changes: Any) -> list[FinishedTrial]:
             {"kind": kind, "optimizer": "sgd", "minimum_seed": k, "replica_seed": k}
             for k in range(3)
         ]
-        chunk = random_delay.Chunk.of("random-delay", 1, {"size": "quick"}, settings)
+        chunk = Chunk.of("random-delay", 1, SIZES["quick"].common, settings)
         for trial in chunk.trials:
             time = spacing * np.arange(windows)[None, :, None]
             drift = SLOPE * np.log(gains / THRESHOLD)[:, None, None]
@@ -167,7 +168,7 @@ def invented(**changes: Any) -> list[FinishedTrial]:
 
 
 def test_invented_runs_are_measured_as_they_were_made() -> None:
-    for each in ensembles(invented()):
+    for each in cells_of(EXPERIMENT.rows(invented())):
         typical, square = each.typical(), each.mean_square_measured(LATE)
         assert typical.low < typical.value < typical.high and typical.count == 96
         assert square.value == pytest.approx(MEAN_SQUARE, rel=0.05)
@@ -180,7 +181,7 @@ def test_invented_runs_are_measured_as_they_were_made() -> None:
 
 
 def test_right_predictions_hold() -> None:
-    verdict = judge(invented())
+    verdict = judged(EXPERIMENT, invented())
     assert not any(line.fails for line in verdict.lines), verdict.lines
     assert len(verdict.lines) == 6 and set(verdict.summary) == {"geometric, sgd", "log, sgd"}
 
@@ -197,17 +198,17 @@ def test_right_predictions_hold() -> None:
     ],
 )
 def test_wrong_predictions_fail(changes: dict[str, float], failing: set[int]) -> None:
-    lines = judge(invented(**changes)).lines
+    lines = judged(EXPERIMENT, invented(**changes)).lines
     assert {place for place, line in enumerate(lines) if line.fails} == failing
 
 
 def test_a_mean_that_is_nearly_right_is_no_trap() -> None:
-    statements = [line.statement for line in judge(invented(mean=0.55)).lines]
+    statements = [line.statement for line in judged(EXPERIMENT, invented(mean=0.55)).lines]
     assert not any("unsafe" in statement for statement in statements)
 
 
 def test_the_figures_have_axes_with_units() -> None:
-    figures = EXPERIMENT.figures(invented())
+    figures = drawn(EXPERIMENT, invented())
     assert set(figures) == {"thresholds", "growth"}
     for figure in figures.values():
         figure.canvas.draw()

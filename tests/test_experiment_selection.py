@@ -15,16 +15,17 @@ pytest.importorskip("matplotlib")
 import torch
 
 import delaystability as ds
+from delaystability.files.trials import Chunk, FinishedTrial, canonical
+from delaystability.validation.digits_problem import digits_problem
 from delaystability.validation.experiments import load_experiment
 from delaystability.validation.experiments.selection import (
     EXPERIMENT,
     RULES,
     SIZES,
-    _problem,
-    chunks,
+    Runs,
 )
-from delaystability.validation.experiments.selection_verdict import Runs, judge
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, canonical
+from delaystability.validation.usable_learning_rate import largest_usable
+from tests.finished import drawn, finished, judged
 
 TINY = replace(
     SIZES["quick"],
@@ -49,14 +50,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def plan() -> list[Chunk]:
-    return chunks("quick", 0, "cpu", "float64")
-
-
-def _finished(chunk: Chunk) -> list[FinishedTrial]:
-    return [
-        FinishedTrial(trial, canonical(result))
-        for trial, result in zip(chunk.trials, EXPERIMENT.run(chunk), strict=True)
-    ]
+    return EXPERIMENT.chunks("quick", 0, "cpu", "float64")
 
 
 # The plan ---------------------------------------------------------------------------------------
@@ -65,11 +59,11 @@ def _finished(chunk: Chunk) -> list[FinishedTrial]:
 def test_it_is_registered_and_its_plan_is_reproducible(plan: list[Chunk]) -> None:
     assert load_experiment("selection") is EXPERIMENT
     assert [chunk.key for chunk in plan] == [
-        chunk.key for chunk in chunks("quick", 0, "cpu", "float64")
+        chunk.key for chunk in EXPERIMENT.chunks("quick", 0, "cpu", "float64")
     ]
-    assert plan[0].key != chunks("quick", 1, "cpu", "float64")[0].key
+    assert plan[0].key != EXPERIMENT.chunks("quick", 1, "cpu", "float64")[0].key
     names = {name for chunk in plan for name in chunk.trials[0].settings}
-    assert names <= set(EXPERIMENT.columns)
+    assert names <= set(EXPERIMENT.row.columns())
 
 
 def test_the_rules_are_those_of_the_text() -> None:
@@ -98,8 +92,10 @@ def test_the_search_has_one_grid_for_all_delays(plan: list[Chunk]) -> None:
 
 def test_a_run_is_the_plain_loop(plan: list[Chunk]) -> None:
     chunk = plan[0]
-    trials = _finished(chunk)
-    problem = _problem(chunk.common)
+    trials = finished(EXPERIMENT, [chunk])
+    problem = digits_problem(
+        TINY.hidden, TINY.images, 0, "cpu", "float64", test_images=TINY.test_images
+    )
     for trial in trials:
         settings, result = trial.settings, trial.result
         if settings["rule"] != "adjusted":
@@ -122,7 +118,7 @@ def test_a_run_is_the_plain_loop(plan: list[Chunk]) -> None:
 
 def test_runs_that_diverge_are_recorded_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "quick", replace(TINY, edge=0.05, gentle_edge=20.0))
-    found = [trial.result for trial in _finished(chunks("quick", 0, "cpu", "float64")[0])]
+    found = [trial.result for trial in finished(EXPERIMENT, EXPERIMENT.chunks("quick")[:1])]
     diverged = [result for result in found if result["diverged"]]
     assert diverged and len(diverged) < len(found)
     assert all(result["sharpness"] is None and not result["trained"] for result in diverged)
@@ -138,7 +134,7 @@ def _made_up(sharpness: Any, usable: Any) -> list[FinishedTrial]:
         TINY, delays=(0, 1, 2, 4, 8, 16), seeds=6, series=SIZES["default"].series, gentle_edge=24.0
     )
     SIZES["quick"] = whole
-    for chunk in chunks("quick", 0, "cpu", "float64"):
+    for chunk in EXPERIMENT.chunks("quick", 0, "cpu", "float64"):
         for trial in chunk.trials:
             entry = trial.settings
             own = {} if entry["momentum"] is None else {"momentum": entry["momentum"]}
@@ -168,16 +164,16 @@ def _usable(entry: dict[str, Any], threshold: float) -> bool:
 
 def test_the_verdict_holds_for_what_is_predicted() -> None:
     trials = _made_up(lambda entry, limit: limit * (1 + 1e-3 * (entry["seed"] % 6)), _usable)
-    verdict = judge(trials)
+    verdict = judged(EXPERIMENT, trials)
     # The grid of one rate an octave is too coarse for the slope alone.
     failed = [line.statement for line in verdict.lines if line.fails]
     assert all("trains from the start" in statement for statement in failed)
-    figures = EXPERIMENT.figures(trials)
+    figures = drawn(EXPERIMENT, trials)
     assert set(figures) == {"sharpness", "learning-rate"}
 
 
 def _failed(sharpness: Any) -> str:
-    lines = judge(_made_up(sharpness, _usable)).lines
+    lines = judged(EXPERIMENT, _made_up(sharpness, _usable)).lines
     return " ".join(line.statement for line in lines if line.fails)
 
 
@@ -192,16 +188,18 @@ def test_the_verdict_sees_a_sharpness_that_does_not_follow_the_edge() -> None:
 
 
 def test_the_largest_usable_rate_is_below_the_first_that_fails() -> None:
-    runs = Runs.of(_made_up(lambda entry, limit: limit, _usable))
+    trials = _made_up(lambda entry, limit: limit, _usable)
+    runs = Runs(tuple(EXPERIMENT.rows(trials)))
     searched = runs.where(kind="usable")
-    for delay, rates in runs.largest_usable().items():
+    for delay, rates in largest_usable(searched).items():
         grid = searched.where(delay=delay, seed=searched.values("seed")[0]).values("learning_rate")
         bound = 1.7 * ds.stability_threshold(ds.SGD(), delay) / 3
         assert np.allclose(rates, max(rate for rate in grid if rate < bound))
 
 
 def test_runs_that_were_made_longer_are_no_reference() -> None:
-    runs = Runs.of(_made_up(lambda entry, limit: limit, _usable))
+    trials = _made_up(lambda entry, limit: limit, _usable)
+    runs = Runs(tuple(EXPERIMENT.rows(trials)))
     series = runs.of_series(("heavy-ball", 0.9, None))
     longer = tuple(
         replace(run, updates=100 * run.updates) if run.delay == 0 else run for run in series.rows

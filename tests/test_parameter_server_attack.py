@@ -18,7 +18,7 @@ import torch
 
 import delaystability as ds
 from delaystability.server.ledger import Entry, faults
-from delaystability.validation.experiments.parameter_server_problems import place
+from delaystability.validation.worker_problems import place
 from tests.parameter_server_tasks import delivered
 
 ATTACK = Path(__file__).with_name("parameter_server_attack.py")

@@ -17,31 +17,29 @@ from typer.testing import CliRunner
 
 import delaystability as ds
 from delaystability.cli import app
+from delaystability.files.trials import Chunk, FinishedTrial, canonical
 from delaystability.numerics.replay.replayed_mean_square import mean_square_logarithms
 from delaystability.server.run import WorkersGoneError
+from delaystability.validation.delay_kinds import parameter_server_log
 from delaystability.validation.experiments import load_experiment, parameter_server
 from delaystability.validation.experiments.parameter_server import (
     EXPERIMENT,
     SIZES,
-    _with_whole_crews,
-    chunks,
-    critical_gain,
     with_workers,
 )
-from delaystability.validation.experiments.parameter_server_prediction import (
+from delaystability.validation.log_prediction import (
     independent_delays,
     noisy_loop,
     predict,
     replayed_run,
 )
-from delaystability.validation.experiments.parameter_server_problems import (
+from delaystability.validation.server_runs import critical_gain, with_whole_pools
+from delaystability.validation.worker_problems import (
     PROBLEMS,
     Regressions,
     place,
 )
-from delaystability.validation.experiments.parameter_server_verdict import judge
-from delaystability.validation.experiments.random_delay import parameter_server_log
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, canonical
+from tests.finished import drawn, judged
 from tests.helpers import EPS
 
 LOG = parameter_server_log(5, 400, 0.6, 0)
@@ -203,33 +201,35 @@ def test_real_processes_have_the_predicted_critical_rate(tmp_path, monkeypatch) 
     assert [trial.settings["workers"] for trial in chunk.trials] == [3, 3]
     trials = [
         FinishedTrial(trial, canonical(result))
-        for trial, result in zip(chunk.trials, EXPERIMENT.run(chunk), strict=True)
+        for trial, result in zip(chunk.trials, EXPERIMENT.results(chunk), strict=True)
     ]
     for trial in trials:
-        assert set(trial.settings) | set(trial.result) == set(EXPERIMENT.columns)
+        assert set(trial.settings) | set(trial.result) == set(EXPERIMENT.row.columns())
         assert trial.result["faults"] == trial.result["unaccounted"] == 0
         assert sum(trial.result["delay_counts"]) == sum(trial.result["updates"])
         own = trial.result["replayed_mean_square"] or trial.result["replayed"]
         # So few updates on a busy machine decide no more than this.
         assert 0.5 < own / trial.result["critical"] < 2
-    verdict = judge(trials)
+    verdict = judged(EXPERIMENT, trials)
     exact = next(line for line in verdict.lines if "exactly as the scalar loop" in line.statement)
     assert not exact.fails and exact.statistics["largest_difference"] < 1e-9
-    figures = EXPERIMENT.figures(trials)
+    figures = drawn(EXPERIMENT, trials)
     assert set(figures) == {"critical", "delays"}
     for name, figure in figures.items():
         figure.savefig(tmp_path / f"{name}.png")
 
 
 def test_the_plan_is_the_same_for_the_same_arguments() -> None:
-    plan = chunks("default", 3, "cpu", "float64")
-    assert [c.key for c in plan] == [c.key for c in chunks("default", 3, "cpu", "float64")]
+    plan = EXPERIMENT.chunks("default", 3, "cpu", "float64")
+    assert [c.key for c in plan] == [
+        c.key for c in EXPERIMENT.chunks("default", 3, "cpu", "float64")
+    ]
     assert [c.trials[0].settings["workers"] for c in plan] == [4, 8]
     assert load_experiment("parameter-server") is parameter_server.EXPERIMENT
     with pytest.raises(ValueError, match="workers must be an integer >= 2; got 1"):
         with_workers(1)
     with pytest.raises(ValueError, match="dtype must be float64"):
-        chunks("quick", 0, "cpu", "float32")
+        EXPERIMENT.chunks("quick", 0, "cpu", "float32")
 
 
 def test_the_command_takes_the_number_of_workers(tmp_path) -> None:
@@ -268,12 +268,12 @@ def invented(**changes: Any) -> list[FinishedTrial]:
         {"workers": 4, "problem": "least-squares", "optimizer": "sgd", "slowed": slowed}
         for slowed in (False, True)
     ]
-    chunk = Chunk.of("parameter-server", 1, {"size": "quick"}, settings)
+    chunk = Chunk.of("parameter-server", 2, SIZES["quick"].common, settings)
     return [FinishedTrial(trial, canonical(result)) for trial in chunk.trials]
 
 
 def test_the_verdict_holds_where_everything_agrees() -> None:
-    verdict = judge(invented())
+    verdict = judged(EXPERIMENT, invented())
     assert not any(line.fails for line in verdict.lines) and len(verdict.lines) == 6
     assert not verdict.holds, "two cells are too few"
     assert "+3 %" in verdict.lines[0].measured
@@ -294,7 +294,7 @@ def test_the_verdict_holds_where_everything_agrees() -> None:
     ],
 )
 def test_each_statement_fails_where_it_should(changes, failing) -> None:
-    verdict = judge(invented(**changes))
+    verdict = judged(EXPERIMENT, invented(**changes))
     assert any(failing in line.statement and line.fails for line in verdict.lines)
 
 
@@ -330,7 +330,7 @@ class Invented:
 )
 def test_a_trial_that_loses_workers_is_measured_again_with_a_whole_crew(ends, lost, crews) -> None:
     Invented.ends, Invented.started, Invented.closed = list(ends), 0, 0
-    found = _with_whole_crews(Invented, Invented.measured, [{"trial": 0}, {"trial": 1}])
+    found = with_whole_pools(Invented, Invented.measured, [{"trial": 0}, {"trial": 1}])
     assert found == [{"trial": k, "lost_workers": count} for k, count in enumerate(lost)]
     assert Invented.started == Invented.closed == crews and Invented.ends == []
 
@@ -338,5 +338,5 @@ def test_a_trial_that_loses_workers_is_measured_again_with_a_whole_crew(ends, lo
 def test_a_trial_without_any_worker_at_last_is_an_error() -> None:
     Invented.ends, Invented.started, Invented.closed = [None] * 3, 0, 0
     with pytest.raises(WorkersGoneError):
-        _with_whole_crews(Invented, Invented.measured, [{}])
+        with_whole_pools(Invented, Invented.measured, [{}])
     assert Invented.started == Invented.closed == 3

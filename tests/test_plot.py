@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,13 @@ from matplotlib.figure import Figure
 
 import delaystability as ds
 import delaystability.plot as plot
+from delaystability.files.trials import Chunk, canonical
 from delaystability.numerics.tables.loop_filter import loop_filter
 from delaystability.plot import radius
 from delaystability.plot.roots import locus
 from delaystability.plot.staleness import ImpliedThresholds
 from delaystability.plot.style import STABLE, UNSTABLE
+from delaystability.validation.sweeps.store import Description, Store
 from tests.helpers import EPS, WITH_MOMENTUM, largest_root, make
 
 # Here the number is asked for, not advice.
@@ -307,15 +308,11 @@ def test_the_momentum_experiment_is_read_with_its_predictions():
 
 
 def stored(path: Path, experiment: str, rows: list[tuple[dict, dict]], **common) -> Path:
-    """An SQLite file like those of the sweeps."""
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE experiment (name TEXT, value TEXT)")
-        connection.execute("CREATE TABLE trials (settings TEXT, result TEXT)")
-        about = [("experiment", json.dumps(experiment)), ("common", json.dumps(common))]
-        connection.executemany("INSERT INTO experiment VALUES (?, ?)", about)
-        texts = [(json.dumps(settings), json.dumps(result)) for settings, result in rows]
-        connection.executemany("INSERT INTO trials VALUES (?, ?)", texts)
-    connection.close()
+    """The SQLite file of a sweep with these settings and results."""
+    chunk = Chunk.of(experiment, 1, common, [settings for settings, _ in rows])
+    description = Description(experiment, "Invented", 1, common, len(rows))
+    with Store.open(path, description) as store:
+        store.add(chunk, [canonical(result) for _, result in rows], 0.0)
     return path
 
 
@@ -336,8 +333,8 @@ def escape_file(path: Path) -> Path:
 def test_the_file_of_the_escape_experiment_is_read(tmp_path):
     path = escape_file(tmp_path / "escape.sqlite")
     data = plot.Measurements.from_file(path)
-    assert data.names == ("Heavy ball 0.5", "SGD")
-    assert data.measured == pytest.approx([1.01, 1.01, np.nan], nan_ok=True)
+    assert data.names == ("SGD", "Heavy ball 0.5")
+    assert data.measured == pytest.approx([np.nan, 1.01, 1.01], nan_ok=True)
     assert plot.measured(path).get_title().endswith("2 of 3 within 3 %")
     rates = plot.read_rates(path, ds.HeavyBall(0.5))
     assert rates[1][0] == pytest.approx([0.9, 1.5, 0.9, 1.5])
@@ -364,8 +361,8 @@ def test_the_file_of_the_escape_experiment_is_read(tmp_path):
         (lambda: plot.escape(ds.SGD(), range(8)), "1 to 7 delays; got 8"),
         (lambda: plot.staleness_histogram([-1]), "log must hold integers"),
         (lambda: plot.measured("/no/such/file.json"), "JSON file of an experiment"),
-        (lambda: plot.measured("/no/such/file.sqlite"), "SQLite file of an experiment"),
-        (lambda: plot.measured(__file__), "SQLite file of an experiment"),
+        (lambda: plot.measured("/no/such/file.sqlite"), "path must be an existing file"),
+        (lambda: plot.measured(__file__), "file of a sweep; got .* no database"),
         (lambda: plot.Measurements("x", ["a"], [1.0], [1.0, 2.0]), "measured must have one"),
         (lambda: plot.Measurements("x", ["a"], [0.0], [1.0]), "predicted must be positive"),
         (lambda: plot.Measurements("x", ["a"], [1.0], [1.0], low=[1.0]), "low and high"),

@@ -21,8 +21,8 @@ from matplotlib.transforms import IdentityTransform
 
 import delaystability as ds
 import delaystability.plot as plot
+from delaystability.plot.labels import described, described_delay, plain_number
 from delaystability.plot.style import COLOURS, DASHES, MARKERS, SIZES, STABLE, UNSTABLE, look
-from delaystability.plot.words import described, described_delay, plain_number
 
 LOG = ds.MeasuredDelay.from_log(np.random.default_rng(0).poisson(6, 300))
 DATA = plot.Measurements(

@@ -11,8 +11,9 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ import pytest
 pytest.importorskip("joblib")
 pytest.importorskip("threadpoolctl")
 
-from delaystability.plot.results import stored_trials
-from delaystability.validation.sweeps.refusals import StoreError, count_trials
+from delaystability.files.sweep_file import read_trials
+from delaystability.files.sweep_refusals import StoreError, count_trials
+from delaystability.files.trials import Chunk
+from delaystability.validation import rows
 from delaystability.validation.sweeps.run import SweepError, run_sweep
-from delaystability.validation.sweeps.store import Store, read_trials
-from delaystability.validation.sweeps.trial import Chunk
+from delaystability.validation.sweeps.store import Store
 from tests.sweep_of_a_map import describe, gone, plan, table, within, work
 
 ROOT = Path(__file__).parent.parent
@@ -224,7 +226,6 @@ def edits_of_a_database(whole: Path, path: Path, seed: int, count: int) -> tuple
     readers: list[tuple[Callable[[], Any], Any]] = [
         (lambda: read_trials(path), true),
         (lambda: _resumed(path), {trial.trial.key: trial.result_json for trial in true}),
-        (lambda: stored_trials(path)[2], stored_trials(whole)[2]),
     ]
     refused = 0
     for _ in range(count):
@@ -236,7 +237,7 @@ def edits_of_a_database(whole: Path, path: Path, seed: int, count: int) -> tuple
             assert isinstance(result, ValueError) or _part(result, wanted), edited
             for ending in ("-journal", "-wal", "-shm"):
                 path.with_name(path.name + ending).unlink(missing_ok=True)
-    return refused, 3 * count - refused
+    return refused, 2 * count - refused
 
 
 def _resumed(path: Path) -> dict[str, str]:
@@ -253,7 +254,7 @@ def _part(result: Any, whole: Any) -> bool:
 
 def test_random_edits_of_a_database_are_refused_or_harmless(whole: Path, tmp_path: Path) -> None:
     refused, harmless = edits_of_a_database(whole, tmp_path / "a.sqlite", 1, 60)
-    assert refused > 40 and harmless > 10
+    assert refused > 25 and harmless > 5
 
 
 def edits_of_a_result(path: Path, seed: int, count: int) -> tuple[int, int]:
@@ -322,30 +323,40 @@ main()
 """
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Start(rows.Row):
+    plan: rows.Plan
+    start: float = rows.setting("first value")
+    end: float = rows.result("last value")
+
+
 def slow_experiment() -> Any:
     from matplotlib.figure import Figure
 
     from delaystability.validation.experiment import Experiment
     from delaystability.validation.verdict import Finding, Verdict, all_of
 
-    def figures(trials: Any) -> Any:
+    def run(starts: Sequence[Start]) -> list[dict[str, float]]:
+        time.sleep(0.05 * len(starts))
+        return [{"end": 3.9 * each.start * (1 - each.start)} for each in starts]
+
+    def figures(starts: Sequence[Start]) -> dict[str, Figure]:
         # Noise, of which a picture takes some hundred kilobytes.
         figure = Figure()
         figure.figimage([[random.random() for _ in range(480)] for _ in range(360)])
         return {"noise": figure}
 
-    def chunks(size: str, seed: int, device: str, dtype: str) -> list[Chunk]:
-        return plan(60, 0.05)
-
     return Experiment(
-        "map",
-        "A map",
-        1,
-        {"start": "first value"},
-        chunks,
-        work,
-        lambda trials: Verdict((Finding("so", "1", "1", all_of(0, len(trials))),)),
-        figures,
+        name="map",
+        title="A map",
+        row=Start,
+        sizes=rows.sizes_of(rows.Plan),
+        settings=lambda plan: [
+            [{"start": (2 * i + j + 1) / 122} for j in range(2)] for i in range(60)
+        ],
+        run=run,
+        judge=lambda starts: Verdict((Finding("so", "1", "1", all_of(0, len(starts))),)),
+        figures=figures,
     )
 
 

@@ -14,10 +14,11 @@ import pytest
 pytest.importorskip("joblib")
 pytest.importorskip("threadpoolctl")
 
-from delaystability.validation.sweeps.refusals import count_trials
+from delaystability.files.sweep_file import read_trials
+from delaystability.files.sweep_refusals import count_trials
+from delaystability.files.trials import Chunk
 from delaystability.validation.sweeps.run import run_sweep
-from delaystability.validation.sweeps.store import Description, Store, read_trials
-from delaystability.validation.sweeps.trial import Chunk
+from delaystability.validation.sweeps.store import Description, Store
 from tests.sweep_of_a_map import describe, plan, running, table, within, work
 
 

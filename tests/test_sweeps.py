@@ -22,10 +22,11 @@ pytest.importorskip("joblib")
 pytest.importorskip("threadpoolctl")
 
 from delaystability.files.json_data import plain
+from delaystability.files.sweep_file import read_trials
+from delaystability.files.trials import Chunk, Trial, canonical
 from delaystability.validation.sweeps import backends
 from delaystability.validation.sweeps.run import SweepError, run_sweep
-from delaystability.validation.sweeps.store import Store, read_trials
-from delaystability.validation.sweeps.trial import Chunk, Trial, canonical
+from delaystability.validation.sweeps.store import Store
 from tests.sweep_of_a_map import (
     describe,
     gone,

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import comb, sqrt
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,13 @@ import torch
 from matplotlib.figure import Figure
 
 from delaystability.files.output_files import MANIFEST
+from delaystability.files.sweep_file import read_trials
+from delaystability.files.trials import FinishedTrial, Trial, canonical
+from delaystability.numerics.statistics import median_interval, share_interval, share_of
+from delaystability.validation import data, rows
 from delaystability.validation.experiment import Experiment, Finding, Verdict, run_experiment
 from delaystability.validation.experiments import EXPERIMENTS, load_experiment
-from delaystability.validation.statistics import median_interval, share_interval
 from delaystability.validation.sweeps.run import SweepError
-from delaystability.validation.sweeps.store import read_trials
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 from delaystability.validation.verdict import all_of
 
 # Statistics -----------------------------------------------------------------------------------
@@ -90,37 +91,39 @@ def test_impossible_shares_and_levels_are_refused() -> None:
 # The frame ------------------------------------------------------------------------------------
 
 
-def _parity_chunks(size: str, seed: int, device: str, dtype: str, **data: Any) -> list[Chunk]:
-    count = {"quick": 4, "default": 6, "full": 8}[size]
-    common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **data}
-    return [Chunk.of("parity", 1, common, [{"n": n}, {"n": -n}]) for n in range(1, count + 1)]
+@dataclass(frozen=True, kw_only=True)
+class Plan(rows.Plan):
+    images: int = rows.planned("of the data", 10)
+    count: int = rows.planned("numbers", quick=4, default=6, full=8, shared=False)
 
 
-def _parity_run(chunk: Chunk) -> list[dict[str, Any]]:
-    return [{"even": trial.settings["n"] % 2 == 0} for trial in chunk.trials]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Number(rows.Row):
+    plan: Plan
+    n: int = rows.setting("a number")
+    even: bool = rows.result("whether it is even")
 
 
-def _parity_judge(trials: Sequence[FinishedTrial]) -> Verdict:
-    even = [trial.result["even"] for trial in trials]
-    share = share_interval(sum(even), len(even))
-    decision = all_of(int(share.value != 0.5), len(even))
+def _parity_run(numbers: Sequence[Number]) -> list[dict[str, Any]]:
+    return [{"even": number.n % 2 == 0} for number in numbers]
+
+
+def _parity_judge(numbers: Sequence[Number]) -> Verdict:
+    share = share_of([number.even for number in numbers])
+    decision = all_of(int(share.value != 0.5), len(numbers))
     line = Finding("Half are even", share.text(), "0.5", decision, share.to_dict())
-    return Verdict((line,), {"first": trials[0].settings["n"], "missing": float("nan")})
-
-
-def _parity_figures(trials: Sequence[FinishedTrial]) -> dict[str, Figure]:
-    return {"nothing": Figure()}
+    return Verdict((line,), {"first": numbers[0].n, "missing": float("nan")})
 
 
 PARITY = Experiment(
-    "parity",
-    "Numbers are even",
-    1,
-    {"n": "a number"},
-    _parity_chunks,
-    _parity_run,
-    _parity_judge,
-    _parity_figures,
+    name="parity",
+    title="Numbers are even",
+    row=Number,
+    sizes=rows.sizes_of(Plan),
+    settings=lambda plan: [[{"n": n}, {"n": -n}] for n in range(1, plan.count + 1)],
+    run=_parity_run,
+    judge=_parity_judge,
+    figures=lambda numbers: {"nothing": Figure()},
 )
 
 
@@ -158,9 +161,9 @@ def test_an_experiment_leaves_its_trials_figures_and_verdict(tmp_path: Path) -> 
 def test_trials_are_judged_in_the_order_of_the_plan(tmp_path: Path) -> None:
     seen: list[list[int]] = []
 
-    def judged(trials: Sequence[FinishedTrial]) -> Verdict:
-        seen.append([trial.settings["n"] for trial in trials])
-        return _parity_judge(trials)
+    def judged(numbers: Sequence[Number]) -> Verdict:
+        seen.append([number.n for number in numbers])
+        return _parity_judge(numbers)
 
     for backend in ("sequential", "loky"):
         run_experiment(replace(PARITY, judge=judged), tmp_path / backend, backend=backend)
@@ -185,9 +188,12 @@ def test_another_sweep_in_the_folder_is_refused(tmp_path: Path) -> None:
             run_experiment(PARITY, tmp_path, backend="sequential", **change)
 
 
-def test_data_go_only_to_an_experiment_that_takes_them(tmp_path: Path) -> None:
+def test_data_go_only_to_an_experiment_that_takes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ValueError, match="'parity' uses no data set"):
         run_experiment(PARITY, tmp_path, data="images")
+    monkeypatch.setattr(data, "data_settings", lambda path, images: {"data": path})
     taking = replace(PARITY, takes_data=True)
     result = run_experiment(taking, tmp_path, size="quick", data="images", backend="sequential")
     assert result.settings["data"] == "images"
@@ -218,10 +224,10 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_failed_chunk_leaves_no_report(tmp_path: Path) -> None:
-    def fails(chunk: Chunk) -> list[dict[str, Any]]:
-        if chunk.trials[0].settings["n"] == 2:
+    def fails(numbers: Sequence[Number]) -> list[dict[str, Any]]:
+        if numbers[0].n == 2:
             raise ArithmeticError("two is too many")
-        return _parity_run(chunk)
+        return _parity_run(numbers)
 
     with pytest.raises(SweepError, match="two is too many"):
         run_experiment(replace(PARITY, run=fails), tmp_path, size="quick", backend="sequential")
@@ -233,7 +239,7 @@ def test_a_failed_chunk_leaves_no_report(tmp_path: Path) -> None:
 def test_the_registry_loads_what_is_asked_for() -> None:
     for name in EXPERIMENTS:
         experiment = load_experiment(name)
-        assert experiment.name == name and experiment.title and experiment.columns
+        assert experiment.name == name and experiment.title and experiment.row.columns()
     with pytest.raises(ValueError, match="experiment must be one of .*quadratic.*; got 'cubic'"):
         load_experiment("cubic")
     code = (
@@ -241,3 +247,58 @@ def test_the_registry_loads_what_is_asked_for() -> None:
         "assert EXPERIMENTS and not {'torch', 'matplotlib', 'joblib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# What an experiment declares ------------------------------------------------------------------
+
+
+def test_the_common_settings_are_the_plan_and_come_back_from_them() -> None:
+    plan = replace(PARITY.sizes["full"], size="full", seed=3)
+    assert plan.common == {
+        "size": "full", "seed": 3, "device": "cpu", "dtype": "float64", "images": 10
+    }  # fmt: skip
+    again = Plan.of(json.loads(json.dumps(plan.common)))
+    assert again == replace(plan, count=None)
+    assert PARITY.sizes["full"].count == 8
+
+
+def test_columns_say_what_is_a_setting_and_what_a_result() -> None:
+    assert Number.columns() == {
+        "n": "a number (setting)", "even": "whether it is even (result)"
+    }  # fmt: skip
+    assert set(Number.columns("result")) == {"even"}
+
+
+def test_a_value_for_each_size_is_asked_for() -> None:
+    with pytest.raises(ValueError, match="values must be those of quick, default, full; got quick"):
+        rows.planned("too few", quick=1)
+
+
+@pytest.mark.parametrize("results", [{}, {"even": True, "odd": False}, {"odd": False}])
+def test_results_that_are_not_those_declared_are_refused(results: dict[str, bool]) -> None:
+    wrong = replace(PARITY, run=lambda numbers: [results for _ in numbers])
+    (chunk, *_) = wrong.chunks("quick")
+    with pytest.raises(ValueError, match="run must give the results of Number; got"):
+        wrong.results(chunk)
+    assert PARITY.results(chunk) == [{"even": False}] * 2
+
+
+def test_what_is_not_finite_comes_back_as_a_number() -> None:
+    @dataclass(frozen=True, kw_only=True, eq=False)
+    class Measured(rows.Row):
+        plan: rows.Plan
+        value: float = rows.result("a number")
+        some: rows.Array = rows.result("numbers")
+        none: float | None = rows.result("a number, or nothing")
+
+    trial = Trial("numbers", 1, canonical(rows.Plan().common), canonical({}))
+    result = {"value": np.nan, "some": [1.0, np.inf], "none": np.nan}
+    found = Measured.of(FinishedTrial(trial, canonical(result)))
+    assert np.isnan(found.value) and np.isnan(found.some[1]) and found.none is None
+    assert Measured.of(trial).value is None, "it has not been run"
+
+
+def test_a_table_is_asked_by_attributes() -> None:
+    table = rows.Table(tuple(PARITY.rows(PARITY.chunks("quick")[0].trials)))
+    assert table.values("n") == [-1, 1] and [row.n for row in table.where(n=-1).rows] == [-1]
+    assert table.values("even") == [None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from math import comb, inf, nan, sqrt
 from pathlib import Path
@@ -20,11 +20,10 @@ from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from delaystability.cli import app, training
-from delaystability.validation import experiments
+from delaystability.numerics.statistics import Interval
+from delaystability.validation import experiments, rows
 from delaystability.validation.experiment import Experiment, run_experiment
-from delaystability.validation.experiments.parameter_server_verdict import broken, judge
-from delaystability.validation.statistics import Interval
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
+from delaystability.validation.experiments import parameter_server
 from delaystability.validation.verdict import (
     FEWEST,
     Decision,
@@ -37,6 +36,7 @@ from delaystability.validation.verdict import (
     inside,
     outside,
 )
+from tests.finished import judged
 from tests.test_parameter_server_experiment import invented
 
 HOLDS, FAILS, UNDECIDED, INVALID = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED, Outcome.INVALID
@@ -155,49 +155,51 @@ def test_a_verdict_counts_its_outcomes() -> None:
 
 def test_lost_workers_make_the_parameter_server_invalid_and_never_the_theory_false() -> None:
     trials = invented(lost_workers=3, critical=0.45)
-    verdict = judge(trials)
+    verdict = judged(parameter_server.EXPERIMENT, trials)
     assert verdict.outcome is INVALID and {line.outcome for line in verdict.lines} == {INVALID}
     assert "3 workers were lost (least-squares, 4 workers)" in verdict.broken
-    assert broken(trials[0]) and not broken(invented()[0])
+    (cell, _), (whole, _) = map(parameter_server.ServerTrial.all_of, (trials, invented()))
+    assert parameter_server.broken(cell) and not parameter_server.broken(whole)
     # The control: with all workers the same numbers refute the statement.
-    assert judge(invented(critical=0.45)).outcome is FAILS
+    assert judged(parameter_server.EXPERIMENT, invented(critical=0.45)).outcome is FAILS
     assert "FAILS" not in json.dumps(verdict.to_dict())
 
 
-def _chunks(size: str, seed: int, device: str, dtype: str) -> list[Chunk]:
-    common = {"size": size, "seed": seed, "device": device, "dtype": dtype}
-    return [Chunk.of("fragile", 1, common, [{"n": n}]) for n in range(8)]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fragile(rows.Row):
+    plan: rows.Plan
+    n: int = rows.setting("a number")
+    lost: int = rows.result("whether a worker was lost")
 
 
 _RUN: list[int] = []
 _BROKEN: set[int] = set()
 
 
-def _run(chunk: Chunk) -> Sequence[dict[str, Any]]:
-    numbers = [trial.settings["n"] for trial in chunk.trials]
-    _RUN.extend(numbers)
-    return [{"lost": int(n in _BROKEN)} for n in numbers]
+def _run(trials: Sequence[Fragile]) -> Sequence[dict[str, Any]]:
+    _RUN.extend(trial.n for trial in trials)
+    return [{"lost": int(trial.n in _BROKEN)} for trial in trials]
 
 
-def _broken(trial: FinishedTrial) -> str:
-    return "a worker was lost" if trial.result["lost"] else ""
+def _broken(trial: Fragile) -> str:
+    return "a worker was lost" if trial.lost else ""
 
 
-def _judge(trials: Sequence[FinishedTrial]) -> Verdict:
+def _judge(trials: Sequence[Fragile]) -> Verdict:
     verdict = Verdict((Finding("so", "1", "1", all_of(0, len(trials))),))
     reasons = [reason for reason in map(_broken, trials) if reason]
     return verdict.invalid(reasons[0]) if reasons else verdict
 
 
 FRAGILE = Experiment(
-    "fragile",
-    "Trials in an environment that breaks",
-    1,
-    {"n": "a number"},
-    _chunks,
-    _run,
-    _judge,
-    lambda trials: {"nothing": Figure()},
+    name="fragile",
+    title="Trials in an environment that breaks",
+    row=Fragile,
+    sizes=rows.sizes_of(rows.Plan),
+    settings=lambda plan: [[{"n": n}] for n in range(8)],
+    run=_run,
+    judge=_judge,
+    figures=lambda trials: {"nothing": Figure()},
     broken=_broken,
 )
 

@@ -29,7 +29,7 @@ def small_job(folder, **arguments):
 def shrink_the_job(patch, derivation):
     """From now on the command runs on one derivation, few thresholds and one experiment."""
     patch.setattr(job, "all_proofs", lambda: (derivation,))
-    patch.setattr(job, "_REPEATABLE", ("quadratic",))
+    patch.setattr(job, "EXPERIMENTS", ("quadratic",))
     patch.setattr(job, "QUICK_GRID", Grid((1,), (0.9,), 20))
     # One process: a pool of them has tests of its own.
     patch.setattr(job, "verify", partial(job.verify, workers=1))

@@ -14,6 +14,7 @@ from rich.table import Table
 from delaystability.cli.completion import experiment_names
 from delaystability.cli.options import Device, Quick, Seed, integer
 from delaystability.cli.terminal import RefusedError, clear_errors, progress_bars
+from delaystability.validation.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
     from delaystability.validation.experiment import ExperimentResult
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["validate", "verify"]
 
-_EXPERIMENTS = (
-    "edge, escape, selection, momentum, random-delay, noise, quadratic, pipeline, parameter-server"
-)
-_PARAMETER_SERVER = "parameter-server"
 _NEEDED = {
     "torch": "torch",
     "sklearn": "scikit-learn",
@@ -57,7 +54,9 @@ def _needs_validation_extra() -> None:
 def validate(
     experiment: Annotated[
         str,
-        typer.Argument(help=f"One of: {_EXPERIMENTS}; or list.", autocompletion=experiment_names),
+        typer.Argument(
+            help=f"One of: {', '.join(EXPERIMENTS)}; or list.", autocompletion=experiment_names
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for data and figures.")
@@ -83,7 +82,7 @@ def validate(
     with clear_errors(lambda: _kept(output)):
         _needs_validation_extra()
         from delaystability.validation.experiment import run_experiment
-        from delaystability.validation.experiments import EXPERIMENTS, load_experiment
+        from delaystability.validation.experiments import load_experiment
         from delaystability.validation.verdict import Outcome
 
         if experiment == "list":
@@ -94,11 +93,9 @@ def validate(
             raise RefusedError("size must be one of --quick and --full; got both")
         chosen = load_experiment(experiment)
         count = None if workers is None else integer("workers", workers)
-        if experiment == _PARAMETER_SERVER:
-            from delaystability.validation.experiments.parameter_server import with_workers
-
+        if chosen.with_workers is not None:
             # Its trials are processes already, and must not compete with those of other trials.
-            chosen = chosen if count is None else with_workers(count)
+            chosen = chosen if count is None else chosen.with_workers(count)
             backend, count = "sequential", None
         with progress_bars() as progress:
             result = run_experiment(
@@ -127,7 +124,7 @@ def validate(
 
 def _kept(output: Path) -> str:
     """What an interrupted training has left in this folder or the folders in it."""
-    from delaystability.validation.sweeps.refusals import count_trials
+    from delaystability.files.sweep_refusals import count_trials
 
     files = [*output.glob("*.sqlite"), *output.glob("unfinished/*.sqlite")]
     trials = sum(map(count_trials, files))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -12,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from delaystability.files.summaries import readable
+from delaystability.files.sweep_file import read_trials
 from delaystability.model.arguments import checked_optimizer, positive
 from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.model.delays import delay_array
-from delaystability.plot.results import Trials, readable, stored_trials
+from delaystability.plot.labels import described
 from delaystability.plot.style import COLOURS, DASHES, MARKERS, canvas, legend_below, tidy
-from delaystability.plot.words import described
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import escape_rate
 
@@ -124,24 +124,20 @@ def read_rates(path: str | Path, optimizer: Optimizer) -> dict[int, tuple[Array,
     ValueError
         If the file is not one of that experiment, or has no run of this optimizer.
     """
-    experiment, common, trials = stored_trials(path)
-    if experiment != "escape":
-        raise ValueError(f"path must hold the experiment escape; {str(path)!r} holds {experiment}")
-    with readable(path):
-        return _rates(path, optimizer, common, trials)
-
-
-def _rates(
-    path: str | Path, optimizer: Optimizer, common: dict[str, Any], trials: Trials
-) -> dict[int, tuple[Array, Array]]:
+    trials = read_trials(path)
+    names = {trial.trial.experiment for trial in trials}
+    if names - {"escape"}:
+        raise ValueError(f"path must hold the experiment escape; {str(path)!r} holds {names.pop()}")
     found: dict[int, list[tuple[float, float]]] = {}
-    for settings, result in trials:
-        name = settings["optimizer"]
-        if CATALOGUE[name].example(momentum=common["momentum"]) == optimizer:
-            gains = [rate * result["sharpness"] for rate in result["learning_rates"]]
-            pairs = zip(gains, result["rates"], strict=True)
-            found.setdefault(settings["delay"], []).extend(pairs)
+    with readable(path):
+        for trial in trials:
+            settings, result = trial.settings, trial.result
+            name = settings["optimizer"]
+            if CATALOGUE[name].example(momentum=trial.common["momentum"]) == optimizer:
+                gains = [rate * result["sharpness"] for rate in result["learning_rates"]]
+                pairs = zip(gains, result["rates"], strict=True)
+                found.setdefault(settings["delay"], []).extend(pairs)
+        arrays = {lag: np.array(pairs, dtype=np.float64).T for lag, pairs in sorted(found.items())}
     if not found:
         raise ValueError(f"path must hold runs of {optimizer!r}; {str(path)!r} has none")
-    arrays = {lag: np.array(pairs, dtype=np.float64).T for lag, pairs in sorted(found.items())}
     return {lag: (pairs[0], pairs[1]) for lag, pairs in arrays.items()}

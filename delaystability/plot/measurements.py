@@ -13,10 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from delaystability.model.catalogue import CATALOGUE
-from delaystability.plot.results import readable, stored_trials, summary
+from delaystability.files.summaries import read_summary, readable
+from delaystability.files.sweep_file import read_trials
+from delaystability.files.trials import FinishedTrial
+from delaystability.model.catalogue import CATALOGUE, SGD
+from delaystability.plot.labels import plain_number
 from delaystability.plot.style import COLOURS, MARKERS, canvas, legend_below, tidy
-from delaystability.plot.words import plain_number
 
 __all__ = ["Measurements", "measured"]
 
@@ -90,15 +92,19 @@ class Measurements:
         ValueError
             For any other file.
         """
+        rows: list[Row] = []
+        quantity = ""
         with readable(path):
             if Path(path).suffix.lower() == ".json":
-                experiment, lines = summary(path)
-                reader: Any = {"edge": _edge_lines, "momentum": _momentum_lines}.get(experiment)
-                rows = list(reader(lines)) if reader else []
+                found = read_summary(path)
+                if found["experiment"] in _IN_SUMMARIES:
+                    quantity, lines = _IN_SUMMARIES[found["experiment"]]
+                    rows = list(lines(found["verdict"]))
             else:
-                experiment, common, trials = stored_trials(path)
-                reader = {"escape": _escape, "momentum": _momentum, "noise": _noise}.get(experiment)
-                rows = [reader(common, *trial) for trial in trials] if reader else []
+                trials = read_trials(path)
+                if trials and trials[0].trial.experiment in _IN_TRIALS:
+                    quantity, row = _IN_TRIALS[trials[0].trial.experiment]
+                    rows = [row(trial) for trial in sorted(trials, key=_place)]
         if not rows:
             raise ValueError(
                 "path must be the .json of the experiment edge or momentum, or the .sqlite of "
@@ -107,15 +113,9 @@ class Measurements:
         names, *columns = zip(*rows, strict=True)
         with readable(path):
             numbers = [np.array(column, dtype=np.float64) for column in columns]
-        return Measurements(_QUANTITY[experiment], names, *numbers)
+        return Measurements(quantity, names, *numbers)
 
 
-_QUANTITY = {
-    "edge": "learning rate × sharpness",
-    "escape": "critical learning rate × sharpness",
-    "momentum": "effective learning rate × sharpness",
-    "noise": "critical learning rate × sharpness",
-}
 Row = tuple[str, float, float, float, float]
 
 
@@ -123,27 +123,45 @@ def _titled(optimizer: str, momentum: float | None) -> str:
     return CATALOGUE[optimizer].title + ("" if momentum is None else f" {momentum:g}")
 
 
-def _edge_lines(lines: list[dict[str, Any]]) -> Iterator[Row]:
-    for line in lines:
+def _place(trial: FinishedTrial) -> tuple[Any, ...]:
+    """Series come in the order of the catalogue."""
+    settings, places = trial.settings, {name: place for place, name in enumerate(CATALOGUE)}
+    momentum = settings.get("momentum") or 0.0
+    return places[settings["optimizer"]], momentum, settings["delay"], trial.trial.key
+
+
+def _edge(verdict: dict[str, Any]) -> Iterator[Row]:
+    for line in verdict["lines"]:
         for cell in line["statistics"].get("cells", []):
             ratio, scale = cell["ratio"], cell["threshold"]
             # Where a sample is too small, there is no interval.
             ends = (ratio[name] for name in ("value", "low", "high"))
             values = (np.nan if end is None else scale * end for end in ends)
-            name = _titled(cell["optimizer"], cell["momentum"])
-            yield (name, scale, *values)
+            yield (_titled(cell["optimizer"], cell["momentum"]), scale, *values)
 
 
-def _momentum_lines(lines: list[dict[str, Any]]) -> Iterator[Row]:
-    for line in lines:
-        for entry in line["statistics"].get("delays", {}).values():
-            name = line["statement"].split(":")[0]
-            yield name, entry["predicted"], entry["value"], entry["low"], entry["high"]
+def _momentum_ratios(verdict: dict[str, Any]) -> Iterator[Row]:
+    """Every ratio of two rules, which the table of their thresholds names."""
+    table: dict[str, dict[str, float]] = {}
+    for entry in verdict["summary"]["table"]:
+        table.setdefault(entry["rule"], {})[str(entry["delay"])] = entry["predicted"]
+    sgd = table[SGD.title]
+    for line in verdict["lines"]:
+        delays = line["statistics"].get("delays", {})
+        ratios = {delay: entry["predicted"] for delay, entry in delays.items()}
+        names = [
+            f"{rule} over {SGD.title}"
+            for rule, predicted in table.items()
+            if ratios and ratios == {delay: predicted[delay] / sgd[delay] for delay in ratios}
+        ]
+        for entry in delays.values():
+            yield names[0], entry["predicted"], entry["value"], entry["low"], entry["high"]
 
 
-def _escape(common: dict[str, Any], settings: dict[str, Any], result: dict[str, Any]) -> Row:
+def _escape(trial: FinishedTrial) -> Row:
+    settings, result = trial.settings, trial.result
     has_momentum = "momentum" in CATALOGUE[settings["optimizer"]].parameter_names()
-    momentum = common["momentum"] if has_momentum else None
+    momentum = trial.common["momentum"] if has_momentum else None
     low, high = (np.nan if end is None else end for end in result["halves"])
     critical = np.nan if result["critical"] is None else result["critical"]
     scale = result["sharpness"]
@@ -151,13 +169,15 @@ def _escape(common: dict[str, Any], settings: dict[str, Any], result: dict[str, 
     return name, result["threshold"], critical * scale, low * scale, high * scale
 
 
-def _momentum(common: dict[str, Any], settings: dict[str, Any], result: dict[str, Any]) -> Row:
+def _momentum(trial: FinishedTrial) -> Row:
+    settings, result = trial.settings, trial.result
     value = np.nan if result["measured"] is None else result["measured"]
     name = _titled(settings["optimizer"], settings["momentum"])
     return name, result["predicted"], value, value, value
 
 
-def _noise(common: dict[str, Any], settings: dict[str, Any], result: dict[str, Any]) -> Row:
+def _noise(trial: FinishedTrial) -> Row:
+    settings, result = trial.settings, trial.result
     values = np.array(result["measured"], dtype=np.float64)
     found = values[np.isfinite(values)]
     name = _titled(settings["optimizer"], settings["momentum"])
@@ -165,6 +185,17 @@ def _noise(common: dict[str, Any], settings: dict[str, Any], result: dict[str, A
         return name, result["all_directions"], np.nan, np.nan, np.nan
     middle = float(np.median(found))
     return name, result["all_directions"], middle, float(found.min()), float(found.max())
+
+
+_IN_SUMMARIES: dict[str, tuple[str, Any]] = {
+    "edge": ("learning rate × sharpness", _edge),
+    "momentum": ("ratio of effective learning rates", _momentum_ratios),
+}
+_IN_TRIALS: dict[str, tuple[str, Any]] = {
+    "escape": ("critical learning rate × sharpness", _escape),
+    "momentum": ("effective learning rate × sharpness", _momentum),
+    "noise": ("critical learning rate × sharpness", _noise),
+}
 
 
 def measured(

@@ -13,9 +13,9 @@ from scipy.optimize import linear_sum_assignment
 from delaystability.model.arguments import checked_optimizer, positive
 from delaystability.model.catalogue import Optimizer
 from delaystability.numerics.tables.loop_filter import loop_filter
+from delaystability.plot.labels import described, described_delay, plain_number
 from delaystability.plot.radius import polynomial_parts, rates
 from delaystability.plot.style import COLOURS, canvas, legend_below
-from delaystability.plot.words import described, described_delay, plain_number
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import crossings
 

@@ -15,8 +15,8 @@ from delaystability.model.arguments import checked_optimizer, positive
 from delaystability.model.catalogue import SGD, HeavyBall, Optimizer, ShiftedMomentum
 from delaystability.model.delays import delay_array
 from delaystability.model.optimizer import steady_gain
+from delaystability.plot.labels import plain_number
 from delaystability.plot.style import COLOURS, DASHES, MARKERS, canvas, legend_below, tidy
-from delaystability.plot.words import plain_number
 from delaystability.questions.bounds import stability_threshold
 
 __all__ = ["adjustment_rule"]

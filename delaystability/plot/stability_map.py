@@ -18,9 +18,9 @@ from delaystability.model.arguments import checked_optimizer, positive
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import delay_array
 from delaystability.numerics.tables.loop_filter import loop_filter
+from delaystability.plot.labels import described, described_delay, plain_number
 from delaystability.plot.radius import rates
 from delaystability.plot.style import STABLE, UNSTABLE, canvas
-from delaystability.plot.words import described, described_delay, plain_number
 from delaystability.questions.bounds import stability_threshold
 
 __all__ = ["momentum_map", "stability_map"]

@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from delaystability.model.arguments import checked_optimizer, nonnegative, positive
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import Delay, law_or_log
+from delaystability.plot.labels import described
 from delaystability.plot.style import COLOURS, canvas, legend_below, tidy
-from delaystability.plot.words import described
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import replay_threshold
 

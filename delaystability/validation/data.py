@@ -15,7 +15,7 @@ from delaystability.validation.idx import find_idx
 from delaystability.validation.images import LabelledImages, standardised
 from delaystability.validation.teacher import teacher
 
-__all__ = ["DIGITS_IMAGES", "digits", "digits_dataset", "load_dataset"]
+__all__ = ["DIGITS_IMAGES", "data_settings", "digits", "digits_dataset", "load_dataset"]
 
 DIGITS_IMAGES = 1797
 """The number of images in the digits data set."""
@@ -177,3 +177,11 @@ def _find(folder: Path) -> LabelledImages:
     if len(names) > 1:
         raise ValueError(f"data must be a folder with one data set; {folder} holds {names}")
     return found[0]
+
+
+def data_settings(data: str | Path | None, images: int) -> dict[str, str]:
+    """What names the data in the settings of a sweep: where they are, and what is in them."""
+    if data is None:
+        return {"data": "digits"}
+    content = load_dataset(data, samples=images, seed=0).fingerprint()
+    return {"data": str(data), "data_content": content}

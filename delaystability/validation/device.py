@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["DTYPES", "checked_device", "checked_dtype", "device_name"]
+__all__ = ["DTYPES", "checked_device", "checked_double", "checked_dtype", "device_name"]
 
 DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
 """Allowed precisions by name."""
@@ -45,6 +45,22 @@ def checked_dtype(dtype: Any) -> torch.dtype:
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
     return DTYPES[dtype]
+
+
+def checked_double(dtype: str) -> torch.dtype:
+    """The type for "float64".
+
+    Raises
+    ------
+    ValueError
+        For any other: in float32 a distance of 1e-6 from a minimum cannot be followed.
+    """
+    precision = checked_dtype(dtype)
+    if precision != torch.float64:
+        raise ValueError(
+            f"dtype must be float64 to follow distances of 1e-6 from a minimum; got {dtype!r}"
+        )
+    return precision
 
 
 def device_name(device: torch.device) -> str:

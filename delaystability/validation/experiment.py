@@ -5,20 +5,21 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delaystability.files.json_data import plain
 from delaystability.files.output_files import checked_folder, write_files
+from delaystability.files.trials import Chunk, FinishedTrial, Trial
 from delaystability.model.arguments import checked_count
-from delaystability.validation.device import checked_device, checked_dtype
+from delaystability.validation.device import checked_device, checked_double, checked_dtype
 from delaystability.validation.provenance import Provenance, provenance
+from delaystability.validation.rows import SIZES, Plan, Row
 from delaystability.validation.sweeps.backends import checked_backend, checked_workers
 from delaystability.validation.sweeps.run import Progress, SweepReport, run_sweep
 from delaystability.validation.sweeps.store import Description, Store
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
 from delaystability.validation.verdict import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -33,15 +34,12 @@ __all__ = [
     "run_experiment",
 ]
 
-SIZES = ("quick", "default", "full")
-"""Seconds, minutes, and as long as it takes."""
-
 _RESOLUTION = 150  # dots per inch of the figures
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment as a few functions, all at the top level of a module.
+    """An experiment: what it plans, what a trial is, and a few functions at the top of its file.
 
     Attributes
     ----------
@@ -49,31 +47,97 @@ class Experiment:
         On the command line and in file names.
     title : str
         One line of prose.
+    row : subclass of Row
+        The settings and results of a trial, each with its meaning.
+    sizes : mapping from "quick", "default" and "full" to Plan
+    settings : function (plan) -> sequences of mappings
+        The settings of all trials; those in one sequence are run together. The same plan gives the
+        same settings.
+    run : function (rows) -> one mapping of results for each row
+        Of trials that are run together: a pure function.
+    judge : function (rows) -> Verdict
+        From the finished trials, in the order of the plan.
+    figures : function (rows) -> mapping from name to matplotlib Figure
     version : int
         Of the meaning of settings and results: with another one, old files are refused.
-    columns : mapping from name to text
-        What each setting and each result of a trial means, with its unit; goes into the file.
-    chunks : function (size, seed, device, dtype) -> sequence of Chunk
-        The plan. ``size`` is one of `SIZES`; the same arguments give the same plan. With
-        ``takes_data``, a fifth argument ``data``: a path, or None for the default data.
-    run : function (chunk) -> sequence of mappings
-        One result of plain data for each trial; a pure function of the chunk.
-    judge : function (trials) -> Verdict
-        From the finished trials, in the order of the plan.
-    figures : function (trials) -> mapping from name to matplotlib Figure
     takes_data : bool
+        Whether other images can take the place of the digits; the plan then has ``images``.
+    double : bool
+        Whether it needs float64.
+    repeatable : bool
+        Whether a seed decides everything, on any machine.
+    broken : function (row) -> str, optional
+        What broke in the environment of a trial; empty if nothing did.
+    with_workers : function (int) -> Experiment, optional
+        For an experiment whose trials are processes already: with this number of them.
     """
 
     name: str
     title: str
-    version: int
-    columns: Mapping[str, str]
-    chunks: Callable[..., Sequence[Chunk]]
-    run: Callable[[Chunk], Sequence[Mapping[str, Any]]]
-    judge: Callable[[Sequence[FinishedTrial]], Verdict]
-    figures: Callable[[Sequence[FinishedTrial]], Mapping[str, Figure]]
+    row: type[Row]
+    sizes: Mapping[str, Plan]
+    settings: Callable[[Any], Iterable[Sequence[Mapping[str, Any]]]]
+    run: Callable[[Any], Sequence[Mapping[str, Any]]]
+    judge: Callable[[Any], Verdict]
+    figures: Callable[[Any], Mapping[str, Figure]]
+    version: int = 1
     takes_data: bool = False
-    broken: Callable[[FinishedTrial], str] | None = None
+    double: bool = False
+    repeatable: bool = True
+    broken: Callable[[Any], str] | None = None
+    with_workers: Callable[[int], Experiment] | None = None
+
+    def chunks(
+        self,
+        size: str,
+        seed: int = 0,
+        device: str = "cpu",
+        dtype: str = "float64",
+        data: str | Path | None = None,
+    ) -> list[Chunk]:
+        """Plan the sweep: the trials that are run together are one chunk.
+
+        Parameters
+        ----------
+        size : one of `SIZES`
+        seed, device, dtype, data
+            See `run_experiment`.
+        """
+        if self.double:
+            checked_double(dtype)
+        plan = replace(self.sizes[size], size=size, seed=seed, device=device, dtype=dtype)
+        if self.takes_data:
+            from delaystability.validation.data import data_settings
+
+            images: int = plan.images  # type: ignore[attr-defined]
+            where: dict[str, Any] = {**data_settings(data, images)}
+            plan = replace(plan, **where)
+        return [
+            Chunk.of(self.name, self.version, plan.common, list(settings))
+            for settings in self.settings(plan)
+        ]
+
+    def results(self, chunk: Chunk) -> list[dict[str, Any]]:
+        """Run the trials of a chunk; one mapping of results for each.
+
+        Raises
+        ------
+        ValueError
+            If a result is missing, or is none that the experiment declares.
+        """
+        found = self.run(self.row.all_of(chunk.trials))
+        declared = set(self.row.columns("result"))
+        for entry in found:
+            if set(entry) != declared:
+                raise ValueError(
+                    f"run must give the results of {self.row.__name__}; got "
+                    f"{', '.join(sorted(set(entry) ^ declared))} that are on one side only"
+                )
+        return [dict(entry) for entry in found]
+
+    def rows(self, trials: Iterable[Trial | FinishedTrial]) -> list[Any]:
+        """Trials as `judge` and `figures` take them."""
+        return list(self.row.all_of(trials))
 
 
 @dataclass(frozen=True)
@@ -174,8 +238,7 @@ def run_experiment(
     path = _checked_folder(folder, experiment.name)
 
     settings = {"size": size, "seed": seed, "device": str(chosen), "dtype": dtype}
-    extra = {"data": data} if experiment.takes_data else {}
-    chunks = experiment.chunks(size, seed, str(chosen), dtype, **extra)
+    chunks = experiment.chunks(size, seed, str(chosen), dtype, data)
     origin = provenance(device, dtype)
     description = Description(
         experiment=experiment.name,
@@ -183,25 +246,25 @@ def run_experiment(
         version=experiment.version,
         common=chunks[0].common,
         planned_trials=sum(len(chunk.trials) for chunk in chunks),
-        columns=experiment.columns,
+        columns=experiment.row.columns(),
         provenance=origin.to_dict(),
     )
     database = path / f"{experiment.name}.sqlite"
     with Store.open(database, description) as store:
         store.forget(_broken(experiment, _finished(chunks, store.finished())))
         sweep = run_sweep(
-            chunks, experiment.run, store, backend=backend, workers=workers, progress=progress
+            chunks, experiment.results, store, backend=backend, workers=workers, progress=progress
         )
         results = store.finished()
-    trials = _finished(chunks, results)
-    verdict = experiment.judge(trials)
+    rows = experiment.rows(_finished(chunks, results))
+    verdict = experiment.judge(rows)
     drawn = {
         f"{experiment.name}-{name}.png": _png(figure)
-        for name, figure in experiment.figures(trials).items()
+        for name, figure in experiment.figures(rows).items()
     }
     result = ExperimentResult(
         experiment=experiment,
-        settings=settings | ({"data": None if data is None else str(data)} if extra else {}),
+        settings=settings | _told(experiment, data),
         verdict=verdict,
         sweep=sweep,
         database=database,
@@ -231,10 +294,19 @@ def _finished(chunks: Sequence[Chunk], results: Mapping[str, str]) -> list[Finis
     ]
 
 
+def _told(experiment: Experiment, data: str | Path | None) -> dict[str, str | None]:
+    """Where the data are, for an experiment that takes some."""
+    if not experiment.takes_data:
+        return {}
+    return {"data": None if data is None else str(data)}
+
+
 def _broken(experiment: Experiment, trials: Sequence[FinishedTrial]) -> list[str]:
     """The keys of the trials whose environment broke."""
-    broken = experiment.broken
-    return [] if broken is None else [trial.trial.key for trial in trials if broken(trial)]
+    if experiment.broken is None:
+        return []
+    rows = zip(trials, experiment.rows(trials), strict=True)
+    return [trial.trial.key for trial, row in rows if experiment.broken(row)]
 
 
 def _png(figure: Figure) -> bytes:

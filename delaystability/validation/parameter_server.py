@@ -22,8 +22,7 @@ from delaystability.model.catalogue import CATALOGUE
 from delaystability.server.joining import SECRET_VARIABLE
 from delaystability.server.run import WorkersGoneError
 from delaystability.server.worker_pool import WorkerPool
-from delaystability.validation.experiments.parameter_server_problems import PROBLEMS, place
-from delaystability.validation.experiments.rule import rule_of
+from delaystability.validation.worker_problems import PROBLEMS, place
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -76,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = _arguments(argv)
     try:
         pauses = _pauses(given.slow)
-        optimizer = rule_of(given.optimizer, given.momentum)
+        optimizer = CATALOGUE[given.optimizer].example(momentum=given.momentum)
         site = place(given.problem, given.seed)
         if "TORCHELASTIC_RUN_ID" in os.environ:
             pool = WorkerPool.from_environment([site.task], address=given.address)

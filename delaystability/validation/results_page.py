@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from delaystability.files.summaries import read_summary
+
 __all__ = ["results_page", "results_summary"]
 
 _HEAD = """<!-- Written by delaystability.validation.results_page; a test compares it. -->
@@ -80,12 +82,7 @@ def _results(folder: Path) -> list[dict[str, Any]]:
     files = sorted(folder.glob("*/*.json"))
     if not files:
         raise ValueError(f"folder must hold NAME/NAME.json of experiments; none are in {folder}")
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in files]
-    for found in results:
-        for line in found["verdict"]["lines"]:
-            # Files of earlier versions say only this.
-            line.setdefault("outcome", "holds" if line["holds"] else "fails")
-    return results
+    return [read_summary(path) for path in files]
 
 
 def _outcome(found: dict[str, Any]) -> str:

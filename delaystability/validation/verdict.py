@@ -8,8 +8,11 @@ from enum import StrEnum
 from math import ceil, isfinite
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from delaystability.files.json_data import plain
-from delaystability.validation.statistics import Interval, share_interval
+from delaystability.numerics.statistics import Interval, median_of, share_interval
 
 __all__ = [
     "FEWEST",
@@ -20,8 +23,12 @@ __all__ = [
     "all_of",
     "at_least",
     "every",
+    "everywhere",
     "inside",
+    "mostly",
     "outside",
+    "ratio_finding",
+    "undecided",
 ]
 
 FEWEST = 6
@@ -89,13 +96,43 @@ def all_of(exceptions: int, count: int, needed: int = FEWEST) -> Decision:
     return Decision(outcome, count, needed)
 
 
+def everywhere(hold: ArrayLike) -> Decision:
+    """Decide that every case is as required.
+
+    Parameters
+    ----------
+    hold : array of bool
+        Whether each of them is.
+    """
+    cases = np.asarray(hold, dtype=np.bool_)
+    return all_of(int((~cases).sum()), cases.size)
+
+
+def mostly(hold: ArrayLike, share: float) -> Decision:
+    """Decide that a share of all cases is as required; see `at_least`.
+
+    Parameters
+    ----------
+    hold : array of bool
+        Whether each of them is.
+    share : float in (0, 1)
+    """
+    cases = np.asarray(hold, dtype=np.bool_)
+    return at_least(int(cases.sum()), cases.size, share)
+
+
+def undecided(count: int = 0) -> Decision:
+    """Decide nothing: there is no case, or too little is known of them."""
+    return Decision(Outcome.UNDECIDED, count, FEWEST)
+
+
 def inside(interval: Interval, low: float, high: float) -> Decision:
     """Decide that a quantity lies within bounds: by its whole confidence interval.
 
     It holds if the interval lies within, fails if it lies wholly outside, and else is undecided.
     """
     if not (isfinite(interval.low) and isfinite(interval.high)):
-        return Decision(Outcome.UNDECIDED, interval.count, FEWEST)
+        return undecided(interval.count)
     if interval.low > high or interval.high < low:
         return Decision(Outcome.FAILS, interval.count, FEWEST)
     holds = interval.low >= low and interval.high <= high and interval.count >= FEWEST
@@ -105,7 +142,7 @@ def inside(interval: Interval, low: float, high: float) -> Decision:
 def outside(interval: Interval, low: float, high: float) -> Decision:
     """Decide that a quantity lies outside of bounds, as a negative control must."""
     if not (isfinite(interval.low) and isfinite(interval.high)):
-        return Decision(Outcome.UNDECIDED, interval.count, FEWEST)
+        return undecided(interval.count)
     if low <= interval.low and interval.high <= high:
         return Decision(Outcome.FAILS, interval.count, FEWEST)
     holds = (interval.low > high or interval.high < low) and interval.count >= FEWEST
@@ -146,7 +183,7 @@ def every(decisions: Sequence[Decision]) -> Decision:
         Without any, nothing is decided.
     """
     if not decisions:
-        return Decision(Outcome.UNDECIDED, 0, FEWEST)
+        return undecided()
     return min(
         decisions, key=lambda found: (_WORST_FIRST.index(found.outcome), found.count - found.needed)
     )
@@ -209,6 +246,38 @@ class Finding:
             "needed": self.decision.needed,
             "statistics": plain(self.statistics),
         }
+
+
+def ratio_finding(
+    statement: str,
+    ratios: ArrayLike,
+    low: float,
+    high: float,
+    *,
+    form: str = ".5f",
+    required: str = "",
+) -> Finding:
+    """Decide that measured / predicted is 1 within bounds, by the interval of its median.
+
+    Parameters
+    ----------
+    statement : str
+    ratios : array
+        Those that are not finite are left out.
+    low, high : float
+    form : str
+        How the median is written.
+    required : str
+        By default the bounds in words.
+    """
+    ratio = median_of(ratios)
+    return Finding(
+        statement,
+        f"median of measured / predicted {ratio.text(form)}",
+        required or f"the whole interval within {low:g} to {high:g}",
+        inside(ratio, low, high),
+        ratio.to_dict(),
+    )
 
 
 @dataclass(frozen=True)

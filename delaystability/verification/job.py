@@ -16,6 +16,7 @@ from delaystability.files.output_files import (
     remove_files,
     write_files,
 )
+from delaystability.files.sweep_refusals import refuse_foreign
 from delaystability.model.arguments import checked_count
 from delaystability.printing.article import article
 from delaystability.theory.registry import all_proofs, checked_proof
@@ -26,7 +27,6 @@ from delaystability.validation.experiment import (
     run_experiment,
 )
 from delaystability.validation.experiments import EXPERIMENTS, load_experiment
-from delaystability.validation.sweeps.refusals import refuse_foreign
 from delaystability.verification.data_files import (
     certificates_data,
     certified_bounds_data,
@@ -44,9 +44,6 @@ __all__ = [
     "verify",
     "write_page",
 ]
-
-# Real processes race: what they measure depends on what else the machine does.
-_REPEATABLE = tuple(name for name in EXPERIMENTS if name != "parameter-server")
 
 Progress = Callable[[str, float, str], None]
 """Called with the phase ("derive", "certify" or "train"), the share done and a message."""
@@ -108,11 +105,12 @@ def verify(
     checked_count("seed", seed, 0)
     if size not in SIZES:
         raise ValueError(f"size must be one of {', '.join(SIZES)}; got {size!r}")
-    names = _REPEATABLE if experiments is None else tuple(experiments)
-    if not names or isinstance(experiments, str):
+    if isinstance(experiments, str) or (experiments is not None and not experiments):
         raise ValueError(f"experiments must be one or more names; got {experiments!r}")
-    chosen = [load_experiment(name) for name in names]
-    folder = _checked_folders(output, names)
+    chosen = [load_experiment(name) for name in experiments or EXPERIMENTS]
+    if experiments is None:
+        chosen = [experiment for experiment in chosen if experiment.repeatable]
+    folder = _checked_folders(output, [experiment.name for experiment in chosen])
 
     def phase(name: str) -> Callable[[float, str], None]:
         return lambda share, message: progress(name, share, message) if progress else None

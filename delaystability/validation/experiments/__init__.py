@@ -1,8 +1,9 @@
-"""The experiments by name; a module is loaded when its experiment is asked for."""
+"""The experiments, one file each: its name on the command line is that of its file."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,22 +11,12 @@ if TYPE_CHECKING:
 
 __all__ = ["EXPERIMENTS", "load_experiment"]
 
-EXPERIMENTS: dict[str, str] = {
-    "edge": "delaystability.validation.experiments.edge",
-    "quadratic": "delaystability.validation.experiments.quadratic",
-    "escape": "delaystability.validation.experiments.escape",
-    "random-delay": "delaystability.validation.experiments.random_delay",
-    "selection": "delaystability.validation.experiments.selection",
-    "momentum": "delaystability.validation.experiments.momentum",
-    "noise": "delaystability.validation.experiments.noise",
-    "pipeline": "delaystability.validation.experiments.pipeline",
-    "parameter-server": "delaystability.validation.experiments.parameter_server",
-}
-"""Name on the command line -> module that defines ``EXPERIMENT``."""
+EXPERIMENTS = tuple(sorted(found.name.replace("_", "-") for found in iter_modules(__path__)))
+"""Their names; a file is loaded when its experiment is asked for."""
 
 
 def load_experiment(name: str) -> Experiment:
-    """The experiment of this name.
+    """Load the experiment of this name.
 
     Raises
     ------
@@ -34,5 +25,5 @@ def load_experiment(name: str) -> Experiment:
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"experiment must be one of {', '.join(EXPERIMENTS)}; got {name!r}")
-    experiment: Experiment = import_module(EXPERIMENTS[name]).EXPERIMENT
+    experiment: Experiment = import_module(f"{__name__}.{name.replace('-', '_')}").EXPERIMENT
     return experiment

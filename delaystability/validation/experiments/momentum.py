@@ -4,7 +4,7 @@ All optimizers are compared at equal *effective* learning rate: the raw one time
 (update over gradient where the gradient is constant, 1/(1 - momentum) for all of them here), since
 that is what decides how far training gets in a number of updates.
 
-Runs start next to a minimum on digits, see `near_minimum`. The largest effective learning rate at
+Runs start next to a minimum on digits, see `perturbed_runs`. The largest effective learning rate at
 which they return is searched for without its prediction: first on one wide grid for all optimizers
 of a delay, then again and again between the two of its rates where growth sets in.
 
@@ -15,121 +15,120 @@ of the error is that of the search.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from math import ceil
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from math import ceil, pi
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from delaystability.model.catalogue import Optimizer, optimizer_from_name
+from delaystability.model.catalogue import SGD, Optimizer
 from delaystability.model.optimizer import steady_gain
+from delaystability.numerics.statistics import median_of, share_of
 from delaystability.questions.bounds import stability_threshold
+from delaystability.validation import rows
 from delaystability.validation.experiment import Experiment
-from delaystability.validation.experiments.momentum_verdict import Thresholds, judge
-from delaystability.validation.experiments.near_minimum import (
+from delaystability.validation.perturbed_runs import (
     Site,
     crossing,
-    data_settings,
     growth,
     log_distances,
     trained_minimum,
 )
-from delaystability.validation.experiments.rule import has_momentum, rule_of
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
+from delaystability.validation.rows import Array, column, planned, result, setting
 from delaystability.validation.training import Replica
+from delaystability.validation.verdict import (
+    Finding,
+    Verdict,
+    every,
+    everywhere,
+    inside,
+    mostly,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "SIZES", "Plan"]
+__all__ = ["BAND", "EXPERIMENT", "SIZES", "Momentum", "Plan", "Thresholds", "judge"]
 
-_VERSION = 1
+BAND = 0.03
+"""A threshold counts as predicted within this share."""
+
 _STOP = 1000.0  # a run ends when its distance has changed by this factor
 _WIDE = (0.25, 25.0)  # of the threshold of SGD: the grid of the first search
 _FEWEST_UPDATES = 96
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which minima, optimizers and delays, and how the search is done.
-
-    Attributes
-    ----------
-    hidden, images : int
-        Of the network 64-hidden-10 and its data.
-    minima : int
-        Each from its own start and images; six or more give 95 % intervals of medians.
-    optimizers : tuple of str
-        Names in the catalogue.
-    momenta : tuple of float
-        Of all but SGD.
-    delays : tuple of int
-    wide, narrow, rounds : int
-        Learning rates on the first grid and on each finer one, and how many finer ones there are.
-    memory : float
-        Updates of a run: this many times (delay + 1) / (1 - momentum), and at least 40 times
-        (delay + 1).
-    """
-
-    hidden: int
-    images: int
-    minima: int
-    optimizers: tuple[str, ...]
-    momenta: tuple[float, ...]
-    delays: tuple[int, ...]
-    wide: int
-    narrow: int
-    rounds: int
-    memory: float
-
-
 _OPTIMIZERS = ("sgd", "heavy-ball", "shifted-momentum", "nesterov", "spike-compensation")
 
-SIZES = {
-    "quick": Plan(12, 24, 6, _OPTIMIZERS[:3], (0.9,), (0, 4), 9, 4, 3, 4.0),
-    "default": Plan(12, 24, 6, _OPTIMIZERS, (0.5, 0.9), (0, 1, 2, 4, 8, 16, 32), 12, 5, 3, 8.0),
-    "full": Plan(
-        32, 100, 12, _OPTIMIZERS, (0.5, 0.9, 0.98), (*range(9), 16, 32, 64), 16, 12, 3, 16.0
-    ),
-}
-"""Plan by size."""
+Rule = tuple[str, float | None]
+"""An optimizer's name and its momentum."""
 
-COLUMNS = {
-    "optimizer": "name in the catalogue (setting)",
-    "momentum": "the optimizer's momentum, null for SGD (setting)",
-    "delay": "in updates (setting)",
-    "minimum_seed": "of the start and the images of the minimum (setting)",
-    "sharpness": "S, the largest Hessian eigenvalue at the minimum (result)",
-    "steady_gain": "effective over raw learning rate (result)",
-    "predicted": "a* times the steady gain: largest stable effective learning rate times sharpness "
-    "(result)",
-    "measured": "effective learning rate times sharpness where the growth changes its sign; null "
-    "if it does not on the grid (result)",
-    "gains": "effective learning rate times sharpness of the runs of the last search (result)",
-    "rates": "their growth of the distance to the minimum, in nats an update (result)",
-    "updates": "length of the runs (result)",
-}
+_SGD: Rule = ("sgd", None)
 
 
-def chunks(
-    size: str, seed: int, device: str, dtype: str, data: str | Path | None = None
-) -> list[Chunk]:
-    """One chunk for each delay and minimum, the longest delays first."""
-    plan = SIZES[size]
-    common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **asdict(plan)}
-    common |= data_settings(data, plan.images)
-    seeds = np.random.default_rng(seed).integers(2**31, size=plan.minima)
-    return [
-        Chunk.of(
-            "momentum",
-            _VERSION,
-            common,
-            [
+@dataclass(frozen=True, kw_only=True)
+class Plan(rows.Plan):
+    """Which minima, optimizers and delays, and how the search is done."""
+
+    hidden: int = planned("of the network 64-hidden-10", quick=12, default=12, full=32)
+    images: int = planned("of its data", quick=24, default=24, full=100)
+    minima: int = planned(
+        "each from its own start and images; six or more give 95 % intervals of medians",
+        quick=6, default=6, full=12,
+    )  # fmt: skip
+    optimizers: tuple[str, ...] = planned(
+        "names in the catalogue", quick=_OPTIMIZERS[:3], default=_OPTIMIZERS, full=_OPTIMIZERS
+    )
+    momenta: tuple[float, ...] = planned(
+        "of all but SGD", quick=(0.9,), default=(0.5, 0.9), full=(0.5, 0.9, 0.98)
+    )
+    delays: tuple[int, ...] = planned(
+        "in updates",
+        quick=(0, 4), default=(0, 1, 2, 4, 8, 16, 32), full=(*range(9), 16, 32, 64),
+    )  # fmt: skip
+    wide: int = planned("learning rates on the first grid", quick=9, default=12, full=16)
+    narrow: int = planned("learning rates on each finer one", quick=4, default=5, full=12)
+    rounds: int = planned("how many finer ones there are", 3)
+    memory: float = planned(
+        "updates of a run: this many times (delay + 1) / (1 - momentum), and at least 40 times "
+        "(delay + 1)",
+        quick=4.0, default=8.0, full=16.0,
+    )  # fmt: skip
+
+
+SIZES = rows.sizes_of(Plan)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Momentum(rows.Row):
+    """One optimizer and delay at one minimum; thresholds are effective rates times sharpness."""
+
+    plan: Plan
+    optimizer: str = setting("name in the catalogue")
+    momentum: float | None = setting("the optimizer's momentum, null for SGD")
+    delay: int = setting("in updates")
+    minimum_seed: int = setting("of the start and the images of the minimum")
+    sharpness: float = result("S, the largest Hessian eigenvalue at the minimum")
+    steady_gain: float = result("effective over raw learning rate")
+    predicted: float = result(
+        "a* times the steady gain: largest stable effective learning rate times sharpness"
+    )
+    measured: float = result(
+        "effective learning rate times sharpness where the growth changes its sign; null if it "
+        "does not on the grid"
+    )
+    gains: Array = result("effective learning rate times sharpness of the runs of the last search")
+    rates: Array = result("their growth of the distance to the minimum, in nats an update")
+    updates: int = result("length of the runs")
+
+
+def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
+    """All optimizers at one delay and minimum together, the longest delays first."""
+    seeds = np.random.default_rng(plan.seed).integers(2**31, size=plan.minima)
+    for delay in sorted(plan.delays, reverse=True):
+        for start in seeds:
+            yield [
                 {
                     "optimizer": name,
                     "momentum": momentum,
@@ -137,54 +136,43 @@ def chunks(
                     "minimum_seed": int(start),
                 }
                 for name in plan.optimizers
-                for momentum in (plan.momenta if has_momentum(name) else (None,))
-            ],
-        )
-        for delay in sorted(plan.delays, reverse=True)
-        for start in seeds
-    ]
+                for momentum in (plan.momenta if rows.has_momentum(name) else (None,))
+            ]
 
 
-def run(chunk: Chunk) -> list[dict[str, Any]]:
+def run(trials: Sequence[Momentum]) -> list[dict[str, Any]]:
     """The largest stable effective learning rate of every optimizer at one delay and minimum."""
-    common, settings = chunk.common, [trial.settings for trial in chunk.trials]
-    delay = int(settings[0]["delay"])
+    plan, delay = trials[0].plan, trials[0].delay
     site = trained_minimum(
-        common["hidden"],
-        common["images"],
-        int(settings[0]["minimum_seed"]),
-        common["device"],
-        common["dtype"],
-        common["data"],
+        plan.hidden, plan.images, trials[0].minimum_seed, plan.device, plan.dtype, plan.data
     )
+    reference = float(stability_threshold(SGD(), delay))
     results: dict[int, dict[str, Any]] = {}
     # Runs of equal length go together.
-    for momentum in dict.fromkeys(entry["momentum"] for entry in settings):
-        rows = [place for place, entry in enumerate(settings) if entry["momentum"] == momentum]
-        rules = [rule_of(settings[row]["optimizer"], momentum) for row in rows]
-        memory = max(40.0, common["memory"] / (1 - (momentum or 0.0)))
+    for momentum in dict.fromkeys(trial.momentum for trial in trials):
+        own = [place for place, trial in enumerate(trials) if trial.momentum == momentum]
+        rules = [trials[place].update_rule for place in own]
+        memory = max(40.0, plan.memory / (1 - (momentum or 0.0)))
         updates = max(_FEWEST_UPDATES, ceil(memory * (delay + 1)))
-        reference = float(stability_threshold(optimizer_from_name("sgd"), delay))
-        wide = reference * np.geomspace(*_WIDE, common["wide"])
-        gains = np.tile(wide, (len(rules), 1))
+        gains = np.tile(reference * np.geomspace(*_WIDE, plan.wide), (len(rules), 1))
         rates = _rates(site, rules, delay, gains, updates)
-        for _ in range(common["rounds"]):
+        for _ in range(plan.rounds):
             gains = np.stack(
-                [_between(*found, common["narrow"]) for found in zip(gains, rates, strict=True)]
+                [_between(*found, plan.narrow) for found in zip(gains, rates, strict=True)]
             )
             rates = _rates(site, rules, delay, gains, updates)
-        for place, row in enumerate(rows):
-            gain = steady_gain(rules[place], delay)
-            results[row] = {
+        for place, rule, row, grown in zip(own, rules, gains, rates, strict=True):
+            gain = steady_gain(rule, delay)
+            results[place] = {
                 "sharpness": site.minimum.sharpness,
                 "steady_gain": gain,
-                "predicted": gain * float(stability_threshold(rules[place], delay)),
-                "measured": crossing(gains[place], rates[place]),
-                "gains": gains[place],
-                "rates": rates[place],
+                "predicted": gain * float(stability_threshold(rule, delay)),
+                "measured": crossing(row, grown),
+                "gains": row,
+                "rates": grown,
                 "updates": updates,
             }
-    return [results[row] for row in range(len(settings))]
+    return [results[place] for place in range(len(trials))]
 
 
 def _rates(site: Site, rules: Sequence[Optimizer], delay: int, gains: Array, updates: int) -> Array:
@@ -218,21 +206,194 @@ def _between(gains: Array, rates: Array, count: int) -> Array:
     return np.geomspace(low / margin, high * margin, count)
 
 
-def figures(trials: Sequence[FinishedTrial]) -> dict[str, Figure]:
-    """Effective thresholds against delay, and relative to SGD."""
-    from delaystability.validation.experiments.momentum_figures import momentum_figure
+@dataclass(frozen=True)
+class Thresholds:
+    """Effective learning rates times sharpness by rule and delay."""
 
-    return {"effective": momentum_figure(Thresholds.of(trials))}
+    trials: Sequence[Momentum]
+
+    @cached_property
+    def cells(self) -> dict[tuple[Rule, int], list[Momentum]]:
+        """The trials of each rule and delay, the minima in the order of their seeds."""
+        ordered = rows.grouped(self.trials, lambda t: ((t.optimizer, t.momentum), t.delay))
+        return {
+            cell: sorted(own, key=lambda trial: trial.minimum_seed) for cell, own in ordered.items()
+        }
+
+    @property
+    def delays(self) -> list[int]:
+        """All delays, in order."""
+        return sorted({delay for _, delay in self.cells})
+
+    @property
+    def rules(self) -> list[Rule]:
+        """All rules, in the order of the plan."""
+        return list(dict.fromkeys(rule for rule, _ in self.cells))
+
+    def measured(self, rule: Rule, delay: int) -> Array:
+        """One threshold for each minimum; NaN where none was found."""
+        found: Array = column(self.cells[rule, delay], "measured")
+        return found
+
+    def predicted(self, rule: Rule, delay: int) -> float:
+        """The threshold in theory."""
+        return self.cells[rule, delay][-1].predicted
+
+    def ratio(self, rule: Rule, other: Rule, delay: int) -> tuple[Array, float]:
+        """Measured (one for each minimum) and predicted ratio of two rules' thresholds."""
+        return (
+            self.measured(rule, delay) / self.measured(other, delay),
+            self.predicted(rule, delay) / self.predicted(other, delay),
+        )
+
+    def title(self, rule: Rule) -> str:
+        """For example ``Heavy ball 0.9``."""
+        return self.cells[rule, self.delays[0]][0].title
+
+
+def judge(trials: Sequence[Momentum]) -> Verdict:
+    """Thresholds, order and ratios as predicted; exchanged predictions fail."""
+    found = Thresholds(trials)
+    lines = [_as_predicted(found), _order(found), _best(found)]
+    for name, limit, text in (
+        ("heavy-ball", 2 / pi, "2/π = 0.637"),
+        ("shifted-momentum", 4 / pi, "4/π = 1.273"),
+    ):
+        rule = max(rule for rule in found.rules if rule[0] == name)
+        lines.append(_ratio(found, rule, _SGD, limit, text))
+    lines.append(_control(found))
+    table = [
+        {
+            "rule": found.title(rule),
+            "delay": delay,
+            "predicted": found.predicted(rule, delay),
+            "measured": median_of(found.measured(rule, delay)).to_dict(),
+        }
+        for rule, delay in found.cells
+    ]
+    return Verdict(tuple(lines), {"table": table})
+
+
+def _as_predicted(found: Thresholds) -> Finding:
+    ratios = {cell: found.measured(*cell) / found.predicted(*cell) for cell in found.cells}
+    cases = np.concatenate(list(ratios.values()))
+    near = np.abs(cases - 1) <= BAND
+    within, middle = share_of(near), median_of(cases)
+    (rule, delay), worst = max(
+        ratios.items(), key=lambda entry: float(np.nanmax(np.abs(entry[1] - 1), initial=0.0))
+    )
+    far = worst[np.nanargmax(np.abs(worst - 1))]
+    return Finding(
+        "The largest effective learning rate at which runs return to their minimum is the "
+        "predicted one, for every optimizer, delay and minimum",
+        f"within {100 * BAND:g} % in {within.text('.4g', 100, ' %')}, {np.isnan(cases).sum()} not "
+        f"found; median of measured / predicted {middle.text('.4f')}; farthest {far:.4f} "
+        f"({found.title(rule)}, delay {delay})",
+        f"within {100 * BAND:g} % in every case",
+        everywhere(near),
+        {"within": within.to_dict(), "ratio": middle.to_dict()},
+    )
+
+
+def _order(found: Thresholds) -> Finding:
+    """The order of every two rules that theory sets apart by more than the band."""
+    right: list[bool] = []
+    for delay in found.delays:
+        for rule, other in combinations(found.rules, 2):
+            measured, predicted = found.ratio(rule, other, delay)
+            if abs(np.log(predicted)) > BAND:
+                right += (((measured > 1) == (predicted > 1)) & ~np.isnan(measured)).tolist()
+    wrong = share_of(~np.array(right))
+    return Finding(
+        f"Any two optimizers that theory sets more than {100 * BAND:g} % apart are in its order",
+        f"{right.count(False)} of {len(right)} pairs are not: {wrong.text('.2g', 100, ' %')}",
+        "none",
+        everywhere(right),
+        wrong.to_dict(),
+    )
+
+
+def _best(found: Thresholds) -> Finding:
+    """The rule with the largest threshold at each delay."""
+    right: list[bool] = []
+    winners: dict[str, list[int]] = {}
+    for delay in found.delays:
+        predicted = {rule: found.predicted(rule, delay) for rule in found.rules}
+        medians = {rule: median_of(found.measured(rule, delay)).value for rule in found.rules}
+        medians = {rule: value for rule, value in medians.items() if np.isfinite(value)}
+        measured = max(medians, key=lambda rule: medians[rule])
+        right.append(predicted[measured] > (1 - BAND) * max(predicted.values()))
+        winners.setdefault(found.title(measured), []).append(delay)
+    told = "; ".join(
+        f"{title} at delays {', '.join(str(delay) for delay in delays)}"
+        for title, delays in winners.items()
+    )
+    return Finding(
+        "The optimizer with the largest effective learning rate is the predicted one",
+        f"largest: {told}",
+        f"the predicted one, or one within {100 * BAND:g} % of it, at every delay",
+        everywhere(right),
+        winners,
+    )
+
+
+def _ratio(found: Thresholds, rule: Rule, other: Rule, limit: float, text: str) -> Finding:
+    parts, numbers, decisions = [], {}, []
+    for delay in (delay for delay in found.delays if delay):
+        measured, predicted = found.ratio(rule, other, delay)
+        interval = median_of(measured)
+        decisions.append(inside(interval, predicted * (1 - BAND), predicted * (1 + BAND)))
+        parts.append(
+            f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f}, predicted "
+            f"{predicted:.3f}) at delay {delay}"
+        )
+        numbers[str(delay)] = interval.to_dict() | {"predicted": predicted}
+    return Finding(
+        f"{found.title(rule)} over {found.title(other)}: the predicted ratio of effective learning "
+        f"rates at every delay above 0 (as the momentum goes to 1, and then the delay to infinity, "
+        f"it is {text})",
+        "medians and 95 % intervals: " + "; ".join(parts),
+        f"every whole interval within {100 * BAND:g} % of the prediction",
+        every(decisions),
+        {"limit": limit, "delays": numbers},
+    )
+
+
+def _control(found: Thresholds) -> Finding:
+    """Heavy ball's thresholds for shifted momentum, and the other way round."""
+    exchanged = {"heavy-ball": "shifted-momentum", "shifted-momentum": "heavy-ball"}
+    missed: list[bool] = []
+    for rule, delay in found.cells:
+        if rule[0] in exchanged and delay:
+            predicted = found.predicted((exchanged[rule[0]], rule[1]), delay)
+            missed += (np.abs(found.measured(rule, delay) / predicted - 1) > BAND).tolist()
+    share = share_of(missed)
+    return Finding(
+        "Control: with their predictions exchanged, heavy ball and shifted momentum miss them "
+        "under delay",
+        f"more than {100 * BAND:g} % off in {share.text('.3g', 100, ' %')}",
+        "at least 90 % of the cases, with the whole interval",
+        mostly(missed, 0.9),
+        share.to_dict(),
+    )
+
+
+def figures(trials: Sequence[Momentum]) -> dict[str, Figure]:
+    """Effective thresholds against delay, and relative to SGD."""
+    from delaystability.plot.experiments.momentum import momentum_figure
+
+    return {"effective": momentum_figure(Thresholds(trials))}
 
 
 EXPERIMENT = Experiment(
     name="momentum",
     title="Under delay heavy-ball momentum costs learning rate, and shifted momentum gains some",
-    version=_VERSION,
-    columns=COLUMNS,
-    chunks=chunks,
+    row=Momentum,
+    sizes=SIZES,
+    settings=settings,
     run=run,
     judge=judge,
     figures=figures,
     takes_data=True,
+    double=True,
 )

@@ -8,7 +8,7 @@ have the curvature noise ``kappa(B)`` along the sharpest direction. Predicted:
     all directions     `delaystability.mean_square_learning_rate`
 
 Measured: the growth of the mean training loss (near the minimum a square of the displacement) over
-populations of replicas that differ in the order of their data, see `population`. A mean square is
+populations of replicas that differ in the order of their data, see `resampling`. A mean square is
 dominated by rare replicas that grow much; few replicas of a long run never see them. Hence each
 population is resampled every few updates: replicas are copied in proportion to their loss and
 rescaled, and the growth of the mean is the product of its growths between. That estimates the mean
@@ -18,169 +18,150 @@ doi:10.1103/PhysRevLett.96.120603).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from delaystability.numerics.statistics import Interval, median_of, share_of
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.minibatches import mean_square_learning_rate
+from delaystability.validation import rows
 from delaystability.validation.curvature_noise import curvature_noise, sample_curvatures
 from delaystability.validation.experiment import Experiment
-from delaystability.validation.experiments.near_minimum import (
-    Site,
-    data_settings,
-    trained_minimum,
-)
-from delaystability.validation.experiments.noise_verdict import Thresholds, judge
-from delaystability.validation.experiments.population import growth_rates
-from delaystability.validation.experiments.rule import rule_of
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
+from delaystability.validation.perturbed_runs import Site, trained_minimum
+from delaystability.validation.resampling import growth_rates
+from delaystability.validation.rows import Array, planned, result, setting
+from delaystability.validation.verdict import Finding, Verdict, everywhere
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "SIZES", "Plan"]
+__all__ = ["BAND", "EXPERIMENT", "SIZES", "NoisyLoop", "Plan", "judge"]
 
-_VERSION = 1
+BAND = 0.1
+"""A threshold counts as predicted within this share."""
+
 _COARSE = (0.04, 1.3)  # of the one-direction prediction: the first grid
 _MIDDLE, _FINE = 5, 5  # learning rates on the second and the third grid
 _MARGIN = 1.05  # of the third grid on either side, since signs next to the threshold may be wrong
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which minima and loops, and the size of the populations.
-
-    Attributes
-    ----------
-    hidden, images : int
-        Of the network 64-hidden-10 and its data.
-    minima : int
-        Each from its own start and images.
-    rules : tuple of (optimizer, momentum or None)
-    delays : tuple of int
-    batches : tuple of int or None
-        Samples in a mini-batch, drawn with replacement; None for all samples, without noise.
-    coarse : int
-        Learning rates on the first grid; two finer ones follow about where growth sets in.
-    replicas : int
-        In a population.
-    repeats : int
-        Populations at each learning rate of the last grid; six or more give 95 % intervals.
-    updates : int
-        A run has this many, times (1 + delay / 4) min(2, 1 / sqrt(1 - momentum)).
-    """
-
-    hidden: int
-    images: int
-    minima: int
-    rules: tuple[tuple[str, float | None], ...]
-    delays: tuple[int, ...]
-    batches: tuple[int | None, ...]
-    coarse: int
-    replicas: int
-    repeats: int
-    updates: int
-
-
 _BOTH = (("sgd", None), ("heavy-ball", 0.9))
 
-SIZES = {
-    "quick": Plan(8, 8, 1, (("sgd", None),), (0, 1), (1, 4, None), 8, 32, 6, 100),
-    "default": Plan(12, 24, 1, _BOTH, (0, 1, 4), (1, 2, 4, 8, 16, None), 10, 96, 6, 200),
-    "full": Plan(
-        32, 100, 3, _BOTH, (0, 1, 4, 16), (1, 2, 4, 8, 16, 32, 64, 100, None), 12, 256, 12, 1000
-    ),
-}
-"""Plan by size."""
 
-COLUMNS = {
-    "optimizer": "name in the catalogue (setting)",
-    "momentum": "the optimizer's momentum, null for SGD (setting)",
-    "delay": "in updates (setting)",
-    "batch": "samples in a mini-batch, drawn with replacement; null for all (setting)",
-    "minimum_seed": "of the start and the images of the minimum (setting)",
-    "seed": "of the order of the data (setting)",
-    "sharpness": "S, the largest Hessian eigenvalue at the minimum (result)",
-    "trace": "the sum of all Hessian eigenvalues at the minimum (result)",
-    "kappa": "variance of a mini-batch's curvature along the sharpest direction over its squared "
-    "mean (result)",
-    "mean_threshold": "a* without noise (result)",
-    "one_direction": "predicted mean-square threshold of learning rate times S from kappa (result)",
-    "all_directions": "predicted mean-square threshold of learning rate times S from the second "
-    "moments in all directions (result)",
-    "measured": "learning rate times S where the growth of the mean square changes its sign, one "
-    "for each repeat; null if it does not on the grid (result)",
-    "coarse_gains": "learning rate times S on the first grid (result)",
-    "coarse_rates": "growth of the mean square there, in nats an update (result)",
-    "gains": "learning rate times S on the last grid (result)",
-    "rates": "growth of the mean square there for each repeat, in nats an update (result)",
-    "updates": "length of the runs (result)",
-}
+@dataclass(frozen=True, kw_only=True)
+class Plan(rows.Plan):
+    """Which minima and loops, and the size of the populations.
 
+    A run has ``updates`` updates, times (1 + delay / 4) min(2, 1 / sqrt(1 - momentum)).
+    """
 
-def chunks(
-    size: str, seed: int, device: str, dtype: str, data: str | Path | None = None
-) -> list[Chunk]:
-    """One chunk for each minimum, loop and batch, the longest delays first."""
-    plan = SIZES[size]
-    common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **asdict(plan)}
-    common |= data_settings(data, plan.images)
-    random = np.random.default_rng(seed)
-    seeds = random.integers(2**31, size=plan.minima)
-    return [
-        Chunk.of(
-            "noise",
-            _VERSION,
-            common,
-            [
-                {
-                    "optimizer": name,
-                    "momentum": momentum,
-                    "delay": delay,
-                    "batch": batch,
-                    "minimum_seed": int(start),
-                    "seed": int(random.integers(2**31)),
-                }
-            ],
-        )
-        for delay in sorted(plan.delays, reverse=True)
-        for start in seeds
-        for name, momentum in plan.rules
-        for batch in plan.batches
-    ]
-
-
-def run(chunk: Chunk) -> list[dict[str, Any]]:
-    """Predicted and measured mean-square thresholds of one minimum, loop and batch."""
-    return [_trial(chunk.common, **trial.settings) for trial in chunk.trials]
-
-
-def _trial(
-    common: dict[str, Any],
-    optimizer: str,
-    momentum: float | None,
-    delay: int,
-    batch: int | None,
-    minimum_seed: int,
-    seed: int,
-) -> dict[str, Any]:
-    site = trained_minimum(
-        common["hidden"],
-        common["images"],
-        minimum_seed,
-        common["device"],
-        common["dtype"],
-        common["data"],
+    hidden: int = planned("of the network 64-hidden-10", quick=8, default=12, full=32)
+    images: int = planned("of its data", quick=8, default=24, full=100)
+    minima: int = planned("each from its own start and images", quick=1, default=1, full=3)
+    rules: tuple[tuple[str, float | None], ...] = planned(
+        "optimizer, and momentum or None", quick=_BOTH[:1], default=_BOTH, full=_BOTH
     )
-    rule = rule_of(optimizer, momentum)
+    delays: tuple[int, ...] = planned(
+        "in updates", quick=(0, 1), default=(0, 1, 4), full=(0, 1, 4, 16)
+    )
+    batches: tuple[int | None, ...] = planned(
+        "samples in a mini-batch, drawn with replacement; None for all samples, without noise",
+        quick=(1, 4, None),
+        default=(1, 2, 4, 8, 16, None),
+        full=(1, 2, 4, 8, 16, 32, 64, 100, None),
+    )
+    coarse: int = planned(
+        "learning rates on the first grid; two finer ones follow about where growth sets in",
+        quick=8, default=10, full=12,
+    )  # fmt: skip
+    replicas: int = planned("in a population", quick=32, default=96, full=256)
+    repeats: int = planned(
+        "populations at each learning rate of the last grid; six or more give 95 % intervals",
+        quick=6, default=6, full=12,
+    )  # fmt: skip
+    updates: int = planned("of a run, see above", quick=100, default=200, full=1000)
+
+
+SIZES = rows.sizes_of(Plan)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NoisyLoop(rows.Row):
+    """One loop and batch at one minimum."""
+
+    plan: Plan
+    optimizer: str = setting("name in the catalogue")
+    momentum: float | None = setting("the optimizer's momentum, null for SGD")
+    delay: int = setting("in updates")
+    batch: int | None = setting("samples in a mini-batch, drawn with replacement; null for all")
+    minimum_seed: int = setting("of the start and the images of the minimum")
+    seed: int = setting("of the order of the data")
+    sharpness: float = result("S, the largest Hessian eigenvalue at the minimum")
+    trace: float = result("the sum of all Hessian eigenvalues at the minimum")
+    kappa: float = result(
+        "variance of a mini-batch's curvature along the sharpest direction over its squared mean"
+    )
+    mean_threshold: float = result("a* without noise")
+    one_direction: float = result(
+        "predicted mean-square threshold of learning rate times S from kappa"
+    )
+    all_directions: float = result(
+        "predicted mean-square threshold of learning rate times S from the second moments in all "
+        "directions"
+    )
+    measured: Array = result(
+        "learning rate times S where the growth of the mean square changes its sign, one for each "
+        "repeat; null if it does not on the grid"
+    )
+    coarse_gains: Array = result("learning rate times S on the first grid")
+    coarse_rates: Array = result("growth of the mean square there, in nats an update")
+    gains: Array = result("learning rate times S on the last grid")
+    rates: Array = result("growth of the mean square there for each repeat, in nats an update")
+    updates: int = result("length of the runs")
+
+    @property
+    def loop(self) -> str:
+        """For example ``Heavy ball 0.9, delay 4``."""
+        return f"{self.title}, delay {self.delay}"
+
+    @property
+    def interval(self) -> Interval:
+        """The median over the repeats that found a threshold."""
+        return median_of(self.measured)
+
+
+def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
+    """Each minimum, loop and batch by itself, the longest delays first."""
+    random = np.random.default_rng(plan.seed)
+    seeds = random.integers(2**31, size=plan.minima)
+    for delay in sorted(plan.delays, reverse=True):
+        for start in seeds:
+            for name, momentum in plan.rules:
+                for batch in plan.batches:
+                    yield [
+                        {
+                            "optimizer": name,
+                            "momentum": momentum,
+                            "delay": delay,
+                            "batch": batch,
+                            "minimum_seed": int(start),
+                            "seed": int(random.integers(2**31)),
+                        }
+                    ]
+
+
+def run(loops: Sequence[NoisyLoop]) -> list[dict[str, Any]]:
+    """Predicted and measured mean-square thresholds of one minimum, loop and batch."""
+    return [_thresholds(loop) for loop in loops]
+
+
+def _thresholds(loop: NoisyLoop) -> dict[str, Any]:
+    plan, rule, delay, batch = loop.plan, loop.update_rule, loop.delay, loop.batch
+    site = trained_minimum(
+        plan.hidden, plan.images, loop.minimum_seed, plan.device, plan.dtype, plan.data
+    )
     minimum, jacobian = site.minimum, sample_jacobian(site)
     mean = float(stability_threshold(rule, delay))
     kappa, every = 0.0, mean
@@ -192,25 +173,18 @@ def _trial(
         )
     one = float(stability_threshold(rule, delay, curvature_noise=kappa))
 
-    root = min(2.0, (1 - (momentum or 0.0)) ** -0.5)
-    updates = round(common["updates"] * (1 + delay / 4) * root)
+    root = min(2.0, (1 - (loop.momentum or 0.0)) ** -0.5)
+    updates = round(plan.updates * (1 + delay / 4) * root)
     # Without noise all replicas and repeats would be equal.
-    replicas = 1 if batch is None else common["replicas"]
-    repeats = 1 if batch is None else common["repeats"]
+    replicas, repeats = (1, 1) if batch is None else (plan.replicas, plan.repeats)
 
     def rates(gains: Array, seed: int) -> Array:
-        return growth_rates(
-            site,
-            rule,
-            delay,
-            batch,
-            gains / minimum.sharpness,
-            replicas=replicas,
-            updates=updates,
-            seed=seed,
-        )
+        learning_rates = gains / minimum.sharpness
+        size = {"replicas": replicas, "updates": updates, "seed": seed}
+        return growth_rates(site, rule, delay, batch, learning_rates, **size)
 
-    coarse = one * np.geomspace(*_COARSE, common["coarse"])
+    seed = loop.seed
+    coarse = one * np.geomspace(*_COARSE, plan.coarse)
     coarse_rates = rates(coarse, seed)
     low, high = bracket(coarse, coarse_rates)
     middle = np.geomspace(low, high, _MIDDLE + 2)
@@ -271,21 +245,143 @@ def last_crossing(gains: Array, rates: Array) -> float:
     return found if low - (high - low) <= found <= high + (high - low) else float("nan")
 
 
-def figures(trials: Sequence[FinishedTrial]) -> dict[str, Figure]:
-    """Thresholds against the size of mini-batches."""
-    from delaystability.validation.experiments.noise_figures import noise_figure
+def judge(loops: Sequence[NoisyLoop]) -> Verdict:
+    """Second moments in all directions predict every threshold; one direction is too high."""
+    found = in_order(loops)
+    noisy = [loop for loop in found if loop.batch is not None]
+    lines = [
+        _all_directions(noisy),
+        _full([loop for loop in found if loop.batch is None]),
+        _one_direction(noisy),
+    ]
+    smallest = [loop for loop in noisy if loop.batch == noisy[0].batch]
+    for name, attribute in (
+        ("the threshold of the mean", "mean_threshold"),
+        ("the model of one direction", "one_direction"),
+    ):
+        lines.append(_control(name, smallest, _ratios(smallest, attribute)))
+    table = [
+        {
+            "loop": loop.loop,
+            "batch": loop.batch,
+            "kappa": loop.kappa,
+            "mean_threshold": loop.mean_threshold,
+            "one_direction": loop.one_direction,
+            "all_directions": loop.all_directions,
+            "measured": loop.interval.to_dict(),
+        }
+        for loop in found
+    ]
+    summary = {
+        "trace_over_sharpness": float(np.median([loop.trace / loop.sharpness for loop in found])),
+        "one_direction_within_band": _reach(noisy),
+        "table": table,
+    }
+    return Verdict(tuple(lines), summary)
 
-    return {"thresholds": noise_figure(Thresholds.of(trials))}
+
+def in_order(loops: Sequence[NoisyLoop]) -> list[NoisyLoop]:
+    """The loops without momentum first, then by delay and batch, the full one last."""
+
+    def place(loop: NoisyLoop) -> tuple[Any, ...]:
+        batch = np.inf if loop.batch is None else loop.batch
+        return loop.momentum is not None, loop.delay, batch
+
+    return sorted(loops, key=place)
+
+
+def _ratios(loops: Sequence[NoisyLoop], attribute: str) -> Array:
+    """Measured over predicted threshold of each loop and batch."""
+    return np.array([loop.interval.value / getattr(loop, attribute) for loop in loops])
+
+
+def _all_directions(noisy: Sequence[NoisyLoop]) -> Finding:
+    ratios = _ratios(noisy, "all_directions")
+    near = np.abs(ratios - 1) <= BAND
+    within, middle = share_of(near), median_of(ratios)
+    missing = np.isnan([loop.measured for loop in noisy]).sum()
+    farthest = int(np.nanargmax(np.abs(ratios - 1)))
+    return Finding(
+        "With mini-batches the mean square grows from the threshold on that second moments in all "
+        "directions predict",
+        f"within {100 * BAND:g} % in {within.text('.3g', 100, ' %')} of the cells; median of "
+        f"measured / predicted {middle.text()}; farthest {ratios[farthest]:.3g} "
+        f"({noisy[farthest].loop}, batch {noisy[farthest].batch}); {missing} repeats found none",
+        f"the median over the repeats within {100 * BAND:g} % in every cell",
+        everywhere(near),
+        {"within": within.to_dict(), "ratio": middle.to_dict()},
+    )
+
+
+def _full(quiet: Sequence[NoisyLoop]) -> Finding:
+    ratios = _ratios(quiet, "mean_threshold").tolist()
+    worst = max(ratios, key=lambda ratio: abs(ratio - 1))
+    return Finding(
+        "Without noise the loss grows from the threshold of the mean on",
+        f"measured / predicted farthest from 1: {worst:.4f}, of {len(ratios)} loops",
+        "within 3 % for every loop",
+        everywhere([abs(ratio - 1) <= 0.03 for ratio in ratios]),
+        {"ratios": ratios},
+    )
+
+
+def _one_direction(noisy: Sequence[NoisyLoop]) -> Finding:
+    """The scalar model leaves out noise into other directions: it can only be too high."""
+    values = _ratios(noisy, "one_direction")
+    reach = ", ".join(f"{title}: {text}" for title, text in _reach(noisy).items())
+    close = share_of(np.abs(values - 1) <= BAND)
+    ends = {
+        f"{loop.loop}, batch {loop.batch}": loop.interval.high / loop.one_direction
+        for loop in noisy
+    }
+    return Finding(
+        "The model of one direction, with kappa along the sharpest one, gives an upper bound on "
+        "the threshold: it leaves out the noise into the other directions",
+        f"measured / predicted from {np.nanmin(values):.3g} to {np.nanmax(values):.3g}; within "
+        f"{100 * BAND:g} % in {close.text('.3g', 100, ' %')} of the cells ({reach})",
+        f"at most {1 + BAND:g} in every cell",
+        everywhere(values <= 1 + BAND),
+        {"within": close.to_dict(), "upper_ends": ends},
+    )
+
+
+def _control(name: str, smallest: Sequence[NoisyLoop], ratios: Array) -> Finding:
+    # One number a loop: fewer than six have no 95 % interval.
+    return Finding(
+        f"Control: {name} does not explain mini-batches of {smallest[0].batch}",
+        f"measured / predicted at most {max(ratios):.3g} in {len(ratios)} loops",
+        f"below {1 - BAND:g} for every loop",
+        everywhere(ratios < 1 - BAND),
+        {"ratios": ratios.tolist()},
+    )
+
+
+def _reach(noisy: Sequence[NoisyLoop]) -> dict[str, str]:
+    """From which batch on the model of one direction is within the band, by loop."""
+    reach = {}
+    for title, cells in rows.grouped(noisy, lambda loop: loop.loop).items():
+        wrong = np.flatnonzero(~(np.abs(_ratios(cells, "one_direction") - 1) <= BAND))
+        first = wrong[-1] + 1 if wrong.size else 0
+        reach[title] = f"from batches of {cells[first].batch}" if first < len(cells) else "never"
+    return reach
+
+
+def figures(loops: Sequence[NoisyLoop]) -> dict[str, Figure]:
+    """Thresholds against the size of mini-batches."""
+    from delaystability.plot.experiments.noise import noise_figure
+
+    return {"thresholds": noise_figure(in_order(loops))}
 
 
 EXPERIMENT = Experiment(
     name="noise",
     title="Mini-batch noise lowers the threshold of the mean square as predicted",
-    version=_VERSION,
-    columns=COLUMNS,
-    chunks=chunks,
+    row=NoisyLoop,
+    sizes=SIZES,
+    settings=settings,
     run=run,
     judge=judge,
     figures=figures,
     takes_data=True,
+    double=True,
 )

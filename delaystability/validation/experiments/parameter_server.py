@@ -12,240 +12,181 @@ their processes and are one chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from delaystability.model.arguments import checked_count
-from delaystability.model.catalogue import Optimizer
+from delaystability.numerics.statistics import median_interval
 from delaystability.questions.bounds import stability_threshold
-from delaystability.server.ledger import faults, worker_time_left
-from delaystability.server.run import Run, WorkersGoneError
+from delaystability.server.ledger import faults
 from delaystability.server.worker_pool import WorkerPool
+from delaystability.validation import rows
 from delaystability.validation.experiment import Experiment
-from delaystability.validation.experiments.near_minimum import checked_double
-from delaystability.validation.experiments.parameter_server_prediction import (
-    predict,
+from delaystability.validation.log_prediction import predict
+from delaystability.validation.rows import Array, planned, result, setting
+from delaystability.validation.server_runs import (
+    Series,
+    critical_gain,
+    unaccounted,
+    with_whole_pools,
 )
-from delaystability.validation.experiments.parameter_server_problems import PROBLEMS, Place, place
-from delaystability.validation.experiments.parameter_server_runs import Series
-from delaystability.validation.experiments.parameter_server_verdict import broken, judge
-from delaystability.validation.experiments.rule import rule_of
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
+from delaystability.validation.verdict import Finding, Verdict, all_of, everywhere, undecided
+from delaystability.validation.worker_problems import PROBLEMS, Place, place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "SIZES", "Plan", "critical_gain", "with_workers"]
+__all__ = ["EXPERIMENT", "NEAR", "SIZES", "Plan", "ServerTrial", "broken", "judge", "with_workers"]
 
-_VERSION = 2
+NEAR = 0.1
+"""Relative distance within which a prediction agrees."""
+
 _ROUNDS, _STEP = 5, 1.4  # more learning rates, lower or higher, until growth begins among them
 _SLOWED = 0  # the worker that waits
-_ATTEMPTS = 3  # at a trial that loses workers
 
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How many workers, which problems and optimizers, and how long the runs are.
-
-    Attributes
-    ----------
-    workers : tuple of int
-    cells : tuple of (problem, optimizer, slowed)
-        A problem of `PROBLEMS`, a name in the catalogue, and whether one worker is slowed.
-    momentum : float
-    pause : float, seconds that the slowed worker waits before each gradient
-    factors : tuple of float
-        Learning rates in units of what a first run's log predicts.
-    first_updates : int
-        Of that first run.
-    updates : int
-        With each learning rate, at least, in as many runs as that takes.
-    """
-
-    workers: tuple[int, ...]
-    cells: tuple[tuple[str, str, bool], ...]
-    momentum: float
-    pause: float
-    factors: tuple[float, ...]
-    first_updates: int
-    updates: int
-
-
-_OPTIMIZERS = ("sgd", "heavy-ball", "shifted-momentum")
 _FACTORS = (0.8, 0.87, 0.93, 0.98, 1.02, 1.07, 1.14, 1.25)
 _CELLS = tuple(
     (problem, optimizer, slowed)
     for problem in PROBLEMS
-    for optimizer in _OPTIMIZERS
+    for optimizer in ("sgd", "heavy-ball", "shifted-momentum")
     for slowed in (False, True)
     # The mean square of shifted momentum with measured delays has no prediction here.
     if not (problem == "mini-batches" and (slowed or optimizer == "shifted-momentum"))
     and not (problem == "digits" and slowed and optimizer != "sgd")
 )
-
-SIZES = {
-    "quick": Plan(
-        (4,),
-        (("least-squares", "sgd", False), ("least-squares", "heavy-ball", True)),
-        0.9,
-        0.01,
-        (0.8, 0.88, 0.95, 1.05, 1.14, 1.25),
-        1000,
-        2000,
-    ),
-    "default": Plan((4, 8), _CELLS, 0.9, 0.01, _FACTORS, 2000, 3000),
-    "full": Plan(
-        (2, 4, 8, 16),
-        _CELLS,
-        0.9,
-        0.01,
-        (0.75, *_FACTORS, 1.33),
-        10_000,
-        50_000,
-    ),
-}
-"""Plan by size."""
-
-COLUMNS = {
-    "workers": "number of worker processes (setting)",
-    "problem": "least-squares (all samples), mini-batches (noisy curvature) or digits (setting)",
-    "optimizer": "name in the catalogue (setting)",
-    "slowed": "whether one worker waits before each gradient (setting)",
-    "sharpness": "S, the largest Hessian eigenvalue at the minimum (result)",
-    "curvature_noise": "variance of a mini-batch's curvature over its squared mean (result)",
-    "gains": "learning rate times sharpness of the runs (result)",
-    "runs": "number of runs with each learning rate (result)",
-    "updates": "of all of them (result)",
-    "rates": "measured growth of the distance to the minimum, in nats an update; mean over the "
-    "runs, weighted by their updates (result)",
-    "replayed_rates": "the same of the scalar loop with the delays that the runs logged (result)",
-    "critical": "gain at which a parabola through the measured rates changes its sign (result)",
-    "replayed": "predicted critical gain: the log of all runs replayed in its order (result)",
-    "mean": "the same: the mean for independent delays with the log's frequencies (result)",
-    "mean_square": "the same: the mean square for independent delays, noisy curvature (result)",
-    "replayed_mean_square": "the same: the mean square over noisy curvature, delays in the order "
-    "of the log (result)",
-    "mean_delay": "the same: a fixed delay, the mean of the log (result)",
-    "longest_delay": "the same: a fixed delay, the longest of the log (result)",
-    "no_delay": "the same: as if there were no delay; a control (result)",
-    "delay_counts": "how often each delay 0, 1, 2, ... was logged (result)",
-    "total_updates": "of all runs of the trial (result)",
-    "faults": "gradients lost, counted twice or out of order in the ledgers (result)",
-    "unaccounted": "largest difference in a run between the sum of its delays and what W busy "
-    "workers must have (result)",
-    "lost_workers": "workers that died, did not answer in time, or sent what had to be refused, at "
-    "the last attempt; the trial is invalid unless it is 0 (result)",
-    "seconds": "of all runs of the trial (result)",
-}
+_QUICK = (("least-squares", "sgd", False), ("least-squares", "heavy-ball", True))
 
 
-def chunks(
-    size: str, seed: int, device: str, dtype: str, *, workers: tuple[int, ...] | None = None
-) -> list[Chunk]:
-    """One chunk for each number of workers."""
-    checked_double(dtype)
-    plan = SIZES[size] if workers is None else replace(SIZES[size], workers=workers)
-    common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **asdict(plan)}
-    del common["workers"], common["cells"]
-    return [
-        Chunk.of(
-            "parameter-server",
-            _VERSION,
-            common,
-            [
-                {"workers": count, "problem": problem, "optimizer": name, "slowed": slowed}
-                for problem, name, slowed in plan.cells
-            ],
-        )
-        for count in plan.workers
-    ]
+@dataclass(frozen=True, kw_only=True)
+class Plan(rows.Plan):
+    """How many workers, which problems and optimizers, and how long the runs are."""
+
+    workers: tuple[int, ...] = planned(
+        "processes", quick=(4,), default=(4, 8), full=(2, 4, 8, 16), shared=False
+    )
+    cells: tuple[tuple[str, str, bool], ...] = planned(
+        "problem of `PROBLEMS`, name in the catalogue, and whether one worker is slowed",
+        quick=_QUICK, default=_CELLS, full=_CELLS, shared=False,
+    )  # fmt: skip
+    momentum: float = planned("of every optimizer that has one", 0.9)
+    pause: float = planned("seconds that the slowed worker waits before each gradient", 0.01)
+    factors: tuple[float, ...] = planned(
+        "learning rates in units of what a first run's log predicts",
+        quick=(0.8, 0.88, 0.95, 1.05, 1.14, 1.25),
+        default=_FACTORS,
+        full=(0.75, *_FACTORS, 1.33),
+    )
+    first_updates: int = planned("of that first run", quick=1000, default=2000, full=10_000)
+    updates: int = planned(
+        "with each learning rate, at least, in as many runs as that takes",
+        quick=2000, default=3000, full=50_000,
+    )  # fmt: skip
 
 
-def run(chunk: Chunk) -> list[dict[str, Any]]:
+SIZES = rows.sizes_of(Plan)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServerTrial(rows.Row):
+    """One number of workers, problem, optimizer and slowness."""
+
+    plan: Plan
+    workers: int = setting("number of worker processes")
+    problem: str = setting("least-squares (all samples), mini-batches (noisy curvature) or digits")
+    optimizer: str = setting("name in the catalogue")
+    slowed: bool = setting("whether one worker waits before each gradient")
+    sharpness: float = result("S, the largest Hessian eigenvalue at the minimum")
+    curvature_noise: float = result("variance of a mini-batch's curvature over its squared mean")
+    gains: Array = result("learning rate times sharpness of the runs")
+    runs: Array = result("number of runs with each learning rate")
+    updates: Array = result("of all of them")
+    rates: Array = result(
+        "measured growth of the distance to the minimum, in nats an update; mean over the runs, "
+        "weighted by their updates"
+    )
+    replayed_rates: Array = result(
+        "the same of the scalar loop with the delays that the runs logged"
+    )
+    critical: float = result("gain at which a parabola through the measured rates changes its sign")
+    replayed: float = result("predicted critical gain: the log of all runs replayed in its order")
+    mean: float = result("the same: the mean for independent delays with the log's frequencies")
+    mean_square: float | None = result(
+        "the same: the mean square for independent delays, noisy curvature"
+    )
+    replayed_mean_square: float | None = result(
+        "the same: the mean square over noisy curvature, delays in the order of the log"
+    )
+    mean_delay: float = result("the same: a fixed delay, the mean of the log")
+    longest_delay: float = result("the same: a fixed delay, the longest of the log")
+    no_delay: float = result("the same: as if there were no delay; a control")
+    delay_counts: Array = result("how often each delay 0, 1, 2, ... was logged")
+    total_updates: int = result("of all runs of the trial")
+    faults: int = result("gradients lost, counted twice or out of order in the ledgers")
+    unaccounted: int = result(
+        "largest difference in a run between the sum of its delays and what W busy workers must "
+        "have"
+    )
+    lost_workers: int = result(
+        "workers that died, did not answer in time, or sent what had to be refused, at the last "
+        "attempt; the trial is invalid unless it is 0"
+    )
+    seconds: float = result("of all runs of the trial")
+
+    @property
+    def own(self) -> float:
+        """What the run's own log predicts: the replay, in the mean square for noisy curvature."""
+        return self.replayed_mean_square or self.replayed
+
+    def error(self, name: str) -> float:
+        """Relative distance of a prediction from what was measured, with its sign."""
+        return float(getattr(self, name)) / self.critical - 1
+
+
+def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
+    """All trials with one number of workers, which share their processes."""
+    for count in plan.workers:
+        yield [
+            {"workers": count, "problem": problem, "optimizer": name, "slowed": slowed}
+            for problem, name, slowed in plan.cells
+        ]
+
+
+def run(trials: Sequence[ServerTrial]) -> list[dict[str, Any]]:
     """All trials with one number of workers, whose processes are started once."""
-    common = chunk.common
-    settings = [trial.settings for trial in chunk.trials]
-    problems = list(dict.fromkeys(entry["problem"] for entry in settings))
-    places = [place(problem, common["seed"]) for problem in problems]
-    workers = settings[0]["workers"]
-    start = partial(WorkerPool.launch, [each.task for each in places], workers)
+    problems = list(dict.fromkeys(trial.problem for trial in trials))
+    places = [place(problem, trials[0].plan.seed) for problem in problems]
+    start = partial(WorkerPool.launch, [each.task for each in places], trials[0].workers)
 
-    def measured(pool: WorkerPool, entry: dict[str, Any]) -> dict[str, Any]:
-        number = problems.index(entry["problem"])
-        return _trial(
-            common,
-            partial(pool.run, task=number),
-            places[number],
-            rule_of(entry["optimizer"], common["momentum"]),
-            workers,
-            {_SLOWED: common["pause"]} if entry["slowed"] else {},
-        )
+    def measured(pool: WorkerPool, trial: ServerTrial) -> dict[str, Any]:
+        number = problems.index(trial.problem)
+        pauses = {_SLOWED: trial.plan.pause} if trial.slowed else {}
+        return _measured(trial, partial(pool.run, task=number), places[number], pauses)
 
-    return _with_whole_crews(start, measured, settings)
+    return with_whole_pools(start, measured, trials)
 
 
-def _with_whole_crews(
-    start: Callable[[], WorkerPool],
-    measured: Callable[[WorkerPool, dict[str, Any]], dict[str, Any]],
-    settings: Sequence[dict[str, Any]],
-) -> list[dict[str, Any]]:
-    """The trials, each with all of its workers.
-
-    A trial in which workers were lost says nothing about so many workers: it is measured again with
-    a new pool, a few times, and says at last how many it lost.
-    """
-    found = []
-    pool = start()
-    try:
-        for entry in settings:
-            for left in reversed(range(_ATTEMPTS)):
-                try:
-                    result = measured(pool, entry)
-                    whole = not result["lost_workers"]
-                except WorkersGoneError:
-                    if not left:
-                        raise
-                    whole = False
-                if whole:
-                    break
-                pool.close()
-                pool = start()
-            found.append(result)
-    finally:
-        pool.close()
-    return found
-
-
-def _trial(
-    common: dict[str, Any],
-    train: Any,
-    site: Place,
-    optimizer: Optimizer,
-    workers: int,
-    pauses: Mapping[int, float],
+def _measured(
+    trial: ServerTrial, train: Any, site: Place, pauses: Mapping[int, float]
 ) -> dict[str, Any]:
-    guess = float(stability_threshold(optimizer, workers - 1))
+    plan, optimizer, noise = trial.plan, trial.update_rule, site.curvature_noise
+    guess = float(stability_threshold(optimizer, trial.workers - 1))
     # Far below the threshold: what this run is for is its log.
     first = train(
-        site.start, optimizer, 0.2 * guess / site.sharpness, common["first_updates"], pauses=pauses
+        site.start, optimizer, 0.2 * guess / site.sharpness, plan.first_updates, pauses=pauses
     )
-    found = predict(optimizer, first.delays, site.curvature_noise)
+    found = predict(optimizer, first.delays, noise)
     centre = found.replayed_mean_square or found.replayed
-    factors = np.array(common["factors"])
-    random = np.random.default_rng(common["seed"])
+    random = np.random.default_rng(plan.seed)
     series: list[Series] = []
     for _ in range(_ROUNDS):
-        series += [Series(gain) for gain in centre * factors]
+        series += [Series(gain) for gain in centre * np.array(plan.factors)]
         # In turns and in a mixed order, so that a machine that gets busier does not look like a
         # learning rate.
-        while unfinished := [each for each in series if each.updates < common["updates"]]:
+        while unfinished := [each for each in series if each.updates < plan.updates]:
             for each in random.permutation(np.array(unfinished, dtype=object)):
                 each.add(train, site, optimizer, pauses)
         gains = np.array([each.gain for each in series])
@@ -257,67 +198,164 @@ def _trial(
         centre *= _STEP if np.nanmedian(rates) < 0 else 1 / _STEP
     runs = [each for one in series for each in one.runs]
     delays = [delay for each in runs for delay in each.delays]
-    predicted = asdict(predict(optimizer, delays, site.curvature_noise))
     everything = [first, *runs]
     return {
         "sharpness": site.sharpness,
-        "curvature_noise": site.curvature_noise,
+        "curvature_noise": noise,
         "gains": gains,
         "runs": [len(each.runs) for each in series],
         "updates": [each.updates for each in series],
         "rates": rates,
-        "replayed_rates": [each.replayed_rate(optimizer, site.curvature_noise) for each in series],
+        "replayed_rates": [each.replayed_rate(optimizer, noise) for each in series],
         "critical": critical,
-        **predicted,
+        **asdict(predict(optimizer, delays, noise)),
         "delay_counts": np.bincount(delays),
         "total_updates": sum(len(each.entries) for each in everything),
         "faults": sum(len(faults(each.entries)) for each in everything),
-        "unaccounted": max(_unaccounted(each, workers) for each in everything),
+        "unaccounted": max(unaccounted(each, trial.workers) for each in everything),
         "lost_workers": sum(len(each.lost) for each in everything),
         "seconds": sum(each.seconds for each in everything),
     }
 
 
-def critical_gain(gains: Array, rates: Array) -> float:
-    """The gain at which growth begins: the zero of a parabola through the rates over ln(gain).
+def broken(trial: ServerTrial) -> str:
+    """What broke in the environment of a trial: a run without a worker is no test of the theory."""
+    if not trial.lost_workers:
+        return ""
+    told = f"{trial.problem}, {trial.workers} workers"
+    return f"{trial.lost_workers} workers were lost ({told})"
 
-    Each run has delays of its own, so that the rates scatter: all runs together decide.
 
-    Parameters
-    ----------
-    gains, rates : arrays of shape (n,); NaN where there is no rate
+def judge(cells: Sequence[ServerTrial]) -> Verdict:
+    """Agreement for each problem and number of workers, rival predictions, ledgers, a control.
 
-    Returns
-    -------
-    float
-        NaN if the parabola has not one rising zero within the gains.
+    Where workers were lost nothing is judged: the verdict is invalid.
     """
-    known = np.isfinite(rates)
-    if known.sum() < 4 or not (rates[known].min() < 0 < rates[known].max()):
-        return float("nan")
-    places = np.log(gains[known])
-    middle = places.mean()
-    parabola = np.polynomial.Polynomial.fit(places - middle, rates[known], 2)
-    zeros = parabola.convert().roots()
-    zeros = zeros[np.isreal(zeros)].real
-    rising = [zero for zero in zeros if parabola.deriv()(zero) > 0]
-    inside = [zero for zero in rising if places.min() <= zero + middle <= places.max()]
-    return float(np.exp(inside[0] + middle)) if len(inside) == 1 else float("nan")
+    groups = rows.grouped(cells, lambda cell: (cell.problem, cell.workers))
+    slowed = [cell for cell in cells if cell.slowed]
+    lines = [
+        _agrees(f"{problem}, {workers} workers", own)
+        for (problem, workers), own in sorted(groups.items(), key=lambda entry: entry[0])
+    ]
+    longest = "The longest delay of the log as a fixed delay predicts"
+    mean = "With a slowed worker, the mean delay of the log as a fixed delay predicts"
+    lines.append(_rival(cells, "longest_delay", longest))
+    lines += [_rival(slowed, "mean_delay", mean)] if slowed else []
+    lines += [_rates_line(cells), _ledger_line(cells), _control_line(cells)]
+    verdict = Verdict(tuple(lines), _summary(cells))
+    reasons = [reason for reason in map(broken, cells) if reason]
+    if not reasons:
+        return verdict
+    return verdict.invalid(f"in {len(reasons)} of {len(cells)} trials: {'; '.join(reasons)}")
 
 
-def _unaccounted(run: Run, workers: int) -> int:
-    held = sum(run.delays) + worker_time_left(run.entries, workers)
-    return abs(held - (workers - 1) * len(run.entries))
+def _errors(cells: Sequence[ServerTrial], name: str) -> Array:
+    return np.array([cell.error(name) for cell in cells])
 
 
-def figures(trials: Sequence[FinishedTrial]) -> dict[str, Figure]:
-    """Predicted and measured critical learning rates; what was logged."""
-    from delaystability.validation.experiments.parameter_server_figures import (
-        critical_figure,
-        delays_figure,
+def _agrees(name: str, cells: Sequence[ServerTrial]) -> Finding:
+    errors = _errors(cells, "own")
+    # The one farthest from 0; NaN if one is missing.
+    worst = errors[np.argmax(np.abs(errors))]
+    return Finding(
+        f"{name}: the critical learning rate is what the log of the runs, replayed, predicts",
+        f"predicted / measured - 1 in {len(cells)} cells: at most {100 * worst:+.2g} % off",
+        f"within {100 * NEAR:g} % in every cell",
+        everywhere(np.abs(errors) <= NEAR),
+        {"errors": errors.tolist()},
     )
 
-    return {"critical": critical_figure(trials), "delays": delays_figure(trials)}
+
+def _rival(cells: Sequence[ServerTrial], name: str, statement: str) -> Finding:
+    errors = _errors(cells, name)
+    worse = np.abs(errors) > np.abs(_errors(cells, "own"))
+    return Finding(
+        f"{statement} worse than the log does",
+        f"in {worse.sum()} of {len(cells)} cells; off by {100 * errors.min():+.3g} to "
+        f"{100 * errors.max():+.3g} %, median {100 * np.median(errors):+.3g} %",
+        "in every cell",
+        everywhere(worse),
+        {"errors": errors.tolist()},
+    )
+
+
+def _rates_line(cells: Sequence[ServerTrial]) -> Finding:
+    exact = [cell for cell in cells if cell.problem == "least-squares"]
+    statement = "On least squares runs grow or shrink exactly as the scalar loop with their log"
+    if not exact:
+        return Finding(statement, "no run on least squares", "at most 1e-6", undecided())
+    rates, replayed = (
+        np.concatenate([getattr(cell, name) for cell in exact])
+        for name in ("rates", "replayed_rates")
+    )
+    known = np.isfinite(rates) & np.isfinite(replayed)
+    away = np.abs(rates - replayed)[known]
+    return Finding(
+        statement,
+        f"largest difference of the two rates at {len(away)} learning rates: {away.max():.2g} nats "
+        f"an update, of rates up to {np.abs(replayed[known]).max():.2g}",
+        "at most 1e-6",
+        everywhere(away <= 1e-6),
+        {"largest_difference": float(away.max()), "learning_rates": len(away)},
+    )
+
+
+def _ledger_line(cells: Sequence[ServerTrial]) -> Finding:
+    updates, wrong, missing, lost = (
+        sum(getattr(cell, name) for cell in cells)
+        for name in ("total_updates", "faults", "unaccounted", "lost_workers")
+    )
+    return Finding(
+        "No gradient is lost or counted twice, and the delays add up to W - 1 gradients in flight",
+        f"{updates} updates: {wrong} faults in the ledgers, {missing} updates of delay not "
+        f"accounted for, {lost} workers lost",
+        "no fault, and no update that is not accounted for",
+        all_of(wrong + missing, updates),
+        {"updates": updates},
+    )
+
+
+def _control_line(cells: Sequence[ServerTrial]) -> Finding:
+    errors = np.abs(_errors(cells, "no_delay"))
+    far = errors > NEAR
+    return Finding(
+        f"Control: as if there were no delay predicts wrong by more than {100 * NEAR:g} %",
+        f"in {far.sum()} of {len(cells)} cells; at least {100 * errors.min():.3g} % off",
+        "in every cell",
+        everywhere(far),
+        {"errors": errors.tolist()},
+    )
+
+
+def _summary(cells: Sequence[ServerTrial]) -> dict[str, Any]:
+    """Every prediction of every cell, and how far the views of the log are off on the whole."""
+    names = ("own", "replayed", "mean", "mean_delay", "longest_delay")
+    known = [cell for cell in cells if np.isfinite(cell.critical)]
+    noisy = [cell for cell in known if cell.mean_square]
+    views = {name: _errors(known, name) for name in names} if known else {}
+    views |= {"mean_square": _errors(noisy, "mean_square")} if noisy else {}
+    return {
+        "median_relative_errors": {
+            name: median_interval(errors).to_dict() for name, errors in views.items()
+        },
+        "cells": [
+            {
+                **{name: getattr(cell, name) for name in cell.columns("setting")},
+                "critical": cell.critical,
+                **{name: cell.error(name) for name in names},
+                "mean_square": cell.error("mean_square") if cell in noisy else None,
+                "updates_per_second": cell.total_updates / cell.seconds,
+            }
+            for cell in cells
+        ],
+    }
+
+
+def figures(cells: Sequence[ServerTrial]) -> dict[str, Figure]:
+    """Predicted and measured critical learning rates; what was logged."""
+    from delaystability.plot.experiments.parameter_server import critical_figure, delays_figure
+
+    return {"critical": critical_figure(cells, NEAR), "delays": delays_figure(cells)}
 
 
 def with_workers(count: int) -> Experiment:
@@ -329,17 +367,22 @@ def with_workers(count: int) -> Experiment:
         For fewer than two, which have no delay to speak of.
     """
     workers = (checked_count("workers", count, 2),)
-    return replace(EXPERIMENT, chunks=partial(chunks, workers=workers))
+    sizes = {size: replace(plan, workers=workers) for size, plan in SIZES.items()}
+    return replace(EXPERIMENT, sizes=sizes)
 
 
 EXPERIMENT = Experiment(
     name="parameter-server",
     title="Under real asynchrony the critical learning rate is what the run's own log predicts",
-    version=_VERSION,
-    columns=COLUMNS,
-    chunks=chunks,
+    version=2,
+    row=ServerTrial,
+    sizes=SIZES,
+    settings=settings,
     run=run,
     judge=judge,
     figures=figures,
+    double=True,
+    repeatable=False,
     broken=broken,
+    with_workers=with_workers,
 )

@@ -13,8 +13,8 @@ Outside the band no recursion may be misclassified; inside nothing is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING, Any
 
@@ -23,99 +23,114 @@ import torch
 from numpy.typing import NDArray
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
+from delaystability.numerics.statistics import share_of
 from delaystability.questions.bounds import stability_threshold
+from delaystability.validation import rows
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.experiment import Experiment
-from delaystability.validation.experiments.quadratic_recursion import (
-    Loop,
+from delaystability.validation.quadratic_recursion import (
+    Recursion,
     growth,
     log_radius,
     whole_run,
 )
-from delaystability.validation.experiments.quadratic_verdict import Decisions, judge
-from delaystability.validation.experiments.rule import has_momentum
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
+from delaystability.validation.rows import Array, planned, result, setting
+from delaystability.validation.verdict import Finding, Verdict, everywhere, mostly, ratio_finding
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "SIZES", "Plan"]
+__all__ = ["EXPERIMENT", "SIZES", "WRONG", "Plan", "Quadratic", "judge"]
 
-_VERSION = 1
+WRONG = 0.2
+"""Share by which the thresholds of the negative control are off."""
+
 _FARTHEST = 0.5  # of a*, on either side
 _LONGEST = 2**23  # updates; reached by no loop of the plans below
 
-Array = NDArray[np.float64]
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(rows.Plan):
+    """How many recursions, and of what kind: each loop runs at eight gains outside the band."""
+
+    delays: tuple[int, ...] = planned(
+        "of the scalar recursions",
+        quick=(0, 1, 2, 5), default=tuple(range(33)), full=(*range(33), 48, 64),
+    )  # fmt: skip
+    matrix_delays: tuple[int, ...] = planned(
+        "of the matrix recursions",
+        quick=(1, 4), default=(0, 1, 2, 4, 8, 16, 32), full=(0, 1, 2, 4, 8, 16, 32),
+    )  # fmt: skip
+    loops: int = planned("momenta for each optimizer and delay", quick=12, default=56, full=400)
+    matrix_loops: int = planned("the same of the matrices", quick=6, default=20, full=100)
+    momentum: float = planned(
+        "momenta are uniform between minus this and this", quick=0.8, default=0.9, full=0.95
+    )
+    band: float = planned(
+        "relative distance from a* within which nothing is claimed",
+        quick=0.05, default=0.02, full=0.01,
+    )  # fmt: skip
+    dimension: int = planned("of the matrices", 4)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How many recursions, and of what kind.
-
-    Attributes
-    ----------
-    delays, matrix_delays : tuples of int
-        Of the scalar and of the matrix recursions.
-    loops, matrix_loops : int
-        Momenta for each optimizer and delay.
-    momentum : float
-        Momenta are uniform between minus this and this.
-    band : float
-        Relative distance from a* within which nothing is claimed.
-    dimension : int
-        Of the matrices.
-    """
-
-    delays: tuple[int, ...]
-    matrix_delays: tuple[int, ...]
-    loops: int
-    matrix_loops: int
-    momentum: float
-    band: float
-    dimension: int = 4
+SIZES = rows.sizes_of(Plan)
 
 
-SIZES = {
-    "quick": Plan((0, 1, 2, 5), (1, 4), 12, 6, 0.8, 0.05),
-    "default": Plan(tuple(range(33)), (0, 1, 2, 4, 8, 16, 32), 56, 20, 0.9, 0.02),
-    "full": Plan((*range(33), 48, 64), (0, 1, 2, 4, 8, 16, 32), 400, 100, 0.95, 0.01),
-}
-"""Plan by size; each loop runs at eight gains outside the band and two inside."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Quadratic(rows.Row):
+    """One loop at D gains."""
 
-COLUMNS = {
-    "kind": "scalar or matrix recursion (setting)",
-    "optimizer": "name in the catalogue (setting)",
-    "momentum": "the optimizer's momentum, null for SGD (setting)",
-    "delay": "in updates (setting)",
-    "distances": "gain / a* - 1 of each recursion; the gain is learning rate times largest "
-    "curvature (setting)",
-    "seed": "of the start, and of the matrix (setting)",
-    "threshold": "a*, the predicted largest stable gain (result)",
-    "updates": "length of each run (result)",
-    "edge_rates": "ln|z_max| at the gains a* (1 - band) and a* (1 + band), in nats an update, from "
-    "the roots of the characteristic polynomial (result)",
-    "rates": "measured growth of |w| at each distance, in nats an update, over the second half of "
-    "the run; null if w became zero (result)",
-}
+    plan: Plan
+    kind: str = setting("scalar or matrix recursion")
+    optimizer: str = setting("name in the catalogue")
+    momentum: float | None = setting("the optimizer's momentum, null for SGD")
+    delay: int = setting("in updates")
+    distances: Array = setting(
+        "gain / a* - 1 of each recursion; the gain is learning rate times largest curvature"
+    )
+    seed: int = setting("of the start, and of the matrix")
+    threshold: float = result("a*, the predicted largest stable gain")
+    updates: int = result("length of each run")
+    edge_rates: Array = result(
+        "ln|z_max| at the gains a* (1 - band) and a* (1 + band), in nats an update, from the roots "
+        "of the characteristic polynomial"
+    )
+    rates: Array = result(
+        "measured growth of |w| at each distance, in nats an update, over the second half of the "
+        "run; null if w became zero"
+    )
+
+    @property
+    def outside(self) -> NDArray[np.bool_]:
+        """Whether each recursion lies outside the band or on its edge, shape (D,)."""
+        return np.abs(self.distances) >= self.plan.band
+
+    def wrong(self, factor: float = 1.0) -> NDArray[np.bool_]:
+        """Whether a threshold that is this factor times the predicted one misclassifies, (D,)."""
+        return (self.rates > 0) != (1 + self.distances > factor)
+
+    @property
+    def edge_ratios(self) -> Array:
+        """Measured over predicted growth rate at the two edges of the band, shape (2,)."""
+        band = self.plan.band
+        measured = [self.rates[self.distances == side * band][0] for side in (-1, 1)]
+        return np.array(measured) / self.edge_rates
 
 
-def chunks(size: str, seed: int, device: str, dtype: str) -> list[Chunk]:
-    """One chunk for each kind, optimizer and delay."""
-    plan = SIZES[size]
-    common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **asdict(plan)}
-    return [
-        Chunk.of("quadratic", _VERSION, common, list(_settings(plan, kind, name, delay, seed)))
-        for kind, delays in (("scalar", plan.delays), ("matrix", plan.matrix_delays))
-        for name in CATALOGUE
-        for delay in delays
-    ]
+def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
+    """All loops of one kind, optimizer and delay are run together."""
+    for kind, delays in (("scalar", plan.delays), ("matrix", plan.matrix_delays)):
+        for name in CATALOGUE:
+            for delay in delays:
+                yield list(_loops(plan, kind, name, delay))
 
 
-def _settings(plan: Plan, kind: str, name: str, delay: int, seed: int) -> Iterator[dict[str, Any]]:
-    content = (seed, kind == "matrix", list(CATALOGUE).index(name), delay)
+def _loops(plan: Plan, kind: str, name: str, delay: int) -> Iterator[dict[str, Any]]:
+    content = (plan.seed, kind == "matrix", list(CATALOGUE).index(name), delay)
     random = np.random.default_rng([int(entry) for entry in content])
     for _ in range(plan.loops if kind == "scalar" else plan.matrix_loops):
-        momentum = _short(random.uniform(-1, 1) * plan.momentum) if has_momentum(name) else None
+        share = random.uniform(-1, 1) if rows.has_momentum(name) else None
+        momentum = None if share is None else _short(share * plan.momentum)
         sides = []
         for _ in range(2):
             outside = np.exp(random.uniform(log(plan.band), log(_FARTHEST), 3))
@@ -139,20 +154,19 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def run(chunk: Chunk) -> list[dict[str, Any]]:
+def run(loops: Sequence[Quadratic]) -> list[dict[str, Any]]:
     """Thresholds, run lengths and growth rates of the loops of one kind, optimizer and delay."""
-    common, settings = chunk.common, [trial.settings for trial in chunk.trials]
-    device, dtype = checked_device(common["device"]), checked_dtype(common["dtype"])
-    name, delay = settings[0]["optimizer"], int(settings[0]["delay"])
-    dimension = common["dimension"] if settings[0]["kind"] == "matrix" else 1
-    distances = np.array([entry["distances"] for entry in settings])
-    loops, each = distances.shape
+    plan, delay = loops[0].plan, loops[0].delay
+    device, dtype = checked_device(plan.device), checked_dtype(plan.dtype)
+    dimension = plan.dimension if loops[0].kind == "matrix" else 1
+    distances = rows.column(loops, "distances")
+    count, each = distances.shape
 
-    optimizer = _optimizer(name, settings, 1)
-    threshold = np.broadcast_to(stability_threshold(optimizer, delay), loops)
-    loop = Loop.of(optimizer, delay, loops)
+    optimizer = _optimizer(loops, 1)
+    threshold = np.broadcast_to(stability_threshold(optimizer, delay), count)
+    recursion = Recursion.of(optimizer, delay, count)
     edges = np.array(
-        [log_radius(loop, threshold * (1 + side * common["band"])) for side in (-1, 1)]
+        [log_radius(recursion, threshold * (1 + side * plan.band)) for side in (-1, 1)]
     )
     with np.errstate(divide="ignore"):
         needed = 2 * log(10) / np.abs(edges).min(axis=0)
@@ -160,19 +174,19 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
 
     gains = threshold[:, None] * (1 + distances)
     parts = [
-        _start_and_matrix(entry["seed"], delay, dimension, gain)
-        for entry, gain in zip(settings, gains, strict=True)
+        _start_and_matrix(loop.seed, delay, dimension, gain)
+        for loop, gain in zip(loops, gains, strict=True)
     ]
     start, hessian = (
         torch.tensor(np.concatenate(arrays, axis=-1), device=device, dtype=dtype)
         for arrays in zip(*parts, strict=True)
     )
     rates = growth(
-        Loop.of(_optimizer(name, settings, each), delay, loops * each),
+        Recursion.of(_optimizer(loops, each), delay, count * each),
         hessian,
         start,
         np.repeat(updates, each),
-    ).reshape(loops, each)
+    ).reshape(count, each)
     return [
         {
             "threshold": threshold[row],
@@ -180,16 +194,14 @@ def run(chunk: Chunk) -> list[dict[str, Any]]:
             "edge_rates": edges[:, row],
             "rates": rates[row],
         }
-        for row in range(loops)
+        for row in range(count)
     ]
 
 
-def _optimizer(name: str, settings: Sequence[Mapping[str, Any]], each: int) -> Optimizer:
+def _optimizer(loops: Sequence[Quadratic], each: int) -> Optimizer:
     """The optimizer with every loop's momentum, ``each`` times."""
-    if not has_momentum(name):
-        return CATALOGUE[name].example()
-    momenta = np.repeat([entry["momentum"] for entry in settings], each)
-    return CATALOGUE[name].example(momentum=momenta)
+    momenta = np.repeat(rows.column(loops, "momentum"), each)
+    return CATALOGUE[loops[0].optimizer].example(momentum=momenta)
 
 
 def _start_and_matrix(seed: int, delay: int, size: int, gains: Array) -> tuple[Array, Array]:
@@ -205,23 +217,77 @@ def _start_and_matrix(seed: int, delay: int, size: int, gains: Array) -> tuple[A
     return start, (basis * shares @ basis.T)[..., None] * gains
 
 
-def figures(trials: Sequence[FinishedTrial]) -> dict[str, Figure]:
-    """The share that grows against the gain; measured against predicted growth rates."""
-    from delaystability.validation.experiments.quadratic_figures import (
-        decisions_figure,
-        rates_figure,
+def judge(loops: Sequence[Quadratic]) -> Verdict:
+    """No misclassification outside the band, the right growth rates, and a control that fails."""
+    kinds = {kind: [loop for loop in loops if loop.kind == kind] for kind in ("scalar", "matrix")}
+    within = np.concatenate([~loop.wrong()[~loop.outside] for loop in loops])
+    recursions = sum(loop.distances.size for loop in loops)
+    return Verdict(
+        (
+            *(_none_wrong(kind, some) for kind, some in kinds.items()),
+            ratio_finding(
+                "At the edges of the band a perturbation grows or dies at the rate ln|z_max| of "
+                "the characteristic roots",
+                rows.column(kinds["scalar"], "edge_ratios"),
+                0.99,
+                1.01,
+            ),
+            _control(loops, 1 + WRONG, "high"),
+            _control(loops, 1 - WRONG, "low"),
+        ),
+        {
+            "recursions": recursions,
+            "loops": len(loops),
+            "updates": sum(loop.updates * loop.distances.size for loop in loops),
+            "band": loops[0].plan.band,
+            "classified_rightly_inside_the_band": share_of(within).to_dict(),
+        },
     )
 
-    found = Decisions.of(trials)
-    return {"decisions": decisions_figure(found), "rates": rates_figure(found)}
+
+def _wrong_outside(loops: Sequence[Quadratic], factor: float = 1.0) -> NDArray[np.bool_]:
+    """Whether each recursion outside the band is misclassified."""
+    return np.concatenate([loop.wrong(factor)[loop.outside] for loop in loops])
+
+
+def _none_wrong(kind: str, loops: Sequence[Quadratic]) -> Finding:
+    wrong = _wrong_outside(loops)
+    share, band = share_of(wrong), f"{100 * loops[0].plan.band:g} %"
+    return Finding(
+        f"Every {kind} recursion whose gain is {band} or more below the threshold dies out, every "
+        f"one {band} or more above it grows",
+        f"{wrong.sum()} of {wrong.size} misclassified: {share.text('.2g', 100, ' %')}",
+        "none",
+        everywhere(~wrong),
+        share.to_dict(),
+    )
+
+
+def _control(loops: Sequence[Quadratic], factor: float, word: str) -> Finding:
+    wrong = _wrong_outside(loops, factor)
+    share = share_of(wrong)
+    return Finding(
+        f"Control: thresholds {100 * WRONG:g} % too {word} misclassify",
+        f"{share.text('.3g', 100, ' %')} misclassified",
+        "at least 10 %, with the whole interval",
+        mostly(wrong, 0.1),
+        share.to_dict(),
+    )
+
+
+def figures(loops: Sequence[Quadratic]) -> dict[str, Figure]:
+    """The share that grows against the gain; measured against predicted growth rates."""
+    from delaystability.plot.experiments.quadratic import decisions_figure, rates_figure
+
+    return {"decisions": decisions_figure(loops, WRONG), "rates": rates_figure(loops)}
 
 
 EXPERIMENT = Experiment(
     name="quadratic",
     title="Simulated quadratics die out below the threshold and grow above it",
-    version=_VERSION,
-    columns=COLUMNS,
-    chunks=chunks,
+    row=Quadratic,
+    sizes=SIZES,
+    settings=settings,
     run=run,
     judge=judge,
     figures=figures,

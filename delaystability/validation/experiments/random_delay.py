@@ -13,185 +13,114 @@ one, and the log of a simulated parameter server whose eight workers have lognor
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import Delay, GeometricDelay, MeasuredDelay, RandomDelay
+from delaystability.model.delays import Delay, MeasuredDelay
+from delaystability.numerics.statistics import Interval, median_interval, share_of
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import almost_sure_threshold, replay_threshold
+from delaystability.validation import rows
+from delaystability.validation.delay_kinds import KINDS, delay_of_kind
+from delaystability.validation.ensembles import EARLY, LATE, Ensemble
 from delaystability.validation.experiment import Experiment
-from delaystability.validation.experiments.near_minimum import (
-    checked_double,
-    data_settings,
-    levels,
-    log_distances,
-    trained_minimum,
-)
-from delaystability.validation.experiments.random_delay_verdict import ensembles, judge
-from delaystability.validation.experiments.rule import rule_of
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
+from delaystability.validation.perturbed_runs import levels, log_distances, trained_minimum
+from delaystability.validation.rows import Array, planned, result, setting
 from delaystability.validation.training import Replica
+from delaystability.validation.verdict import (
+    Finding,
+    Verdict,
+    all_of,
+    every,
+    everywhere,
+    inside,
+    mostly,
+    outside,
+    ratio_finding,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "KINDS", "SIZES", "Plan", "delay_of_kind", "parameter_server_log"]
+__all__ = ["EXPERIMENT", "FAR", "NEAR", "SIZES", "Cell", "Plan", "RandomDelayRun", "cells_of"]
 
-_VERSION = 1
-_MEAN = 7  # of every delay, in updates
-_LOG_UPDATES = 4096
+NEAR, FAR = 0.05, 0.2
+"""Relative errors that are small, and that are large."""
+
 _WINDOWS = 9
-
-KINDS = ("gaussian", "uniform", "geometric", "log")
-"""The distributions of the delay."""
+_CELLS = 0.9
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Which minima, delays and optimizers, and how large the ensembles are.
+@dataclass(frozen=True, kw_only=True)
+class Plan(rows.Plan):
+    """Which minima, delays and optimizers, and how large the ensembles are."""
 
-    Attributes
-    ----------
-    hidden, images : int
-        Of the network 64-hidden-10 and its data.
-    minima : int
-    kinds : tuple of `KINDS`
-    optimizers : tuple of str
-        Names in the catalogue.
-    momentum : float
-    replicas : int
-        Runs at each minimum and learning rate, each with its own delays.
-    gains : int
-        Learning rates.
-    updates : int
-        Of each run.
-    simulated : int
-        Updates of the simulation that predicts the almost-sure threshold.
-    """
-
-    hidden: int
-    images: int
-    minima: int
-    kinds: tuple[str, ...]
-    optimizers: tuple[str, ...]
-    momentum: float
-    replicas: int
-    gains: int
-    updates: int
-    simulated: int
+    hidden: int = planned("of the network 64-hidden-10", quick=16, default=16, full=32)
+    images: int = planned("of its data", quick=40, default=40, full=100)
+    minima: int = planned("each from its own start and images", quick=1, default=3, full=5)
+    kinds: tuple[str, ...] = planned(
+        "of `KINDS`", quick=("uniform", "geometric"), default=KINDS, full=KINDS
+    )
+    optimizers: tuple[str, ...] = planned(
+        "names in the catalogue",
+        quick=("sgd",),
+        default=("sgd", "heavy-ball"),
+        full=("sgd", "heavy-ball", "ema-momentum", "nesterov"),
+    )
+    momentum: float = planned("of every optimizer that has one", 0.9)
+    replicas: int = planned(
+        "runs at each minimum and learning rate, each with its own delays",
+        quick=32, default=32, full=128,
+    )  # fmt: skip
+    gains: int = planned("learning rates", quick=6, default=9, full=13)
+    updates: int = planned("of each run", quick=240, default=800, full=4000)
+    simulated: int = planned(
+        "updates of the simulation that predicts the almost-sure threshold",
+        quick=10_000, default=60_000, full=10**6,
+    )  # fmt: skip
 
 
-SIZES = {
-    "quick": Plan(16, 40, 1, ("uniform", "geometric"), ("sgd",), 0.9, 32, 6, 240, 10_000),
-    "default": Plan(16, 40, 3, KINDS, ("sgd", "heavy-ball"), 0.9, 32, 9, 800, 60_000),
-    "full": Plan(
-        32,
-        100,
-        5,
-        KINDS,
-        ("sgd", "heavy-ball", "ema-momentum", "nesterov"),
-        0.9,
-        128,
-        13,
-        4000,
-        10**6,
-    ),
-}
-"""Plan by size."""
-
-COLUMNS = {
-    "kind": "of the delay's distribution (setting)",
-    "optimizer": "name in the catalogue (setting)",
-    "minimum_seed": "of the start and the images of the minimum (setting)",
-    "replica_seed": "of the delays (setting)",
-    "sharpness": "S, the largest Hessian eigenvalue at the minimum (result)",
-    "mean_delay": "in updates (result)",
-    "longest_delay": "of any update of the log, null for the others (result)",
-    "mean": "predicted gain (learning rate times sharpness) at which the mean polynomial gets "
-    "unstable (result)",
-    "mean_square": "the same for the mean square, with independent delays (result)",
-    "almost_sure": "the same for a single run: simulated, for the log replayed (result)",
-    "almost_sure_error": "its standard error, null for the log (result)",
-    "fixed": "the same for a fixed delay that is the mean delay (result)",
-    "gains": "learning rate times sharpness of the runs (result)",
-    "levels": "logarithm of the distance to the minimum in each gain, window of time and replica, "
-    "in nats; windows half overlap and have Hann's weights (result)",
-    "spacing": "of the windows, in updates (result)",
-}
+SIZES = rows.sizes_of(Plan)
 
 
-def parameter_server_log(workers: int, updates: int, spread: float, seed: int) -> NDArray[np.int64]:
-    """Delays of the updates of a simulated parameter server.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RandomDelayRun(rows.Row):
+    """The ensembles of one kind of delay and one optimizer at one minimum."""
 
-    Each worker reads the iterate, computes for a lognormal time, has its gradient applied at once,
-    and starts again.
-
-    Parameters
-    ----------
-    workers, updates : int, at least 1
-    spread : float
-        Standard deviation of the logarithm of the times.
-    seed : int
-
-    Returns
-    -------
-    integer array of shape (updates,), whose mean is about ``workers - 1``
-    """
-    random = np.random.default_rng(seed)
-    ready = [(float(random.lognormal(0, spread)), worker) for worker in range(workers)]
-    heapq.heapify(ready)
-    read, delays = [0] * workers, []
-    for update in range(updates):
-        time, worker = ready[0]
-        delays.append(update - read[worker])
-        read[worker] = update + 1
-        heapq.heapreplace(ready, (time + float(random.lognormal(0, spread)), worker))
-    return np.array(delays)
+    plan: Plan
+    kind: str = setting("of the delay's distribution")
+    optimizer: str = setting("name in the catalogue")
+    minimum_seed: int = setting("of the start and the images of the minimum")
+    replica_seed: int = setting("of the delays")
+    sharpness: float = result("S, the largest Hessian eigenvalue at the minimum")
+    mean_delay: float = result("in updates")
+    longest_delay: int | None = result("of any update of the log, null for the others")
+    mean: float = result(
+        "predicted gain (learning rate times sharpness) at which the mean polynomial gets unstable"
+    )
+    mean_square: float = result("the same for the mean square, with independent delays")
+    almost_sure: float = result("the same for a single run: simulated, for the log replayed")
+    almost_sure_error: float | None = result("its standard error, null for the log")
+    fixed: float = result("the same for a fixed delay that is the mean delay")
+    gains: Array = result("learning rate times sharpness of the runs")
+    levels: Array = result(
+        "logarithm of the distance to the minimum in each gain, window of time and replica, in "
+        "nats; windows half overlap and have Hann's weights"
+    )
+    spacing: int = result("of the windows, in updates")
 
 
-def delay_of_kind(kind: str, seed: int = 0) -> Delay:
-    """The delay, with mean 7; the seed is that of the log.
-
-    Raises
-    ------
-    ValueError
-        For a kind that is not in `KINDS`.
-    """
-    if kind == "gaussian":
-        weights = np.exp(-0.5 * ((np.arange(2 * _MEAN + 1) - _MEAN) / 2) ** 2)
-        return RandomDelay(weights / weights.sum())
-    if kind == "uniform":
-        return RandomDelay(np.full(2 * _MEAN + 1, 1 / (2 * _MEAN + 1)))
-    if kind == "geometric":
-        return GeometricDelay(_MEAN / (_MEAN + 1))
-    if kind == "log":
-        return MeasuredDelay(parameter_server_log(_MEAN + 1, _LOG_UPDATES, 0.5, seed))
-    raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
-
-
-def chunks(
-    size: str, seed: int, device: str, dtype: str, data: str | Path | None = None
-) -> list[Chunk]:
-    """One chunk for each kind of delay and optimizer, with a trial for each minimum."""
-    checked_double(dtype)
-    plan = SIZES[size]
-    common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **asdict(plan)}
-    common |= data_settings(data, plan.images)
-    random = np.random.default_rng(seed)
+def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
+    """All minima of one kind of delay and optimizer together."""
+    random = np.random.default_rng(plan.seed)
     minima = random.integers(2**31, size=plan.minima)
-    return [
-        Chunk.of(
-            "random-delay",
-            _VERSION,
-            common,
-            [
+    for kind in plan.kinds:
+        for name in plan.optimizers:
+            yield [
                 {
                     "kind": kind,
                     "optimizer": name,
@@ -199,46 +128,35 @@ def chunks(
                     "replica_seed": int(random.integers(2**31)),
                 }
                 for minimum in minima
-            ],
-        )
-        for kind in plan.kinds
-        for name in plan.optimizers
-    ]
+            ]
 
 
-def run(chunk: Chunk) -> list[dict[str, Any]]:
+def run(runs: Sequence[RandomDelayRun]) -> list[dict[str, Any]]:
     """The ensembles of one kind of delay and one optimizer at every minimum."""
-    common, first = chunk.common, chunk.trials[0].settings
-    delay = delay_of_kind(first["kind"], common["seed"])
-    optimizer = rule_of(first["optimizer"], common["momentum"])
-    predicted = _predictions(optimizer, delay, common["simulated"], common["seed"])
+    plan, optimizer = runs[0].plan, runs[0].update_rule
+    delay = delay_of_kind(runs[0].kind, plan.seed)
+    predicted = _predictions(optimizer, delay, plan.simulated, plan.seed)
     limits = [predicted["mean_square"], predicted["almost_sure"]]
-    gains = np.geomspace(0.75 * min(limits), 1.3 * max(limits), common["gains"])
+    gains = np.geomspace(0.75 * min(limits), 1.3 * max(limits), plan.gains)
     results = []
-    for trial in chunk.trials:
-        settings = trial.settings
+    for each in runs:
         site = trained_minimum(
-            common["hidden"],
-            common["images"],
-            settings["minimum_seed"],
-            common["device"],
-            common["dtype"],
-            common["data"],
+            plan.hidden, plan.images, each.minimum_seed, plan.device, plan.dtype, plan.data
         )
-        delays = _delays(delay, common["replicas"], settings["replica_seed"])
-        rows = []
+        delays = _delays(delay, plan.replicas, each.replica_seed)
+        seen = []
         # One learning rate at a time: the past of all replicas has to be kept.
         for gain in gains:
             rate = float(gain / site.minimum.sharpness)
-            replicas = [Replica(optimizer, each, rate, seed) for each, seed in delays]
-            found, spacing = levels(log_distances(site, replicas, common["updates"]), _WINDOWS)
-            rows.append(np.round(found, 6))
+            replicas = [Replica(optimizer, own, rate, seed) for own, seed in delays]
+            found, spacing = levels(log_distances(site, replicas, plan.updates), _WINDOWS)
+            seen.append(np.round(found, 6))
         results.append(
             {
                 **predicted,
                 "sharpness": site.minimum.sharpness,
                 "gains": gains,
-                "levels": np.array(rows),
+                "levels": np.array(seen),
                 "spacing": spacing,
             }
         )
@@ -276,26 +194,207 @@ def _delays(delay: Delay, count: int, seed: int) -> list[tuple[Delay, int]]:
     return [(MeasuredDelay(np.roll(log, -(each % len(log)))), each) for each in seeds]
 
 
-def figures(trials: Sequence[FinishedTrial]) -> dict[str, Figure]:
-    """Thresholds of every kind of delay, and growth against the gain."""
-    from delaystability.validation.experiments.random_delay_figures import (
-        growth_figure,
-        thresholds_figure,
+@dataclass(frozen=True, eq=False)
+class Cell(Ensemble):
+    """All runs of one kind of delay and one optimizer, and what is predicted for them."""
+
+    predicted: RandomDelayRun
+
+    @property
+    def name(self) -> str:
+        """For example ``log, sgd``."""
+        return f"{self.predicted.kind}, {self.predicted.optimizer}"
+
+    def agrees(self, found: Interval) -> bool:
+        """Whether a measured interval meets the predicted almost-sure threshold, +- 2 errors."""
+        almost_sure = self.predicted.almost_sure
+        margin = 2 * (self.predicted.almost_sure_error or 0.0)
+        return found.low <= almost_sure + margin and almost_sure - margin <= found.high
+
+    @property
+    def unsafe(self) -> bool:
+        """Whether the mean polynomial promises far more than a run tolerates."""
+        return self.predicted.mean > 2 * self.predicted.almost_sure
+
+
+def cells_of(runs: Sequence[RandomDelayRun]) -> list[Cell]:
+    """The runs, with all minima of one kind of delay and optimizer together."""
+    groups = rows.grouped(runs, lambda each: (each.kind, each.optimizer))
+    return [
+        Cell(own[0].gains, np.stack([each.levels for each in own], axis=2), own[0].spacing, own[0])
+        for own in groups.values()
+    ]
+
+
+Measured = tuple[Cell, Interval, Interval]
+"""A cell, with the gains at which its median run and its mean square turn to growth."""
+
+
+def judge(runs: Sequence[RandomDelayRun]) -> Verdict:
+    """Almost-sure and mean-square thresholds, the trap of the mean, and a control."""
+    found = cells_of(runs)
+    measured = [(cell, cell.typical(), cell.mean_square_measured(LATE)) for cell in found]
+    trapped = [cell for cell in found if cell.predicted.kind == "geometric" and cell.unsafe]
+    return Verdict(
+        (
+            *_typical_lines(found),
+            _between_line(measured),
+            _safe_line(found),
+            *map(_unsafe_line, trapped),
+            *_control_lines(measured),
+        ),
+        {cell.name: _summary(cell, typical, late) for cell, typical, late in measured},
     )
 
-    found = ensembles(trials)
-    return {"thresholds": thresholds_figure(found), "growth": growth_figure(found)}
+
+def _summary(cell: Cell, typical: Interval, late: Interval) -> dict[str, Any]:
+    predicted = cell.predicted
+    return {
+        "predicted": {
+            "mean": predicted.mean,
+            "mean_square": predicted.mean_square,
+            "almost_sure": predicted.almost_sure,
+            "almost_sure_standard_error": predicted.almost_sure_error or 0.0,
+            "fixed_mean_delay": predicted.fixed,
+        },
+        "typical": typical.to_dict(),
+        "mean_square_late": late.to_dict(),
+        "mean_square_early": cell.mean_square_measured(EARLY).to_dict(),
+    }
+
+
+def _typical_lines(found: Sequence[Cell]) -> list[Finding]:
+    each = [
+        (cell, cell.typical(minimum)) for cell in found for minimum in range(cell.levels.shape[2])
+    ]
+    # Where a sign change is not enclosed there is no interval, and nothing to compare.
+    agrees = [cell.agrees(interval) for cell, interval in each if np.isfinite(interval.low)]
+    share = share_of(agrees)
+    ratios = np.array([interval.value / cell.predicted.almost_sure for cell, interval in each])
+    widths = [(interval.high - interval.low) / interval.value for _, interval in each]
+    farthest = np.nanmax(np.abs(ratios - 1)) if np.isfinite(ratios).any() else np.nan
+    return [
+        Finding(
+            "The median run turns from returning to leaving at the simulated almost-sure "
+            "threshold, or at the replayed one for a log: the 95 % interval holds it (two standard "
+            "errors of the simulation allowed)",
+            f"{share.text('.3g', 100, ' %')}, {len(each) - len(agrees)} without an interval; "
+            "median width of the intervals "
+            f"{100 * np.median(widths):.2g} %, farthest value {100 * farthest:.2g} % off",
+            "at least 90 % of the cells (minimum, kind of delay, optimizer), with the whole "
+            "interval",
+            mostly(agrees, _CELLS),
+            share.to_dict(),
+        ),
+        ratio_finding(
+            "These thresholds have no bias",
+            ratios,
+            1 - NEAR,
+            1 + NEAR,
+            form=".4f",
+            required=f"the whole interval within {100 * NEAR:g} % of 1",
+        ),
+    ]
+
+
+def _between_line(measured: Sequence[Measured]) -> Finding:
+    between, ratios = [], []
+    for cell, _, late in measured:
+        ends = sorted([cell.predicted.mean_square, cell.predicted.almost_sure])
+        between.append((1 - NEAR) * ends[0] <= late.value <= (1 + NEAR) * ends[1])
+        ratios.append(late.value / cell.predicted.mean_square)
+    return Finding(
+        "The mean square of a finite ensemble turns to growth between the mean-square threshold, "
+        "which rare events decide that it does not contain, and the almost-sure one",
+        f"{sum(between)} of {len(between)} ensembles of {measured[0][2].count} runs; measured / "
+        f"mean-square prediction {min(ratios):.3f} to {max(ratios):.3f}",
+        f"all, with {100 * NEAR:g} % on either side",
+        everywhere(between),
+        {"ratios": ratios},
+    )
+
+
+def _safe_line(found: Sequence[Cell]) -> Finding:
+    shrinks = np.concatenate(
+        [
+            cell.mean_square_rates(LATE)[cell.gains <= 0.9 * cell.predicted.mean_square] < 0
+            for cell in found
+        ]
+    )
+    share = share_of(shrinks)
+    return Finding(
+        "At gains 10 % or more below the mean-square threshold the mean square dies out",
+        f"{shrinks.sum()} of {shrinks.size} ensembles: {share.text('.3g', 100, ' %')}",
+        "all",
+        everywhere(shrinks),
+        share.to_dict(),
+    )
+
+
+def _unsafe_line(cell: Cell) -> Finding:
+    gain, rates, mean = float(cell.gains[-1]), cell.rates[-1].ravel(), cell.predicted.mean
+    middle, share = median_interval(rates), share_of(rates > 0)
+    return Finding(
+        f"The mean polynomial is unsafe for geometric delays with {cell.predicted.optimizer}: runs "
+        "leave at a small part of the gain that it calls stable",
+        f"at {gain:.3g}, which is {100 * gain / mean:.3g} % of {mean:.4g}, the median "
+        f"run grows by {middle.text('.3g')} nats an update; {share.text('.3g', 100, ' %')} grow",
+        "the whole interval above 0, at less than half of the mean's threshold",
+        inside(middle, 0, np.inf) if gain < mean / 2 else all_of(1, middle.count),
+        {"growth": middle.to_dict(), "share": share.to_dict()},
+    )
+
+
+def _control_lines(measured: Sequence[Measured]) -> list[Finding]:
+    """The fixed mean delay, for SGD with delays that spread widely."""
+    wide = [
+        (cell.predicted.kind, typical, cell.predicted.fixed)
+        for cell, typical, _ in measured
+        if cell.predicted.optimizer == "sgd" and cell.predicted.kind != "gaussian"
+    ]
+    if not wide:
+        return []
+    return [
+        Finding(
+            "Control: for SGD with uniform, geometric and logged delays the threshold of the fixed "
+            f"mean delay is wrong by more than {100 * FAR:g} %",
+            "; ".join(
+                f"{kind}: measured / predicted {typical.value / fixed:.3f}"
+                for kind, typical, fixed in wide
+            ),
+            f"all whole intervals off by more than {100 * FAR:g} %",
+            every(
+                [
+                    outside(typical, (1 - FAR) * fixed, (1 + FAR) * fixed)
+                    for _, typical, fixed in wide
+                ]
+            ),
+            {kind: typical.value / fixed for kind, typical, fixed in wide},
+        )
+    ]
+
+
+def figures(runs: Sequence[RandomDelayRun]) -> dict[str, Figure]:
+    """Thresholds of every kind of delay, and growth against the gain."""
+    from delaystability.plot.experiments.random_delay import growth_figure, thresholds_figure
+
+    found = cells_of(runs)
+    return {
+        "thresholds": thresholds_figure(found, EARLY, LATE),
+        "growth": growth_figure(found, EARLY, LATE),
+    }
 
 
 EXPERIMENT = Experiment(
     name="random-delay",
     title="With random delays a run leaves a minimum at the almost-sure threshold, not where the "
     "mean or the mean delay says",
-    version=_VERSION,
-    columns=COLUMNS,
-    chunks=chunks,
+    row=RandomDelayRun,
+    sizes=SIZES,
+    settings=settings,
     run=run,
     judge=judge,
     figures=figures,
     takes_data=True,
+    double=True,
 )

@@ -14,34 +14,46 @@ A second set of trials looks for the largest learning rate that trains from the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from math import ceil, log2
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from delaystability.model.catalogue import Optimizer
+from delaystability.model.catalogue import CATALOGUE, SGD, Optimizer
+from delaystability.numerics.statistics import Interval, median_interval, share_of
 from delaystability.questions.bounds import stability_threshold
-from delaystability.validation.curvature import hessian_extremes
-from delaystability.validation.data import digits_dataset
-from delaystability.validation.dense import DenseProblem
-from delaystability.validation.device import checked_device, checked_dtype
+from delaystability.validation import rows
+from delaystability.validation.digits_problem import digits_problem
 from delaystability.validation.experiment import Experiment
-from delaystability.validation.experiments.rule import rule_of
-from delaystability.validation.experiments.selection_verdict import Runs, judge
-from delaystability.validation.network import Network
+from delaystability.validation.rows import Array, planned, result, setting
 from delaystability.validation.schedule import Batches
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial
-from delaystability.validation.training import Replica, Rules, advance, freeze, initial_state
+from delaystability.validation.selected_runs import Runs, Series, series_title
+from delaystability.validation.sharpening import checked_training
+from delaystability.validation.training import Replica
+from delaystability.validation.usable_learning_rate import (
+    largest_usable,
+    learning_rate_grid,
+    usable_findings,
+)
+from delaystability.validation.verdict import (
+    Decision,
+    Finding,
+    Verdict,
+    all_of,
+    every,
+    everywhere,
+    inside,
+    outside,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "RULES", "SIZES", "Plan"]
+__all__ = ["BAND", "EXPERIMENT", "RULES", "SIZES", "Plan", "Runs", "SelectedRun", "judge"]
 
-_VERSION = 1
+BAND = 0.1
+"""Sharpness counts as equal, and as at the edge, within this share."""
 
 
 def _adjusted(lr: float, optimizer: Optimizer, delay: int) -> float:
@@ -56,303 +68,330 @@ RULES: dict[str, Callable[[float, Optimizer, int], float]] = {
 }
 """Learning rate under a delay, from the synchronous one."""
 
-_CONTROLS = ("adjusted", "kept", "inverse", "root")
+_LOSS_BOUND = 100.0  # times the initial loss: beyond, a run diverged
+_USABLE_CHECKS = 8
 _CLAIMS = ("adjusted", "kept")
+_SGD = ("sgd", None, None, tuple(RULES))
+_HEAVY_BALL = ("heavy-ball", 0.9, None, _CLAIMS)
+_DELAYS = (0, 1, 2, 4, 8, 16, 32, 64)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The problem, the runs and their length.
+@dataclass(frozen=True, kw_only=True)
+class Plan(rows.Plan):
+    """The problem, the runs and their length; the last third of each run counts."""
 
-    Attributes
-    ----------
-    images, test_images : int
-        Digits to train and to test on.
-    hidden : tuple of int
-        Widths of the tanh network.
-    initial_scale : float
-        Factor on the initial weights; small ones start flat.
-    delays : tuple of int
-    seeds : int
-        Starts; six or more give 95 % intervals of medians.
-    series : tuple of (optimizer, momentum or None, batch or None, rules)
-        A batch of None is the full one.
-    edge, gentle_edge : float
-        Sharpness at the edge of the synchronous run; the gentle one is far above what training
-        reaches, and is used with the learning rate kept only.
-    flow_time : float
-        Updates times effective learning rate of each run.
-    least_updates : int
-        Of each run, if the flow time asks for fewer.
-    measurements : int
-        Of the sharpness, evenly over each run; the last third of them counts.
-    grid : int
-        Learning rates for each factor of two in the search for the largest usable one.
-    usable_flow_time : float
-        Length of its runs.
-    """
-
-    images: int
-    test_images: int
-    hidden: tuple[int, ...]
-    initial_scale: float
-    delays: tuple[int, ...]
-    seeds: int
-    series: tuple[tuple[str, float | None, int | None, tuple[str, ...]], ...]
-    edge: float
-    gentle_edge: float
-    flow_time: float
-    least_updates: int
-    measurements: int
-    grid: int
-    usable_flow_time: float
-
-
-SIZES = {
-    "quick": Plan(
-        images=50,
-        test_images=500,
-        hidden=(12,),
-        initial_scale=0.35,
-        delays=(0, 2, 8),
-        seeds=8,
-        series=(("sgd", None, None, _CONTROLS),),
-        edge=3.0,
-        gentle_edge=48.0,
-        flow_time=90.0,
-        least_updates=100,
-        measurements=18,
-        grid=4,
-        usable_flow_time=10.0,
-    ),
-    "default": Plan(
-        images=100,
-        test_images=1000,
-        hidden=(16, 16),
-        initial_scale=0.35,
-        delays=(0, 1, 2, 4, 8, 16, 32, 64),
-        seeds=6,
-        series=(
-            ("sgd", None, None, _CONTROLS),
-            ("sgd", None, 25, _CLAIMS),
-            ("heavy-ball", 0.9, None, _CLAIMS),
-        ),
-        edge=3.0,
-        gentle_edge=24.0,
-        flow_time=300.0,
-        least_updates=400,
-        measurements=24,
-        grid=4,
-        usable_flow_time=20.0,
-    ),
-    "full": Plan(
-        images=500,
-        test_images=1000,
-        hidden=(32, 32),
-        initial_scale=0.5,
-        delays=(0, 1, 2, 4, 8, 16, 32, 64),
-        seeds=12,
-        series=(
-            ("sgd", None, None, _CONTROLS),
+    images: int = planned("digits to train on", quick=50, default=100, full=500)
+    test_images: int = planned("and to test on", quick=500, default=1000, full=1000)
+    hidden: tuple[int, ...] = planned(
+        "widths of the tanh network", quick=(12,), default=(16, 16), full=(32, 32)
+    )
+    initial_scale: float = planned(
+        "factor on the initial weights; small ones start flat", quick=0.35, default=0.35, full=0.5
+    )
+    delays: tuple[int, ...] = planned("in updates", quick=(0, 2, 8), default=_DELAYS, full=_DELAYS)
+    seeds: int = planned("starts; six or more give intervals", quick=8, default=6, full=12)
+    series: tuple[tuple[str, float | None, int | None, tuple[str, ...]], ...] = planned(
+        "optimizer, momentum or None, batch or None for the full one, rules",
+        quick=(_SGD,),
+        default=(_SGD, ("sgd", None, 25, _CLAIMS), _HEAVY_BALL),
+        full=(
+            _SGD,
             ("sgd", None, 50, _CLAIMS),
-            ("heavy-ball", 0.9, None, _CLAIMS),
+            _HEAVY_BALL,
             ("heavy-ball", 0.9, 50, _CLAIMS),
             ("shifted-momentum", 0.9, None, _CLAIMS),
         ),
-        edge=5.0,
-        gentle_edge=40.0,
-        flow_time=1000.0,
-        least_updates=1000,
-        measurements=60,
-        grid=8,
-        usable_flow_time=50.0,
-    ),
-}
-"""Plan by size."""
-
-_LOSS_BOUND = 100.0  # times the initial loss: beyond, a run diverged
-_USABLE_CHECKS = 8
-
-COLUMNS = {
-    "kind": "selection: a run that is measured at its end; usable: one learning rate in the search "
-    "for the largest that trains (setting)",
-    "optimizer": "name in the catalogue (setting)",
-    "momentum": "the optimizer's momentum, null for SGD (setting)",
-    "batch": "samples in a mini-batch, null for all (setting)",
-    "delay": "in updates (setting)",
-    "rule": "how the learning rate follows from the synchronous one; see RULES (setting)",
-    "edge": "a*(0) / synchronous learning rate: the largest sharpness at which the synchronous run "
-    "can stay (setting)",
-    "learning_rate": "raw (setting)",
-    "seed": "of the initial parameters and the order of the data (setting)",
-    "threshold": "a*, of learning rate times sharpness, at this delay (result)",
-    "updates": "planned length of the run (result)",
-    "diverged": "whether the loss was not finite or rose a hundredfold at a measurement (result)",
-    "trained": "whether the last loss is below the first (result)",
-    "initial_sharpness": "largest Hessian eigenvalue of the training loss at the start (result)",
-    "sharpness": "median over the last third of the run; null if it diverged (result)",
-    "course": "sharpness at each measurement (result)",
-    "loss": "training loss at the end (result)",
-    "error_rate": "share of misclassified test digits at the end (result)",
-}
+    )
+    edge: float = planned("sharpness at the synchronous edge", quick=3.0, default=3.0, full=5.0)
+    gentle_edge: float = planned(
+        "far above what training reaches, for the learning rate kept only",
+        quick=48.0, default=24.0, full=40.0,
+    )  # fmt: skip
+    flow_time: float = planned("updates × effective rate", quick=90.0, default=300.0, full=1000.0)
+    least_updates: int = planned("but at least this many", quick=100, default=400, full=1000)
+    measurements: int = planned("of the sharpness in a run", quick=18, default=24, full=60)
+    grid: int = planned("learning rates an octave in the search", quick=4, default=4, full=8)
+    usable_flow_time: float = planned("of its runs", quick=10.0, default=20.0, full=50.0)
 
 
-def chunks(size: str, seed: int, device: str, dtype: str) -> list[Chunk]:
-    """One chunk for each kind, optimizer, batch and delay; the longest runs first."""
-    plan = SIZES[size]
-    common = {"size": size, "seed": seed, "device": device, "dtype": dtype, **asdict(plan)}
-    found = []
+SIZES = rows.sizes_of(Plan)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SelectedRun(rows.Row):
+    """One trained run."""
+
+    plan: Plan
+    kind: str = setting(
+        "selection: a run that is measured at its end; usable: one learning rate in the search for "
+        "the largest that trains"
+    )
+    optimizer: str = setting("name in the catalogue")
+    momentum: float | None = setting("the optimizer's momentum, null for SGD")
+    batch: int | None = setting("samples in a mini-batch, null for all")
+    delay: int = setting("in updates")
+    rule: str = setting("how the learning rate follows from the synchronous one; see RULES")
+    edge: float = setting(
+        "a*(0) / synchronous learning rate: the largest sharpness at which the synchronous run can "
+        "stay"
+    )
+    learning_rate: float = setting("raw")
+    seed: int = setting("of the initial parameters and the order of the data")
+    threshold: float = result("a*, of learning rate times sharpness, at this delay")
+    updates: int = result("planned length of the run")
+    diverged: bool = result(
+        "whether the loss was not finite or rose a hundredfold at a measurement"
+    )
+    trained: bool = result("whether the last loss is below the first")
+    initial_sharpness: float = result(
+        "largest Hessian eigenvalue of the training loss at the start"
+    )
+    sharpness: float | None = result("median over the last third of the run; null if it diverged")
+    course: Array = result("sharpness at each measurement")
+    loss: float = result("training loss at the end")
+    error_rate: float | None = result("share of misclassified test digits at the end")
+
+    @property
+    def series(self) -> Series:
+        """Optimizer, momentum and batch."""
+        return self.optimizer, self.momentum, self.batch
+
+    @property
+    def flow_rate(self) -> float:
+        """The effective learning rate: gradient-flow time of an update."""
+        return self.learning_rate / (1 - (self.momentum or 0.0))
+
+    @property
+    def limit(self) -> float:
+        """The largest sharpness at which this run can stay: a* / learning rate."""
+        return self.threshold / self.learning_rate
+
+
+def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
+    """All runs of one kind, optimizer, batch and delay together; the longest runs first."""
+
+    def starts(**setting: Any) -> list[dict[str, Any]]:
+        return [setting | {"seed": 1000 * plan.seed + start} for start in range(plan.seeds)]
+
     for delay in sorted(plan.delays, reverse=True):
         for name, momentum, batch, rules in plan.series:
-            optimizer = rule_of(name, momentum)
-            settings = [
-                {
-                    "kind": "selection",
-                    "optimizer": name,
-                    "momentum": momentum,
-                    "batch": batch,
-                    "delay": delay,
-                    "rule": rule,
-                    "edge": edge,
-                    "learning_rate": RULES[rule](
+            optimizer = CATALOGUE[name].example(momentum=momentum)
+            common = {"optimizer": name, "momentum": momentum, "batch": batch, "delay": delay}
+            found = []
+            for rule in rules:
+                for edge in (plan.edge, plan.gentle_edge) if rule == "kept" else (plan.edge,):
+                    rate = RULES[rule](
                         float(stability_threshold(optimizer, 0)) / edge, optimizer, delay
-                    ),
-                    "seed": 1000 * seed + start,
-                }
-                for rule in rules
-                for edge in ((plan.edge, plan.gentle_edge) if rule == "kept" else (plan.edge,))
-                for start in range(plan.seeds)
-            ]
-            found.append(Chunk.of("selection", _VERSION, common, settings))
-        settings = [
-            {
-                "kind": "usable",
-                "optimizer": "sgd",
-                "momentum": None,
-                "batch": None,
-                "delay": delay,
-                "rule": "grid",
-                "edge": plan.edge,
-                "learning_rate": rate,
-                "seed": 1000 * seed + start,
-            }
-            for rate in _grid(plan, delay)
-            for start in range(plan.seeds)
-        ]
-        found.append(Chunk.of("selection", _VERSION, common, settings))
-    return found
+                    )
+                    common |= {"rule": rule, "edge": edge, "learning_rate": rate}
+                    found += starts(kind="selection", **common)
+            yield found
+        common = {"optimizer": "sgd", "momentum": None, "batch": None, "delay": delay}
+        common |= {"kind": "usable", "rule": "grid", "edge": plan.edge}
+        grid = learning_rate_grid(float(stability_threshold(SGD(), delay)) / plan.edge, plan.grid)
+        yield [entry for rate in grid for entry in starts(learning_rate=rate, **common)]
 
 
-def _grid(plan: Plan, delay: int) -> list[float]:
-    """Learning rates on one grid for all delays, from half to eight times a* / edge."""
-    centre = float(stability_threshold(rule_of("sgd", None), delay)) / plan.edge
-    first = ceil(plan.grid * log2(centre / 2))
-    return [2 ** (place / plan.grid) for place in range(first, first + 4 * plan.grid + 1)]
-
-
-def _problem(common: Mapping[str, Any]) -> DenseProblem:
-    data = digits_dataset(common["images"], common["test_images"], common["seed"]).flat()
-    return DenseProblem.from_arrays(
-        Network((64, *common["hidden"], 10)),
-        data.inputs,
-        data.targets,
-        test_inputs=data.test_inputs,
-        test_labels=data.test_labels,
-        device=checked_device(common["device"]),
-        dtype=checked_dtype(common["dtype"]),
-    )
-
-
-def run(chunk: Chunk) -> list[dict[str, Any]]:
+def run(runs: Sequence[SelectedRun]) -> list[dict[str, Any]]:
     """Train all runs of a chunk together and measure where they end."""
-    common, settings = chunk.common, [trial.settings for trial in chunk.trials]
-    problem = _problem(common)
-    first = settings[0]
-    optimizer, delay = rule_of(first["optimizer"], first["momentum"]), int(first["delay"])
-    rates = np.array([entry["learning_rate"] for entry in settings])
-    searching = first["kind"] == "usable"
-    flow = common["usable_flow_time" if searching else "flow_time"]
-    gain = 1 / (1 - (first["momentum"] or 0.0))
-    updates = np.ceil(flow / (rates * gain)).astype(np.int64)
-    updates = np.maximum(updates, 0 if searching else common["least_updates"])
-    updates = np.maximum(updates, 20 * (delay + 1))
-    rules = Rules.pack(
-        [
-            Replica(optimizer, delay, float(rate), int(entry["seed"]))
-            for rate, entry in zip(rates, settings, strict=True)
-        ],
-        device=problem.device,
-        dtype=problem.dtype,
+    plan, delay, optimizer = runs[0].plan, runs[0].delay, runs[0].update_rule
+    searching, batch = runs[0].kind == "usable", runs[0].batch
+    problem = digits_problem(
+        plan.hidden, plan.images, plan.seed, plan.device, plan.dtype, test_images=plan.test_images
     )
-    start = np.stack([problem.initial_parameters(int(entry["seed"])) for entry in settings])
-    state = initial_state(rules, torch.tensor(common["initial_scale"] * start).to(problem.rows))
-    size = first["batch"]
-    batches = None if size is None else Batches(problem.samples, int(size), "epochs")
-
-    initial_loss = problem.loss(state.parameters)
-    largest = hessian_extremes(problem, state.parameters, seed=common["seed"], tolerance=1e-3)
-    vectors, course = largest.largest.vectors[:, 0], [largest.largest.values[:, 0]]
-    checks = _USABLE_CHECKS if searching else common["measurements"]
-    for done in range(1, checks + 1):
-        steps = updates * done // checks - updates * (done - 1) // checks
-        state = advance(problem.gradient, rules, state, steps.tolist(), batches)
-        loss = problem.loss(state.parameters)
-        state = freeze(state, ~(loss < _LOSS_BOUND * initial_loss))
-        if not searching:
-            largest = hessian_extremes(
-                problem,
-                state.parameters,
-                start=_restart(vectors, common["seed"] + done),
-                tolerance=1e-3,
-            )
-            vectors = largest.largest.vectors[:, 0]
-            course.append(largest.largest.values[:, 0])
-    alive = state.alive.cpu().numpy()
-    sharpness = torch.stack(course).T.cpu().double().numpy()
-    last_loss = loss.cpu().double().numpy()
-    trained = (loss < initial_loss).cpu().numpy()
-    error = problem.error_rate(state.parameters).cpu().double().numpy()
-    last = slice(-max(1, len(course) // 3), None)
+    flow = plan.usable_flow_time if searching else plan.flow_time
+    updates = np.ceil(flow / rows.column(runs, "flow_rate")).astype(np.int64)
+    updates = np.maximum(updates, 0 if searching else plan.least_updates)
+    updates = np.maximum(updates, 20 * (delay + 1))
+    found = checked_training(
+        problem,
+        [Replica(optimizer, delay, each.learning_rate, each.seed) for each in runs],
+        plan.initial_scale * np.stack([problem.initial_parameters(each.seed) for each in runs]),
+        updates,
+        _USABLE_CHECKS if searching else plan.measurements,
+        loss_bound=_LOSS_BOUND,
+        seed=plan.seed,
+        batches=None if batch is None else Batches(problem.samples, batch, "epochs"),
+        sharpness=not searching,
+    )
+    error = problem.error_rate(found.parameters).cpu().double().numpy()
+    last = slice(-max(1, found.sharpness.shape[1] // 3), None)
+    threshold = float(stability_threshold(optimizer, delay))
     return [
         {
-            "threshold": float(stability_threshold(optimizer, delay)),
+            "threshold": threshold,
             "updates": updates[row],
-            "diverged": not alive[row],
-            "trained": bool(alive[row] and trained[row]),
-            "initial_sharpness": sharpness[row, 0],
-            "sharpness": np.median(sharpness[row, last]) if alive[row] else None,
-            "course": sharpness[row] if alive[row] else [],
-            "loss": last_loss[row],
-            "error_rate": error[row] if alive[row] else None,
+            "diverged": not alive,
+            "trained": bool(alive and found.loss[row] < found.initial_loss[row]),
+            "initial_sharpness": found.sharpness[row, 0],
+            "sharpness": np.median(found.sharpness[row, last]) if alive else None,
+            "course": found.sharpness[row] if alive else [],
+            "loss": found.loss[row],
+            "error_rate": error[row] if alive else None,
         }
-        for row in range(len(settings))
+        for row, alive in enumerate(found.alive)
     ]
 
 
-def _restart(vectors: torch.Tensor, seed: int) -> torch.Tensor:
-    """The last eigenvectors with some noise; noise alone where a run has diverged."""
-    noise = np.random.default_rng(seed).standard_normal(tuple(vectors.shape))
-    random = torch.from_numpy(noise / noise.shape[1] ** 0.5).to(vectors)
-    return vectors.nan_to_num(0.0) + 0.05 * random
+def judge(trials: Sequence[SelectedRun]) -> Verdict:
+    """Adjusted: the same sharpness. Kept: the falling edge. Wrong rules: another sharpness."""
+    runs = Runs(tuple(trials))
+    full = runs.of_series(runs.all_series[0])
+    lines = (
+        *(_same_sharpness(runs.of_series(series), series) for series in runs.all_series),
+        _reachable(runs),
+        _falls(runs),
+        _diverges(runs),
+        *usable_findings(runs.where(kind="usable")),
+        *(_other_sharpness(full, rule) for rule in ("inverse", "root")),
+    )
+    return Verdict(lines, {"table": runs.medians()})
 
 
-def figures(trials: Sequence[FinishedTrial]) -> dict[str, Figure]:
-    """Final sharpness and test error against delay by rule; the largest usable learning rate."""
-    from delaystability.validation.experiments.selection_figures import (
-        selection_figure,
-        usable_figure,
+def _same_sharpness(runs: Runs, series: tuple[str, float | None, int | None]) -> Finding:
+    adjusted = runs.where(rule="adjusted")
+    reference = adjusted.reference
+    delays = [delay for delay in adjusted.values("delay") if delay > reference]
+    intervals = {delay: median_interval(adjusted.ratios(delay)) for delay in delays}
+    judged = [run for run in adjusted.rows if run.delay >= reference]
+    lost = sum(run.diverged for run in judged)
+    worst = max(intervals, key=lambda delay: abs(np.log(intervals[delay].value)))
+    compared = "the synchronous one" if not reference else f"that of delay {reference}"
+    early = [run for run in adjusted.rows if run.delay < reference]
+    aside = ""
+    if early:
+        rate = early[0].flow_rate / adjusted.where(delay=reference).rows[0].flow_rate
+        aside = (
+            f"; left out are delays below {reference}, whose effective learning rate is {rate:.3g} "
+            f"times as large and whose runs last longer: {sum(run.diverged for run in early)} of "
+            f"{len(early)} diverged on their way from the start"
+        )
+    return Finding(
+        f"With the adjusted learning rate the final sharpness is {compared} "
+        f"({series_title(series)})",
+        f"ratio farthest from 1, at delay {worst}: {intervals[worst].text()}; "
+        f"{lost} of {len(judged)} runs diverged{aside}",
+        f"the whole interval within {1 - BAND:g} to {1 + BAND:g} at every delay, no run diverged",
+        every([all_of(lost, len(judged)), *(_equal(found) for found in intervals.values())]),
+        {str(delay): found.to_dict() for delay, found in intervals.items()},
     )
 
-    found = Runs.of(trials)
-    return {"sharpness": selection_figure(found), "learning-rate": usable_figure(found)}
+
+def _reachable(runs: Runs) -> Finding:
+    """Whether the synchronous run could have stayed where the delayed ones ended."""
+    adjusted = runs.where(kind="selection", rule="adjusted", batch=None, optimizer="sgd")
+    parts = [
+        np.array([run.sharpness / run.edge for run in part if run.sharpness is not None])
+        for part in (
+            [run for run in adjusted.rows if run.delay],
+            [run for run in adjusted.rows if not run.delay],
+        )
+    ]
+    late, synchronous = (median_interval(part) for part in parts)
+    strictly = share_of(parts[0] < 1)
+    return Finding(
+        "The synchronous run could have stayed where the adjusted runs end, as well as where it "
+        "ends itself: learning rate × sharpness / a*(0) at the edge of stability",
+        f"median {late.text('.4f')}; of the synchronous runs {synchronous.text('.4f')}; strictly "
+        f"below 1 in {strictly.text('.3g', 100, ' %')}",
+        f"both whole intervals within {1 - BAND:g} to {1 + BAND:g}",
+        every([_equal(late), _equal(synchronous)]),
+        {
+            "delayed": late.to_dict(),
+            "synchronous": synchronous.to_dict(),
+            "strictly_below": strictly.to_dict(),
+        },
+    )
+
+
+def _falls(runs: Runs) -> Finding:
+    """Where the kept learning rate puts the edge inside the range that training crosses."""
+    kept = runs.where(kind="selection", rule="kept", optimizer="sgd", batch=None)
+    gentle = Runs(tuple(run for run in kept.rows if run.edge > runs.lowest_edge))
+    free = float(np.median(gentle.where(delay=0).sharpness()))
+    crossed = [
+        run
+        for run in gentle.rows
+        if run.initial_sharpness < run.limit < (1 - BAND) * free and run.sharpness is not None
+    ]
+    lost = [run for run in gentle.rows if run.diverged and run.initial_sharpness < run.limit]
+    statement = (
+        "With the learning rate kept, the final sharpness falls with the edge a*(delay) / lr, "
+        "wherever this lies between the sharpness at the start and that of the free run"
+    )
+    required = f"the whole interval of sharpness / edge within {1 - BAND:g} to {1 + BAND:g}"
+    if not crossed:
+        return Finding(statement, "no such run", required, every([]))
+    found = median_interval([run.sharpness / run.limit for run in crossed if run.sharpness])
+    delays = ", ".join(str(delay) for delay in sorted({run.delay for run in crossed}))
+    return Finding(
+        statement,
+        f"median {found.text()} at delays {delays}; free sharpness {free:.3g}; "
+        f"{len(lost)} such runs diverged",
+        required,
+        every([all_of(len(lost), len(lost) + len(crossed)), _equal(found)]),
+        found.to_dict(),
+    )
+
+
+def _diverges(runs: Runs) -> Finding:
+    """Divergence with the learning rate kept, by where the start lies."""
+    kept = runs.where(kind="selection", rule="kept", optimizer="sgd").rows
+    below = [run.diverged for run in kept if run.initial_sharpness < run.limit]
+    beyond = [run.diverged for run in kept if run.initial_sharpness > 2 * run.limit]
+    stays, leaves = share_of(below), share_of(beyond)
+    return Finding(
+        "With the learning rate kept, SGD diverges where the start is far beyond the edge, and "
+        "nowhere else",
+        f"{stays.text('.3g', 100, ' %')} diverged whose initial sharpness is below the edge, "
+        f"{leaves.text('.3g', 100, ' %')} whose initial sharpness is above twice the edge",
+        "0 % and 100 %",
+        every([everywhere(~np.array(below)), everywhere(beyond)]),
+        {"below": stays.to_dict(), "beyond": leaves.to_dict()},
+    )
+
+
+def _other_sharpness(runs: Runs, rule: str) -> Finding:
+    delay = max(runs.values("delay"))
+    found, late = runs.ratios(delay, rule), runs.where(delay=delay, rule=rule).rows
+    lost = sum(not run.trained for run in late)
+    # A run that failed did not select the synchronous minimum either.
+    ratio = median_interval(np.concatenate([found, np.zeros(len(late) - len(found))]))
+    name = {"inverse": "lr / (delay + 1)", "root": "lr / sqrt(delay + 1)"}[rule]
+    return Finding(
+        f"Control: with {name} the final sharpness is another one at delay {delay}",
+        f"ratio to the synchronous one {ratio.text()}, 0 for each that diverged; "
+        f"{lost} of {len(late)} did not train",
+        f"the whole interval outside {1 - BAND:g} to {1 + BAND:g}",
+        outside(ratio, 1 - BAND, 1 + BAND),
+        ratio.to_dict(),
+    )
+
+
+def _equal(found: Interval) -> Decision:
+    """Decide whether a ratio is 1 within the band."""
+    return inside(found, 1 - BAND, 1 + BAND)
+
+
+def figures(trials: Sequence[SelectedRun]) -> dict[str, Figure]:
+    """Final sharpness and test error against delay by rule; the largest usable learning rate."""
+    from delaystability.plot.experiments.selection import selection_figure, usable_figure
+
+    runs = Runs(tuple(trials))
+    rates = largest_usable(runs.where(kind="usable"))
+    titles = {series: series_title(series) for series in runs.all_series}
+    return {
+        "sharpness": selection_figure(runs, titles),
+        "learning-rate": usable_figure(runs, rates),
+    }
 
 
 EXPERIMENT = Experiment(
     name="selection",
     title="With its learning rate adjusted, delayed training selects minima of the same sharpness",
-    version=_VERSION,
-    columns=COLUMNS,
-    chunks=chunks,
+    row=SelectedRun,
+    sizes=SIZES,
+    settings=settings,
     run=run,
     judge=judge,
     figures=figures,

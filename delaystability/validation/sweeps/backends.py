@@ -16,9 +16,9 @@ from typing import Any
 import joblib
 from threadpoolctl import threadpool_limits
 
+from delaystability.files.trials import Chunk, canonical
 from delaystability.model.arguments import checked_count
 from delaystability.server.orphan_watchdog import end_with
-from delaystability.validation.sweeps.trial import Chunk, canonical
 
 __all__ = ["BACKENDS", "Attempt", "Work", "attempts", "checked_backend", "checked_workers"]
 

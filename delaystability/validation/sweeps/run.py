@@ -13,6 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from statistics import median
 
+from delaystability.files.sweep_refusals import count_trials
+from delaystability.files.trials import Chunk
 from delaystability.validation.sweeps.backends import (
     Attempt,
     Work,
@@ -20,8 +22,7 @@ from delaystability.validation.sweeps.backends import (
     checked_backend,
     checked_workers,
 )
-from delaystability.validation.sweeps.store import Store, count_trials
-from delaystability.validation.sweeps.trial import Chunk
+from delaystability.validation.sweeps.store import Store
 
 __all__ = ["Failure", "Progress", "SweepError", "SweepReport", "run_sweep"]
 

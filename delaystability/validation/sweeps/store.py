@@ -7,33 +7,28 @@ opening.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from delaystability.validation.sweeps.refusals import (
+from delaystability.files.sweep_file import COMMIT_WAIT, LAYOUT, header, sha256, sound_trials
+from delaystability.files.sweep_refusals import (
     APPLICATION,
     StoreError,
-    count_trials,
-    damaged,
     of_another_kind,
     refusal,
     refuse_foreign,
     unwritten,
 )
-from delaystability.validation.sweeps.trial import Chunk, FinishedTrial, Trial, canonical
+from delaystability.files.trials import Chunk, canonical
 
-__all__ = ["Description", "Store", "StoreError", "count_trials", "read_trials"]
-
-_LAYOUT = 2
-_COMMIT_WAIT = 60_000  # milliseconds for which a commit and a reader wait for each other
+__all__ = ["Description", "Store"]
 
 _SCHEMA = """
 CREATE TABLE readme (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
@@ -128,7 +123,7 @@ class Store:
             if _is_empty(connection, file):
                 _make(connection, description)
             _check(connection, file, description)
-            _sound_trials(connection, file)
+            sound_trials(connection, file)
             session = connection.execute(
                 "INSERT INTO provenance (value) VALUES (?)", [canonical(description.provenance)]
             ).lastrowid
@@ -149,7 +144,7 @@ class Store:
         ValueError
             If a trial is damaged.
         """
-        found = _sound_trials(self._connection, self.path)
+        found = sound_trials(self._connection, self.path)
         return {trial.trial.key: trial.result_json for trial in found}
 
     def forget(self, keys: Iterable[str]) -> None:
@@ -197,7 +192,7 @@ class Store:
                 self._connection.executemany(
                     "INSERT INTO trials VALUES (?, ?, ?, ?, ?)",
                     [
-                        (trial.key, number, trial.settings_json, result, _sha256(result))
+                        (trial.key, number, trial.settings_json, result, sha256(result))
                         for trial, result in zip(chunk.trials, results, strict=True)
                     ],
                 )
@@ -238,54 +233,9 @@ class Store:
         self.close()
 
 
-def read_trials(path: str | Path) -> tuple[FinishedTrial, ...]:
-    """All finished trials of a file, ordered by their keys; also while a sweep writes to it.
-
-    Raises
-    ------
-    ValueError
-        If it is not the file of a sweep.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise ValueError(f"path must be an existing file; got {file}")
-    try:
-        with closing(
-            sqlite3.connect(file, timeout=_COMMIT_WAIT / 1000, isolation_level=None)
-        ) as connection:
-            return _sound_trials(connection, file)
-    except sqlite3.Error as error:
-        raise refusal(file, error) from error
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sound_trials(connection: sqlite3.Connection, file: Path) -> tuple[FinishedTrial, ...]:
-    """All trials, ordered by their keys; refused unless everything is as it was written."""
-    found = _header(connection, file)
-    try:
-        (sound,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        if sound != "ok":
-            raise ValueError(" ".join(str(sound).split()))
-        common = canonical(found["common"])
-        trials = []
-        # All at once: a cursor that an error leaves open would keep its lock.
-        rows = connection.execute("SELECT key, settings, result, sha256 FROM trials ORDER BY key")
-        for key, settings, result, digest in rows.fetchall():
-            trial = Trial(found["experiment"], found["version"], common, settings)
-            if trial.key != key or _sha256(result) != digest:
-                raise ValueError(f"the trial {str(key)[:12]!r} is not what was written")
-            trials.append(FinishedTrial(trial, result))
-    except (ValueError, TypeError, KeyError, AttributeError, sqlite3.Error) as error:
-        raise damaged(file, error) from error
-    return tuple(trials)
-
-
 def _commit(connection: sqlite3.Connection) -> None:
     """End the transaction and begin the next, so that no other process can begin one for long."""
-    connection.execute(f"PRAGMA busy_timeout={_COMMIT_WAIT}")
+    connection.execute(f"PRAGMA busy_timeout={COMMIT_WAIT}")
     connection.execute("COMMIT")
     connection.execute("BEGIN IMMEDIATE")
 
@@ -303,7 +253,7 @@ def _make(connection: sqlite3.Connection, description: Description) -> None:
     for statement in _SCHEMA.split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id={APPLICATION}")
-    connection.execute(f"PRAGMA user_version={_LAYOUT}")
+    connection.execute(f"PRAGMA user_version={LAYOUT}")
     columns = {f"trials: {name}": text for name, text in description.columns.items()}
     connection.executemany("INSERT INTO readme VALUES (?, ?)", [*(_README | columns).items()])
     header = {
@@ -317,30 +267,10 @@ def _make(connection: sqlite3.Connection, description: Description) -> None:
     connection.executemany("INSERT INTO experiment VALUES (?, ?)", rows)
 
 
-def _header(connection: sqlite3.Connection, file: Path) -> dict[str, Any]:
-    """The table ``experiment`` of a file of this layout."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (layout,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION:
-        raise of_another_kind(file)
-    if layout != _LAYOUT:
-        raise ValueError(
-            f"path must be a file of layout {_LAYOUT}; got {file}, which has layout {layout}"
-        )
-    try:
-        rows = connection.execute("SELECT name, value FROM experiment").fetchall()
-        found = {name: json.loads(value) for name, value in rows}
-        if not isinstance(found["common"], dict) or not isinstance(found["experiment"], str):
-            raise TypeError("its table 'experiment' is not what was written")
-    except (ValueError, TypeError, KeyError, sqlite3.Error) as error:
-        raise damaged(file, error) from error
-    return found
-
-
 def _check(connection: sqlite3.Connection, file: Path, description: Description) -> None:
     """Refuse the file of another sweep, and say what is different."""
     names = ("experiment", "version", "planned_trials", "common")
-    there, here = _header(connection, file), vars(description)
+    there, here = header(connection, file), vars(description)
     found, wanted = (
         json.loads(canonical({name: header[name] for name in names})) for header in (there, here)
     )

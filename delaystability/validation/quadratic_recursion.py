@@ -22,7 +22,7 @@ from torch import Tensor
 
 from delaystability.model.catalogue import Optimizer
 
-__all__ = ["Loop", "growth", "log_radius", "whole_run"]
+__all__ = ["Recursion", "growth", "log_radius", "whole_run"]
 
 _BLOCK = 32  # updates between two rescalings, in which nothing grows beyond float32
 _PARTS = 8  # the growth is measured from the fourth to the last eighth of a run
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Loop:
+class Recursion:
     """One optimizer at one delay with R momenta.
 
     Attributes
@@ -45,7 +45,7 @@ class Loop:
     feedforward: tuple[tuple[int, Array], ...]
 
     @staticmethod
-    def of(optimizer: Optimizer, delay: int, replicas: int) -> Loop:
+    def of(optimizer: Optimizer, delay: int, replicas: int) -> Recursion:
         """The tables of an optimizer whose momentum is a number or has the shape (replicas,)."""
         feedback, feedforward = (
             tuple(
@@ -54,10 +54,10 @@ class Loop:
             )
             for table in optimizer.coefficients(delay)
         )
-        return Loop(delay, feedback, feedforward)
+        return Recursion(delay, feedback, feedforward)
 
 
-def log_radius(loop: Loop, gains: Array) -> Array:
+def log_radius(loop: Recursion, gains: Array) -> Array:
     """Growth in nats an update that the roots of the characteristic polynomial predict.
 
     The logarithm of the largest root modulus of (z - 1) A(z) + gain z^-delay B(z), by the
@@ -65,7 +65,7 @@ def log_radius(loop: Loop, gains: Array) -> Array:
 
     Parameters
     ----------
-    loop : Loop
+    loop : Recursion
     gains : array of shape (R,)
     """
     reach = max((lag for lag, _ in loop.feedback), default=0)
@@ -89,7 +89,7 @@ def whole_run(updates: Array) -> NDArray[np.int64]:
     return unit * np.ceil(np.maximum(updates, 1) / unit).astype(np.int64)
 
 
-def growth(loop: Loop, hessian: Tensor, start: Tensor, updates: NDArray[np.int64]) -> Array:
+def growth(loop: Recursion, hessian: Tensor, start: Tensor, updates: NDArray[np.int64]) -> Array:
     """Growth of ``|w|`` in nats an update, measured over the second half of each run.
 
     Half the logarithm of the ratio of the mean ``|w|^2`` over the last eighth of the run and over
@@ -97,7 +97,7 @@ def growth(loop: Loop, hessian: Tensor, start: Tensor, updates: NDArray[np.int64
 
     Parameters
     ----------
-    loop : Loop
+    loop : Recursion
     hessian : tensor of shape (n, n, R), symmetric
     start : tensor of shape (delay + 1, n, R)
         The iterates of the times -delay to 0.
@@ -136,7 +136,7 @@ class _Run:
     """
 
     def __init__(
-        self, loop: Loop, hessian: Tensor, start: Tensor, order: NDArray[np.int64]
+        self, loop: Recursion, hessian: Tensor, start: Tensor, order: NDArray[np.int64]
     ) -> None:
         def on_device(values: Array) -> Tensor:
             return torch.tensor(values[order], device=start.device, dtype=start.dtype)

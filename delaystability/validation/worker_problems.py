@@ -177,7 +177,7 @@ def _regressions(seed: int) -> Place:
 
 def _digits(seed: int) -> Place:
     # Workers unpickle from this module, and need neither data sets nor their library.
-    from delaystability.validation.experiments.near_minimum import START, trained_minimum
+    from delaystability.validation.perturbed_runs import START, trained_minimum
 
     site = trained_minimum(_HIDDEN, _IMAGES, seed, "cpu", "float64")
     found = site.minimum

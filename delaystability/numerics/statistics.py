@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Interval", "median_interval", "share_interval"]
+__all__ = ["UNKNOWN", "Interval", "median_interval", "median_of", "share_interval", "share_of"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,23 @@ class Interval:
             f"{value}{unit} ({100 * self.level:g} % interval {low} to {high}{unit}, "
             f"n = {self.count})"
         )
+
+
+UNKNOWN = Interval(np.nan, np.nan, np.nan, 0.95, 0)
+"""What is known from no value."""
+
+
+def median_of(values: ArrayLike) -> Interval:
+    """`median_interval` of those values that are finite; `UNKNOWN` if none is."""
+    sample = np.asarray(values, dtype=np.float64).ravel()
+    known = sample[np.isfinite(sample)]
+    return median_interval(known) if known.size else UNKNOWN
+
+
+def share_of(hold: ArrayLike) -> Interval:
+    """`share_interval` of the cases that are true; `UNKNOWN` if there is none."""
+    cases = np.asarray(hold, dtype=np.bool_)
+    return share_interval(int(cases.sum()), cases.size) if cases.size else UNKNOWN
 
 
 def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:

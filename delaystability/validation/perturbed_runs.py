@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import log
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from delaystability.validation.data import load_dataset
 from delaystability.validation.dense import DenseProblem
-from delaystability.validation.device import checked_device, checked_dtype
+from delaystability.validation.device import checked_device, checked_double
 from delaystability.validation.minimum import Minimum, find_minimum
 from delaystability.validation.network import Network
 from delaystability.validation.training import (
@@ -30,9 +29,7 @@ from delaystability.validation.training import (
 __all__ = [
     "START",
     "Site",
-    "checked_double",
     "crossing",
-    "data_settings",
     "growth",
     "levels",
     "log_distances",
@@ -55,22 +52,6 @@ class Site:
 
     problem: DenseProblem
     minimum: Minimum
-
-
-def checked_double(dtype: str) -> torch.dtype:
-    """The type for "float64".
-
-    Raises
-    ------
-    ValueError
-        For any other: in float32 a distance of 1e-6 from a minimum cannot be followed.
-    """
-    precision = checked_dtype(dtype)
-    if precision != torch.float64:
-        raise ValueError(
-            f"dtype must be float64 to follow distances of 1e-6 from a minimum; got {dtype!r}"
-        )
-    return precision
 
 
 @lru_cache(maxsize=8)
@@ -105,14 +86,6 @@ def trained_minimum(
     )
     start = torch.tensor(network.initial_parameters(seed), device=chosen)
     return Site(problem, find_minimum(problem, start))
-
-
-def data_settings(data: str | Path | None, images: int) -> dict[str, str]:
-    """What names the data in the settings of a sweep: where they are, and what is in them."""
-    if data is None:
-        return {"data": "digits"}
-    content = load_dataset(data, samples=images, seed=0).fingerprint()
-    return {"data": str(data), "data_content": content}
 
 
 def log_distances(

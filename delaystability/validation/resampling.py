@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.validation.experiments.near_minimum import START, Site
+from delaystability.validation.perturbed_runs import START, Site
 from delaystability.validation.schedule import Batches
 from delaystability.validation.training import Replica, Rules, State, advance, initial_state
 

@@ -16,10 +16,10 @@ from delaystability.model.catalogue import Coefficients, Optimizer
 from delaystability.numerics.lanczos import largest_eigenvalues
 from delaystability.validation.data import load_dataset
 from delaystability.validation.dense import DenseProblem
-from delaystability.validation.device import checked_device
-from delaystability.validation.experiments.near_minimum import START, Site, checked_double
+from delaystability.validation.device import checked_device, checked_double
 from delaystability.validation.minimum import find_minimum
 from delaystability.validation.network import Network
+from delaystability.validation.perturbed_runs import START, Site
 
 __all__ = [
     "MODELS",
@@ -58,7 +58,7 @@ def staged_minimum(
     layers : int, at least 2
         Of weights, each a stage.
     hidden : int, at least 1, neurons between two layers
-    images, seed, device, dtype, data : see `near_minimum.trained_minimum`
+    images, seed, device, dtype, data : see `perturbed_runs.trained_minimum`
     """
     chosen, precision = checked_device(device), checked_double(dtype)
     dataset = load_dataset(data, samples=images, seed=seed).flat()
