@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -307,6 +308,23 @@ def test_the_momentum_experiment_is_read_with_its_predictions():
     assert np.all(np.abs(data.measured / data.predicted - 1) < 0.01)
 
 
+def test_the_names_of_ratios_are_not_read_from_sentences(tmp_path):
+    found = json.loads(MOMENTUM.read_text())
+    for line in found["verdict"]["lines"]:
+        line["statement"] = "Something else: in other words"
+    path = tmp_path / "momentum.json"
+    path.write_text(json.dumps(found))
+    data = plot.Measurements.from_file(path)
+    assert data.names == ("Heavy ball 0.9 over SGD", "Shifted momentum 0.9 over SGD")
+    assert data.quantity == "ratio of effective learning rates"
+    # Negative control: a table that does not hold the ratios.
+    for entry in found["verdict"]["summary"]["table"]:
+        entry["predicted"] *= 1 + (entry["rule"] != "SGD")
+    path.write_text(json.dumps(found))
+    with pytest.raises(ValueError, match="something is missing or wrong"):
+        plot.Measurements.from_file(path)
+
+
 def stored(path: Path, experiment: str, rows: list[tuple[dict, dict]], **common) -> Path:
     """The SQLite file of a sweep with these settings and results."""
     chunk = Chunk.of(experiment, 1, common, [settings for settings, _ in rows])
@@ -341,6 +359,22 @@ def test_the_file_of_the_escape_experiment_is_read(tmp_path):
     assert rates[1][1] == pytest.approx([-0.1, 0.2, -0.1, 0.2])
     with pytest.raises(ValueError, match="must hold runs of"):
         plot.read_rates(path, ds.HeavyBall(0.9))
+
+
+def test_a_file_of_the_first_layout_is_read_without_its_hashes(tmp_path):
+    path = escape_file(tmp_path / "escape.sqlite")
+    whole = plot.Measurements.from_file(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE trials DROP COLUMN sha256")
+        connection.execute("PRAGMA user_version=1")
+    connection.close()
+    found = plot.Measurements.from_file(path)
+    assert np.array_equal(found.measured, whole.measured, equal_nan=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=3")
+    connection.close()
+    with pytest.raises(ValueError, match="which has layout 3"):
+        plot.Measurements.from_file(path)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ from delaystability.files.output_files import MANIFEST
 from delaystability.files.sweep_file import read_trials
 from delaystability.files.trials import FinishedTrial, Trial, canonical
 from delaystability.numerics.statistics import median_interval, share_interval, share_of
-from delaystability.validation import data, rows
+from delaystability.plot import charts
+from delaystability.validation import data, experiments, rows
 from delaystability.validation.experiment import Experiment, Finding, Verdict, run_experiment
 from delaystability.validation.experiments import EXPERIMENTS, load_experiment
 from delaystability.validation.sweeps.run import SweepError
@@ -302,3 +303,32 @@ def test_a_table_is_asked_by_attributes() -> None:
     table = rows.Table(tuple(PARITY.rows(PARITY.chunks("quick")[0].trials)))
     assert table.values("n") == [-1, 1] and [row.n for row in table.where(n=-1).rows] == [-1]
     assert table.values("even") == [None]
+
+
+# Of the first chunk, as it was when each plan was a table of its own.
+KEYS = {
+    "edge": "af0c821cbc35ff7e",
+    "escape": "a5229fa27153c4f9",
+    "momentum": "00452a20c7fc2312",
+    "noise": "3477428c21e80d34",
+    "parameter-server": "96853a8f524fbd60",
+    "pipeline": "1237eadff3e52355",
+    "quadratic": "6a8368ae0d16c02e",
+    "random-delay": "2969560759518423",
+    "selection": "1b4449aa5ccdcd89",
+}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_sweep_that_was_begun_with_an_earlier_version_goes_on(name: str) -> None:
+    chunk, *_ = load_experiment(name).chunks("quick")
+    assert chunk.key.startswith(KEYS[name])
+    changed, *_ = load_experiment(name).chunks("quick", seed=1)
+    assert changed.key != chunk.key
+
+
+def test_the_names_are_those_of_the_files() -> None:
+    files = (path.stem for path in Path(experiments.__file__).parent.glob("[a-z]*.py"))
+    assert list(EXPERIMENTS) == sorted(name.replace("_", "-") for name in files)
+    drawn = Path(charts.__file__).parent.joinpath("experiments").glob("[a-z]*.py")
+    assert {path.stem.replace("_", "-") for path in drawn} <= set(EXPERIMENTS)

@@ -31,7 +31,7 @@ def read_trials(path: str | Path) -> tuple[FinishedTrial, ...]:
     """
     file = Path(path)
     if not file.is_file():
-        raise ValueError(f"path must be an existing file; got {file}")
+        raise ValueError(f"path must be an existing file; there is no {file}")
     try:
         with closing(
             sqlite3.connect(file, timeout=COMMIT_WAIT / 1000, isolation_level=None)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.numerics.replayed_mean_square import mean_square_logarithms
+from delaystability.numerics.replay.replayed_mean_square import mean_square_logarithms
 from delaystability.server.ledger import worker_time_left
 from delaystability.server.run import Run, WorkersGoneError
 from delaystability.server.server import ParameterServer
