@@ -50,6 +50,7 @@ class Draft:
     text: str
     claim: Formula | None
     reason: Callable[[Reading, Basic | None, Sequence[Step]], Check]
+    given: Mapping[str, Basic] = field(default_factory=dict)
 
 
 ProofPart: TypeAlias = Draft | Step | Callable[[SymbolicLoop], Iterable["ProofPart"]]
@@ -74,13 +75,28 @@ class Near:
 class Reading:
     """Reads what one theorem has written, with its symbols and the loop of its optimizer."""
 
-    def __init__(self, claim: Claim, symbols: Iterable[Symbol], where: Meaning) -> None:
-        self._where = where
+    statement: Statement
+
+    def __init__(
+        self,
+        loop: SymbolicLoop | None,
+        symbols: Iterable[Symbol] = (),
+        where: Meaning | None = None,
+    ) -> None:
         self.named: set[str] = set()
+        self.loop = loop
+        self._where = where or {}
         self._defined: dict[Expr, Expr] = {}
         self._reader = Reader(symbols)
-        self.loop = None if claim.optimizer is None else SymbolicLoop(symbolic(claim.optimizer))
-        self.statement = self._stated(claim)
+
+    @classmethod
+    def of(cls, claim: Claim, symbols: Iterable[Symbol], where: Meaning) -> Reading:
+        """Of a theorem, with the loop of its optimizer and its statement."""
+        optimizer = claim.optimizer
+        loop = None if optimizer is None else SymbolicLoop(symbolic(optimizer))
+        reading = cls(loop, symbols, where)
+        reading.statement = reading._stated(claim)
+        return reading
 
     def formula(self, written: Any) -> Any:
         """A formula, which may be SymPy's already."""
@@ -132,7 +148,8 @@ class Reading:
         if draft.label == "conclusion":
             claim = self.statement.relation
         text, given = self.prose(draft.text)
-        return Step(draft.label, text, claim, draft.reason(self, claim, tuple(before)), given)
+        check = draft.reason(self, claim, tuple(before))
+        return Step(draft.label, text, claim, check, {**given, **draft.given})
 
     def meaning(self, claim: Basic | None, where: Meaning) -> dict[Expr, Expr]:
         """What the notation in a claim means; a function of symbols is meant at all arguments."""

@@ -17,9 +17,9 @@ from sympy.core.relational import (
 )
 
 from delaystability.theory.confirm import largest_root
-from delaystability.theory.general_steps import THRESHOLD
 from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbolic_loop import SymbolicLoop
+from delaystability.theory.symbols import THRESHOLD
 
 __all__ = ["Trial", "approaches", "confirm_threshold", "evaluate_relation"]
 

@@ -77,7 +77,7 @@ class Entry:
 
     def read(self) -> Proof:
         """The theorem with the steps of its proof."""
-        reading = Reading(self.claim, self.symbols, self.where)
+        reading = Reading.of(self.claim, self.symbols, self.where)
         text, given = reading.prose(self.text)
         if "{statement}" in text:
             text = text.replace("{statement}", "{display:statement}")
@@ -137,9 +137,17 @@ def step(
     claim: Formula,
     where: Meaning | None = None,
     remainder: Expr = S.Zero,
+    **given: Basic,
 ) -> Draft:
-    """A step that is an identity, see `Identity`; in it X and Y are those of the loop."""
-    return Draft(label, text, claim, lambda r, c, _: Identity(r.meaning(c, where or {}), remainder))
+    """A step that is an identity, see `Identity`; in it X and Y are those of the loop.
+
+    What is computed rather than written stands in ``given``: {name} in the text is its formula.
+    """
+
+    def reason(reading: Reading, claim: Basic | None, _: Sequence[Step]) -> Check:
+        return Identity(reading.meaning(claim, where or {}), remainder)
+
+    return Draft(label, text, claim, reason, given)
 
 
 def limit(label: str, text: str, claim: Formula, where: Meaning | None = None) -> Draft:

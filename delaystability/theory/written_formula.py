@@ -26,7 +26,7 @@ _STANDARD: dict[str, Any] = {
     **{name: getattr(standard, name) for name in ("tau", "m", "a", "eta", "theta", "phi", "kappa")},
     **{name: getattr(standard, name) for name in ("t", "z")},
     "h": standard.curvature,
-    "threshold_": Symbol("a_*", positive=True),
+    "threshold_": standard.THRESHOLD,
     **{name: getattr(sympy, name) for name in ("pi", "oo", "I")},
 }
 _FUNCTIONS: dict[str, Callable[..., Basic]] = {

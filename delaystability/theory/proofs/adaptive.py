@@ -11,11 +11,11 @@ from sympy import Basic, Eq, Function, Integer, Rational, symbols
 from delaystability.model.catalogue import EMAMomentum, HeavyBall
 from delaystability.theory.confirm import grid
 from delaystability.theory.domains import ANY_MOMENTUM, USUAL_MOMENTUM
-from delaystability.theory.general_steps import THRESHOLD, general_steps
+from delaystability.theory.general_steps import general_steps
 from delaystability.theory.proofs.heavy_ball import AT_ANGLE, GAIN, first_crossing
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbolic_loop import SymbolicLoop
-from delaystability.theory.symbols import curvature, eta, m, t, tau
+from delaystability.theory.symbols import THRESHOLD, curvature, eta, m, t, tau
 from delaystability.theory.trials import evaluate_relation
 from delaystability.theory.vocabulary import (
     Chapter,

@@ -11,10 +11,18 @@ from delaystability.model.optimizer import LinearOptimizer, Optimizer
 from delaystability.theory.checks import Deduced, Identity, Outcome, Status
 from delaystability.theory.confirm import largest_root, smallest_gain
 from delaystability.theory.derivation import Proof, Step, Theorem
-from delaystability.theory.general_steps import SHARED, THRESHOLD, X, Y, general_steps
+from delaystability.theory.general_steps import SHARED, X, Y, general_steps
+from delaystability.theory.reading import Reading
 from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbolic_loop import SymbolicLoop
-from delaystability.theory.symbols import half_cosine, half_sine, ordered_product, tau, theta
+from delaystability.theory.symbols import (
+    THRESHOLD,
+    half_cosine,
+    half_sine,
+    ordered_product,
+    tau,
+    theta,
+)
 
 __all__ = ["any_optimizer"]
 
@@ -71,7 +79,7 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Proof:
     return Proof(
         theorem,
         (
-            *general_steps(loop),
+            *Reading(loop).steps(general_steps(loop)),
             _polynomial_step(loop),
             Step(
                 label="conclusion",

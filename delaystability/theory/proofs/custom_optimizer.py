@@ -12,7 +12,7 @@ from delaystability.theory.checks import Deduced
 from delaystability.theory.decimals import decimal
 from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.fixed_delay import at_delay
-from delaystability.theory.general_steps import THRESHOLD, general_steps
+from delaystability.theory.general_steps import general_steps
 from delaystability.theory.proofs.custom_boundary import Boundary, Gain
 from delaystability.theory.proofs.custom_checks import OUTSIDE, confirm_gain
 from delaystability.theory.proofs.custom_steps import (
@@ -23,9 +23,10 @@ from delaystability.theory.proofs.custom_steps import (
     listed,
 )
 from delaystability.theory.proofs.custom_unstable import unstable_steps
+from delaystability.theory.reading import Reading
 from delaystability.theory.real_root import RealRoot
 from delaystability.theory.statement import Statement
-from delaystability.theory.symbols import ordered_sum, t, tau, u
+from delaystability.theory.symbols import THRESHOLD, ordered_sum, t, tau, u
 
 __all__ = ["custom_optimizer"]
 
@@ -68,7 +69,7 @@ class _CustomOptimizer:
         boundary = self.boundary
         general = tuple(
             at_delay(step, boundary.delay)
-            for step in general_steps(boundary.loop)
+            for step in Reading(boundary.loop).steps(general_steps(boundary.loop))
             if step.label in _SHARED
         )
         if boundary.never_stable:
