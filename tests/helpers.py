@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import mpmath
 import numpy as np
 from scipy.optimize import brentq
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
+from delaystability.model.parameters import MOMENTUM
 from delaystability.numerics.tables.characteristic import characteristic_coefficients
 
 EPS = np.finfo(float).eps
 WITH_MOMENTUM = [name for name, cls in CATALOGUE.items() if "momentum" in cls.parameter_names()]
+
+CHECKED_MOMENTUM = [
+    name
+    for name in WITH_MOMENTUM
+    for entry in fields(CATALOGUE[name])
+    if entry.name == "momentum" and entry.metadata == MOMENTUM
+]
+"""Those whose class says that the momentum lies in (-1, 1)."""
 
 
 def make(name: str, momentum: float) -> Optimizer:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from tests.helpers import WITH_MOMENTUM
+from tests.helpers import CHECKED_MOMENTUM
 
 # Ordinary values stand among the odd ones, so that each odd one is met in any position.
 NUMBERS = [0.5, 1, 2.0, 20, 1e-3, Fraction(1, 3), np.float32(0.25), np.int16(3)]
@@ -80,7 +80,7 @@ def _attempt(source: random.Random):
         optimizer = source.choice(OPTIMIZERS)
     if kind == 0:
         # The numbers after it are the same whatever the catalogue holds.
-        cls = ds.CATALOGUE[WITH_MOMENTUM[source.randrange(10**6) % len(WITH_MOMENTUM)]]
+        cls = ds.CATALOGUE[CHECKED_MOMENTUM[source.randrange(10**6) % len(CHECKED_MOMENTUM)]]
         return {"momentum", "delay", "optimizer"}, lambda: ds.stability_threshold(
             cls.example(momentum=momentum), source.choice([0, 1, 4])
         )
