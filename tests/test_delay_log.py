@@ -203,6 +203,10 @@ def test_the_largest_delay_is_two_to_the_53(log):
     for entry in (2**53 + 1, 2.0**53 + 2, np.uint64(2**63), 10**400):
         with pytest.raises(ValueError, match="log must hold integers >= 0"):
             MeasuredDelay.from_log([entry])
+    # The largest itself is not what is wrong.
+    for kind in (np.int64, np.float64):
+        with pytest.raises(ValueError, match="got -1.* in row 2"):
+            MeasuredDelay.from_log(np.array([2**53, -1], dtype=kind))
 
 
 @pytest.mark.parametrize("start", [0, 1, 17])

@@ -17,6 +17,7 @@ from torch import nn
 import delaystability as ds
 from delaystability.training.delay_window import DelayWindow
 from delaystability.training.rate_factors import RateFactors
+from delaystability.training.saved_state import checked_entries
 
 M = 0.9
 
@@ -339,3 +340,12 @@ def test_a_round_trip_stays_bit_for_bit(optimizer, delay):
     _update(parameter, first, 9)
     _update(copied, second, 9)
     assert torch.equal(parameter, copied)
+
+
+def test_a_refusal_repeats_at_most_eight_names_of_forty_letters():
+    names = [f"{k}{'x' * 100}" for k in range(20)]
+    with pytest.raises(
+        ValueError, match="state must have the entries lr alone; got one with"
+    ) as no:
+        checked_entries("state", dict.fromkeys(["lr", *names]), ["lr"])
+    assert str(no.value).endswith(" with " + ", ".join(name[:40] for name in names[:8]))
