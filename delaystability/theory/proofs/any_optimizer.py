@@ -8,7 +8,7 @@ import mpmath
 from sympy import Basic, Eq, Expr, Function, Integer, Rational, Symbol, cos, expand
 
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
-from delaystability.theory.checks import Deduced, Identity, Outcome, Status
+from delaystability.theory.checks import Deduced, Outcome, Status
 from delaystability.theory.confirm import largest_root, smallest_gain
 from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.general_steps import SHARED, X, Y, general_steps
@@ -23,6 +23,7 @@ from delaystability.theory.symbols import (
     tau,
     theta,
 )
+from delaystability.theory.vocabulary import Draft, step
 
 __all__ = ["any_optimizer"]
 
@@ -79,8 +80,7 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Proof:
     return Proof(
         theorem,
         (
-            *Reading(loop).steps(general_steps(loop)),
-            _polynomial_step(loop),
+            *Reading(loop, (_x, _n)).steps((*general_steps(loop), _polynomial_step(loop))),
             Step(
                 label="conclusion",
                 text=(
@@ -96,7 +96,7 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Proof:
     )
 
 
-def _polynomial_step(loop: SymbolicLoop) -> Step:
+def _polynomial_step(loop: SymbolicLoop) -> Draft:
     """X as cos(theta/2) times a polynomial in x = cos(theta), for every delay at once."""
     third, meaning = Function("V"), {}
 
@@ -106,22 +106,13 @@ def _polynomial_step(loop: SymbolicLoop) -> Step:
         return term
 
     value = ordered_product(half_cosine, loop.cosine_part.replace(cos, polynomial))
-    return Step(
-        label="boundary-polynomial",
-        text=(
-            "With {angle} and the Chebyshev polynomials of the third kind, {V} for every integer "
-            "{n}, {ref:cosine-part} is but for one factor a polynomial in {x}:"
-        ),
-        claim=Eq(X, value, evaluate=False),
-        check=Identity({X: loop.cosine_part, **meaning}),
-        given={
-            "angle": Eq(_x, cos(theta), evaluate=False),
-            "x": _x,
-            "V": Eq(
-                third(_n, _x), cos((_n + Rational(1, 2)) * theta) / half_cosine, evaluate=False
-            ),
-            "n": _n,
-        },
+    return step(
+        "boundary-polynomial",
+        """With $x = cos(theta)$ and the Chebyshev polynomials of the third kind,
+        $V(n, x) = cos((n + 1/2) theta)/cos(theta/2)$ for every integer $n$, {ref:cosine-part} is
+        but for one factor a polynomial in $x$:""",
+        Eq(X, value, evaluate=False),
+        meaning,
     )
 
 
