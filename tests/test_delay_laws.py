@@ -255,7 +255,7 @@ def test_sparse_laws_have_sparse_tables():
     assert law.table(0) == law.pmf
     assert law.table(0.5) == {1: 0.5}
     assert ConstantDelay(10**9).is_fixed
-    with pytest.raises(ValueError, match="say its own `minimum`"):
+    with pytest.raises(ValueError, match="define `minimum`"):
         ds.stability_threshold(ds.SGD(), PoissonDelay(1e9), moment="mean")
 
 

@@ -21,7 +21,7 @@ def test_ordinary_json_is_read_as_the_standard_library_reads_it():
     [
         ('{"a": NaN}', "must be a file; got the number NaN"),
         ('{"a": -Infinity}', "got the number -Infinity"),
-        ('{"a": 1, "b": 2, "a": 3}', "'a' must be there once; got it twice"),
+        ('{"a": 1, "b": 2, "a": 3}', "'a' must occur once; got it twice"),
         ('{"a": ', "must be a file: "),
         ("[" * 90, "must be a file"),
         ("1" * 101, "at most 100 characters; got a text of 101"),

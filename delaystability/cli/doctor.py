@@ -20,7 +20,7 @@ _STYLES = {"ok": "green", "missing": "yellow", "too old": "red"}
 
 
 def doctor(as_json: Json = False) -> None:
-    """What is installed, what each missing part disables, and whether the core works.
+    """Show what is installed, what each missing part disables, and whether the core works.
 
     Exit status 1 if the core does not work.
     """

@@ -1,4 +1,4 @@
-"""Options that commands share, and the reading of their values."""
+"""Options that commands share, and how their values are read."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def pipeline(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Learning rates that are stable for every Hessian of a pipeline, and without its delays."""
+    """Find learning rates that are stable for every Hessian of a pipeline, and without delays."""
     with clear_errors():
         chosen = optimizer_of(optimizer, parameters)
         plan = schedule_from_name(schedule, integer("stages", stages))

@@ -101,7 +101,7 @@ def map_(
     size: Size = "column",
     output: Annotated[Path, _output("map")] = Path("map.png"),
 ) -> None:
-    """Which learning rates are stable over delay or momentum, and how fast runs settle or leave."""
+    """Show which learning rates are stable over delay or momentum, and how fast runs settle."""
     with clear_errors():
         drawing = _drawing(output)
         rate, curvature = _optional("lr", lr), _optional("sharpness", sharpness)
@@ -140,7 +140,7 @@ def roots(
     size: Size = "column",
     output: Annotated[Path, _output("roots")] = Path("roots.png"),
 ) -> None:
-    """Where the roots of the characteristic polynomial go as the learning rate grows."""
+    """Show where the roots of the characteristic polynomial go as the learning rate grows."""
     with clear_errors():
         drawing = _drawing(output)
         axes = drawing.root_locus(
@@ -165,11 +165,11 @@ def rule(
     size: Size = "column",
     output: Annotated[Path, _output("rule")] = Path("rule.png"),
 ) -> None:
-    """Learning rates that keep the accessible minima as the delay grows, raw and effective."""
+    """Show learning rates that keep the accessible minima as the delay grows, raw and effective."""
     with clear_errors():
         drawing = _drawing(output)
         names = optimizer or ["sgd", "heavy-ball", "shifted-momentum"]
-        # SGD stands among others with a momentum; alone, it refuses one.
+        # SGD may be drawn among others with a momentum; alone, it refuses one.
         known = {argument for name in names for argument in shared(name, parameters)}
         surplus = {k: text for k, text in parameters.items() if k not in known}
         chosen = [_optimizer(name, {**shared(name, parameters), **surplus}) for name in names]
@@ -201,7 +201,7 @@ def escape(
     size: Size = "column",
     output: Annotated[Path, _output("escape")] = Path("escape.png"),
 ) -> None:
-    """How fast a run leaves a minimum above the largest stable learning rate."""
+    """Show how fast a run leaves a minimum above the largest stable learning rate."""
     with clear_errors():
         drawing = _drawing(output)
         chosen = _optimizer(optimizer, parameters)
@@ -227,7 +227,7 @@ def histogram(
     size: Size = "column",
     output: Annotated[Path, _output("histogram")] = Path("histogram.png"),
 ) -> None:
-    """Measured delays, and the largest stable learning rates that readings of them imply."""
+    """Show measured delays, and the largest stable learning rates that they imply."""
     with clear_errors():
         drawing = _drawing(output)
         delay = measured_delay(log, column)
@@ -257,7 +257,7 @@ def measured(
     size: Size = "column",
     output: Annotated[Path, _output("measured")] = Path("measured.png"),
 ) -> None:
-    """What an experiment measured against what was predicted."""
+    """Compare what an experiment measured with what was predicted."""
     with clear_errors():
         drawing = _drawing(output)
         _write(drawing.measured(results, ratio=ratio, size=size), output)

@@ -46,7 +46,7 @@ def _delay_described(delay: Any) -> dict[str, Any]:
 
 
 def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) -> dict[str, Any]:
-    """The threshold of a log in its order, beside what simpler readings of it would give."""
+    """Thresholds of a log: in its order, and as simpler models of it would have it."""
     from delaystability.questions.dynamics import replay_threshold
 
     threshold = bounds.stability_threshold
@@ -82,7 +82,7 @@ def threshold(
     column: Columns = None,
     as_json: Json = False,
 ) -> None:
-    """Largest stable gain: learning rate times sharpness.
+    """Find the largest stable gain: learning rate times sharpness.
 
     Of a log of delays, replayed in its order; beside it, the threshold of independent delays with
     its frequencies, in the mean and in the mean square, and those of two single delays.
@@ -145,7 +145,7 @@ def adjust(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """The learning rate that keeps the accessible minima under a new delay or optimizer.
+    """Find the learning rate that keeps the accessible minima under a new delay or optimizer.
 
     It assumes a run at its edge of stability, unless --sharpness says where it was.
     """

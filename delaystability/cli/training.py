@@ -135,9 +135,9 @@ def _kept(output: Path) -> str:
 def outcome_line(counts: Mapping[str, int]) -> str:
     """How many statements hold, fail, are undecided and invalid; what is not there is left out."""
     styles = {"fails": "bold red", "invalid": "bold red", "undecided": "bold yellow"}
-    words = {"holds": "hold", "fails": "fail", "undecided": "undecided", "invalid": "invalid"}
+    labels = {"holds": "hold", "fails": "fail", "undecided": "undecided", "invalid": "invalid"}
     parts = [
-        f"[{styles.get(name, 'green')}]{count} {words[name]}[/]"
+        f"[{styles.get(name, 'green')}]{count} {labels[name]}[/]"
         for name, count in counts.items()
         if count
     ]

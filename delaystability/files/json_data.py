@@ -100,5 +100,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in found if names.count(name) > 1)
-        raise ValueError(f"{twice[:60]!r} must be there once; got it twice")
+        raise ValueError(f"{twice[:60]!r} must occur once; got it twice")
     return found

@@ -43,7 +43,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent without memory: ``u_t = g_t``.
+    """Train with stochastic gradient descent, without memory: ``u_t = g_t``.
 
     ``torch.optim.SGD(momentum=0)`` at delay 0, asynchronous SGD beyond.
 
@@ -62,7 +62,7 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class HeavyBall(Optimizer):
-    """Heavy-ball momentum: ``u_t = momentum u_{t-1} + g_t``.
+    """Train with heavy-ball momentum: ``u_t = momentum u_{t-1} + g_t``.
 
     ``torch.optim.SGD(momentum=momentum)``, dampening 0. At a constant gradient its effective
     learning rate is ``lr / (1 - momentum)``.
@@ -92,7 +92,7 @@ class HeavyBall(Optimizer):
 
 @dataclass(frozen=True)
 class EMAMomentum(Optimizer):
-    """Exponential-moving-average momentum: ``u_t = momentum u_{t-1} + (1 - momentum) g_t``.
+    """Train with an exponential moving average: ``u_t = momentum u_{t-1} + (1 - momentum) g_t``.
 
     ``torch.optim.SGD(momentum=momentum, dampening=momentum)``; the first moment of Adam without
     bias correction. Its threshold is heavy ball's divided by ``1 - momentum``.
@@ -122,10 +122,10 @@ class EMAMomentum(Optimizer):
 
 @dataclass(frozen=True)
 class Nesterov(Optimizer):
-    """Nesterov momentum: ``u_t = momentum u_{t-1} + (1 + momentum) g_t - momentum g_{t-1}``.
+    """Train with Nesterov momentum: ``u_t = g_t + momentum v_t``, ``v_t = momentum v_{t-1} + g_t``.
 
-    ``torch.optim.SGD(momentum=momentum, nesterov=True)``, whose step is
-    ``g_t + momentum v_t`` with ``v_t = momentum v_{t-1} + g_t``.
+    ``torch.optim.SGD(momentum=momentum, nesterov=True)``. As a filter of gradients alone,
+    ``u_t = momentum u_{t-1} + (1 + momentum) g_t - momentum g_{t-1}``.
 
     Parameters
     ----------
@@ -154,9 +154,9 @@ class Nesterov(Optimizer):
 
 @dataclass(frozen=True)
 class ShiftedMomentum(Optimizer):
-    """Shifted momentum: ``u_t = momentum u_{t-delay-1} + g_t``.
+    """Train with shifted momentum: ``u_t = momentum u_{t-delay-1} + g_t``.
 
-    One momentum buffer for each of ``delay + 1`` round-robin workers: the modification of
+    Each of ``delay + 1`` round-robin workers has its own momentum buffer: the modification of
     momentum for asynchronous training of Giladi et al.
 
     Parameters
@@ -197,9 +197,9 @@ def _power_and_sum(momentum: Any, delay: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class SpikeCompensation(Optimizer):
-    """Spike compensation: ``w_{t+1} = w_t - lr (p v_t + q g_t)``, ``v_t = momentum v_{t-1} + g_t``.
+    """Train with spike compensation: ``u_t = p v_t + q g_t``, ``v_t = momentum v_{t-1} + g_t``.
 
-    With p = momentum^delay and q = (1 - p)/(1 - momentum), the late gradient at once gets the
+    With p = momentum^delay and q = (1 - p)/(1 - momentum), a late gradient gets at once the
     weight that it would have gathered, and keeps its total weight 1/(1 - momentum).
 
     Parameters
@@ -230,7 +230,7 @@ class SpikeCompensation(Optimizer):
 
 @dataclass(frozen=True)
 class WeightPrediction(Optimizer):
-    """Linear weight prediction on heavy ball: the gradient is taken at ``w + T (w_t - w_{t-1})``.
+    """Train with heavy ball and linear weight prediction: gradients at ``w + T (w_t - w_{t-1})``.
 
     ``u_t = momentum u_{t-1} + (1 + T) g_t - T g_{t-1}``, where ``g`` are gradients at the late
     iterates themselves.
@@ -278,7 +278,7 @@ CATALOGUE: dict[str, type[Optimizer]] = {
 
 
 def optimizer_from_name(name: str, **parameters: Any) -> Optimizer:
-    """The catalogue's optimizer called ``name`` with these parameters.
+    """Make the catalogue's optimizer called ``name`` with these parameters.
 
     Raises
     ------
@@ -302,7 +302,7 @@ def optimizer_from_name(name: str, **parameters: Any) -> Optimizer:
 
 
 def optimizer_from_dict(data: Mapping[str, Any], *custom: type[Optimizer]) -> Optimizer:
-    """The optimizer that `Optimizer.to_dict` wrote.
+    """Read the optimizer that `Optimizer.to_dict` wrote.
 
     Parameters
     ----------

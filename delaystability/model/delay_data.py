@@ -52,8 +52,8 @@ def delay_from_dict(data: Mapping[str, Any], known: type[Delay] | None = None) -
     kind = data["kind"]
     if kind not in classes:
         raise ValueError(
-            f"delay must be of a kind {', '.join(sorted(classes))}; got {kind!r}: import the "
-            "module of a custom law first"
+            f"delay must be of one of the kinds {', '.join(sorted(classes))}; got {kind!r}: "
+            "import the module of a custom law first"
         )
     parameters = {name: _read(value) for name, value in data.items() if name != "kind"}
     return classes[kind](**parameters)

@@ -24,9 +24,9 @@ _BLOCK = 2**21  # numbers of a matrix of angles and delays
 
 
 class Delay(ABC):
-    """How late gradients are: a fixed delay, a random one, or a log of measured ones.
+    """Tell how late gradients are: a fixed delay, a random one, or a log of measured ones.
 
-    A law of delays of your own is a frozen data class derived from this one, with the six methods
+    A custom law of delays is a frozen data class derived from this one, with the six methods
     ``probability``, ``generating_function``, ``mean``, ``horizon``, ``sample`` and ``to_dict``.
     Random delays are independent from update to update.
     """
@@ -45,7 +45,7 @@ class Delay(ABC):
 
     @abstractmethod
     def probability(self, delay: Any) -> Any:
-        """The probability of a delay, 0 if it is impossible.
+        """Compute the probability of a delay, 0 if it is impossible.
 
         Parameters
         ----------
@@ -59,7 +59,7 @@ class Delay(ABC):
 
     @abstractmethod
     def generating_function(self, z: Any) -> Any:
-        """``E[z^-delay]``, the factor that a random delay puts into the mean of the loop.
+        """Compute ``E[z^-delay]``, the factor that a random delay puts into the mean of the loop.
 
         A formula of sums, products, quotients and whole powers of z is asked for tables of a filter
         and for values of many digits, too. Any other formula, such as an exponential, may raise a
@@ -79,11 +79,11 @@ class Delay(ABC):
     @property
     @abstractmethod
     def mean(self) -> Any:
-        """The expected delay, a fraction if the parameters of the law are."""
+        """Expected delay, a fraction if the parameters of the law are."""
 
     @abstractmethod
     def horizon(self, mass: float) -> float:
-        """The least delay beyond which at most this mass is left.
+        """Find the least delay beyond which at most this mass is left.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class Delay(ABC):
 
     @abstractmethod
     def sample(self, generator: np.random.Generator, n: int) -> NDArray[np.int64]:
-        """Independent delays.
+        """Draw independent delays.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class Delay(ABC):
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """The parameters of the law as plain data, by the names that its class takes.
+        """Write the parameters of the law as plain data, by the names that its class takes.
 
         Returns
         -------
@@ -123,18 +123,18 @@ class Delay(ABC):
 
     @property
     def maximum(self) -> float:
-        """The largest possible delay, infinite if there is none."""
+        """Largest possible delay, infinite if there is none."""
         last = self.horizon(0)
         return int(last) if last < inf else inf
 
     @property
     def minimum(self) -> int:
-        """The smallest possible delay.
+        """Smallest possible delay.
 
         Raises
         ------
         ValueError
-            If none up to 2**22 is possible: such a law says its minimum itself.
+            If none up to 2**22 is possible: such a law must define `minimum`.
         """
         # Half of the mass lies up to here.
         last = int(self.horizon(0.5))
@@ -145,7 +145,7 @@ class Delay(ABC):
             if possible.size:
                 return int(lags[possible[0]])
         raise ValueError(
-            f"delay must be possible below {_LONGEST_TABLE}, or say its own `minimum`; got {self!r}"
+            f"delay must be possible below {_LONGEST_TABLE}, or define `minimum`; got {self!r}"
         )
 
     @property
@@ -170,7 +170,7 @@ class Delay(ABC):
         return self.table(0)
 
     def table(self, mass: float) -> Table:
-        """The possible delays up to ``horizon(mass)`` with their probabilities.
+        """List the possible delays up to ``horizon(mass)`` with their probabilities.
 
         Parameters
         ----------
@@ -191,7 +191,7 @@ class Delay(ABC):
         if not last <= _LONGEST_TABLE:
             raise ValueError(
                 f"delay must have a table of at most {_LONGEST_TABLE} delays; got {self!r}, of "
-                f"which more than {mass:g} lies beyond"
+                f"which more than {mass:g} is beyond"
             )
         found: Table = {}
         for lags in _blocks(int(last)):
@@ -204,7 +204,7 @@ class Delay(ABC):
         return found
 
     def rational_tables(self, highest_order: int = _HIGHEST_ORDER) -> tuple[Table, Table] | None:
-        """``E[z^-delay]`` as an exact fraction of two tables over lags, the value 1 at z = 1.
+        """Write ``E[z^-delay]`` as an exact fraction of two tables over lags, 1 at z = 1.
 
         Parameters
         ----------
@@ -234,7 +234,7 @@ class Delay(ABC):
         )
 
     def tables(self, highest_order: int = _HIGHEST_ORDER) -> tuple[Table, Table]:
-        """``E[z^-delay]`` as a fraction of two tables over lags.
+        """Write ``E[z^-delay]`` as a fraction of two tables over lags.
 
         Parameters
         ----------
@@ -258,7 +258,7 @@ class Delay(ABC):
         return self.rational_tables(highest_order) or (self._cut_table(), {0: 1})
 
     def on_circle(self, angles: Array) -> tuple[Complex, Array]:
-        """``D = E[z^-delay]`` and ``1 - |D|^2`` at z = exp(i angle), both accurate near z = 1.
+        """Compute ``D = E[z^-delay]`` and ``1 - |D|^2`` at z = exp(i angle), accurate near z = 1.
 
         Parameters
         ----------

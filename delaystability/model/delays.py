@@ -46,7 +46,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class FixedDelay(TabulatedDelay):
-    """Every gradient is applied ``delay`` updates after its iterate was read.
+    """Apply every gradient ``delay`` updates after its iterate was read.
 
     Its generating function is ``E[z^-delay] = z^-delay``.
 
@@ -83,7 +83,7 @@ class FixedDelay(TabulatedDelay):
 
 @dataclass(frozen=True, init=False)
 class RandomDelay(TabulatedDelay):
-    """Independent delays, drawn anew for each update from a table of probabilities.
+    """Draw an independent delay for each update from a table of probabilities.
 
     Its generating function is ``E[z^-delay] = sum_k pmf_k z^-k``.
 
@@ -122,7 +122,7 @@ class RandomDelay(TabulatedDelay):
 
 @dataclass(frozen=True)
 class GeometricDelay(Delay):
-    """Independent delays with ``P(delay = k) = (1 - ratio) ratio^k`` for every k >= 0.
+    """Draw independent delays with ``P(delay = k) = (1 - ratio) ratio^k`` for every k >= 0.
 
     Its generating function is ``(1 - ratio) / (1 - ratio z^-1)``, its mean ratio / (1 - ratio).
 
@@ -188,7 +188,7 @@ class GeometricDelay(Delay):
 
 @dataclass(frozen=True, eq=False)
 class MeasuredDelay(TabulatedDelay):
-    """Delays measured in a run, in order; its probabilities are the frequencies in the log.
+    """Use delays measured in a run, in order; the frequencies in the log are the probabilities.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ class MeasuredDelay(TabulatedDelay):
 
     @classmethod
     def from_log(cls, log: Any, *, column: Any = None, columns: Any = None) -> MeasuredDelay:
-        """A measured delay from a text file, an array, or a series or data frame.
+        """Read measured delays from a text file, an array, or a series or data frame.
 
         Parameters
         ----------

@@ -29,7 +29,7 @@ class LoopTables(NamedTuple):
 
 @dataclass(frozen=True)
 class Loop:
-    """Delayed training near a minimum, as one object that every question can be asked of.
+    """Describe delayed training near a minimum, as one object that every question can be asked of.
 
     With the gain (learning rate times curvature), an iterate and its update follow
 
@@ -99,11 +99,11 @@ class Loop:
 
     @property
     def lag(self) -> Any:
-        """The part of the delay that is certain: the delay itself if it is fixed."""
+        """Part of the delay that is certain: the delay itself if it is fixed."""
         return self.delay.minimum if isinstance(self.delay, Delay) else self.delay
 
     def tables(self) -> LoopTables:
-        """A(z) and B(z), in the number type of the optimizer's parameters.
+        """Give A(z) and B(z), in the number type of the optimizer's parameters.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class Loop:
         return loop_tables(self.optimizer, self.delay)
 
     def characteristic(self, z: Any, gain: Any) -> Any:
-        """The characteristic function at z, zero at the roots that decide.
+        """Evaluate the characteristic function at z, zero at the roots that decide stability.
 
         Parameters
         ----------

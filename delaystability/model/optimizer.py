@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Term(NamedTuple):
-    """One entry of a table: ``coefficient`` multiplies the value ``lag`` updates ago.
+    """Weigh the value ``lag`` updates ago with ``coefficient``: one entry of a table.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Term(NamedTuple):
 
 
 class Coefficients(NamedTuple):
-    """The two tables of a linear optimizer.
+    """Describe a linear optimizer by its two tables.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Coefficients(NamedTuple):
 
 
 class Optimizer(ABC):
-    """A linear optimizer, given by its coefficient tables.
+    """Describe a linear optimizer by its coefficient tables.
 
     ``u_t = sum_j feedback_j u_{t-j} + sum_k feedforward_k g_{t-k}``, ``w_{t+1} = w_t - lr u_t``.
     Subclasses are frozen data classes with a ``name`` (for command lines and tables) and a
@@ -73,7 +73,7 @@ class Optimizer(ABC):
 
     @abstractmethod
     def coefficients(self, delay: Any) -> Coefficients:
-        """The tables for a loop with this delay.
+        """Give the tables for a loop with this delay.
 
         Parameters
         ----------
@@ -88,12 +88,12 @@ class Optimizer(ABC):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Its parameters by name, for example ``{"momentum": 0.9}``."""
+        """Parameters by name, for example ``{"momentum": 0.9}``."""
         return {name: getattr(self, name) for name in self.parameter_names()}
 
     @classmethod
     def parameter_names(cls) -> tuple[str, ...]:
-        """Names of the parameters: the fields of the class.
+        """Name the parameters: the fields of the class.
 
         Returns
         -------
@@ -104,7 +104,7 @@ class Optimizer(ABC):
 
     @classmethod
     def required_parameters(cls) -> tuple[str, ...]:
-        """Names of the parameters without a default.
+        """Name the parameters without a default.
 
         Returns
         -------
@@ -115,7 +115,7 @@ class Optimizer(ABC):
 
     @classmethod
     def example(cls, **parameters: Any) -> Self:
-        """An optimizer with ordinary numbers, and with those of these parameters that it has.
+        """Make an optimizer with ordinary numbers, and with those of these parameters that it has.
 
         A required parameter that is not given is the example of its domain, or 0.5.
 
@@ -138,7 +138,7 @@ class Optimizer(ABC):
         return cls(**ordinary | given)
 
     def to_dict(self) -> dict[str, Any]:
-        """Name and parameters as plain data, which `catalogue.optimizer_from_dict` reads.
+        """Write name and parameters as plain data, which `catalogue.optimizer_from_dict` reads.
 
         Returns
         -------

@@ -33,7 +33,7 @@ _MOST_STAGES = 1000  # time and memory of the safe rate grow with the square
 
 @dataclass(frozen=True)
 class PipelineSchedule(ABC):
-    """A schedule of a pipeline, given by the delay of each stage.
+    """Describe the schedule of a pipeline by the delay of each stage.
 
     Parameters
     ----------
@@ -62,17 +62,17 @@ class PipelineSchedule(ABC):
     @property
     @abstractmethod
     def delays(self) -> tuple[int, ...]:
-        """The delay of each stage in updates, from the input to the output."""
+        """Delay of each stage in updates, from the input to the output."""
 
     @property
     def maximum(self) -> int:
-        """The longest delay of any stage, in updates."""
+        """Longest delay of any stage, in updates."""
         return max(self.delays)
 
 
 @dataclass(frozen=True)
 class PipeDream(PipelineSchedule):
-    """One forward, one backward (1F1B) with weight stashing: delays ``P - 1 - i``.
+    """Run one forward, one backward (1F1B) with weight stashing: delays ``P - 1 - i``.
 
     Each stage keeps the weights of the forward pass for the backward pass of the same batch, so
     that both agree in a stage, but not between stages. With ``vertical_sync`` all stages use the
@@ -86,7 +86,7 @@ class PipeDream(PipelineSchedule):
     Raises
     ------
     TypeError, ValueError
-        If ``stages`` is not an integer of at least 1, or ``vertical_sync`` no bool.
+        If ``stages`` is not an integer of at least 1, or ``vertical_sync`` is not a bool.
 
     References
     ----------
@@ -112,7 +112,7 @@ class PipeDream(PipelineSchedule):
 
 @dataclass(frozen=True)
 class PipeDream2BW(PipelineSchedule):
-    """Double-buffered weight updates: delay 1 in every stage.
+    """Keep two versions of the weights (double buffering): delay 1 in every stage.
 
     ``w_{t+1} = w_t - lr grad f(w_{t-1})`` with gradients accumulated over at least P
     micro-batches, and two weight versions in memory.
@@ -144,7 +144,7 @@ class PipeDream2BW(PipelineSchedule):
 
 @dataclass(frozen=True)
 class GPipe(PipelineSchedule):
-    """A flush after each batch: every delay is 0, as in synchronous training.
+    """Flush the pipeline after each batch: every delay is 0, as in synchronous training.
 
     PipeDream-Flush (1F1B with a flush) has the same delays.
 
@@ -175,7 +175,7 @@ class GPipe(PipelineSchedule):
 
 @dataclass(frozen=True)
 class PipelinedBackpropagation(PipelineSchedule):
-    """Pipelined backpropagation, an update after each sample: delays ``2 (P - 1 - i)``.
+    """Update after each sample, by pipelined backpropagation: delays ``2 (P - 1 - i)``.
 
     Without weight stashing the backward pass uses the newest weights, so that forward and
     backward pass are not consistent.
@@ -213,7 +213,7 @@ SCHEDULES: dict[str, type[PipelineSchedule]] = {
 
 
 def schedule_from_name(name: str, stages: Any) -> PipelineSchedule:
-    """The schedule called ``name`` with this number of stages.
+    """Make the schedule called ``name`` with this number of stages.
 
     Raises
     ------

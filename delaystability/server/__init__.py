@@ -1,4 +1,4 @@
-"""A real asynchronous parameter server: separate processes, and nobody else among them.
+"""A real asynchronous parameter server, with workers in separate processes.
 
 Workers compute gradients on the weights that they fetched; the server applies each gradient as it
 arrives. The staleness of every applied gradient is logged, one integer an update. Nothing is

@@ -157,8 +157,8 @@ def _hash_of(path: Path, extent: Extent) -> hashlib._Hash:
         )
     if found.hexdigest() != extent.sha256:
         raise ValueError(
-            f"ledger must be the one of its checkpoint; got {str(path)!r}, which is of another run "
-            "or was altered"
+            f"ledger must be the one of its checkpoint; got {str(path)!r}, which belongs to "
+            "another run or was altered"
         )
     return found
 

@@ -51,7 +51,8 @@ class PrivateFolder:
             self.path.mkdir(mode=0o700)
         except FileExistsError:
             raise ValueError(
-                f"folder must be free for this server; got {str(self.path)!r}, which is another's"
+                f"folder must be free for this server; got {str(self.path)!r}, which another server"
+                " uses"
             ) from None
         (self.path / _MARKER).write_text(json.dumps(_this_process(os.getpid())))
 

@@ -1,4 +1,4 @@
-"""The same server as a Ray actor: pull and push. Optional; Ray is loaded when it is used.
+"""The parameter server as a Ray actor. Optional: Ray is loaded when it is used.
 
 Ray places the workers and carries the numbers; what is applied, in which order, and
 how stale it was is decided by the same `ParameterServer`.
@@ -26,7 +26,7 @@ __all__ = ["ServerActor", "train_with_ray"]
 
 
 class ServerActor:
-    """A `ParameterServer` whose arguments and answers are arrays; ``ray.remote`` makes it an actor.
+    """Serve weights as arrays, as a `ParameterServer`; ``ray.remote`` makes it an actor.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class ServerActor:
         self._refusals, self._aside = Refusals(), set[int]()
 
     def pull(self, worker: int) -> tuple[int, int, NDArray[np.floating]] | None:
-        """Sequence, version and weights for a worker, or None once the run is over for it."""
+        """Give a worker its sequence, version and weights, or None once the run is over for it."""
         if self._server.version >= self._updates or worker in self._aside:
             return None
         reading = self._server.pull(worker)
@@ -57,7 +57,7 @@ class ServerActor:
     def push(
         self, worker: int, sequence: int, version: int, gradient: NDArray[np.floating]
     ) -> int | None:
-        """Apply a gradient; its staleness, or None if it was refused or the run is over."""
+        """Apply a gradient, and give its staleness; None if it was refused or the run is over."""
         if self._server.version >= self._updates:
             return None
         try:

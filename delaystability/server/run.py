@@ -1,4 +1,4 @@
-"""What a run leaves: its result, and its files while it goes on."""
+"""The result of a run, and its files while it goes on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class WorkersGoneError(RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a run left.
+    """Keep what a run left: its weights, and which gradients were applied.
 
     Attributes
     ----------
@@ -55,12 +55,12 @@ class Run:
 
     @property
     def delays(self) -> list[int]:
-        """The staleness of each applied gradient."""
+        """Staleness of each applied gradient."""
         return [entry.staleness for entry in self.entries]
 
 
 class Record:
-    """The files of a run, if it has a folder."""
+    """Write the files of a run, if it has a folder."""
 
     def __init__(
         self, server: ParameterServer, folder: Path | None, ledger: Ledger | None, every: int

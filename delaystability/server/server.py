@@ -25,11 +25,11 @@ __all__ = ["ParameterServer", "Reading"]
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a worker gets.
+    """Give a worker the latest weights, and the number of its next gradient.
 
     Attributes
     ----------
-    sequence : int, the number that its gradient will have among the worker's own
+    sequence : int, the number that its gradient will have among those of this worker
     version : int, updates applied so far
     weights : tensor of shape (P,), a copy
     """
@@ -40,7 +40,7 @@ class Reading:
 
 
 class ParameterServer:
-    """Weights to which gradients are applied as they arrive.
+    """Keep weights, and apply gradients to them as they arrive.
 
     ``w_{t+1} = w_t - learning_rate u_t`` with u_t from the gradient that arrives as number t,
     which was computed at ``w_{version}``; its staleness is ``t - version``.

@@ -1,4 +1,4 @@
-"""What workers compute: a gradient at the weights that they read."""
+"""What workers compute: a gradient at the weights that they were given."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["Task"]
 
 
 class Task(Protocol):
-    """What a worker needs; it is pickled once, when the worker starts."""
+    """Tell workers what to compute: pickled once, when a worker starts."""
 
     @property
     def parameter_count(self) -> int:
-        """The number P of weights."""
+        """Number P of weights."""
         ...
 
     def gradient(self, weights: Tensor, worker: int, sequence: int) -> Tensor:
-        """The gradient (P,) at weights (P,), the worker's own number ``sequence``.
+        """Compute a gradient (P,) at weights (P,): number ``sequence`` of this worker.
 
         A function of its arguments alone, so that a run can be replayed from its ledger.
         """

@@ -23,8 +23,8 @@ def checked_rule(optimizer: Optimizer) -> Optimizer:
     ValueError
         If its table depends on the delay and it is not shifted momentum.
     """
-    own_buffers = isinstance(optimizer, ShiftedMomentum)
-    if not own_buffers and optimizer.coefficients(0) != optimizer.coefficients(7):
+    worker_buffers = isinstance(optimizer, ShiftedMomentum)
+    if not worker_buffers and optimizer.coefficients(0) != optimizer.coefficients(7):
         raise ValueError(
             "optimizer must have the same table for every delay, or be shifted momentum; "
             f"got {optimizer.name}"
@@ -68,11 +68,11 @@ class UpdateRule:
 
     def __init__(self, optimizer: Optimizer, parameter_count: int, dtype: torch.dtype) -> None:
         self._shape, self._dtype = (parameter_count,), dtype
-        self._own_buffers = isinstance(checked_rule(optimizer), ShiftedMomentum)
+        self._worker_buffers = isinstance(checked_rule(optimizer), ShiftedMomentum)
         table = optimizer.coefficients(0)
         self._feedback = [(int(term.lag), float(term.coefficient)) for term in table.feedback]
         self._feedforward = [(int(term.lag), float(term.coefficient)) for term in table.feedforward]
-        # With buffers of their own, the last update of the same worker stands at lag 1.
+        # With a buffer for each worker, lag 1 is the last update of the same worker.
         self._depth = max((lag for lag, _ in self._feedback), default=0)
         self._reach = max((lag for lag, _ in self._feedforward), default=0)
         self._updates: dict[int, list[Tensor]] = {}
@@ -80,7 +80,7 @@ class UpdateRule:
 
     def update(self, gradient: Tensor, worker: int) -> Tensor:
         """The update u for a gradient of this worker, of shape (P,)."""
-        key = worker if self._own_buffers else 0
+        key = worker if self._worker_buffers else 0
         past = self._updates.setdefault(key, [])
         self._gradients.insert(0, gradient)
         del self._gradients[self._reach + 1 :]

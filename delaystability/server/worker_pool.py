@@ -53,7 +53,7 @@ _JOINING = 300.0  # seconds that processes have to start and to find each other
 
 
 class WorkerPool:
-    """Worker processes and the link to them. Make one by `launch` or `from_environment`.
+    """Train with worker processes that outlive a run: made by `launch` or `from_environment`.
 
     A run gives each worker weights, and ends with all of them idle; the next one, with other
     weights, another optimizer or another task, starts at once. A worker that has not answered by

@@ -35,7 +35,7 @@ _MOMENTS = ("replay", "mean", "mean-square", None)
 
 
 class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
-    """Multiplies the learning rate so that the accessible minima stay those of another delay.
+    """Multiply the learning rate so that the accessible minima stay those of another delay.
 
     For each parameter group, with the last ``window`` delays as a distribution D::
 
@@ -45,7 +45,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
     rule for delays that are known beforehand. Source: Giladi, Nacson, Hoffer, Soudry, ICLR 2020,
     arXiv:1909.12340.
 
-    The delays are told to `step`, or read from ``source``, or from a `DelayedOptimizer`, where each
+    The delays are given to `step`, or read from ``source`` or a `DelayedOptimizer`, where each
     group has its own. A fixed delay of a `DelayedOptimizer` is known before its first step.
 
     Parameters
@@ -80,14 +80,14 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         in bursts, and there the mean of independent delays was up to 3.7 times too high (experiment
         ``parameter-server``). The others take the delays as independent: see `stability_threshold`.
     last_epoch : int
-        As of every scheduler of torch.
+        As for every scheduler of torch.
     preconditioner : "frozen", optional
         Needed for every optimizer but ``torch.optim.SGD`` and `DelayedOptimizer`, also if
         ``optimizer`` is given. The rule is a theorem about linear filters: for Adam and its kind it
-        holds while the preconditioner stands still, and one that moves has no use for it. Told
+        holds while the preconditioner is frozen, and one that moves does not need it. Told
         delay 4 under AdamW, it divided the rate by 143, and the run learnt nothing; a division by
         ``(1 + delay)**0.75`` lost little in the same runs. "frozen" says that the preconditioner
-        stands still, or that there is none, as in a plain SGD of another package.
+        does not move, or that there is none, as in a plain SGD of another package.
 
     Raises
     ------
@@ -102,9 +102,9 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
     learning rates from its own ``step()`` (at the latest from the next update) to the end of
     ``optimizer.step()``; in between, the other schedulers see the learning rates that they know, so
     that all of torch's compose exactly. Stepped behind it, or where no update took place, a rate
-    may have been multiplied (``ExponentialLR``) or written anew (``OneCycleLR``): the reading that
-    is nearer to the last rate is taken, which is wrong only if the schedule itself jumps by about
-    the factor or more there.
+    may have been multiplied (``ExponentialLR``) or written anew (``OneCycleLR``): whichever gives
+    the rate nearer to the last one is assumed, which is wrong only if the schedule itself jumps
+    by about the factor or more there.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
 
     @property
     def factors(self) -> list[float]:
-        """What the learning rate of each group is multiplied by."""
+        """Factors by which the learning rates of the groups are multiplied."""
         return list(self._factors)
 
     def step(self, epoch: int | None = None, *, delay: Any = None) -> None:
@@ -164,7 +164,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         Parameters
         ----------
         epoch : int, optional
-            As of every scheduler of torch, where it is deprecated.
+            As for every scheduler of torch, where it is deprecated.
         delay : int or sequence of int, optional
             The delays of the gradients that were applied since the last call, if neither a source
             nor a `DelayedOptimizer` knows them.
@@ -179,7 +179,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         super().step(epoch)
 
     def get_lr(self) -> list[float | Tensor]:
-        """The learning rates of the other schedulers times the factors.
+        """Multiply the learning rates of the other schedulers by the factors.
 
         Returns
         -------
@@ -200,7 +200,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         self._beginning = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain data: the last delays, the factors, and all that a torch scheduler keeps.
+        """Save plain data: the last delays, the factors, and all that a torch scheduler keeps.
 
         Returns
         -------
@@ -221,7 +221,8 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         Raises
         ------
         ValueError
-            If an entry is missing, unknown, or not what it may be. Nothing is changed then.
+            If an entry is missing, unknown, or has a value that is not allowed. Nothing is changed
+            then.
         """
         state = checked_scheduler_state(state_dict, self.state_dict())
         windows = [self._windows[0].empty() for _ in state["windows"]]

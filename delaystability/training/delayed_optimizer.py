@@ -25,7 +25,7 @@ __all__ = ["DelayedOptimizer"]
 
 
 class DelayedOptimizer(torch.optim.Optimizer):
-    """Any optimizer of the catalogue, with gradients that are applied late.
+    """Train with any optimizer of the catalogue, whose gradients are applied late.
 
     At step t the fresh gradient g_t, taken at w_t, enters a queue, and the one of ``delay_t`` steps
     ago leaves it (`weight_decay` and `maximize` act when it is applied)::
@@ -79,8 +79,8 @@ class DelayedOptimizer(torch.optim.Optimizer):
     the optimizer (one for heavy ball, none for SGD). ``state[p]`` holds ``step`` (the gradients
     that came in), ``gradient_k`` and ``filter_k`` (rings, with the row ``step mod length``).
 
-    A parameter without a gradient is skipped, and its queue stands still. A step that
-    ``torch.amp.GradScaler`` skips does not move any queue.
+    A parameter without a gradient is skipped, and its queue does not move. A step that
+    ``torch.amp.GradScaler`` skips moves no queue.
 
     References
     ----------
@@ -181,7 +181,7 @@ class DelayedOptimizer(torch.optim.Optimizer):
         return loss
 
     def applied_delays(self, group: int = 0, start: int = 0) -> NDArray[np.int64]:
-        """The delays of the gradients that were applied to a group, in order.
+        """List the delays of the gradients that were applied to a group, in order.
 
         During the warm-up "hold" a gradient is at most as old as the run.
 
@@ -213,12 +213,12 @@ class DelayedOptimizer(torch.optim.Optimizer):
         return np.minimum(drawn, np.arange(start, updates)) if warmup == "hold" else drawn
 
     def state_dict(self) -> dict[str, Any]:
-        """The state as plain data, which ``torch.load(weights_only=True)`` reads.
+        """Save the state as plain data, which ``torch.load(weights_only=True)`` reads.
 
         Returns
         -------
         dict
-            As of every torch optimizer; ``optimizer`` and ``delay`` of a group are dicts.
+            As for every torch optimizer; ``optimizer`` and ``delay`` of a group are dicts.
         """
         state = super().state_dict()
         for group in state["param_groups"]:
@@ -237,8 +237,8 @@ class DelayedOptimizer(torch.optim.Optimizer):
         Raises
         ------
         ValueError
-            If its groups are others, it is not of a DelayedOptimizer, or a field is not what it
-            may be: settings, clocks, and the number, shape and type of the queued gradients.
+            If its groups differ, it is not of a DelayedOptimizer, or a field has a value that is
+            not allowed: settings, clocks, and the number, shape and type of the queued gradients.
             Nothing is changed then.
         """
         super().load_state_dict(checked_optimizer_state(state_dict, self.param_groups))
@@ -311,7 +311,7 @@ def _advance(lane: _Lane, group: dict[str, Any], settings: GroupSettings) -> Non
     lists = AllAtOnce() if together else OneByOne()
     time, parameters = lane.step, lane.parameters
     queue = lane.ring("gradient", settings.longest)
-    # The filter's own clock, which stands still while nothing is applied.
+    # The filter's own clock, which does not move while nothing is applied.
     update = time if group["warmup"] == "hold" else time - settings.longest
     if update >= 0:
         due = max(0, time - settings.delay_at(update))

@@ -25,7 +25,7 @@ _SHARE = 0.05  # of noise in a warm start, so that a new sharpest direction is f
 
 @dataclass(frozen=True)
 class Curvature:
-    """Extreme curvatures of a loss at one point.
+    """Keep the extreme curvatures of a loss at one point.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ def measure_curvature(
     max_products: int = 60,
     seed: int = 0,
 ) -> Curvature:
-    """The sharpness of the mean of some losses, for parameters of any shapes on any devices.
+    """Measure the sharpness of the mean of some losses, for parameters of any shape and device.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def measure_curvature(
     scales : sequence of one number or tensor for each parameter, optional
         Measures ``S H S`` with these positive diagonal entries in S instead of H.
     start : tensor of shape (P,), optional
-        An earlier eigenvector; normal numbers drawn from the seed are mixed in, or stand alone.
+        An earlier eigenvector; normal numbers drawn from the seed are mixed in, or used alone.
     smallest : bool
         Whether the smallest eigenvalue is wanted too.
     tolerance : float, above 0

@@ -28,7 +28,7 @@ _LOGGING = ("log", "log_dict")
 
 
 class StabilityCallback(Callback):
-    """Makes a reading every few updates and logs it, as ``stability/ratio`` and so on.
+    """Make a reading every few updates and log it, as ``stability/ratio`` and so on.
 
     ::
 
@@ -74,7 +74,7 @@ class StabilityCallback(Callback):
         self._last = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at the optimizer; refused here, if at all, rather than in mid-run."""
+        """Look at the optimizer; refused here, if at all, and not in mid-run."""
         if self._loss is None and not pl_module.automatic_optimization:
             raise ValueError(
                 "loss must be given for a module with manual optimization: its training_step "

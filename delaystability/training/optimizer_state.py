@@ -23,7 +23,7 @@ from delaystability.training.saved_state import (
 
 __all__ = ["checked_optimizer_state"]
 
-_OWN_ENTRIES = ("optimizer", "delay", "warmup", "seed", "first_update")  # of its groups alone
+_ENTRIES = ("optimizer", "delay", "warmup", "seed", "first_update")  # of its groups alone
 _ENTRIES = ("params", "lr", "weight_decay", "maximize", "foreach")
 _OTHER_RATES = ("initial_lr", "max_lr", "min_lr")  # that torch's schedulers leave in a group
 
@@ -50,7 +50,7 @@ def checked_optimizer_state(state_dict: Any, groups: Sequence[Mapping[str, Any]]
         _refuse_other_optimizers(index, group)
     if len(saved) != len(groups):
         raise ValueError(
-            f"param_groups must be {len(groups)}, as those of this optimizer; got a different "
+            f"param_groups must have {len(groups)} entries, as this optimizer has; got a different "
             f"number of parameter groups: {len(saved)}"
         )
     read = [_checked_group(f"param_groups[{k}]", saved[k], own) for k, own in enumerate(groups)]
@@ -61,7 +61,7 @@ def checked_optimizer_state(state_dict: Any, groups: Sequence[Mapping[str, Any]]
 def _refuse_other_optimizers(index: int, group: Any) -> None:
     if not isinstance(group, Mapping):
         raise ValueError(f"param_groups[{index}] must be a dict; got {type(group).__name__}")
-    missing = [name for name in _OWN_ENTRIES if name not in group]
+    missing = [name for name in _ENTRIES if name not in group]
     if missing:
         raise ValueError(
             f"state_dict must come from a DelayedOptimizer; its param_groups[{index}] has "

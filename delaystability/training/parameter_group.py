@@ -1,4 +1,4 @@
-"""What loop a torch optimizer closes: its optimizer, delay and decay for each parameter group."""
+"""Loops that a torch optimizer closes: optimizer, delay and decay for each parameter group."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ADAM = (torch.optim.Adam, torch.optim.AdamW)
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """A parameter group of a torch optimizer, and the loop that its training closes.
+    """Keep a parameter group of a torch optimizer, and the loop that its training closes.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class ParameterGroup:
     loop: Loop
 
     def with_weight_decay(self, weight_decay: float) -> ParameterGroup:
-        """The same group with another weight decay."""
+        """Copy the group with another weight decay."""
         loop = replace(self.loop, decay=self.learning_rate * weight_decay)
         return replace(self, weight_decay=weight_decay, loop=loop)
 
@@ -64,7 +64,7 @@ class ParameterGroup:
         *,
         replay: Callable[[Loop], float] = replay_threshold,
     ) -> float:
-        """The largest stable ``lr * sharpness`` of this group alone.
+        """Find the largest stable ``lr * sharpness`` of this group alone.
 
         A measured delay is replayed in its order unless a moment or curvature noise is given.
 
@@ -82,7 +82,7 @@ class ParameterGroup:
     def growth(
         self, gain: float, curvature_noise: float = 0.0, moment: str | None = None
     ) -> float | None:
-        """Growth of a perturbation at this gain, in nats an update, where it can be computed.
+        """Find how a perturbation grows at this gain, in nats an update, where it can be computed.
 
         Of its mean, without curvature noise; under a measured delay that is replayed, of itself.
         """
@@ -153,7 +153,7 @@ def parameter_groups(
 
 
 def unwrapped(torch_optimizer: Any) -> torch.optim.Optimizer:
-    """The torch optimizer inside wrappers such as those of Accelerate and Lightning."""
+    """Find the torch optimizer inside wrappers such as those of Accelerate and Lightning."""
     inner = torch_optimizer
     while isinstance(getattr(inner, "optimizer", None), torch.optim.Optimizer):
         inner = inner.optimizer
@@ -173,7 +173,7 @@ def scalar_optimizer(optimizer: Optimizer, argument: str = "optimizer") -> Optim
 def group_optimizer(
     inner: torch.optim.Optimizer, group: dict[str, Any], *, preconditioned: bool = False
 ) -> Optimizer:
-    """What a torch optimizer does with the gradients of one of its groups.
+    """Tell what a torch optimizer does with the gradients of one of its groups.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def group_optimizer(
 
 
 def is_linear(inner: torch.optim.Optimizer, group: dict[str, Any]) -> bool:
-    """Whether a torch optimizer is known to be of the catalogue: a linear filter of its gradients.
+    """Tell whether a torch optimizer is known to be in the catalogue, a linear filter of gradients.
 
     Whatever cannot be converted may have a preconditioner that moves, as Adam and its kind have.
 

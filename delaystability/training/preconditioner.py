@@ -20,7 +20,7 @@ __all__ = [
 
 
 def adam_preconditioner(torch_optimizer: Any) -> list[Tensor]:
-    """The present preconditioner of Adam or AdamW, ``sqrt(v / (1 - beta2^step)) + eps``.
+    """Compute the present preconditioner of Adam or AdamW, ``sqrt(v / (1 - beta2^step)) + eps``.
 
     One tensor for each parameter that requires a gradient, in the order of the groups; infinite
     where a parameter has never been updated. With it frozen, Adam is EMA momentum ``beta1`` on the

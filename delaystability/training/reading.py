@@ -223,8 +223,8 @@ def _tuning_message(ratio: float, learning_rate: float, threshold: float) -> str
     size = f" of about {learning_rate / threshold:.2g} in each coordinate" if threshold > 0 else ""
     return (
         f"{Status.TUNING}: lr * preconditioned sharpness is {ratio:.3g} of the threshold for a "
-        "preconditioner that stands still; one that moves grows with the oscillation until this is "
-        f"near 1: no alarm, but an oscillation{size}, which a smaller learning rate reduces"
+        "preconditioner that does not move; one that moves grows with the oscillation until this "
+        f"is near 1: no alarm, but an oscillation{size}, which a smaller learning rate reduces"
     )
 
 

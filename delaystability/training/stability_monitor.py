@@ -41,7 +41,7 @@ _COLUMNS = ("step", "loss", "sharpness", "error", "learning rate", "ratio", "sta
 
 
 class StabilityMonitor:
-    """Says every few updates how far a run is from its stability threshold.
+    """Tell every few updates how far a run is from its stability threshold.
 
     ::
 
@@ -75,13 +75,13 @@ class StabilityMonitor:
         Updates from one reading to the next.
     preconditioner : "adam" or callable, optional
         Adam and AdamW are refused without it. The callable takes the torch optimizer and returns
-        positive tensors P, one for each of its parameters that require a gradient. Measured is then
-        ``P^-1/2 H P^-1/2``, as if P stood still; see `adam_preconditioner`.
+        positive tensors P, one for each of its parameters that require a gradient. Then
+        ``P^-1/2 H P^-1/2`` is measured, as if P were constant; see `adam_preconditioner`.
     moving : bool, optional
         Whether the optimizer has a preconditioner that moves. Then a ratio of 1 or more is no
         alarm, and its status ``TUNING``: Adam tunes its preconditioner until the ratio is near 1.
         By default no for ``torch.optim.SGD`` and `DelayedOptimizer` without ``preconditioner``,
-        and yes for anything else; give False for one that stands still, or a linear optimizer of
+        and yes for anything else; give False for one that is frozen, or a linear optimizer of
         another package.
     near, beyond : float, 0 < near <= beyond
         Ratios below ``near`` are far from the edge, above ``beyond`` beyond it. Networks that train
@@ -273,7 +273,7 @@ class StabilityMonitor:
         return reading
 
     def table(self) -> str:
-        """The readings as lines of plain text.
+        """List the readings as lines of plain text.
 
         Returns
         -------
@@ -304,12 +304,12 @@ class StabilityMonitor:
             writer.writerows(rows)
 
     def to_json(self, path: str | PathLike[str] | None = None) -> str:
-        """The readings as JSON; what is not a finite number is null.
+        """Write the readings as JSON; what is not a finite number is null.
 
         Parameters
         ----------
         path : path of a file, optional
-            Where the text is written to, too.
+            A file to which the text is written as well.
 
         Returns
         -------

@@ -24,7 +24,7 @@ __all__ = ["StabilityCallback"]
 
 
 class StabilityCallback(TrainerCallback):
-    """Makes a reading every few updates and logs it, as ``stability/ratio`` and so on.
+    """Make a reading every few updates and log it, as ``stability/ratio`` and so on.
 
     ::
 
@@ -69,7 +69,7 @@ class StabilityCallback(TrainerCallback):
         self._options = options
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Look at the optimizer; refused here, if at all, rather than in mid-run."""
+        """Look at the optimizer; refused here, if at all, and not in mid-run."""
         self.monitor = StabilityMonitor(kwargs["model"], kwargs["optimizer"], **self._options)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -50,7 +50,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Constant:
-    """A named number of the whole program; ``value`` is what it stands for."""
+    """A named number of the whole program; ``value`` is what it means."""
 
     name: str
     value: float

@@ -59,7 +59,7 @@ class DialectError(ValueError):
 
 
 def read_program(*sources: str) -> Program:
-    """The program in these texts, in the order in which functions call each other.
+    """The program in these sources, in the order in which functions call each other.
 
     Raises
     ------
@@ -97,7 +97,7 @@ class _Reader:
                     truth = isinstance(node.returns, ast.Name) and node.returns.id == "bool"
                     self.signatures[node.name] = len(node.args.args), truth
                 case _:
-                    _refuse(node, "only imports, float constants and functions stand outside")
+                    _refuse(node, "only imports, float constants and functions belong outside")
         lines = source.splitlines()
         for node in definitions:
             self.functions[node.name] = _Body(self, node, lines).function()
@@ -126,7 +126,7 @@ class _Body:
         self.reader, self.node, self.lines = reader, node, lines
         self.truths: dict[str, bool] = {}
         self.own: set[str] = set()
-        """Variables that no other name stands for: in arrays, these may change in place."""
+        """Variables that no other name refers to: in arrays, these may change in place."""
         self.changed: set[str] = set()
 
     def function(self) -> Function:
@@ -200,7 +200,7 @@ class _Body:
                             value=ast.Call(func=ast.Name(id="where"), args=[first, *_])
                         ) if ast.dump(first) == ast.dump(condition):
                             continue
-                    _refuse(statement, "below anywhere(condition) stands where(condition, ...)")
+                    _refuse(statement, "below anywhere(condition) belongs where(condition, ...)")
                 return body
         return [node]
 
@@ -253,7 +253,7 @@ class _Body:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 self._checked_name(node, name)
             case _:
-                _refuse(node, "only assignments to one variable stand here")
+                _refuse(node, "only assignments to one variable belong here")
         if name in {argument.arg for argument in self.node.args.args}:
             _refuse(node, "parameters keep their values")
         expression, truth = self._expression(value)

@@ -84,7 +84,7 @@ def _parameters(optimizer: type[Optimizer], number: int, momentum: float) -> dic
 def _arguments(
     optimizer: type[Optimizer], own: dict[str, float], delay: float
 ) -> tuple[float, ...]:
-    """The arguments of a kernel: the delay stands before what is the delay by default."""
+    """The arguments of a kernel: the delay precedes what is the delay by default."""
     ordinary = optimizer.example().parameters
     early = [value for name, value in own.items() if ordinary[name] is not None]
     late = [value for name, value in own.items() if ordinary[name] is None]

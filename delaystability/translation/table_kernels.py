@@ -177,8 +177,8 @@ def _term(value: Any, series: str, lag: Any) -> str:
     from sympy import Add, sympify
 
     value = sympify(value)
-    words = str(value).replace("**", "^").replace("*", " ")
-    factor = f"({words})" if isinstance(value, Add) else words
+    terms = str(value).replace("**", "^").replace("*", " ")
+    factor = f"({terms})" if isinstance(value, Add) else terms
     place = "t" if lag == 0 else f"t-{lag}" if sympify(lag).is_Atom else f"t-({lag})"
     return f"{series}[{place}]" if value == 1 else f"{factor} {series}[{place}]"
 
@@ -188,13 +188,13 @@ def _joined(terms: list[str]) -> list[str]:
     return [terms[0], *signs[1:]]
 
 
-def _folded(words: list[str]) -> list[str]:
-    lines = [words[0]]
-    for word in words[1:]:
-        if len(lines[-1]) + len(word) > _WIDEST_FORMULA:
-            lines.append(word)
+def _folded(terms: list[str]) -> list[str]:
+    lines = [terms[0]]
+    for term in terms[1:]:
+        if len(lines[-1]) + len(term) > _WIDEST_FORMULA:
+            lines.append(term)
         else:
-            lines[-1] += f" {word}"
+            lines[-1] += f" {term}"
     return lines
 
 

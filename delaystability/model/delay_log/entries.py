@@ -136,7 +136,7 @@ def refuse_counters(values: NDArray[np.int64], argument: str) -> None:
         if np.all(np.diff(column) == step):
             raise ValueError(
                 f"{argument} must hold {ALLOWED}; column {number} counts {column[0]}, "
-                f"{column[1]}, ... to the end: it is no delay"
+                f"{column[1]}, ... to the end: these are not delays"
             )
 
 
@@ -162,7 +162,7 @@ def integers_of_objects(values: NDArray[Any]) -> NDArray[Any]:
     """An array of Python's or NumPy's integers as floats where they are too long for int64."""
     for entry in values.flat:
         if not hasattr(entry, "__index__") or isinstance(entry, (bool, np.bool_)):
-            raise TypeError(f"{entry!r} is no integer")
+            raise TypeError(f"{entry!r} is not an integer")
     whole = [int(entry.__index__()) for entry in values.flat]
     fits = all(abs(entry) <= LARGEST_DELAY for entry in whole)
     converted = whole if fits else [min(float(entry), 1e300) for entry in whole]

@@ -94,7 +94,7 @@ def _position(entry: Any, names: Sequence[Any], named: bool) -> int:
     found = [k for k, name in enumerate(names) if named and name == entry]
     if len(found) != 1:
         times = "twice" if found else "not"
-        raise ValueError(f"column must be there once; {entry!r} is {times} among {what}")
+        raise ValueError(f"column must occur once; {entry!r} is {times} among {what}")
     return found[0]
 
 
@@ -102,7 +102,7 @@ def ambiguous(names: Sequence[Any], named: bool, source: str) -> ValueError:
     """The refusal of a table of which nobody said where its delays are."""
     called = f" ({_listed(names)})" if named else ""
     which = (
-        f"is its column{called} one of delays? Say so with column= (--column)"
+        f"does its column{called} hold delays? Say so with column= (--column)"
         if len(names) == 1
         else f"which of its {len(names)} columns{called} are delays? Choose with column= "
         "(--column) a name or number from 1; for several workers' columns give columns= "
@@ -134,7 +134,7 @@ def log_array(log: Any, request: Request) -> Any:
         ):
             raise ValueError(
                 f"column must be the name of a column; those of this table are numbers "
-                f"({_listed(names)}): select the column before"
+                f"({_listed(names)}): select the column first"
             )
         where = chosen_columns(names, True, request, f"a {type(log).__name__}")
         picked = [np.asarray(log[names[k]]) for k in where]

@@ -138,16 +138,16 @@ class _Reader:
                 continue
             if self.width == 0 and self._takes_header(line):
                 continue
-            words = self._words(line)
+            fields = self._fields(line)
             if self.width == 0:
-                self._settle(words, line)
-            if len(words) != self.width:
+                self._settle(fields, line)
+            if len(fields) != self.width:
                 raise ValueError(
                     f"log must hold {ALLOWED}; its rows differ in length: got {shown(line)} in "
                     f"line {self.lines} after rows of length {self.width}"
                 )
             self.rows += 1
-            self.values.extend(self._delay(words[k], line) for k in self.where)
+            self.values.extend(self._delay(fields[k], line) for k in self.where)
             if self.refusal and self.rows == _ENOUGH:
                 self._refuse_if_no_ages()
 
@@ -159,16 +159,16 @@ class _Reader:
 
     def _takes_header(self, line: str) -> bool:
         """Whether the line is the header, which no other line is before the first numbers."""
-        words = _split(line, _separator(line))
-        if self.header is not None or not _names(words):
+        fields = _split(line, _separator(line))
+        if self.header is not None or not _names(fields):
             return False
         self.header = line
         return True
 
-    def _settle(self, words: list[str], line: str) -> None:
+    def _settle(self, fields: list[str], line: str) -> None:
         """The layout, from the first line of numbers and the header before it."""
         self.separator = _separator(line)
-        self.width = len(words)
+        self.width = len(fields)
         names: list[Any] = list(range(self.width))
         if self.header is not None:
             separator = _separator(self.header)
@@ -187,24 +187,24 @@ class _Reader:
         else:
             self.where = chosen_columns(names, self.header is not None, self.request, source)
 
-    def _words(self, line: str) -> list[str]:
+    def _fields(self, line: str) -> list[str]:
         return _split(line, self.separator if self.width else _separator(line))
 
-    def _delay(self, word: str, line: str) -> int:
-        if (found := _INTEGER.fullmatch(word)) and (value := int(found[1])) <= LARGEST_DELAY:
+    def _delay(self, field: str, line: str) -> int:
+        if (found := _INTEGER.fullmatch(field)) and (value := int(found[1])) <= LARGEST_DELAY:
             return value
-        if _NUMBER.fullmatch(word) is None:
+        if _NUMBER.fullmatch(field) is None:
             raise ValueError(
                 f"log must hold {ALLOWED}; got {shown(line)} in line {self.lines}: delete it, or "
                 "start it with #"
             )
-        number = float(word)
+        number = float(field)
         if found is None and 0 <= number < LARGEST_DELAY and number == int(number):
             return int(number)
         place = f"row {self.rows} (line {self.lines})"
         if found or abs(number) >= LARGEST_DELAY:
             place = f"{place}, beyond 2**53"
-        raise ValueError(f"log must hold {ALLOWED}; got {word if found else number} in {place}")
+        raise ValueError(f"log must hold {ALLOWED}; got {field if found else number} in {place}")
 
 
 def _separator(line: str) -> str | None:
@@ -213,21 +213,21 @@ def _separator(line: str) -> str | None:
 
 def _split(line: str, separator: str | None) -> list[str]:
     if separator is None:
-        words = line.split()
+        fields = line.split()
     elif '"' in line:
-        words = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+        fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
     else:
-        words = line.split(separator)
-    return [word.strip() for word in words]
+        fields = line.split(separator)
+    return [field.strip() for field in fields]
 
 
-def _names(words: list[str]) -> bool:
+def _names(fields: list[str]) -> bool:
     """Whether these are names of columns: none looks like a number or a missing value."""
-    if not any(words):
+    if not any(fields):
         return False
     return all(
-        not word or ((word[0].isalpha() or word[0] in "_\"'") and word.lower() not in _MISSING)
-        for word in words
+        not field or ((field[0].isalpha() or field[0] in "_\"'") and field.lower() not in _MISSING)
+        for field in fields
     )
 
 
@@ -254,7 +254,7 @@ def _plain_numbers(chunk: bytes, separator: str | None, width: int) -> NDArray[n
             return None
         chunk = chunk.replace(mark, b"\n")
     with warnings.catch_warnings():
-        # A word that is no number: the slow way says which.
+        # A field that is no number: the slow way says which.
         warnings.simplefilter("error")
         try:
             found = np.fromstring(chunk, dtype=np.float64 if odd else np.int64, sep="\n")
@@ -262,7 +262,7 @@ def _plain_numbers(chunk: bytes, separator: str | None, width: int) -> NDArray[n
             return None
     if len(found) != chunk.count(b"\n") or (odd and not np.all(found == np.floor(found))):
         return None
-    # From 2**53 on, a float may stand for another integer.
+    # From 2**53 on, a float may mean another integer.
     if found.size and not (found.min() >= 0 and found.max() < LARGEST_DELAY):
         return None
     return found.astype(np.int64, copy=False).reshape(-1, width)

@@ -22,7 +22,7 @@ from delaystability.numerics.certificates.certificate_data import (
     data_from_values,
     values_from_data,
 )
-from delaystability.numerics.certificates.named_loop import loop_from_words, named_loop
+from delaystability.numerics.certificates.named_loop import loop_from_labels, named_loop
 from delaystability.numerics.certificates.precise_threshold import (
     largest_root_modulus,
     precise_threshold,
@@ -46,7 +46,7 @@ _LARGEST_ROOT_FINDING_DEGREE = 24
 
 @dataclass(frozen=True)
 class Certificate:
-    """A proved enclosure ``lower < threshold < upper`` of a stability threshold.
+    """Keep a proved enclosure ``lower < threshold < upper`` of a stability threshold.
 
     Every gain in (0, lower] is proved stable: by ball arithmetic no such gain has a root on the
     unit circle, and ``lower`` itself is stable by the test named in ``method``. The gain ``upper``
@@ -54,7 +54,7 @@ class Certificate:
 
     Attributes
     ----------
-    optimizer, parameters : what was certified, in words from which `verify` builds the tables; an
+    optimizer, parameters : what was certified, as labels from which `verify` builds the tables; an
         optimizer that is not in the catalogue is called "linear", with its tables as parameters
     a, b : the exact tables A(z) = sum a_j z^-j and B(z) = sum b_k z^-k, as pairs (lag, value)
     delay : int
@@ -82,7 +82,7 @@ class Certificate:
         return 1 + max(max(lag for lag, _ in self.a), self.delay + max(lag for lag, _ in self.b))
 
     def verify(self) -> bool:
-        """Prove again all that the certificate says.
+        """Prove again all that the certificate claims.
 
         The tables are built anew from the optimizer's name, its parameters and the delay; both ends
         are proved from these tables; root moduli are computed again.
@@ -101,7 +101,7 @@ class Certificate:
         """
         try:
             read = Certificate.from_dict(self.to_dict())
-            loop = loop_from_words(read.optimizer, read.parameters, read.delay)
+            loop = loop_from_labels(read.optimizer, read.parameters, read.delay)
         except (AttributeError, TypeError, ValueError):
             return False
         same = dict(read.a) == dict(loop.a) and dict(read.b) == dict(loop.b)
@@ -147,17 +147,17 @@ class Certificate:
         return max(50, 2 * self.digits)
 
     def to_dict(self) -> dict[str, Any]:
-        """The certificate as plain data, such as JSON holds.
+        """Write the certificate as plain data, such as JSON holds.
 
         Returns
         -------
         dict
-            Rationals are text such as "1/3", or "0x1/0x3" where they are very long.
+            Rationals are strings such as "1/3", or "0x1/0x3" where they are very long.
         """
         return data_from_values({entry.name: getattr(self, entry.name) for entry in fields(self)})
 
     def to_json(self) -> str:
-        """The certificate as JSON text.
+        """Write the certificate as JSON text.
 
         Returns
         -------
@@ -168,7 +168,7 @@ class Certificate:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Certificate:
-        """The certificate written by `to_dict`; nothing is proved before `verify`.
+        """Read the certificate written by `to_dict`; nothing is proved before `verify`.
 
         Parameters
         ----------
@@ -189,7 +189,7 @@ class Certificate:
 
     @classmethod
     def from_json(cls, text: str) -> Certificate:
-        """The certificate written by `to_json`; nothing is proved before `verify`.
+        """Read the certificate written by `to_json`; nothing is proved before `verify`.
 
         Parameters
         ----------
@@ -207,7 +207,7 @@ class Certificate:
         return cls.from_dict(data_from_text(text))
 
     def decimal(self, end: Fraction) -> str:
-        """An end as a decimal number, with as many digits as both ends need; nothing is rounded.
+        """Write an end as a decimal number, exactly, with as many digits as both ends need.
 
         Parameters
         ----------

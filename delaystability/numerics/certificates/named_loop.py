@@ -1,6 +1,6 @@
-"""The exact loop of an optimizer and a delay: its rational tables, and the words that name it.
+"""The exact loop of an optimizer and a delay: its rational tables, and the labels that name it.
 
-The words are enough to build the tables again: a certificate that says heavy ball with momentum
+The labels are enough to build the tables again: a certificate that says heavy ball with momentum
 9/10 is about these tables and no others.
 """
 
@@ -33,7 +33,7 @@ __all__ = [
     "DISTRIBUTION",
     "NamedLoop",
     "named_loop",
-    "loop_from_words",
+    "loop_from_labels",
 ]
 
 DISTRIBUTION = "delay distribution"
@@ -77,30 +77,30 @@ def named_loop(optimizer: Optimizer, delay: Any) -> NamedLoop:
     if CATALOGUE.get(optimizer.name) is not type(optimizer):
         table = optimizer.coefficients(lag if law is None else 0)
         optimizer = LinearOptimizer(_added(table.feedback), _added(table.feedforward))
-    words = {
+    labels = {
         name: _text(value) for name, value in optimizer.parameters.items() if value is not None
     }
     if law is None:
-        return NamedLoop(optimizer.name, words, *_tables(optimizer, lag), lag)
+        return NamedLoop(optimizer.name, labels, *_tables(optimizer, lag), lag)
     tables = _distribution(law)
-    words[DISTRIBUTION] = _OVER.join(map(table_text, tables if tables[1] != _ONE else tables[:1]))
-    return NamedLoop(optimizer.name, words, *_mean_tables(optimizer, tables), lag)
+    labels[DISTRIBUTION] = _OVER.join(map(table_text, tables if tables[1] != _ONE else tables[:1]))
+    return NamedLoop(optimizer.name, labels, *_mean_tables(optimizer, tables), lag)
 
 
 _ONE: Table = ((0, Fraction(1)),)
 
 
-def loop_from_words(name: str, parameters: Mapping[str, str], delay: int) -> NamedLoop:
-    """The loop that a name and parameters in words stand for.
+def loop_from_labels(name: str, parameters: Mapping[str, str], delay: int) -> NamedLoop:
+    """Build the loop that a name and parameters describe.
 
     Raises
     ------
     ValueError
         If there is no optimizer of this name with these parameters, or a number cannot be read.
     """
-    words = dict(parameters)
-    law = words.pop(DISTRIBUTION, None)
-    values = {key: _value(f"parameters[{key!r}]", text) for key, text in words.items()}
+    labels = dict(parameters)
+    law = labels.pop(DISTRIBUTION, None)
+    values = {key: _value(f"parameters[{key!r}]", text) for key, text in labels.items()}
     optimizer = optimizer_from_dict({**values, "name": name})
     if law is None:
         return NamedLoop(name, dict(parameters), *_tables(optimizer, delay), delay)

@@ -32,7 +32,7 @@ def no_crossing_up_to(
 
     Where |(z - 1) A| > gain |B|, the modulus decides; elsewhere the direction of
     -(z - 1) z^delay A conj(B), which must not be that of the positive numbers. Unless it
-    ``integrates``, z stands in the place of z - 1.
+    ``integrates``, z takes the place of z - 1.
 
     Returns
     -------

@@ -56,12 +56,12 @@ _ROUNDED = 1e-13
 
 @dataclass(frozen=True, eq=False)
 class Crossings:
-    """Gains in increasing order at which roots lie on the unit circle.
+    """List the gains, in increasing order, at which roots lie on the unit circle.
 
     Attributes
     ----------
     gains, angles : arrays of shape (n,)
-        An angle below pi stands for a complex-conjugate pair of roots.
+        An angle below pi means a complex-conjugate pair of roots.
     leaving : integer array of shape (n,)
         The number of roots that leave the unit disc as the gain grows; negative if they enter, 0
         if they touch the circle.

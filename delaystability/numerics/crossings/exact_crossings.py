@@ -217,7 +217,7 @@ def crossings_at_edges(arcs: list[Cell]) -> Iterator[tuple[Edge, int]]:
 def smallest_crossing(cells: CircleCells, delay: int, arcs: list[Cell]) -> tuple[arb, arb] | None:
     """Gain and angle of the crossing of smallest gain; None if there is none.
 
-    The angle pi itself stands for the root z = -1.
+    The angle pi itself means the root z = -1.
     """
     found: list[tuple[arb, arb]] = [
         (cells.gain(edge.angle), edge.angle) for edge, _ in crossings_at_edges(arcs)

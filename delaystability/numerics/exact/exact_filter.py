@@ -84,7 +84,7 @@ class ExactFilter:
     def from_tables(cls, a: Rational, b: Rational, *, spare_root: bool = False) -> ExactFilter:
         """From tables in z^-1 that do not vanish; the first coefficient of ``a`` is at lag 0.
 
-        With ``spare_root``, a factor z - 1 of ``b`` stands there only to cancel that of (z - 1) A.
+        With ``spare_root``, a factor z - 1 of ``b`` is there only to cancel that of (z - 1) A.
         """
         a_whole, a_unit, _ = whole_polynomial(a)
         b_whole, b_unit, lag = whole_polynomial(b)

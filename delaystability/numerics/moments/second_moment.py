@@ -27,7 +27,7 @@ from delaystability.model.delays import Delay, FixedDelay, as_delay
 from delaystability.numerics.moments.first_gain import first_gain
 from delaystability.numerics.moments.noise_loop import NoiseLoop
 from delaystability.numerics.moments.noise_polynomial import first_noisy_gain
-from delaystability.numerics.moments.one_pole_noise import one_pole_amplification
+from delaystability.numerics.moments.pole_zero_noise import pole_zero_amplification
 from delaystability.numerics.tables.loop_filter import loop_filter, optimizer_tables
 from delaystability.numerics.thresholds.threshold import threshold_array
 
@@ -101,15 +101,15 @@ def _amplifier(optimizer: Optimizer, delay: Delay) -> Amplifier:
             turns = 2 * (delay.minimum + lag) + 1
             return lambda gain, noise: _sgd_amplification(turns, gain * coefficient, noise)
         b0, b1 = feedforward.get(0, 0.0), feedforward.get(1, 0.0)
-        one_pole = set(feedback) == {1} and set(feedforward) <= {0, 1}
-        if one_pole and Fraction(b1) == -Fraction(feedback[1]) * Fraction(b0):
+        pole_zero = set(feedback) == {1} and set(feedforward) <= {0, 1}
+        if pole_zero and Fraction(b1) == -Fraction(feedback[1]) * Fraction(b0):
             # Pole and zero cancel: SGD with another learning rate.
             turns = 2 * delay.minimum + 1
             return lambda gain, noise: _sgd_amplification(turns, gain * b0, noise)
         # One of the two modes moves off to zero with the momentum.
-        if one_pole and abs(feedback[1]) > _SMALLEST_MOMENTUM:
+        if pole_zero and abs(feedback[1]) > _SMALLEST_MOMENTUM:
             return lambda gain, noise: (
-                noise * one_pole_amplification(feedback[1], (b0, b1), delay.minimum, gain)
+                noise * pole_zero_amplification(feedback[1], (b0, b1), delay.minimum, gain)
             )
     loop = NoiseLoop(optimizer, delay)
     return lambda gain, noise: gain**2 * loop.mean(gain, lambda values: noise + values.spread)
@@ -147,7 +147,7 @@ def mean_square_threshold(optimizer: Optimizer, delay: Any, curvature_noise: flo
     -----
     Plain SGD with a fixed delay has a closed form: with gain = 2 sin(phi/2),
     N = curvature_noise tan(phi/2) cot(pi/4 - (2 delay + 1) phi/4). Filters with one pole, such as
-    heavy ball and Nesterov momentum, have one too (`one_pole_noise`). Elsewhere N is an integral,
+    heavy ball and Nesterov momentum, have one too (`pole_zero_noise`). Elsewhere N is an integral,
     to 1e-13, or to rounding over the distance of the nearest root from the unit circle where that
     is more. N need not grow with the gain. For loops of an order up to 32, all gains with N = 1 are
     the real roots of a polynomial (`noise_polynomial`), isolated in exact arithmetic: none is

@@ -30,7 +30,7 @@ _END = 1e-11  # relative width to which an end is closed in
 
 @dataclass(frozen=True)
 class ReplayGains:
-    """Stable gains of a replayed log, as open intervals in increasing order.
+    """List the stable gains of a replayed log, as open intervals in increasing order.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class ReplayGains:
 
     @property
     def threshold(self) -> float:
-        """The end of the first interval; 0 if small gains are unstable."""
+        """End of the first interval; 0 if small gains are unstable."""
         if not self.intervals or self.intervals[0][0] > 0:
             return 0.0
         return self.intervals[0][1]

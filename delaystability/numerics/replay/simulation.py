@@ -38,7 +38,7 @@ _DEEPEST = -1e3  # for a run that is exactly zero, which no secant can use
 
 @dataclass(frozen=True)
 class SimulatedThreshold:
-    """A threshold found by simulation.
+    """Report a threshold found by simulation, with its standard error.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class SimulatedThreshold:
     standard_error : float
         Of ``value``, from 20 consecutive blocks of the run.
     updates, seed : int
-        What the run was.
+        Length and seed of the run.
     """
 
     value: float

@@ -16,10 +16,10 @@ _OUTCOME = "Of the common shape; NaN where an argument is not allowed."
 
 
 class Arrays(Indented):
-    """JAX and PyTorch but for their words."""
+    """JAX and PyTorch but for their vocabulary."""
 
     differentiates = True
-    words: ClassVar[Mapping[str, str]] = {"and": "&", "or": "|", "not": "~"}
+    logic: ClassVar[Mapping[str, str]] = {"and": "&", "or": "|", "not": "~"}
     # In Python & and | bind more tightly than comparisons.
     operand_level = NEGATIVE
     refused = "found = float(call(*values))\nif found != found:\n    continue"

@@ -1,4 +1,4 @@
-"""Languages whose blocks stand in braces."""
+"""Languages whose blocks are enclosed in braces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Braces"]
 
 
 class Braces(Language):
-    """C, C++, JavaScript and Rust but for their words."""
+    """C, C++, JavaScript and Rust but for their vocabulary."""
 
     loop: ClassVar[str]
     """The head of a loop, a format string of the count."""
@@ -43,7 +43,7 @@ class Braces(Language):
         return f"{start}{self.change(node)};"
 
     def declared(self, node: Assign) -> str:
-        """What stands before the name of a new variable."""
+        """What precedes the name of a new variable."""
         return ("" if node.changes else "const ") + ("bool" if node.is_truth else "double")
 
     def default(self, node: Default) -> list[str]:

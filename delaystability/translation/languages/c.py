@@ -109,7 +109,7 @@ class C(Braces):
         return [*self.described(function), *self.defined(f"static {self.head(function)}", function)]
 
     def values_text(self, entry: Sample | Refusal) -> str:
-        # There are no defaults: that of the horizon is the delay, which stands before it.
+        # There are no defaults: that of the horizon is the delay, which precedes it.
         names = next(f.parameters for f in self.public if f.name == entry.function)
         missing = entry.arguments[-1:] * (len(names) - len(entry.arguments))
         return ", ".join(self.number(value) for value in entry.arguments + missing)

@@ -65,7 +65,7 @@ class Fortran(Language):
     )
     remark = ("Functions are elemental: arrays of one shape are arguments, too.",)
     functions: ClassVar[Mapping[str, str]] = {"floor": "rounded_down({0})"}
-    words: ClassVar[Mapping[str, str]] = {"and": ".and.", "or": ".or.", "not": ".not. "}
+    logic: ClassVar[Mapping[str, str]] = {"and": ".and.", "or": ".or.", "not": ".not. "}
     negative_level = ADD
 
     def number(self, value: float) -> str:

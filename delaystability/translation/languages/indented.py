@@ -36,7 +36,7 @@ class Indented(Language):
     """What the test does before it imports the module."""
     refused: ClassVar[str]
     """The part of the test that goes on to the next refusal if ``call(*values)`` is refused."""
-    words: ClassVar[Mapping[str, str]] = {"and": "and", "or": "or", "not": "not "}
+    logic: ClassVar[Mapping[str, str]] = {"and": "and", "or": "or", "not": "not "}
 
     def function_name(self, name: str) -> str:
         return f"_{name}" if name in self.private else name
@@ -83,7 +83,7 @@ class Indented(Language):
 
     @abstractmethod
     def imports(self) -> list[str]:
-        """What stands between the documentation of the module and its constants."""
+        """What comes between the documentation of the module and its constants."""
 
     def sources(self) -> dict[str, str]:
         first, *rest = self.notice

@@ -34,7 +34,7 @@ from delaystability.translation.program import (
 __all__ = ["MEANINGS", "Language", "Refusal", "Sample"]
 
 CHOICE, COMBINE, COMPARE, ADD, MULTIPLY, NEGATIVE, ATOM = range(7)
-"""How tightly expressions bind; parentheses stand around those that bind too little."""
+"""How tightly expressions bind; parentheses enclose those that bind too little."""
 
 MEANINGS = {
     "momentum": "momentum of the optimizer",
@@ -46,7 +46,7 @@ MEANINGS = {
     "old_threshold": "threshold of the settings that lr was chosen for",
     "new_threshold": "threshold of the new settings",
 }
-"""What each argument of a public function is; what it must be stands in the kernel."""
+"""What each argument of a public function is; the kernel says what it must be."""
 
 
 _NOT_RUN = (
@@ -90,7 +90,8 @@ class Language(ABC):
     """Shell commands that compile the test and run it."""
     functions: ClassVar[Mapping[str, str]] = {}
     """How functions of the dialect are called where they have another name, as format strings."""
-    words: ClassVar[Mapping[str, str]] = {"and": "&&", "or": "||", "not": "!"}
+    logic: ClassVar[Mapping[str, str]] = {"and": "&&", "or": "||", "not": "!"}
+    """How logical operators are written."""
     remark: ClassVar[Sequence[str]] = ()
     """Paragraphs on what is special in this language."""
     has_been_run: ClassVar[bool] = True
@@ -102,7 +103,7 @@ class Language(ABC):
     negative_level: ClassVar[int] = NEGATIVE
     """How tightly a minus sign binds."""
     operand_level: ClassVar[int] = COMPARE
-    """How tightly operands of "and" and "or" must bind to stand without parentheses."""
+    """How tightly operands of "and" and "or" must bind to need no parentheses."""
 
     def __init__(self, program: Program, notice: Sequence[str]) -> None:
         self.program = program if self.differentiates else program.without("without_derivative")
@@ -187,9 +188,9 @@ class Language(ABC):
                     self.expression(left, COMBINE if same else self.operand_level),
                     self.expression(right, self.operand_level),
                 )
-                return f" {self.words[operator]} ".join(sides), COMBINE
+                return f" {self.logic[operator]} ".join(sides), COMBINE
             case Not(operand):
-                return f"{self.words['not']}{self.expression(operand, ATOM)}", COMPARE
+                return f"{self.logic['not']}{self.expression(operand, ATOM)}", COMPARE
             case Choice():
                 return self.choice(node)
             case Call(name, arguments):
@@ -203,10 +204,10 @@ class Language(ABC):
 
     def call(self, name: str, arguments: Sequence[Expression]) -> str:
         """A call of a function of the dialect or of the program."""
-        texts = [self.expression(argument) for argument in arguments]
+        given = [self.expression(argument) for argument in arguments]
         if name in self.functions:
-            return self.functions[name].format(*texts)
-        return f"{self.function_name(name)}({', '.join(texts)})"
+            return self.functions[name].format(*given)
+        return f"{self.function_name(name)}({', '.join(given)})"
 
     # Statements
 

@@ -1,4 +1,4 @@
-"""Noise in the loop of a one-pole filter and a fixed delay, in closed form: flat in the delay.
+"""Noise in the loop of a pole-zero filter and a fixed delay, in closed form: flat in the delay.
 
 With L(z) = (z - 1)(1 - m z^-1), B(z) = b0 + b1 z^-1 and P(z) = L(z) + a z^-delay B(z), let s_k be
 the autocorrelation of 1/P. P(z) times its generating function is 1/P(1/z), which has powers of z
@@ -21,10 +21,10 @@ from math import log10
 
 import mpmath
 
-__all__ = ["one_pole_amplification"]
+__all__ = ["pole_zero_amplification"]
 
 
-def one_pole_amplification(
+def pole_zero_amplification(
     momentum: float, feedforward: tuple[float, float], delay: int, gain: float
 ) -> float:
     """``gain^2 ||G||^2`` of heavy ball, Nesterov and every filter (b0 + b1 z^-1)/(1 - m z^-1).
