@@ -215,7 +215,7 @@ def test_files_of_another_run_are_refused(name, tmp_path):
         record.close()
     shutil.copy(tmp_path / "two" / name, tmp_path / "one" / name)
     before = contents(tmp_path / "one")
-    message = "as long as its checkpoint says|one of its checkpoint; got .* of another run"
+    message = "as long as its checkpoint says|one of its checkpoint; got .* belongs to another run"
     with pytest.raises(ValueError, match=message):
         Record.opened(fresh(lr=0.04 if name == CHECKPOINT else 0.05), tmp_path / "one", 10)
     assert contents(tmp_path / "one") == before

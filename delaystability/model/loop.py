@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from delaystability.model.delays import Delay, as_delay, random_law
 from delaystability.model.optimizer import Optimizer
 
-__all__ = ["Loop", "LoopTables", "loop_tables"]
+__all__ = ["Loop", "LoopTables", "at_any_delay", "loop_tables"]
+
+T = TypeVar("T")
 
 
 class LoopTables(NamedTuple):
@@ -143,16 +146,27 @@ class Loop:
 def loop_tables(optimizer: Optimizer, delay: Any) -> LoopTables:
     """A(z) and B(z) of an optimizer at a delay; see `Loop.tables`."""
     if random_law(delay) is not None:
-        found = _tables(optimizer, 0)
-        # A table that depends on the delay differs between 0, 1 and 2.
-        if any(_tables(optimizer, lag) != found for lag in (1, 2)):
-            raise ValueError(
-                "optimizer must have coefficients that do not depend on the delay when the delay "
-                f"is random; got {optimizer!r}, defined for a fixed delay only: give the table "
-                "that the run uses, for momentum m with W buffers LinearOptimizer({W: m}, {0: 1})"
-            )
-        return found
+        return at_any_delay(optimizer, lambda lag: _tables(optimizer, lag))
     return _tables(optimizer, delay.minimum if isinstance(delay, Delay) else delay)
+
+
+def at_any_delay(optimizer: Optimizer, tables: Callable[[int], T]) -> T:
+    """The tables at delay 0, refused if those at other delays differ.
+
+    Raises
+    ------
+    ValueError
+        If the tables depend on the delay.
+    """
+    found = tables(0)
+    # A table that depends on the delay differs between 0, 1 and 2.
+    if any(tables(lag) != found for lag in (1, 2)):
+        raise ValueError(
+            "optimizer must have coefficients that do not depend on the delay when the delay is "
+            f"random; got {optimizer!r}, defined for a fixed delay only: give the table that the "
+            "run uses, for momentum m with W buffers LinearOptimizer({W: m}, {0: 1})"
+        )
+    return found
 
 
 def _tables(optimizer: Optimizer, delay: Any) -> LoopTables:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 __all__ = ["Delays", "Entries", "Entry"]
+
+T = TypeVar("T")
 
 
 class Entry(NamedTuple):
@@ -28,8 +31,41 @@ class Entry(NamedTuple):
     staleness: int
 
 
-class Delays(Sequence[int]):
-    """The staleness of each entry, in order; it grows as they do.
+class _Computed(Sequence[T]):
+    """A sequence whose values are computed when they are asked for."""
+
+    @abstractmethod
+    def _value(self, number: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return [self._value(number) for number in numbers]
+        return self._value(numbers)
+
+    def __iter__(self) -> Iterator[T]:
+        return (self._value(number) for number in range(len(self)))
+
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    def __repr__(self) -> str:
+        more = f" and {len(self) - 5} more" if len(self) > 5 else ""
+        return f"{type(self).__name__}({self[:5]}{more})"
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Delays(_Computed[int]):
+    """Staleness of each entry, in order; it grows as they do.
 
     Parameters
     ----------
@@ -42,31 +78,11 @@ class Delays(Sequence[int]):
     def __len__(self) -> int:
         return len(self._versions)
 
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[int]: ...
-
-    def __getitem__(self, index: int | slice) -> int | list[int]:
-        numbers = range(len(self))[index]
-        if isinstance(numbers, range):
-            return [number - self._versions[number] for number in numbers]
-        return numbers - self._versions[numbers]
-
-    def __iter__(self) -> Iterator[int]:
-        return (number - version for number, version in enumerate(self._versions))
-
-    def __eq__(self, other: Any) -> bool:
-        return _equal(self, other)
-
-    def __repr__(self) -> str:
-        return f"Delays({_shown(self)})"
-
-    __hash__ = None  # type: ignore[assignment]
+    def _value(self, number: int) -> int:
+        return number - self._versions[number]
 
 
-class Entries(Sequence[Entry]):
+class Entries(_Computed[Entry]):
     """A sequence of `Entry` that is appended to, and else not changed.
 
     Parameters
@@ -108,41 +124,8 @@ class Entries(Sequence[Entry]):
     def __len__(self) -> int:
         return len(self._versions)
 
-    @overload
-    def __getitem__(self, index: int) -> Entry: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Entry]: ...
-
-    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
-        numbers = range(len(self))[index]
-        if isinstance(numbers, range):
-            return [self._entry(number) for number in numbers]
-        return self._entry(numbers)
-
-    def __iter__(self) -> Iterator[Entry]:
-        return (self._entry(number) for number in range(len(self)))
-
-    def __eq__(self, other: Any) -> bool:
-        return _equal(self, other)
-
-    def __repr__(self) -> str:
-        return f"Entries({_shown(self)})"
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def _entry(self, number: int) -> Entry:
+    def _value(self, number: int) -> Entry:
         version = self._versions[number]
         return Entry(
             number, self._workers[number], self._sequences[number], version, number - version
         )
-
-
-def _equal(own: Sequence[Any], other: Any) -> Any:
-    if not isinstance(other, Sequence):
-        return NotImplemented
-    return len(own) == len(other) and all(a == b for a, b in zip(own, other, strict=True))
-
-
-def _shown(values: Sequence[Any]) -> str:
-    return f"{values[:5]}{f' and {len(values) - 5} more' if len(values) > 5 else ''}"

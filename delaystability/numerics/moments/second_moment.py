@@ -48,12 +48,7 @@ Amplifier = Callable[[float, float], float]
 def checked_curvature_noise(curvature_noise: Any) -> float:
     """The relative variance of the curvature as a float; refused unless finite and >= 0."""
     allowed = "one finite number >= 0, the variance of the curvature over its squared mean"
-    if isinstance(curvature_noise, (str, bytes, bool, complex, np.bool_)):
-        raise TypeError(f"curvature_noise must be {allowed}; got {curvature_noise!r}")
-    try:
-        value = float(curvature_noise)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"curvature_noise must be {allowed}; got {curvature_noise!r}") from error
+    value = _one_number("curvature_noise", curvature_noise, allowed)
     if not 0 <= value < np.inf:
         raise ValueError(f"curvature_noise must be {allowed}; got {curvature_noise!r}")
     return value
@@ -254,12 +249,16 @@ def _is_mean_stable(optimizer: Optimizer, delay: Delay, gain: float) -> bool:
 
 def _checked_gain(gain: Any) -> float:
     allowed = "one positive and finite number"
-    if isinstance(gain, (str, bytes, bool, complex, np.bool_)):
-        raise TypeError(f"gain must be {allowed}; got {gain!r}")
-    try:
-        value = float(gain)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"gain must be {allowed}; got {gain!r}") from error
+    value = _one_number("gain", gain, allowed)
     if not 0 < value < np.inf:
         raise ValueError(f"gain must be {allowed}; got {gain!r}")
     return value
+
+
+def _one_number(argument: str, value: Any, allowed: str) -> float:
+    if isinstance(value, (str, bytes, bool, complex, np.bool_)):
+        raise TypeError(f"{argument} must be {allowed}; got {value!r}")
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{argument} must be {allowed}; got {value!r}") from error

@@ -17,6 +17,7 @@ import numpy as np
 
 from delaystability.model.catalogue import LinearOptimizer, Optimizer
 from delaystability.model.delays import Delay, as_delay
+from delaystability.model.loop import at_any_delay
 from delaystability.numerics.tables.exact_tables import exact_number, exact_tables, plain_optimizer
 from delaystability.numerics.tables.long_table import LARGEST_SPAN
 
@@ -139,15 +140,7 @@ def optimizer_tables(optimizer: Optimizer, delay: Delay) -> Tables:
     """
     if delay.minimum == delay.maximum:
         return _tables(optimizer, delay.minimum)
-    tables = _tables(optimizer, 0)
-    # A table that depends on the delay differs between 0, 1 and 2.
-    if any(_tables(optimizer, lag) != tables for lag in (1, 2)):
-        raise ValueError(
-            f"optimizer must have coefficients that do not depend on the delay when the delay is "
-            f"random; got {optimizer!r}, defined for a fixed delay only: give the table that the "
-            "run uses, for momentum m with W buffers LinearOptimizer({W: m}, {0: 1})"
-        )
-    return tables
+    return at_any_delay(optimizer, lambda lag: _tables(optimizer, lag))
 
 
 def _tables(optimizer: Optimizer, delay: int) -> Tables:

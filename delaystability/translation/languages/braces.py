@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from delaystability.translation.languages.language import Language
-from delaystability.translation.languages.text import commented, folded, hanging, indented, wrapped
+from delaystability.translation.languages.text import commented, folded, indented, wrapped
 from delaystability.translation.program import (
     Assign,
     Default,
@@ -28,7 +28,7 @@ class Braces(Language):
     """The head of a loop, a format string of the count."""
     test_of: ClassVar[str] = "if ({0})"
     """The head of a condition."""
-    outcome: ClassVar[Sequence[str]] = ()
+    argument_entry = "@param {name} {text}"
     """Documentation tags for what a function returns, and what it does with other arguments."""
 
     def comment_lines(self, text: str) -> list[str]:
@@ -69,10 +69,4 @@ class Braces(Language):
 
     def described(self, function: Function) -> list[str]:
         """The documentation of a function, with a tag for each argument of a public one."""
-        lines = self.description(function)
-        if function.public:
-            lines.append("")
-            for name, text in self.arguments(function):
-                lines += hanging(f"@param {name} {text}")
-            lines += self.outcome
-        return self.block_comment(lines)
+        return self.block_comment(self.documented(function))

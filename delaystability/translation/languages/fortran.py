@@ -65,6 +65,7 @@ class Fortran(Language):
     )
     remark = ("Functions are elemental: arrays of one shape are arguments, too.",)
     functions: ClassVar[Mapping[str, str]] = {"floor": "rounded_down({0})"}
+    outcome = ("", "NaN if an argument is not allowed.")
     logic: ClassVar[Mapping[str, str]] = {"and": ".and.", "or": ".or.", "not": ".not. "}
     negative_level = ADD
 
@@ -100,12 +101,7 @@ class Fortran(Language):
 
     def definition(self, function: Function) -> list[str]:
         """A function with its documentation and the declarations of its variables."""
-        documentation = self.description(function)
-        if function.public:
-            documentation.append("")
-            for name, text in self.arguments(function):
-                documentation += hanging(f"{name}: {text}")
-            documentation += ["", "NaN if an argument is not allowed."]
+        documentation = self.documented(function)
         names = ", ".join(entry.name for entry in function.parameters)
         kind = "logical" if function.returns_truth else "real(dp)"
         head = f"elemental function {function.name}({names}) result(answer)"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from delaystability.translation.languages.text import indented, wrapped
+from delaystability.translation.languages.text import hanging, indented, wrapped
 from delaystability.translation.program import (
     Assign,
     Call,
@@ -94,6 +94,10 @@ class Language(ABC):
     """How logical operators are written."""
     remark: ClassVar[Sequence[str]] = ()
     """Paragraphs on what is special in this language."""
+    argument_entry: ClassVar[str] = "{name}: {text}"
+    """An argument in the documentation of a function."""
+    outcome: ClassVar[Sequence[str]] = ()
+    """What the documentation of a public function says after its arguments."""
     has_been_run: ClassVar[bool] = True
     """Whether this package's tests run the exported code; if not, its files say so."""
     optional: ClassVar[str] = "the delay by default"
@@ -273,6 +277,16 @@ class Language(ABC):
         for text, is_formula in function.documentation.paragraphs:
             text = self.prose(text)
             lines += ["", *(self.formula(text.splitlines()) if is_formula else wrapped(text))]
+        return lines
+
+    def documented(self, function: Function) -> list[str]:
+        """The lines of the documentation, with an entry for each argument of a public one."""
+        lines = self.description(function)
+        if function.public:
+            lines.append("")
+            for name, text in self.arguments(function):
+                lines += hanging(self.argument_entry.format(name=name, text=text))
+            lines += self.outcome
         return lines
 
     def formula(self, lines: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from delaystability.translation.languages.braces import Braces
 from delaystability.translation.languages.language import ATOM, CHOICE, Refusal, Sample
-from delaystability.translation.languages.text import commented, folded, hanging, indented, joined
+from delaystability.translation.languages.text import commented, folded, indented, joined
 from delaystability.translation.program import (
     Assign,
     Choice,
@@ -57,6 +57,8 @@ class Rust(Braces):
     commands = ("rustc -O delaystability_test.rs", "./delaystability_test")
     loop = "for _ in 0..{0}"
     test_of = "if {0}"
+    argument_entry = "* `{name}`: {text}"
+    outcome = ("", "NaN if an argument is not allowed.")
 
     def declared(self, node: Assign) -> str:
         return "let mut" if node.changes else "let"
@@ -89,13 +91,7 @@ class Rust(Braces):
         return ["```text", *lines, "```"]
 
     def described(self, function: Function) -> list[str]:
-        lines = self.description(function)
-        if function.public:
-            lines.append("")
-            for name, text in self.arguments(function):
-                lines += hanging(f"* `{name}`: {text}")
-            lines += ["", "NaN if an argument is not allowed."]
-        return commented("///", lines)
+        return commented("///", self.documented(function))
 
     def definition(self, function: Function) -> list[str]:
         """A function with its documentation."""
