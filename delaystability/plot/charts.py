@@ -40,7 +40,7 @@ BLACK, BLUE, ORANGE, GREEN, PINK, RED, SKY = COLOURS
 def panels(
     width: float, height: float, columns: int = 1, rows: int = 1, **options: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A new figure with panels, row by row.
+    """Make a new figure with panels, row by row.
 
     Parameters
     ----------
@@ -55,32 +55,32 @@ def panels(
 
 
 def series(name: str) -> dict[str, Any]:
-    """Colour and marker of an optimizer of the catalogue, the same in all figures."""
+    """Choose colour and marker of an optimizer of the catalogue, the same in all figures."""
     colour, _, marker = look(list(CATALOGUE).index(name))
     return {"color": colour, "marker": marker}
 
 
 def dashes(name: str) -> Any:
-    """The line style of an optimizer of the catalogue."""
+    """Choose the line style of an optimizer of the catalogue."""
     return look(list(CATALOGUE).index(name)).dashes
 
 
 def bars(estimates: Sequence[Interval]) -> NDArray[np.float64]:
-    """Lengths of the bars down and up, (2, n); none where the sample is too small."""
+    """Compute the lengths of the bars down and up, (2, n); none where the sample is too small."""
     ends = [[entry.value - entry.low for entry in estimates],
             [entry.high - entry.value for entry in estimates]]  # fmt: skip
     return np.maximum(np.nan_to_num(ends, nan=0.0), 0.0)
 
 
 def mark(axes: Axes, place: float, estimate: Interval, **style: Any) -> None:
-    """A mark with its interval as a bar; nothing where there is no estimate."""
+    """Draw a mark with its interval as a bar; nothing where there is no estimate."""
     if np.isfinite(estimate.value):
         style = {"ms": 6, "capsize": 2.5} | style
         axes.errorbar(place, estimate.value, bars([estimate]), **style)
 
 
 def plain_ticks(axis: Axis, subs: Sequence[float] | None = None) -> None:
-    """Numbers without exponents on a logarithmic axis, and none between the ticks.
+    """Write numbers without exponents on a logarithmic axis, and none between the ticks.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def plain_ticks(axis: Axis, subs: Sequence[float] | None = None) -> None:
 
 
 def delay_axis(axes: Axes, delays: ArrayLike) -> None:
-    """A logarithmic axis of delay + 1, on which a delay of 0 has a place; ticks at the delays."""
+    """Make the axis logarithmic in delay + 1, so that a delay of 0 has a place."""
     chosen = np.asarray(delays)
     axes.set_xscale("log")
     axes.set_xlabel("delay (updates)")

@@ -285,7 +285,7 @@ def _checked_folder(folder: str | Path, name: str) -> Path:
 
 
 def _finished(chunks: Sequence[Chunk], results: Mapping[str, str]) -> list[FinishedTrial]:
-    """The trials that have a result, in the order of the plan."""
+    """Keep the trials that have a result, in the order of the plan."""
     return [
         FinishedTrial(trial, results[trial.key])
         for chunk in chunks
@@ -302,7 +302,7 @@ def _told(experiment: Experiment, data: str | Path | None) -> dict[str, str | No
 
 
 def _broken(experiment: Experiment, trials: Sequence[FinishedTrial]) -> list[str]:
-    """The keys of the trials whose environment broke."""
+    """Find the keys of the trials whose environment broke."""
     if experiment.broken is None:
         return []
     rows = zip(trials, experiment.rows(trials), strict=True)

@@ -102,7 +102,7 @@ class Plan:
 
     @classmethod
     def of(cls, common: Mapping[str, Any]) -> Self:
-        """The plan of a trial, from what all trials share."""
+        """Read the plan of a trial from what all trials share."""
         found: dict[str, Any] = {}
         for entry in fields(cls):
             if not entry.metadata.get("shared", True):
@@ -127,7 +127,7 @@ class Plan:
 
 
 def sizes_of(plan: type[_Plan]) -> dict[str, _Plan]:
-    """The plan of each size, from the values that its fields declare."""
+    """Make the plan of each size from the values that its fields declare."""
     own = {
         entry.name: entry.metadata["values"] for entry in fields(plan) if "values" in entry.metadata
     }
@@ -145,7 +145,7 @@ class Row:
 
     @classmethod
     def of(cls, trial: Trial | FinishedTrial) -> Self:
-        """The trial of a file, or one that is to be run."""
+        """Read the trial of a file, or one that is to be run."""
         found = trial.settings | (trial.result if isinstance(trial, FinishedTrial) else {})
         own: Any = cls
         kinds = _kinds(own)
@@ -154,7 +154,7 @@ class Row:
 
     @classmethod
     def all_of(cls, trials: Iterable[Trial | FinishedTrial]) -> list[Self]:
-        """Every trial, in their order."""
+        """Read every trial, in their order."""
         return [cls.of(trial) for trial in trials]
 
     @classmethod
@@ -221,12 +221,12 @@ class Table:
 
 
 def column(rows: Iterable[Any], name: str) -> Any:
-    """An attribute of every row, as an array of shape (rows, ...)."""
+    """Collect an attribute of every row in an array of shape (rows, ...)."""
     return np.array([getattr(row, name) for row in rows])
 
 
 def grouped(rows: Iterable[_Found], key: Callable[[_Found], _Key]) -> dict[_Key, list[_Found]]:
-    """The rows by what ``key`` says of them, in the order in which they come."""
+    """Group rows by what ``key`` says of them, in the order in which they come."""
     groups: dict[_Key, list[_Found]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
@@ -239,7 +239,7 @@ def _kinds(cls: Any) -> dict[str, Any]:
 
 
 def _value(value: Any, kind: Any) -> Any:
-    """A value of a file as its field declares it."""
+    """Read a value of a file as its field declares it."""
     if kind is float and value is None:
         return float("nan")
     if kind == Array:

@@ -58,7 +58,7 @@ class Course:
 
 
 def late(values: Array) -> Array:
-    """The measurements in the last third of a run."""
+    """Keep the measurements in the last third of a run."""
     return values[len(values) - len(values) // 3 :]
 
 
@@ -96,7 +96,7 @@ class Settled:
 
 
 def schedule(updates: Any, measurements: int) -> NDArray[np.int64]:
-    """Updates done at each measurement, (measurements + 1, ...): equally spaced."""
+    """List the updates done at each measurement, (measurements + 1, ...): equally spaced."""
     parts = np.arange(measurements + 1).reshape(-1, *[1] * np.ndim(updates))
     return parts * np.asarray(updates, dtype=np.int64) // measurements
 
@@ -245,7 +245,7 @@ def checked_training(
 
 
 def _restart(vectors: Tensor, seed: int) -> Tensor:
-    """The last eigenvectors with some noise; noise alone where a run has diverged."""
+    """Mix the last eigenvectors with some noise; noise alone where a run has diverged."""
     noise = np.random.default_rng(seed).standard_normal(tuple(vectors.shape))
     random = torch.from_numpy(noise / noise.shape[1] ** 0.5).to(vectors)
     return vectors.nan_to_num(0.0) + 0.05 * random

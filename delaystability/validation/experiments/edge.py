@@ -197,7 +197,7 @@ class Cell:
 
 
 def cells_of(runs: Sequence[EdgeRun]) -> list[Cell]:
-    """The runs at the edge by optimizer, in the order of the trials, and then by delay."""
+    """Group the runs at the edge by optimizer, in the order of the trials, and then by delay."""
     optimizers = rows.grouped((run for run in runs if not run.free), lambda run: run.optimizer)
     return [
         Cell(tuple(sorted(own, key=lambda run: run.seed)))
@@ -207,7 +207,7 @@ def cells_of(runs: Sequence[EdgeRun]) -> list[Cell]:
 
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
-    """The runs of one delay and group of seeds together, the longest first."""
+    """Plan the runs of one delay and group of seeds together, the longest first."""
     first, last = plan.seeds * plan.seed, plan.seeds * (plan.seed + 1)
     for delay in sorted(plan.delays, reverse=True):
         kinds = [(name, False) for name in plan.optimizers]

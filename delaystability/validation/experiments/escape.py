@@ -157,7 +157,7 @@ def wrong_delay(delay: int) -> int:
 
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
-    """Each minimum, optimizer and delay by itself."""
+    """Plan each minimum, optimizer and delay by itself."""
     for start in np.random.default_rng(plan.seed).integers(2**31, size=plan.minima):
         for name in plan.optimizers:
             for delay in plan.delays:
@@ -165,7 +165,7 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
 
 
 def run(cells: Sequence[Escape]) -> list[dict[str, Any]]:
-    """The growth rates of a minimum, optimizer and delay at all learning rates."""
+    """Measure the growth rates of a minimum, optimizer and delay at all learning rates."""
     return [_growth_rates(cell) for cell in cells]
 
 

@@ -124,7 +124,7 @@ class Momentum(rows.Row):
 
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
-    """All optimizers at one delay and minimum together, the longest delays first."""
+    """Plan all optimizers of a delay and minimum together, the longest delays first."""
     seeds = np.random.default_rng(plan.seed).integers(2**31, size=plan.minima)
     for delay in sorted(plan.delays, reverse=True):
         for start in seeds:
@@ -141,7 +141,7 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
 
 
 def run(trials: Sequence[Momentum]) -> list[dict[str, Any]]:
-    """The largest stable effective learning rate of every optimizer at one delay and minimum."""
+    """Search the largest effective learning rate of every optimizer at a delay and minimum."""
     plan, delay = trials[0].plan, trials[0].delay
     site = trained_minimum(
         plan.hidden, plan.images, trials[0].minimum_seed, plan.device, plan.dtype, plan.data

@@ -133,7 +133,7 @@ class NoisyLoop(rows.Row):
 
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
-    """Each minimum, loop and batch by itself, the longest delays first."""
+    """Plan each minimum, loop and batch by itself, the longest delays first."""
     random = np.random.default_rng(plan.seed)
     seeds = random.integers(2**31, size=plan.minima)
     for delay in sorted(plan.delays, reverse=True):
@@ -153,7 +153,7 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
 
 
 def run(loops: Sequence[NoisyLoop]) -> list[dict[str, Any]]:
-    """Predicted and measured mean-square thresholds of one minimum, loop and batch."""
+    """Predict and measure the mean-square threshold of a minimum, loop and batch."""
     return [_thresholds(loop) for loop in loops]
 
 
@@ -220,7 +220,7 @@ def sample_jacobian(site: Site) -> Array:
 
 
 def bracket(gains: Array, rates: Array) -> tuple[float, float]:
-    """The last gain without growth and the next one; beyond an end of the grid, one step more."""
+    """Find the last gain without growth and the next one; beyond an end, one step more."""
     step = gains[1] / gains[0]
     still = np.flatnonzero(~(rates > 0))
     place = int(still[-1]) if len(still) else -1
@@ -229,7 +229,7 @@ def bracket(gains: Array, rates: Array) -> tuple[float, float]:
 
 
 def last_crossing(gains: Array, rates: Array) -> float:
-    """The gain above which all rates are positive, on a straight line between its neighbours.
+    """Find the gain above which all rates are positive, on a straight line between its neighbours.
 
     Where the first or the last of them decides, the line through the two nearest is continued by
     at most one step of the grid; NaN beyond.
@@ -281,7 +281,7 @@ def judge(loops: Sequence[NoisyLoop]) -> Verdict:
 
 
 def in_order(loops: Sequence[NoisyLoop]) -> list[NoisyLoop]:
-    """The loops without momentum first, then by delay and batch, the full one last."""
+    """Sort loops: without momentum first, then by delay and batch, the full one last."""
 
     def place(loop: NoisyLoop) -> tuple[Any, ...]:
         batch = np.inf if loop.batch is None else loop.batch

@@ -147,7 +147,7 @@ class ServerTrial(rows.Row):
 
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
-    """All trials with one number of workers, which share their processes."""
+    """Plan all trials with one number of workers together, which share their processes."""
     for count in plan.workers:
         yield [
             {"workers": count, "problem": problem, "optimizer": name, "slowed": slowed}
@@ -156,7 +156,7 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
 
 
 def run(trials: Sequence[ServerTrial]) -> list[dict[str, Any]]:
-    """All trials with one number of workers, whose processes are started once."""
+    """Run all trials with one number of workers, whose processes are started once."""
     problems = list(dict.fromkeys(trial.problem for trial in trials))
     places = [place(problem, trials[0].plan.seed) for problem in problems]
     start = partial(WorkerPool.launch, [each.task for each in places], trials[0].workers)
@@ -359,7 +359,7 @@ def figures(cells: Sequence[ServerTrial]) -> dict[str, Figure]:
 
 
 def with_workers(count: int) -> Experiment:
-    """The experiment with this number of worker processes only.
+    """Make the experiment with this number of worker processes only.
 
     Raises
     ------

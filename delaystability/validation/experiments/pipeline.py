@@ -119,7 +119,7 @@ class Pipeline(rows.Row):
 
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
-    """Each minimum, schedule and optimizer by itself."""
+    """Plan each minimum, schedule and optimizer by itself."""
     shape = (len(plan.layers), plan.minima)
     seeds = np.random.default_rng(plan.seed).integers(2**31, size=shape)
     for layers, starts in zip(plan.layers, seeds, strict=True):
@@ -137,7 +137,7 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
 
 
 def run(cells: Sequence[Pipeline]) -> list[dict[str, Any]]:
-    """The learning rates of one pipeline at one minimum."""
+    """Predict and measure the learning rates of one pipeline at one minimum."""
     return [_learning_rates(cell) for cell in cells]
 
 

@@ -118,7 +118,7 @@ class Quadratic(rows.Row):
 
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
-    """All loops of one kind, optimizer and delay are run together."""
+    """Plan all loops of one kind, optimizer and delay together."""
     for kind, delays in (("scalar", plan.delays), ("matrix", plan.matrix_delays)):
         for name in CATALOGUE:
             for delay in delays:
@@ -155,7 +155,7 @@ def _short(value: float) -> float:
 
 
 def run(loops: Sequence[Quadratic]) -> list[dict[str, Any]]:
-    """Thresholds, run lengths and growth rates of the loops of one kind, optimizer and delay."""
+    """Measure the growth rates of the loops of one kind, optimizer and delay."""
     plan, delay = loops[0].plan, loops[0].delay
     device, dtype = checked_device(plan.device), checked_dtype(plan.dtype)
     dimension = plan.dimension if loops[0].kind == "matrix" else 1
@@ -276,7 +276,7 @@ def _control(loops: Sequence[Quadratic], factor: float, word: str) -> Finding:
 
 
 def figures(loops: Sequence[Quadratic]) -> dict[str, Figure]:
-    """The share that grows against the gain; measured against predicted growth rates."""
+    """Draw the share that grows against the gain; measured against predicted growth rates."""
     from delaystability.plot.experiments.quadratic import decisions_figure, rates_figure
 
     return {"decisions": decisions_figure(loops, WRONG), "rates": rates_figure(loops)}

@@ -115,7 +115,7 @@ class RandomDelayRun(rows.Row):
 
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
-    """All minima of one kind of delay and optimizer together."""
+    """Plan all minima of one kind of delay and optimizer together."""
     random = np.random.default_rng(plan.seed)
     minima = random.integers(2**31, size=plan.minima)
     for kind in plan.kinds:
@@ -132,7 +132,7 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
 
 
 def run(runs: Sequence[RandomDelayRun]) -> list[dict[str, Any]]:
-    """The ensembles of one kind of delay and one optimizer at every minimum."""
+    """Run the ensembles of one kind of delay and one optimizer at every minimum."""
     plan, optimizer = runs[0].plan, runs[0].update_rule
     delay = delay_of_kind(runs[0].kind, plan.seed)
     predicted = _predictions(optimizer, delay, plan.simulated, plan.seed)
@@ -218,7 +218,7 @@ class Cell(Ensemble):
 
 
 def cells_of(runs: Sequence[RandomDelayRun]) -> list[Cell]:
-    """The runs, with all minima of one kind of delay and optimizer together."""
+    """Put all minima of one kind of delay and optimizer together."""
     groups = rows.grouped(runs, lambda each: (each.kind, each.optimizer))
     return [
         Cell(own[0].gains, np.stack([each.levels for each in own], axis=2), own[0].spacing, own[0])

@@ -168,7 +168,7 @@ class SelectedRun(rows.Row):
 
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
-    """All runs of one kind, optimizer, batch and delay together; the longest runs first."""
+    """Plan all runs of one kind, optimizer, batch and delay together; the longest first."""
 
     def starts(**setting: Any) -> list[dict[str, Any]]:
         return [setting | {"seed": 1000 * plan.seed + start} for start in range(plan.seeds)]
