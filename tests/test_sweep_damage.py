@@ -179,7 +179,7 @@ def test_a_journal_of_others_is_not_deleted(whole: Path, tmp_path: Path) -> None
         for there in (False, True):
             if there:
                 shutil.copy(whole, tmp_path / "a.sqlite")
-            with pytest.raises(ValueError, match="nothing of others beside it.*move it away"):
+            with pytest.raises(ValueError, match="no file of others beside it.*move it away"):
                 Store.open(tmp_path / "a.sqlite", describe(30))
             assert beside.read_text() == "my journal of the year"
         beside.unlink()

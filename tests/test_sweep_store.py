@@ -62,7 +62,7 @@ def test_files_of_another_kind_are_refused_and_left_alone(tmp_path: Path) -> Non
     connection = sqlite3.connect(other)
     connection.execute("CREATE TABLE mine (x)")
     connection.close()
-    for path, told in ((text, "no database"), (other, "another kind")):
+    for path, told in ((text, "not a database"), (other, "another kind")):
         content = path.read_bytes()
         with pytest.raises(ValueError, match=told):
             Store.open(path, describe(1))

@@ -43,7 +43,9 @@ def pipeline(
     ] = "pipedream",
     stage_sharpness: Annotated[
         str | None,
-        typer.Option(help="The same for each stage's diagonal block, separated by commas."),
+        typer.Option(
+            help="Largest eigenvalues of the stages' diagonal blocks, with commas between."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -141,7 +141,7 @@ def adjust(
     curvature_noise: Noise = "0",
     sharpness: Annotated[
         str | None,
-        typer.Option(help="Measured with the old delay: the rate falls only as far as it needs."),
+        typer.Option(help="Sharpness in the old run: the rate falls only as far as it needs."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -13,7 +13,7 @@ _SHOWN = 60  # characters of a value in a message
 
 @dataclass(frozen=True)
 class Field:
-    """A value and the path to it; every reader returns what is allowed or raises ValueError.
+    """Read a value of a file, by the path to it: what is allowed, or a ValueError.
 
     Attributes
     ----------

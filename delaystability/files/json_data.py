@@ -15,7 +15,7 @@ _LONGEST_INTEGER = 20  # digits: no integer of our files has more
 
 
 def plain(value: Any, *, exact: bool = False) -> Any:
-    """Plain data for JSON: arrays as lists, NumPy's numbers as Python's, non-finite ones as None.
+    """Make plain data for JSON: arrays as lists, NumPy's numbers as Python's, non-finite as None.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def plain(value: Any, *, exact: bool = False) -> Any:
 
 
 def data_from_json(text: Any, what: str, longest: int) -> Any:
-    """What JSON text from a stranger holds.
+    """Read JSON text from a stranger.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ Known = dict[str, set[str]]
 
 
 def checked_file(argument: str, path: str | os.PathLike[str]) -> Path:
-    """The path of a file to write, refused before any work unless it may be written.
+    """Return the path of a file to write; refuse it, before any work, unless it may be written.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def checked_file(argument: str, path: str | os.PathLike[str]) -> Path:
 
 
 def checked_folder(argument: str, path: str | os.PathLike[str], names: Iterable[str] = ()) -> Path:
-    """The folder, made if it is missing, and tried for writing before any work is done.
+    """Make the folder if it is missing, and try to write into it before any work is done.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def _refuse_foreign(argument: str, file: Path, known: Known) -> None:
             f"{os.readlink(file)!r}: {cure}"
         )
     if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise ValueError(f"{argument} must be a file to write; got {str(file)!r}, {kind}: {cure}")
     if file.name not in known:
         raise ValueError(
@@ -267,7 +267,7 @@ def _digest(file: Path) -> str | None:
 
 
 def _manifest(folder: Path) -> Known:
-    """The list of a folder: name -> hashes. A file of this name that is no list is refused."""
+    """The list of a folder: name -> hashes. A file of this name that is not a list is refused."""
     file = folder / MANIFEST
     try:
         with os.fdopen(os.open(file, os.O_RDONLY | _NO_FOLLOW | _NO_WAIT), "rb") as opened:

@@ -35,7 +35,7 @@ def read_summary(path: str | Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(found["experiment"], str):
-            raise TypeError("the name of the experiment is no string")
+            raise TypeError("the name of the experiment is not a string")
         for line in found["verdict"]["lines"]:
             # Files of earlier versions only say whether it holds.
             line.setdefault("outcome", "holds" if line.get("holds") else "fails")

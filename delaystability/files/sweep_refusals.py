@@ -46,7 +46,7 @@ def damaged(file: Path, error: Exception) -> ValueError:
 
 
 def refuse_foreign(file: Path) -> None:
-    """Refuse what is no file of a sweep, and what SQLite would take for its own and delete.
+    """Refuse what is not the file of a sweep, and what SQLite would take for its own and delete.
 
     Nothing is opened by SQLite for it, which would write a little already.
     """
@@ -55,7 +55,7 @@ def refuse_foreign(file: Path) -> None:
             f"path must not be a link; got {file}, which leads to {os.readlink(file)}: move it away"
         )
     if file.exists() and not file.is_file():
-        raise ValueError(f"path must be a file; got {file}, which is none: move it away")
+        raise ValueError(f"path must be a file; got {file}, which is not one: move it away")
     _refuse_neighbours(file)
     if file.exists() and not file.with_name(f"{file.name}-journal").exists():
         with open(file, "rb") as opened:
@@ -79,7 +79,7 @@ def _refuse_neighbours(file: Path) -> None:
             known = start in (b"", bytes(len(start)), _JOURNAL)
         if not known:
             raise ValueError(
-                f"path must have nothing of others beside it; got {beside}: move it away"
+                f"path must have no file of others beside it; got {beside}: move it away"
             )
 
 
@@ -91,9 +91,9 @@ def of_another_kind(file: Path) -> ValueError:
 
 
 def no_database(file: Path) -> ValueError:
-    """The refusal of a file that is no database."""
+    """The refusal of a file that is not a database."""
     return ValueError(
-        f"path must be the file of a sweep; got {file}, which is no database: move it away"
+        f"path must be the file of a sweep; got {file}, which is not a database: move it away"
     )
 
 

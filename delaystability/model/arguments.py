@@ -25,12 +25,12 @@ Array = NDArray[np.float64]
 
 
 def scalar_or_array(values: Array) -> Any:
-    """A float for an array without axes, and else the array."""
+    """Return a float for an array without axes, and else the array."""
     return values if values.ndim else float(values)
 
 
 def positive(argument: str, value: ArrayLike) -> Array:
-    """The value as an array of floats, refused unless positive and finite."""
+    """Return the value as an array of floats; refuse it unless positive and finite."""
     values = _numbers(argument, value, "positive")
     wrong = ~(np.isfinite(values) & (values > 0))
     if np.any(wrong):
@@ -39,7 +39,7 @@ def positive(argument: str, value: ArrayLike) -> Array:
 
 
 def nonnegative(argument: str, value: ArrayLike) -> Array:
-    """The value as an array of floats, refused unless at least 0 and finite."""
+    """Return the value as an array of floats; refuse it unless at least 0 and finite."""
     values = _numbers(argument, value, "nonnegative")
     wrong = ~(np.isfinite(values) & (values >= 0))
     if np.any(wrong):
@@ -63,7 +63,7 @@ def _numbers(argument: str, value: ArrayLike, allowed: str) -> Array:
 
 
 def checked_count(argument: str, value: Any, least: int, most: int | None = None) -> int:
-    """The value as an int, refused unless it is an integer in this range.
+    """Return the value as an int; refuse it unless it is an integer in this range.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def checked_count(argument: str, value: Any, least: int, most: int | None = None
 
 
 def checked_optimizer(optimizer: Any, argument: str = "optimizer") -> Optimizer:
-    """The optimizer, refused unless it is one with numbers as parameters."""
+    """Return the optimizer; refuse it unless its parameters are numbers."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
             f"{argument} must be an optimizer such as ds.SGD() or ds.HeavyBall(0.9); "
@@ -93,7 +93,7 @@ def checked_optimizer(optimizer: Any, argument: str = "optimizer") -> Optimizer:
 def asked_loop(
     optimizer: Any, delay: Any, argument: str = "optimizer"
 ) -> tuple[Loop | None, Optimizer, Any]:
-    """The loop if its weights decay, the optimizer, and the delay, which a loop has itself."""
+    """Tell which loop was meant: the loop if its weights decay, the optimizer and the delay."""
     if not isinstance(optimizer, Loop):
         checked_optimizer(optimizer, argument)
         if delay is None:

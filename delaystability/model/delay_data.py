@@ -13,7 +13,7 @@ __all__ = ["delay_from_dict", "delay_to_dict"]
 
 
 def delay_to_dict(delay: Delay) -> dict[str, Any]:
-    """The kind of a law and the parameters of its class; a fraction as a pair of integers.
+    """Write the kind of a law and its parameters; a fraction as a pair of integers.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def delay_to_dict(delay: Delay) -> dict[str, Any]:
 
 
 def delay_from_dict(data: Mapping[str, Any], known: type[Delay] | None = None) -> Delay:
-    """The law that `delay_to_dict` or `Delay.to_dict` described.
+    """Read the law that `delay_to_dict` or `Delay.to_dict` described.
 
     Parameters
     ----------

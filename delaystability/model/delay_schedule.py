@@ -21,13 +21,13 @@ _STREAM = 1  # of random numbers; mini-batches are drawn from the stream 2
 
 
 def longest_delay(delay: Delay) -> int:
-    """The longest delay that is ever drawn; without a largest one, what is rarer counts as it."""
+    """Find the longest delay that is ever drawn: of unbounded laws, rarer ones are cut to it."""
     longest = delay.maximum
     return int(longest if longest < inf else delay.horizon(_NEVER) + 1)
 
 
 def delay_sequence(delay: Delay, seed: int, start: int, steps: int) -> NDArray[np.int64]:
-    """The delays of the updates ``start`` to ``start + steps - 1``; a log is repeated at its end.
+    """List the delays of updates ``start`` to ``start + steps - 1``; a log is repeated at its end.
 
     Returns
     -------

@@ -273,27 +273,27 @@ class MeasuredDelay(TabulatedDelay):
 
 
 def as_delay(delay: Any) -> Delay:
-    """The delay object itself, or a `FixedDelay` from one integer."""
+    """Return the delay object itself, or a `FixedDelay` from one integer."""
     return delay if isinstance(delay, Delay) else FixedDelay(delay)
 
 
 def as_log(delays: Any) -> MeasuredDelay:
-    """The log itself, or one from integers in their order."""
+    """Return the log itself, or one from integers in their order."""
     return delays if isinstance(delays, MeasuredDelay) else MeasuredDelay(np.asarray(delays))
 
 
 def law_or_log(delay: Any) -> Delay:
-    """The delay object itself, or what `MeasuredDelay.from_log` reads."""
+    """Return the delay object itself, or what `MeasuredDelay.from_log` reads."""
     return delay if isinstance(delay, Delay) else MeasuredDelay.from_log(delay)
 
 
 def random_law(delay: Any) -> Delay | None:
-    """The law, if several delays are possible; None for one delay, and for an integer or array."""
+    """Return the law if it has several delays; None for one delay, and for an integer or array."""
     return delay if isinstance(delay, Delay) and not delay.is_fixed else None
 
 
 def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
-    """The delay as an array of int64, or a clear error.
+    """Return the delay as an array of int64, or raise a clear error.
 
     Parameters
     ----------
@@ -335,7 +335,7 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
 
 
 def _is_real(value: Any) -> bool:
-    """A finite integer, float or fraction; no bool."""
+    """Whether it is a finite integer, float or fraction, and not a bool."""
     number = isinstance(value, (int, float, Fraction, np.integer, np.floating))
     return number and not isinstance(value, bool) and isfinite(value)
 

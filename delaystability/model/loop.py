@@ -151,7 +151,7 @@ def loop_tables(optimizer: Optimizer, delay: Any) -> LoopTables:
 
 
 def at_any_delay(optimizer: Optimizer, tables: Callable[[int], T]) -> T:
-    """The tables at delay 0, refused if those at other delays differ.
+    """Return the tables at delay 0; refuse them if those at other delays differ.
 
     Raises
     ------

@@ -159,7 +159,7 @@ def _is_required(entry: Field[Any]) -> bool:
 def scalar_optimizers(
     optimizer: Optimizer, *arrays: Any
 ) -> tuple[tuple[int, ...], Iterator[tuple[tuple[int, ...], Optimizer, list[Any]]]]:
-    """The optimizer with one number for each parameter, broadcast with other arrays.
+    """List the optimizer with one number for each parameter, broadcast with other arrays.
 
     Returns
     -------

@@ -10,24 +10,24 @@ __all__ = ["HORIZON", "MOMENTUM", "NUMBER", "Domain"]
 
 
 class Domain(NamedTuple):
-    """The numbers that a parameter can be, alone or in an array; a symbol is taken as it is.
+    """Say which numbers a parameter can be, alone or in an array; a symbol is taken as it is.
 
     Parameters
     ----------
     bound : float
         The absolute value must be smaller.
-    words : str
-        What is allowed, for messages.
+    allowed : str
+        For messages.
     example : number
         An ordinary value.
     """
 
     bound: float
-    words: str
+    allowed: str
     example: Any
 
     def checked(self, argument: str, value: Any) -> Any:
-        """The value, a list as an array.
+        """Return the value, a list as an array.
 
         Raises
         ------
@@ -35,12 +35,12 @@ class Domain(NamedTuple):
             If it is not what is allowed.
         """
         if isinstance(value, (str, bytes, bool, complex)) or value is None:
-            raise TypeError(f"{argument} must be {self.words}; got {value!r}")
+            raise TypeError(f"{argument} must be {self.allowed}; got {value!r}")
         if getattr(value, "free_symbols", None):
             return value
         if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
             raise ValueError(
-                f"{argument} must be {self.words} without masked entries; got {value!r}"
+                f"{argument} must be {self.allowed} without masked entries; got {value!r}"
             )
         try:
             if isinstance(value, (list, tuple)):
@@ -48,9 +48,9 @@ class Domain(NamedTuple):
             inside = _is_below(abs(value), self.bound)
             inside = bool(inside.all() if hasattr(inside, "all") else inside)
         except (TypeError, ValueError) as error:
-            raise TypeError(f"{argument} must be {self.words}; got {value!r}") from error
+            raise TypeError(f"{argument} must be {self.allowed}; got {value!r}") from error
         if not inside:
-            raise ValueError(f"{argument} must be {self.words}; got {value!r}")
+            raise ValueError(f"{argument} must be {self.allowed}; got {value!r}")
         return value
 
 

@@ -22,7 +22,7 @@ _ONE: Table = {0: Fraction(1)}
 
 @dataclass(frozen=True, eq=False)
 class RationalFunction(FieldArithmetic):
-    """A numerator over a denominator, both tables from lags to coefficients of ``z^-lag``.
+    """Divide a numerator by a denominator, both tables from lags to coefficients of ``z^-lag``.
 
     Common factors stay, but for those of a single term.
     """

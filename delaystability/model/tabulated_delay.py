@@ -15,7 +15,7 @@ __all__ = ["TabulatedDelay", "times"]
 
 
 class TabulatedDelay(Delay):
-    """A law that has its ``pmf``: every possible delay, in increasing order."""
+    """Derive a law from its ``pmf``: every possible delay, in increasing order."""
 
     def probability(self, delay: Any) -> Any:
         pmf = self.pmf

@@ -81,7 +81,7 @@ def largest_eigenvalues(
     tolerance: float = 1e-4,
     max_products: int = 100,
 ) -> Eigenpairs:
-    """The largest eigenvalue of each replica's symmetric operator: (R,), with vectors (R, P).
+    """Find the largest eigenvalue of each replica's symmetric operator: (R,), with vectors (R, P).
 
     See `extreme_eigenvalues`.
     """

@@ -13,7 +13,7 @@ __all__ = ["UNKNOWN", "Interval", "median_interval", "median_of", "share_interva
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and its confidence interval.
+    """Keep an estimate and its confidence interval.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ def share_of(hold: ArrayLike) -> Interval:
 
 
 def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """The median with a confidence interval from order statistics.
+    """Estimate the median, with a confidence interval from order statistics.
 
     Between two order statistics lies the median with a binomial probability, whatever the
     distribution; ``scipy.stats.quantile_test`` picks them. Each side is too far off with a
@@ -97,7 +97,7 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 
 
 def share_interval(hits: int, count: int, level: float = 0.95) -> Interval:
-    """The share ``hits / count`` with Wilson's score interval.
+    """Estimate the share ``hits / count`` with Wilson's score interval.
 
     Parameters
     ----------

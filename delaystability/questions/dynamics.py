@@ -67,7 +67,7 @@ def stable_gains(optimizer: Optimizer | Loop, delay: Any = None) -> list[tuple[f
     ------
     TypeError, ValueError
         If an argument is not what is described here, a law of delays or a table spans more than
-        65,536 updates, or an end is no float.
+        65,536 updates, or an end is not a float.
 
     References
     ----------

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Entry(NamedTuple):
-    """One update.
+    """Say which gradient an update applied.
 
     Attributes
     ----------

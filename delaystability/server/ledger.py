@@ -54,7 +54,7 @@ class Extent(NamedTuple):
 
 
 class Ledger:
-    """The two files of a run in a folder, open for appending.
+    """Write the two files of a run in a folder, open for appending.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def _hash_of(path: Path, extent: Extent) -> hashlib._Hash:
 
 
 def ledger_lines(path: str | Path, size: int | None = None) -> Iterator[Entry]:
-    """The entries of a ledger file, one after the other; see `read_ledger`."""
+    """Read the entries of a ledger file, one after the other; see `read_ledger`."""
     try:
         with open(path, "rb") as file:
             left = os.fstat(file.fileno()).st_size if size is None else size
@@ -187,7 +187,7 @@ def _entry_of(line: bytes, number: int) -> Entry:
 
 
 def read_ledger(path: str | Path, size: int | None = None) -> list[Entry]:
-    """The entries of a ledger file.
+    """Read the entries of a ledger file.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def read_ledger(path: str | Path, size: int | None = None) -> list[Entry]:
 
 
 def faults(entries: Iterable[Entry]) -> list[str]:
-    """What is wrong with a ledger: empty if no gradient was lost or counted twice.
+    """List what is wrong with a ledger: empty if no gradient was lost or counted twice.
 
     Updates are numbered without a gap. The gradients of each worker are applied once each and in
     order, from number 0 on. Each was computed at weights that the worker can have read: not before

@@ -121,7 +121,7 @@ class ParameterServer:
             version that is still to come, for example), or has another shape or dtype, or a number
             that is not finite. Nothing is applied then.
         TypeError
-            If the gradient is no tensor.
+            If the gradient is not a tensor.
         """
         self._check_reading(worker, sequence, version)
         self._check_gradient(gradient)

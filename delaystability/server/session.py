@@ -22,7 +22,7 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """What a run needs.
+    """Keep what a run needs.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ __all__ = ["UpdateRule", "checked_numbers", "checked_rule"]
 
 
 def checked_rule(optimizer: Optimizer) -> Optimizer:
-    """The optimizer, refused unless a server can run it without knowing the next delay.
+    """Return the optimizer; refuse it unless a server can run it without knowing the next delay.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def checked_rule(optimizer: Optimizer) -> Optimizer:
 
 
 def checked_numbers(name: str, found: Any, like: Tensor) -> Tensor:
-    """What a file has under this name, refused unless finite, and of this shape and dtype.
+    """Return what a file has under this name; refuse it unless finite, of this shape and dtype.
 
     Raises
     ------

@@ -20,7 +20,7 @@ _FEW = 0.02  # share of longer delays that may count as the longest that is comp
 
 
 class DelaySource(Protocol):
-    """What knows the delays of all gradients applied so far, such as a parameter server."""
+    """Know the delays of all gradients applied so far, as a parameter server does."""
 
     @property
     def delays(self) -> Sequence[int] | Callable[[], Sequence[int]]:
@@ -28,7 +28,7 @@ class DelaySource(Protocol):
 
 
 def new_delays(source: DelaySource, seen: int) -> list[int]:
-    """The delays of a source after the first ``seen``.
+    """Read the delays of a source after the first ``seen``.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def new_delays(source: DelaySource, seen: int) -> list[int]:
 
 
 class DelayWindow:
-    """The last ``size`` delays, and whether ``every`` new ones have come since the last look.
+    """Keep the last ``size`` delays, and tell when ``every`` new ones have come.
 
     A young window is looked at whenever its count has become ``growth`` times as large.
     """

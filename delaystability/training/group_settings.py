@@ -28,7 +28,7 @@ _LONGEST_QUEUE = 100_000  # a slip of the pen must not fill the memory
 
 
 class GroupSettings:
-    """What the settings of one group amount to, remembered until they change."""
+    """Remember what the settings of one group amount to, until they change."""
 
     def __init__(self, optimizer: Optimizer, delay: Delay, seed: int) -> None:
         self.optimizer, self.delay, self.seed = optimizer, delay, seed
@@ -98,7 +98,7 @@ def with_momentum(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
 
 
 def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a group, with the optimizer and the delay as objects."""
+    """Check the settings of a group; its optimizer and delay become objects."""
     rates = {name: checked_rate(name, settings[name]) for name in ("lr", "weight_decay")}
     seed = checked_count("seed", settings["seed"], 0)
     for name, allowed in (("warmup", WARMUPS), ("first_update", FIRST_UPDATES)):

@@ -29,7 +29,7 @@ _OTHER_RATES = ("initial_lr", "max_lr", "min_lr")  # that torch's schedulers lea
 
 
 def checked_optimizer_state(state_dict: Any, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The state of a `DelayedOptimizer` with its optimizers and delays as objects.
+    """Check the state of a `DelayedOptimizer`; its optimizers and delays become objects.
 
     Parameters
     ----------

@@ -163,7 +163,7 @@ def unwrapped(torch_optimizer: Any) -> torch.optim.Optimizer:
 
 
 def scalar_optimizer(optimizer: Optimizer, argument: str = "optimizer") -> Optimizer:
-    """The optimizer, refused if one of its parameters is an array."""
+    """Return the optimizer; refuse it if one of its parameters is an array."""
     for name, value in optimizer.parameters.items():
         if getattr(value, "shape", ()):
             raise ValueError(f"{argument} must have one number as {name} here; got {value!r}")

@@ -18,7 +18,7 @@ __all__ = ["plain_delay", "read_delay"]
 
 
 def plain_delay(delay: Delay) -> dict[str, Any]:
-    """The kind of the delay and its numbers; a log as a tensor, fractions as pairs."""
+    """Write the kind of the delay and its numbers; a log as a tensor, fractions as pairs."""
     return {
         name: torch.tensor(value) if isinstance(value, np.ndarray) else value
         for name, value in delay_data.delay_to_dict(delay).items()
@@ -26,7 +26,7 @@ def plain_delay(delay: Delay) -> dict[str, Any]:
 
 
 def read_delay(data: Any, current: Delay) -> Delay:
-    """The delay written by `plain_delay`; ``current`` itself if that is the one.
+    """Read the delay written by `plain_delay`; ``current`` itself if that is the one.
 
     A table of floats is normalised when it is made, so that it may differ from its copy by a
     rounding: hence the delay that is already there is preferred.

@@ -56,7 +56,7 @@ def adam_preconditioner(torch_optimizer: Any) -> list[Tensor]:
 
 
 def checked_preconditioner(given: Any) -> Callable[[Any], Iterable[Tensor]] | None:
-    """A callable or None; `adam_preconditioner` by its name.
+    """Return a callable or None; "adam" means `adam_preconditioner`.
 
     Raises
     ------

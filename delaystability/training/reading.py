@@ -14,7 +14,7 @@ _MODEL = "along the sharpest direction (quadratic model)"
 
 
 class Status(StrEnum):
-    """The verdict; its text is the message's first words."""
+    """Name the verdict; its text begins the message."""
 
     FAR = "far from the edge"
     LIMITED = "limited by stability"
@@ -26,7 +26,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Reading:
-    """One measurement of a run against its stability threshold.
+    """Compare a run with its stability threshold at one update.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Reading:
         return {**values, "ratio_low": low, "ratio_high": high}
 
     def metrics(self, prefix: str = "stability/") -> dict[str, float]:
-        """The numbers for an experiment logger, such as ``stability/ratio``."""
+        """Numbers for an experiment logger, such as ``stability/ratio``."""
         names = ("ratio", "sharpness", "error", "threshold", "smallest")
         values = {name: getattr(self, name) for name in names}
         return {f"{prefix}{name}": value for name, value in values.items() if value is not None}
@@ -114,7 +114,7 @@ def judge(
     smallest_error: float | None = None,
     products: int = 0,
 ) -> Reading:
-    """The reading of these measurements.
+    """Make the reading of these measurements.
 
     Parameters
     ----------

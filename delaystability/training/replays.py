@@ -13,7 +13,7 @@ _REMEMBERED = 16  # replays
 
 
 class RememberedReplays:
-    """The last thresholds of `delaystability.replay_threshold`, by their loops."""
+    """Remember the last thresholds of `delaystability.replay_threshold`, by their loops."""
 
     def __init__(self) -> None:
         self._known: deque[tuple[Loop, float]] = deque(maxlen=_REMEMBERED)

@@ -32,7 +32,7 @@ LARGEST_COUNT = 10**12
 
 
 def valid(field: str, check: Callable[[], T]) -> T:
-    """What the check returns; whatever it raises becomes one ValueError that names the field.
+    """Return what the check returns; what it raises becomes one ValueError that names the field.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def valid(field: str, check: Callable[[], T]) -> T:
 def checked_entries(
     field: str, state: Any, required: Collection[str], optional: Collection[str] = ()
 ) -> dict[str, Any]:
-    """The state as a dict, refused unless it has the required entries and no unknown ones.
+    """Return the state as a dict; refuse it unless it has the required entries alone.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def checked_entries(
 
 
 def checked_list(field: str, value: Any, length: int | None = None) -> list[Any]:
-    """The value as a list, refused unless it is a list or tuple (of this length).
+    """Return the value as a list; refuse it unless it is a list or tuple (of this length).
 
     Raises
     ------
@@ -82,7 +82,7 @@ def checked_list(field: str, value: Any, length: int | None = None) -> list[Any]
 
 
 def checked_flag(field: str, value: Any) -> bool:
-    """The value, refused unless it is True or False.
+    """Return the value; refuse it unless it is True or False.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def checked_flag(field: str, value: Any) -> bool:
 
 
 def saved_count(field: str, value: Any, least: int = 0, most: int = LARGEST_COUNT) -> int:
-    """The value as an int in this range.
+    """Return the value as an int in this range.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def saved_count(field: str, value: Any, least: int = 0, most: int = LARGEST_COUN
 
 
 def saved_rate(field: str, value: Any) -> Any:
-    """The value, refused unless it is a finite number >= 0, or a tensor of one.
+    """Return the value; refuse it unless it is a finite number >= 0, or a tensor of one.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def saved_rate(field: str, value: Any) -> Any:
 
 
 def saved_factor(field: str, value: Any) -> float:
-    """The value as a float, refused unless it is one finite number above 0.
+    """Return the value as a float; refuse it unless it is one finite number above 0.
 
     Raises
     ------

@@ -14,7 +14,7 @@ __all__ = ["checked_rate", "one_delay", "one_number"]
 
 
 def one_number(argument: str, value: Any) -> float:
-    """The value as a float, if it is one real number, or an array or tensor without axes.
+    """Return the value as a float, if it is one real number, or an array or tensor without axes.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def one_number(argument: str, value: Any) -> float:
 
 
 def one_delay(argument: str, value: Any) -> Delay:
-    """The delay object itself, or a fixed delay from one integer.
+    """Return the delay object itself, or a fixed delay from one integer.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def one_delay(argument: str, value: Any) -> Delay:
 
 
 def checked_rate(argument: str, value: Any) -> float | Tensor:
-    """A finite number >= 0 as a float; or the tensor itself, which may be captured in a graph.
+    """Return a finite number >= 0 as a float; or the tensor, which a graph may have captured.
 
     Raises
     ------

@@ -21,7 +21,7 @@ _FLAGS = ("_is_initial", "_get_lr_called_within_step", "verbose")  # of some ver
 
 
 def checked_scheduler_state(state: Any, known: Collection[str]) -> dict[str, Any]:
-    """The state of a `DelayAwareLR`, with its windows and rates still to be checked.
+    """Check the state of a `DelayAwareLR`, with its windows and rates still to be checked.
 
     Parameters
     ----------

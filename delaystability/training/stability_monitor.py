@@ -225,7 +225,7 @@ class StabilityMonitor:
         Raises
         ------
         TypeError, ValueError
-            If ``loss`` is no closure, or does not return a loss; if parameters are sharded over
+            If ``loss`` is not a closure, or does not return a loss; if parameters are sharded over
             processes, or their gradients sparse.
         RuntimeError
             If the loss cannot be differentiated twice.

@@ -28,7 +28,7 @@ _COUNTED = 20  # rows from which a column that counts is taken for a counter
 
 
 def checked_log(log: Any, argument: str) -> NDArray[np.int64]:
-    """The log as an integer array of shape (updates,) or (updates, workers).
+    """Return the log as an integer array of shape (updates,) or (updates, workers).
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _refuse_masked(log: Any, argument: str) -> None:
 
 
 def whole_number(value: Any) -> int | None:
-    """The integer from 0 to 2**53 that a number of any type is, or None."""
+    """Return the integer from 0 to 2**53 that a number of any type is, or None."""
     number = isinstance(value, (int, float, Fraction, np.integer, np.floating))
     if not number or isinstance(value, bool) or not 0 <= value <= LARGEST_DELAY:
         return None
@@ -141,7 +141,7 @@ def refuse_counters(values: NDArray[np.int64], argument: str) -> None:
 
 
 def unmasked(argument: str, values: Any) -> Any:
-    """The values as they are; a masked array without a masked entry as a plain one.
+    """Return the values; a masked array without a masked entry as a plain one.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def integers_of_objects(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def counted(sequence: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The delays that occur, in increasing order, and how often each does."""
+    """Count how often each delay occurs, in increasing order."""
     if sequence.max() > max(1024, sequence.size):
         return np.unique(sequence, return_counts=True)
     # In linear time and without a copy of the log.
@@ -180,7 +180,7 @@ def counted(sequence: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def shown(value: Any) -> str:
-    """The value for a message, on one line and not too long."""
+    """Show the value in a message, on one line and not too long."""
     try:
         text = repr(value)
     except ValueError:  # an integer of more digits than Python writes

@@ -26,7 +26,7 @@ _NO_DELAYS = frozenset(
 
 
 def requested(column: Any, columns: Any) -> Request:
-    """What the arguments ``column`` and ``columns`` ask for.
+    """Tell what the arguments ``column`` and ``columns`` ask for.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def _checked(entry: Any, argument: str) -> Any:
 
 
 def chosen_columns(names: Sequence[Any], named: bool, request: Request, source: str) -> list[int]:
-    """The positions of the columns that are asked for, or of the only one that there is.
+    """Find the columns that are asked for, or the only one that there is.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def _position(entry: Any, names: Sequence[Any], named: bool) -> int:
 
 
 def ambiguous(names: Sequence[Any], named: bool, source: str) -> ValueError:
-    """The refusal of a table of which nobody said where its delays are."""
+    """Say that a table has several columns, and how to choose those with delays."""
     called = f" ({_listed(names)})" if named else ""
     which = (
         f"does its column{called} hold delays? Say so with column= (--column)"
@@ -117,7 +117,7 @@ def _listed(names: Sequence[Any]) -> str:
 
 
 def log_array(log: Any, request: Request) -> Any:
-    """The delays in an array, a series or a data frame, not yet checked.
+    """Take the delays, not yet checked, from an array, a series or a data frame.
 
     A data frame is what has ``columns`` and ``to_numpy``, a series what has ``to_numpy``; a
     structured array is a table as well. Nothing is imported for them.

@@ -39,7 +39,7 @@ _MISSING = frozenset(
 
 
 def read_log(path: Any, request: Request = None) -> NDArray[np.int64]:
-    """The delays in a text file, of shape (updates,) or (updates, workers).
+    """Read the delays in a text file, of shape (updates,) or (updates, workers).
 
     Parameters
     ----------

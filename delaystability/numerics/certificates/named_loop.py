@@ -58,7 +58,7 @@ class NamedLoop:
 
 
 def named_loop(optimizer: Optimizer, delay: Any) -> NamedLoop:
-    """The loop of an optimizer with exact parameters.
+    """Build the loop of an optimizer with exact parameters.
 
     An optimizer that is not in the catalogue is named by its tables: as a `LinearOptimizer`.
 

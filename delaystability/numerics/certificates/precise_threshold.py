@@ -18,7 +18,7 @@ _CLOSE = 1e-9  # of moduli, where the isolation does not tell which root is the 
 
 
 def precise_threshold(a: Table, b: Table, delay: int, angle: float, digits: int) -> Fraction:
-    """The gain of the crossing nearest to ``angle``, to about ``digits`` significant digits.
+    """Find the gain of the crossing nearest to ``angle``, to about ``digits`` significant digits.
 
     Solves Re(exp(i theta (delay + 1/2)) A conj(B)) = 0 for theta and returns
     2 sin(theta/2) |A/B|; at theta = pi the gain is the rational 2 (-1)^delay A(-1)/B(-1).
@@ -49,7 +49,7 @@ def precise_threshold(a: Table, b: Table, delay: int, angle: float, digits: int)
 
 
 def largest_root_modulus(coefficients: list[Fraction], digits: int = 50) -> Any:
-    """The largest modulus of the roots of a polynomial, which FLINT isolates.
+    """Find the largest modulus of the roots of a polynomial, which FLINT isolates.
 
     Parameters
     ----------

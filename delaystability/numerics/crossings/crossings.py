@@ -166,7 +166,7 @@ def _crossings_in(cells: CircleCells, arc: Cell, delay: int) -> Array:
 
 
 def stable_intervals(a: NDArray[Any], b: NDArray[Any], delay: int) -> list[tuple[float, float]]:
-    """The whole set of stable positive gains, as open intervals in increasing order.
+    """Find the whole set of stable positive gains, as open intervals in increasing order.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def stable_intervals(a: NDArray[Any], b: NDArray[Any], delay: int) -> list[tuple
     Raises
     ------
     ValueError
-        If there are more than 2**20 crossings and some of them inward, or an end is no float.
+        If there are more than 2**20 crossings and some of them inward, or an end is not a float.
     """
     if not np.any(b):
         return []
@@ -243,7 +243,7 @@ def filter_threshold(a: NDArray[Any], b: NDArray[Any], delay: int) -> tuple[floa
     Raises
     ------
     ValueError
-        If the threshold is no float.
+        If the threshold is not a float.
     """
     if not np.any(b):
         return 0.0, 0.0

@@ -53,7 +53,7 @@ _SOLVED = 1e-6
 
 
 def decayed_threshold(loop: Loop) -> float:
-    """The largest gain below which every gain is stable.
+    """Find the largest gain below which every gain is stable.
 
     Short tables are cut into cells in exact arithmetic, at a cost that is flat in the delay. Longer
     ones, as long delay laws make them, are scanned, and a count proves that no gain up to .999 of
@@ -71,7 +71,7 @@ def decayed_threshold(loop: Loop) -> float:
     Raises
     ------
     ValueError
-        If the lags are too many, or the threshold is no float.
+        If the lags are too many, or the threshold is not a float.
     ArithmeticError
         If the count does not decide.
     """
@@ -95,7 +95,7 @@ def _threshold_and_angle(loop: Loop) -> tuple[float, float]:
 
 
 def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
-    """The largest gain below which the second moment dies out; see `mean_square_threshold`.
+    """Find the largest gain below which the second moment dies out; see `mean_square_threshold`.
 
     Decay that is not noisy only changes the free part of the mean loop.
     """
@@ -114,7 +114,7 @@ def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
 
 
 def decayed_gains(loop: Loop) -> list[tuple[float, float]]:
-    """The whole set of stable gains, in exact arithmetic; see `stable_intervals`.
+    """Find the whole set of stable gains, in exact arithmetic; see `stable_intervals`.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def _cells(free: NDArray[Any], late: NDArray[Any]) -> CircleCells:
 
 
 def decayed_growth(loop: Loop, gain: float) -> float:
-    """The logarithm of the largest root modulus, by the eigenvalues of a companion matrix.
+    """Compute the logarithm of the largest root modulus, by the eigenvalues of a companion matrix.
 
     Raises
     ------

@@ -47,7 +47,7 @@ _SCAN = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class DirectionMoments:
-    """The second moments of one minimum, optimizer, delay and size of mini-batches.
+    """Compute the second moments of one minimum, optimizer, delay and size of mini-batches.
 
     Attributes
     ----------

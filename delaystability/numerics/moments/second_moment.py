@@ -46,7 +46,7 @@ Amplifier = Callable[[float, float], float]
 
 
 def checked_curvature_noise(curvature_noise: Any) -> float:
-    """The relative variance of the curvature as a float; refused unless finite and >= 0."""
+    """Return the curvature's relative variance as a float; refuse it unless finite and >= 0."""
     allowed = "one finite number >= 0, the variance of the curvature over its squared mean"
     value = _one_number("curvature_noise", curvature_noise, allowed)
     if not 0 <= value < np.inf:
@@ -75,7 +75,7 @@ def mean_threshold(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
 def noise_amplification(
     optimizer: Optimizer, delay: Any, gain: float, curvature_noise: float = 0.0
 ) -> float:
-    """The loop's own noise, once around: N(gain) above; mean-square stable if below 1.
+    """Compute how the loop amplifies its noise: N(gain) above; mean-square stable if below 1.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ _LARGEST_TABLE = 20_000_000  # updates times reach: two tables of 160 MB
 
 @dataclass(frozen=True, eq=False)
 class ReplayedLoop:
-    """A loop that runs through the same delays again and again.
+    """Run a loop through the same delays again and again.
 
     Attributes
     ----------

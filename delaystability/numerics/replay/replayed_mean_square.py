@@ -67,7 +67,7 @@ def mean_square_logarithms(
 
 
 def first_growing_gain(loop: PeriodicLoop, noise: float, guess: float) -> float:
-    """The gain at which the mean square begins to grow from pass to pass.
+    """Find the gain at which the mean square begins to grow from pass to pass.
 
     The first sign change of the growth among 25 gains from a quarter of the guess to four times it,
     closed in once more; what lies below is taken as stable.

@@ -34,7 +34,7 @@ _SECTIONS = 4
 
 
 def fastest_gain(optimizer: Optimizer, delay: int) -> tuple[float, float]:
-    """The gain of smallest spectral radius in (0, threshold), and that radius.
+    """Find the gain of smallest spectral radius in (0, threshold), and that radius.
 
     Raises
     ------

@@ -22,7 +22,7 @@ _BISECTIONS = 60
 
 
 def searched_root(loop: SplitLoop | None, exact: ExactLoop) -> complex:
-    """The logarithm of the dominant root, found between a radius with roots beyond and one without.
+    """Find the logarithm of the dominant root, between a radius with roots beyond and one without.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def log_spectral_radius(
 
 
 def dominant_roots(optimizer: Optimizer, delay: Any, gain: Array) -> Complex:
-    """The logarithm of the dominant root in the closed upper half plane, for every entry."""
+    """Find the logarithm of the dominant root in the closed upper half plane, for every entry."""
     if np.ndim(gain) == 0 and np.ndim(delay) == 0:
         one = _short(optimizer, delay, float(gain))
         if one is not None:

@@ -50,7 +50,7 @@ class StageLoop:
 
     @property
     def sharpness_of_stages(self) -> Array:
-        """The largest eigenvalue of each stage's diagonal block, (P,)."""
+        """Find the largest eigenvalue of each stage's diagonal block, (P,)."""
         return np.maximum(np.linalg.eigvalsh(self.products)[:, -1], 0.0)
 
     def turned(self, angle: Array) -> NDArray[np.complex128]:
@@ -156,7 +156,7 @@ def _rotated(block: Array) -> Array:
 
 
 def stage_sharpness(hessian: Array, sizes: tuple[int, ...]) -> Array:
-    """The largest eigenvalue of each stage's diagonal block, (P,)."""
+    """Find the largest eigenvalue of each stage's diagonal block, (P,)."""
     ends = np.cumsum(sizes)
     return np.array(
         [

@@ -38,7 +38,7 @@ class StageThreshold(NamedTuple):
 
 
 def stage_threshold(loop: StageLoop, *, refinements: int = 2) -> StageThreshold:
-    """The largest learning rate below which all are stable.
+    """Find the largest learning rate below which all are stable.
 
     A loop of many coordinates is swept on its leading eigenvectors, and the crossing found there is
     followed to the whole loop. Checked by the eigenvalues of the companion matrix just below and

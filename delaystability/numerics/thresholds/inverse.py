@@ -62,7 +62,7 @@ _FALLING_FROM = {
 
 
 def longest_delays(optimizer: Optimizer, gains: Array) -> Delays:
-    """The largest delay such that ``gain < threshold(delay)`` for it and every smaller delay.
+    """Find the largest delay such that ``gain < threshold(delay)`` for it and every smaller delay.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def _unstable_delays(optimizer: Optimizer, gain: float, monotone: int) -> list[i
 
 
 def largest_momenta(threshold: Callable[[Array], Array], gains: Array) -> Array:
-    """The suprema of the momenta m in [0, 1) such that all of [0, m] is stable at a gain.
+    """Find the suprema of the momenta m in [0, 1) such that all of [0, m] is stable at a gain.
 
     The threshold is looked at on a grid that is dense in m and in log(1 - m) down to
     1 - m = 2**-53, the last float below 1; each of its local minima there is narrowed down
