@@ -152,3 +152,41 @@ def test_the_threshold_with_decay_is_flat_in_the_delay_and_tends_to_that_without
 def test_a_decay_that_destabilizes_by_itself_leaves_no_gain():
     assert ds.stability_threshold(ds.Loop(ds.SGD(), 16, 2.5)) == 0
     assert ds.stable_gains(ds.Loop(ds.SGD(), 16, 2.5)) == []
+
+
+@pytest.mark.parametrize("delay", [0, 3, ds.RandomDelay([0.25, 0.25, 0.5])])
+def test_a_root_that_leaves_through_one_ends_the_stable_gains(delay):
+    """Decay moves the root z = 1 inside; a filter with B(1) < 0 drives it out again."""
+    loop = ds.Loop(ds.LinearOptimizer({1: 0.5}, {0: 1.0, 1: -1.5}), delay, decay=0.125)
+    # (decay A(1) + gain B(1)) is the characteristic function at z = 1.
+    assert ds.stability_threshold(loop, moment="mean") == pytest.approx(0.125, rel=1e-12)
+    assert ds.stable_gains(loop)[0] == pytest.approx((0.0, 0.125), rel=1e-12)
+    assert ds.stability_threshold(loop, curvature_noise=0.5) <= 0.125
+    assert radius(loop, 0.1249) < 1 < radius(loop, 0.1251)
+
+
+def test_a_root_that_enters_through_one_begins_the_stable_gains():
+    """A filter with a pole outside, and A(1) < 0, that the gain makes stable."""
+    loop = ds.Loop(ds.LinearOptimizer({1: 1.25}, {0: 1.0}), 0, decay=0.5)
+    # At z = 1: 0.5 (1 - 1.25) + gain; at z = -1: -1.5 (1 + 1.25) + gain.
+    (low, high), *rest = ds.stable_gains(loop)
+    assert (low, high, rest) == (pytest.approx(0.125), pytest.approx(3.375), [])
+    assert ds.stability_threshold(loop) == 0
+    assert radius(loop, 0.1) > 1 > radius(loop, 1.0)
+    assert radius(loop, 3.4) > 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_stable_gains_of_loops_that_decay_are_those_of_the_polynomial(seed):
+    """Filters of either sign: the slow twin says on which side each gain is."""
+    random = np.random.default_rng(seed)
+    for _ in range(8):
+        table = {lag: float(value) for lag, value in enumerate(random.normal(size=3))}
+        delay = ds.RandomDelay([0.25, 0.5, 0.25]) if random.random() < 0.5 else 2
+        optimizer = ds.LinearOptimizer({1: float(random.uniform(-0.8, 0.8))}, table)
+        coupled = bool(random.random() < 0.5)
+        loop = ds.Loop(optimizer, delay, float(random.choice([0.001, 0.1, 1.0])), coupled)
+        stable = ds.stable_gains(loop)
+        for gain in 10 ** random.uniform(-5, 1, size=20):
+            if abs(radius(loop, gain) - 1) > 1e-9:
+                assert (radius(loop, gain) < 1) == any(low < gain < high for low, high in stable)

@@ -119,6 +119,32 @@ class CircleCells:
             return None
         return Fraction(2 * a * (-1) ** ((delay + self.filter_.lag) % 2), b) / self.filter_.factor
 
+    def at_one(self) -> Fraction | None:
+        """The gain, of either sign, that puts a root of a loop with decay at z = 1; None if none."""
+        rest = self.filter_.without_spare_root()
+        if rest is None:
+            return None
+        return Fraction(-int(self.filter_.a(1)), int(rest(1))) / self.filter_.factor
+
+    def leaving_at_one(self, gain: Fraction, delay: int) -> int:
+        """1 if the root leaves the disc at z = 1 as the gain grows, -1 if it enters.
+
+        Raises
+        ------
+        ArithmeticError
+            If two roots meet there.
+        """
+        rest = self.filter_.without_spare_root()
+        assert rest is not None
+        a, driven = self.filter_.a, gain * self.filter_.factor
+        # Of a(z)/z^m + gain factor rest(z)/z^n at z = 1.
+        lags = self.filter_.b.degree() + self.filter_.lag + delay
+        slope = int(a.derivative()(1)) - a.degree() * int(a(1))
+        slope += driven * (int(rest.derivative()(1)) - lags * int(rest(1)))
+        if slope == 0:
+            raise ArithmeticError(f"two roots of the loop meet at z = 1 at the gain {float(gain)}")
+        return -1 if slope * int(rest(1)) * self.filter_.factor > 0 else 1
+
     @cached_property
     def _on_circle(self) -> list[Edge]:
         """The poles and zeros at angles in (0, pi)."""

@@ -61,7 +61,7 @@ class Crossings:
     Attributes
     ----------
     gains, angles : arrays of shape (n,)
-        An angle below pi means a complex-conjugate pair of roots.
+        One between 0 and pi means a complex-conjugate pair of roots.
     leaving : integer array of shape (n,)
         The number of roots that leave the unit disc as the gain grows; negative if they enter, 0
         if they touch the circle.
@@ -138,6 +138,10 @@ def _all_crossings(cells: CircleCells, delay: int, arcs: list[Cell]) -> Crossing
     if at_minus_one is not None and at_minus_one > 0:
         gain = positive_float(arb(ball(at_minus_one)))
         found.append((gain, np.pi, arcs[-1].direction))
+    at_one = cells.at_one()
+    if at_one is not None and at_one > 0:
+        gain = positive_float(arb(ball(at_one)))
+        found.append((gain, 0.0, cells.leaving_at_one(at_one, delay)))
     columns = [np.array(found, dtype=np.float64).reshape(len(found), 3)]
     columns += [_crossings_in(cells, arc, delay) for arc in arcs if arc.crossings()]
     gains, angles, leaving = np.concatenate(columns).T
@@ -205,7 +209,8 @@ def exact_intervals(cells: CircleCells, delay: int) -> list[tuple[float, float]]
     at_start = roots_outside_at_small_gain(cells, arcs)
     if at_start is None:
         return []
-    if all(arc.direction > 0 for arc in arcs):
+    at_one = cells.at_one()
+    if all(arc.direction > 0 for arc in arcs) and (at_one is None or at_one <= 0):
         # No root ever enters.
         first = smallest_crossing(cells, delay, arcs)
         return [] if at_start else [(0.0, positive_float(first[0]) if first else np.inf)]

@@ -217,7 +217,7 @@ def crossings_at_edges(arcs: list[Cell]) -> Iterator[tuple[Edge, int]]:
 def smallest_crossing(cells: CircleCells, delay: int, arcs: list[Cell]) -> tuple[arb, arb] | None:
     """Gain and angle of the crossing of smallest gain; None if there is none.
 
-    The angle pi itself means the root z = -1.
+    The angles 0 and pi themselves mean the roots z = 1 and z = -1.
     """
     found: list[tuple[arb, arb]] = [
         (cells.gain(edge.angle), edge.angle) for edge, _ in crossings_at_edges(arcs)
@@ -225,6 +225,9 @@ def smallest_crossing(cells: CircleCells, delay: int, arcs: list[Cell]) -> tuple
     at_minus_one = cells.at_minus_one(delay)
     if at_minus_one is not None and at_minus_one > 0:
         found.append((arb(ball(at_minus_one)), arb.pi()))
+    at_one = cells.at_one()
+    if at_one is not None and at_one > 0:
+        found.append((arb(ball(at_one)), arb(0)))
     for arc in arcs:
         inside = arc.crossings()
         if not inside:

@@ -70,6 +70,8 @@ class ExactFilter:
         All roots of a and of b.
     fixed_root : bool
         Whether a root on or outside the circle is there at every gain, so that none is stable.
+    spare_root : bool
+        Whether a root z = 1 of b is there only to cancel the factor z - 1 of the loop.
     """
 
     a: fmpz_poly
@@ -79,6 +81,7 @@ class ExactFilter:
     poles: tuple[CircleRoot, ...]
     zeros: tuple[CircleRoot, ...]
     fixed_root: bool
+    spare_root: bool = False
 
     @classmethod
     def from_tables(cls, a: Rational, b: Rational, *, spare_root: bool = False) -> ExactFilter:
@@ -102,7 +105,15 @@ class ExactFilter:
             poles=sided_roots(a_whole),
             zeros=sided_roots(b_whole),
             fixed_root=fixed_root,
+            spare_root=spare_root,
         )
+
+    def without_spare_root(self) -> fmpz_poly | None:
+        """b / (z - 1), where neither it nor a vanishes at z = 1; None without a spare root."""
+        if not self.spare_root or self.b(1) != 0:
+            return None
+        rest = self.b // _ONE_ROOT
+        return rest if rest(1) != 0 and self.a(1) != 0 else None
 
     def at_minus_one(self) -> tuple[int, int]:
         """The values of a and b at -1, divided by (-1) to their degrees."""
