@@ -234,7 +234,7 @@ def test_long_or_wide_tables_are_left_to_the_interpolants() -> None:
     exact = ds.stability_threshold(two_lags, 29, curvature_noise=0.1)
     loop = NoiseLoop(two_lags, FixedDelay(29))
     longer = first_gain(
-        lambda gain: 0.1 * gain**2 * loop.mean(gain, lambda values: np.ones(values.spread.shape)),
+        lambda gain: 0.1 * loop.mean(gain, lambda values: np.ones(values.spread.shape)),
         largest,
         largest * (1 - 1e-12),
     )

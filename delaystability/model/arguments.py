@@ -19,6 +19,7 @@ __all__ = [
     "nonnegative",
     "positive",
     "scalar_or_array",
+    "single",
 ]
 
 Array = NDArray[np.float64]
@@ -60,6 +61,13 @@ def _numbers(argument: str, value: ArrayLike, allowed: str) -> Array:
     if values.dtype.kind not in "iuf":
         raise TypeError(refusal)
     return values.astype(np.float64)
+
+
+def single(argument: str, values: Array) -> float:
+    """The value as a float, refused if it is an array with axes."""
+    if values.ndim:
+        raise TypeError(f"{argument} must be one number; got an array of shape {values.shape}")
+    return float(values)
 
 
 def checked_count(argument: str, value: Any, least: int, most: int | None = None) -> int:

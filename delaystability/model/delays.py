@@ -279,7 +279,7 @@ def as_delay(delay: Any) -> Delay:
 
 def as_log(delays: Any) -> MeasuredDelay:
     """Return the log itself, or one from integers in their order."""
-    return delays if isinstance(delays, MeasuredDelay) else MeasuredDelay(np.asarray(delays))
+    return delays if isinstance(delays, MeasuredDelay) else MeasuredDelay(delays)
 
 
 def law_or_log(delay: Any) -> Delay:
@@ -337,7 +337,10 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
 def _is_real(value: Any) -> bool:
     """Whether it is a finite integer, float or fraction, and not a bool."""
     number = isinstance(value, (int, float, Fraction, np.integer, np.floating))
-    return number and not isinstance(value, bool) and isfinite(value)
+    try:
+        return number and not isinstance(value, bool) and isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _plain(value: Any) -> Any:

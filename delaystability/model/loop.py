@@ -186,10 +186,12 @@ def _is_symbolic(value: Any) -> bool:
 
 def _check_decay(decay: Any) -> None:
     allowed = "a number >= 0: the learning rate times the weight decay"
-    if isinstance(decay, (str, bytes, bool, complex)) or np.ndim(decay):
-        raise TypeError(f"decay must be {allowed}; got {decay!r}")
     try:
+        if isinstance(decay, (str, bytes, bool, complex)) or np.ndim(decay):
+            raise TypeError("no single number")
         good = isfinite(decay) and decay >= 0
+    except OverflowError:
+        good = False
     except (TypeError, ValueError) as error:
         raise TypeError(f"decay must be {allowed}; got {decay!r}") from error
     if not good:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from operator import index
 from typing import Any, ClassVar
 
 __all__ = [
@@ -52,9 +53,12 @@ class PipelineSchedule(ABC):
 
     def __post_init__(self) -> None:
         allowed = f"an integer from 1 to {_MOST_STAGES}"
-        if not hasattr(self.stages, "__index__") or isinstance(self.stages, bool):
-            raise TypeError(f"stages must be {allowed}; got {self.stages!r}")
-        count = self.stages.__index__()
+        try:
+            if isinstance(self.stages, bool):
+                raise TypeError("no count")
+            count = index(self.stages)
+        except TypeError as error:
+            raise TypeError(f"stages must be {allowed}; got {self.stages!r}") from error
         if not 1 <= count <= _MOST_STAGES:
             raise ValueError(f"stages must be {allowed}; got {self.stages!r}")
         object.__setattr__(self, "stages", count)

@@ -58,14 +58,14 @@ def _threshold(
     moment: str | None = None,
     argument: str = "optimizer",
 ) -> Array:
+    if not (moment is None or (isinstance(moment, str) and moment in _MOMENTS)):
+        raise ValueError(f"moment must be 'mean', 'mean-square' or None; got {moment!r}")
     loop, optimizer, delay = asked_loop(optimizer, delay, argument)
     given: Any = curvature_noise
     noiseless = isinstance(given, float) and given == 0
-    if noiseless and loop is None and type(delay) is int and moment in (None, *_MOMENTS):
+    if noiseless and loop is None and type(delay) is int:
         # Nothing is random: the common call, which need not wait for the checks below.
         return threshold_array(optimizer, delay)[0]
-    if moment is not None and moment not in _MOMENTS:
-        raise ValueError(f"moment must be 'mean', 'mean-square' or None; got {moment!r}")
     noise = nonnegative("curvature_noise", curvature_noise)
     if np.any(noise > _LARGEST_NOISE):
         raise ValueError(f"curvature_noise must be at most 1e12; got {noise.max()}")

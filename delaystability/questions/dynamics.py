@@ -19,6 +19,7 @@ from delaystability.model.arguments import (
     nonnegative,
     positive,
     scalar_or_array,
+    single,
 )
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.delays import as_log, delay_array
@@ -45,6 +46,8 @@ __all__ = [
     "stable_gains",
     "stationary_variance",
 ]
+
+_MOST_UPDATES = 10_000_000
 
 
 def stable_gains(optimizer: Optimizer | Loop, delay: Any = None) -> list[tuple[float, float]]:
@@ -206,12 +209,12 @@ def _family(optimizer: str | Optimizer) -> Callable[[Any], Optimizer]:
     if isinstance(optimizer, Optimizer) and "momentum" in optimizer.parameter_names():
         return lambda momentum: replace(optimizer, momentum=momentum)  # type: ignore[type-var]
     allowed = [name for name in CATALOGUE if CATALOGUE[name].required_parameters() == ("momentum",)]
-    if optimizer not in allowed:
+    if not isinstance(optimizer, str) or optimizer not in allowed:
         raise ValueError(
             f"optimizer must be one of {', '.join(allowed)}, or an optimizer with a momentum; "
             f"got {optimizer!r}"
         )
-    return CATALOGUE[str(optimizer)]
+    return CATALOGUE[optimizer]
 
 
 def stationary_variance(
@@ -244,8 +247,8 @@ def stationary_variance(
     """
     from delaystability.numerics.moments.second_moment import stationary_variance as variance
 
-    value = float(positive("gain", gain))
-    noise = float(nonnegative("curvature_noise", curvature_noise))
+    value = single("gain", positive("gain", gain))
+    noise = single("curvature_noise", nonnegative("curvature_noise", curvature_noise))
     return variance(checked_optimizer(optimizer), delay, value, noise)
 
 
@@ -267,7 +270,7 @@ def almost_sure_threshold(
     delay : int or delay object
     curvature_noise : number, 0 to 1e12
         Curvatures are drawn from a normal distribution of this relative variance.
-    updates : int, at least 1000
+    updates : int, from 1000 to 10 million
     seed : int, at least 0
 
     Returns
@@ -292,7 +295,7 @@ def almost_sure_threshold(
         optimizer,
         delay,
         curvature_noise,
-        updates=checked_count("updates", updates, 1000),
+        updates=checked_count("updates", updates, 1000, _MOST_UPDATES),
         seed=checked_count("seed", seed, 0),
     )
 

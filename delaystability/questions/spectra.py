@@ -93,7 +93,8 @@ def _log_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike, prove: bool) 
     gains = positive("gain", gain)
     law = random_law(delay)
     if law is None:
-        return log_spectral_radius(optimizer, delay, gains, prove=prove)
+        lags = delay if type(delay) is int else delay_array(delay)
+        return log_spectral_radius(optimizer, lags, gains, prove=prove)
     shape, entries = scalar_optimizers(optimizer, gains)
     found = np.empty(shape)
     for index, one, (one_gain,) in entries:
@@ -147,6 +148,9 @@ def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
     from delaystability.numerics.roots.fastest import fastest_gain as fastest
 
     checked_optimizer(optimizer)
+    for name, value in optimizer.parameters.items():
+        if np.ndim(value):
+            raise TypeError(f"{name} must be one number for the fastest gain; got {value!r}")
     law = random_law(delay)
     if law is not None:
         if max(map(max, law.tables())) - law.minimum > _LONGEST_LAW:

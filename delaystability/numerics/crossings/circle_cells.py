@@ -120,7 +120,7 @@ class CircleCells:
         return Fraction(2 * a * (-1) ** ((delay + self.filter_.lag) % 2), b) / self.filter_.factor
 
     def at_one(self) -> Fraction | None:
-        """The gain, of either sign, that puts a root of a loop with decay at z = 1; None if none."""
+        """The gain, of either sign, that puts a root of a loop with decay at z = 1, if any."""
         rest = self.filter_.without_spare_root()
         if rest is None:
             return None

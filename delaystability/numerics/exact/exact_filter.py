@@ -109,7 +109,7 @@ class ExactFilter:
         )
 
     def without_spare_root(self) -> fmpz_poly | None:
-        """b / (z - 1), where neither it nor a vanishes at z = 1; None without a spare root."""
+        """The spare root divided out of b; None without one, or where that or a vanishes at 1."""
         if not self.spare_root or self.b(1) != 0:
             return None
         rest = self.b // _ONE_ROOT

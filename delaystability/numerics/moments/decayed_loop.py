@@ -105,7 +105,7 @@ def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
     circle = NoiseLoop(loop.optimizer, loop.delay, float(loop.decay), loop.coupled)
 
     def amplification(gain: float) -> float:
-        return gain**2 * circle.mean(gain, lambda values: curvature_noise + values.spread)
+        return circle.mean(gain, lambda values: curvature_noise + values.spread)
 
     # A root that no noise excites leaves without amplification: the last sample keeps away.
     spread = float(loop.delay.on_circle(np.array([angle]))[1][0])

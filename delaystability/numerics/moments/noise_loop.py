@@ -65,10 +65,11 @@ class CircleValues:
     spread: Array
 
     def noise_gain(self, gain: float) -> tuple[Array, float]:
-        """|G(z)|^2 at this gain, and by how much it magnifies relative errors of the factors."""
-        loop = np.abs(self.integrator + gain * self.feedforward * self.delay)
+        """|gain G(z)|^2, and by how much it magnifies relative errors of the factors."""
+        driven = gain * self.feedforward
+        loop = np.abs(self.integrator + driven * self.delay)
         magnified = np.max(np.abs(self.integrator) / loop, initial=1.0)
-        return (np.abs(self.feedforward) / loop) ** 2, float(magnified)
+        return (np.abs(driven) / loop) ** 2, float(magnified)
 
 
 class NoiseLoop:
@@ -124,7 +125,7 @@ class NoiseLoop:
         return CircleValues(free, b, delay, spread)
 
     def mean(self, gain: float, weight: Callable[[CircleValues], Array]) -> float:
-        """Mean of ``|G(z)|^2 weight(z)`` over the unit circle, for an even and positive weight.
+        """Mean of ``|gain G(z)|^2 weight(z)`` over the unit circle, for an even weight >= 0.
 
         Panels are halved until twelve Gauss nodes on each panel agree with those on its two
         halves to 1e-13 of the whole, or to the rounding of the integrand where that is more:
@@ -133,10 +134,13 @@ class NoiseLoop:
         Raises
         ------
         ArithmeticError
-            If 160 halvings do not suffice: the loop has a root on the circle, to rounding.
+            If 160 halvings do not suffice: the loop has a root on the circle, to rounding. Also at
+            a gain whose square is no float.
         """
         low, high = self.panels
         values, magnified = self._whole.noise_gain(gain)
+        if not np.any(values):
+            raise ArithmeticError(f"the square of the gain {gain} is too small for a float")
         coarse = panel_integrals(values * weight(self._whole), low, high)
         fine_values, total = self._halves, 0.0
         for _ in range(_MOST_HALVINGS):

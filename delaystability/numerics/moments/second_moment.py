@@ -107,7 +107,7 @@ def _amplifier(optimizer: Optimizer, delay: Delay) -> Amplifier:
                 noise * pole_zero_amplification(feedback[1], (b0, b1), delay.minimum, gain)
             )
     loop = NoiseLoop(optimizer, delay)
-    return lambda gain, noise: gain**2 * loop.mean(gain, lambda values: noise + values.spread)
+    return lambda gain, noise: loop.mean(gain, lambda values: noise + values.spread)
 
 
 def _sgd_amplification(turns: int, gain: float, noise: float) -> float:
@@ -230,8 +230,11 @@ def stationary_variance(
             f"end; got gain {gain!r}, where N is {amplification:.6g}"
         )
     # N is linear in the curvature noise, with slope gain^2 mean |G|^2.
-    direct = (amplifier(gain, 1.0) - amplifier(gain, 0.0)) / gain**2
-    return direct / (1 - amplification)
+    direct = (amplifier(gain, 1.0) - amplifier(gain, 0.0)) / gain / gain
+    variance = direct / (1 - amplification)
+    if not variance < np.inf:
+        raise ValueError(f"gain must be one at which the variance is a float; got {gain!r}")
+    return variance
 
 
 def _is_mean_stable(optimizer: Optimizer, delay: Delay, gain: float) -> bool:
@@ -260,5 +263,7 @@ def _one_number(argument: str, value: Any, allowed: str) -> float:
         raise TypeError(f"{argument} must be {allowed}; got {value!r}")
     try:
         return float(value)
+    except OverflowError:
+        return np.inf
     except (TypeError, ValueError) as error:
         raise TypeError(f"{argument} must be {allowed}; got {value!r}") from error
