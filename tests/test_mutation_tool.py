@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from tests.tools.mutation import PARTS, ROOT, failure, mutants, stages
+from tests.tools.mutation import PARTS, ROOT, failure, mutants, page, stages
 
 
 def test_each_mutant_is_one_small_fault_in_code_that_still_parses():
@@ -40,3 +40,11 @@ def test_the_tests_that_name_a_module_run_first():
 def test_every_part_has_modules_and_tests(part):
     assert all(list(ROOT.glob(f"delaystability/{pattern}")) for pattern in part.modules)
     assert all(list(ROOT.glob(f"tests/{pattern}")) for pattern in part.tests)
+
+
+def test_the_page_tells_the_score_and_the_survivors():
+    alive = mutants("delaystability/model/arguments.py")[:2]
+    text = page([("bounds", 100, 8, alive)], each=8, seed=3)
+    assert "| bounds | 100 | 8 | 6 | 75% | 41% to 93% |" in text
+    assert "--each 8 --seed 3`, at commit" in text
+    assert all(f"line {mutant.line}: `{mutant.fault}`" in text for mutant in alive)

@@ -441,3 +441,17 @@ def test_a_long_law_on_equal_panels_is_its_sum():
         shifted = angles + 0.01 * np.linspace(0, 1, len(angles))[:, None]
         other = law_on_panels(law, shifted)[0]
         assert not np.allclose(other, law.on_circle(shifted)[0], rtol=0, atol=1e-6)
+
+
+def test_a_pole_and_a_zero_that_differ_do_not_cancel_at_any_scale():
+    for scale in (0.5, 2.0, 4.0):
+        one, scaled = (
+            noise_amplification(
+                ds.LinearOptimizer({1: 0.5}, {0: k, 1: -0.5 / scale**2 * k}),
+                FixedDelay(1),
+                0.3 / k,
+                0.3,
+            )
+            for k in (1.0, scale)
+        )
+        assert scaled == pytest.approx(one, rel=1e-12)

@@ -308,11 +308,14 @@ def survivors(chosen: list[Mutant], part: Part, trees: list[Path]) -> list[Mutan
 
 def page(rows: list[tuple[str, int, int, list[Mutant]]], each: int, seed: int) -> str:
     """The score as Markdown."""
+    git = ["git", "rev-parse", "--short", "HEAD"]
+    said = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     lines = [
         "# Mutation score",
         "",
-        f"`python -m tests.tools.mutation --each {each} --seed {seed}`: small faults, drawn at"
-        " random, and how many of them the fast tests notice. The interval is Wilson's, at 95 %.",
+        f"`python -m tests.tools.mutation --each {each} --seed {seed}`, at commit"
+        f" {said.strip() or 'unknown'}: small faults, drawn at random, and how many of them the"
+        " fast tests notice. The interval is Wilson's, at 95 %.",
         "",
         "| part | mutants in all | tried | killed | share | interval |",
         "|---|---|---|---|---|---|",
