@@ -212,7 +212,7 @@ def test_thresholds_are_right_to_1e_12_in_50_digits(optimizer, delay, noise):
     assert below < 1 < above
 
 
-def test_one_pole_closed_form_equals_the_integrals():
+def test_pole_zero_closed_form_equals_the_integrals():
     random = np.random.default_rng(12)
     names = ["heavy-ball", "ema-momentum", "nesterov", "weight-prediction", "spike-compensation"]
     for k in range(100):
@@ -226,7 +226,7 @@ def test_one_pole_closed_form_equals_the_integrals():
 
 
 @pytest.mark.parametrize("optimizer", [ds.HeavyBall(0.9), ds.Nesterov(0.5), ds.HeavyBall(-0.4)])
-def test_one_pole_thresholds_equal_those_of_the_integrals(optimizer):
+def test_pole_zero_thresholds_equal_those_of_the_integrals(optimizer):
     closed = mean_square_threshold(optimizer, 300, 0.3)
     largest, _ = mean_threshold(optimizer, 300)
     integral, last = integral_amplifier(optimizer, 300), largest * (1 - 1e-12)

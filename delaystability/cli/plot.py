@@ -93,7 +93,8 @@ def map_(
     optimizer: OptimizerOption = "sgd",
     over: Annotated[str, typer.Option(help="The horizontal axis: delay or momentum.")] = "delay",
     delay: Annotated[
-        str | None, typer.Option(help="Delay of the run to mark; of all, with --over momentum (4).")
+        str | None,
+        typer.Option(help="Delay of the marked run; with --over momentum, of all runs (then 4)."),
     ] = None,
     longest_delay: Annotated[str, typer.Option(help="End of the delay axis.")] = "32",
     lr: Annotated[str | None, typer.Option(help="Mark a run with this learning rate.")] = None,
@@ -135,7 +136,7 @@ def roots(
     optimizer: OptimizerOption = "sgd",
     delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "4",
     largest_gain: Annotated[
-        str | None, typer.Option(help="Learning rate times sharpness at which roots end.")
+        str | None, typer.Option(help="Follow the roots up to this lr * sharpness.")
     ] = None,
     size: Size = "column",
     output: Annotated[Path, _output("roots")] = Path("roots.png"),

@@ -84,7 +84,7 @@ def threshold(
 ) -> None:
     """Find the largest stable gain: learning rate times sharpness.
 
-    Of a log of delays, replayed in its order; beside it, the threshold of independent delays with
+    A log of delays is replayed in its order; beside it, the threshold of independent delays with
     its frequencies, in the mean and in the mean square, and those of two single delays.
     """
     with clear_errors():

@@ -133,7 +133,7 @@ def _kept(output: Path) -> str:
 
 
 def outcome_line(counts: Mapping[str, int]) -> str:
-    """How many statements hold, fail, are undecided and invalid; what is not there is left out."""
+    """Count the statements that hold, fail, are undecided or invalid; zeros are left out."""
     styles = {"fails": "bold red", "invalid": "bold red", "undecided": "bold yellow"}
     labels = {"holds": "hold", "fails": "fail", "undecided": "undecided", "invalid": "invalid"}
     parts = [

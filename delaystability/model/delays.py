@@ -257,7 +257,7 @@ class MeasuredDelay(TabulatedDelay):
 
     @property
     def pmf(self) -> dict[int, Any]:
-        """The frequency of every delay in the log, as exact fractions."""
+        """Frequency of every delay in the log, as exact fractions."""
         return dict(self._pmf)
 
     def to_dict(self) -> dict[str, Any]:

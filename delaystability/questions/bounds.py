@@ -1,4 +1,4 @@
-"""The questions that a user asks, vectorised over NumPy arrays.
+"""Largest stable learning rates, gains and sharpnesses, vectorised over NumPy arrays.
 
 The gain is the learning rate times the curvature. Near a minimum whose largest Hessian eigenvalue
 is ``sharpness``, the delayed optimizer is stable while ``lr * sharpness`` stays below the

@@ -19,7 +19,7 @@ _LONGEST_LAW = 64
 def spectral_radius(
     optimizer: Optimizer, delay: Any, gain: ArrayLike, *, prove: bool = False
 ) -> Any:
-    """Find the factor by which a perturbation shrinks or grows an update: the largest root modulus.
+    """Find the factor by which one update shrinks or grows a perturbation (largest root modulus).
 
     A perturbation of the minimum behaves as its t-th power after t updates: below 1 it dies out.
     The cost does not grow with the delay. That no root is larger is checked in floats, by a count

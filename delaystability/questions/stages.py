@@ -116,7 +116,7 @@ def stage_spectral_radius(
     sizes: Sequence[int] | None = None,
     rates: ArrayLike | None = None,
 ) -> float:
-    """Find the factor by which a perturbation of a pipeline shrinks or grows an update.
+    """Find the factor by which one update shrinks or grows a perturbation of a pipeline.
 
     Directions without curvature, which have the root 1 and do not move, are left out.
 

@@ -74,7 +74,7 @@ class StabilityCallback(Callback):
         self._last = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at the optimizer; refused here, if at all, and not in mid-run."""
+        """Make the monitor, which refuses an unknown optimizer here and not in mid-run."""
         if self._loss is None and not pl_module.automatic_optimization:
             raise ValueError(
                 "loss must be given for a module with manual optimization: its training_step "

@@ -69,7 +69,7 @@ class StabilityCallback(TrainerCallback):
         self._options = options
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Look at the optimizer; refused here, if at all, and not in mid-run."""
+        """Make the monitor, which refuses an unknown optimizer here and not in mid-run."""
         self.monitor = StabilityMonitor(kwargs["model"], kwargs["optimizer"], **self._options)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
