@@ -20,7 +20,7 @@ __all__ = ["Derivation", "all_derivations", "derive"]
 
 @dataclass(frozen=True)
 class Derivation(Proof):
-    """A theorem and the steps that lead to it.
+    """Prove a theorem by the steps that lead to it.
 
     The last step, labelled "conclusion", claims the relation of the theorem's statement.
     ``check()`` runs every check, once; ``latex()``, ``markdown()`` and ``text()`` print it.
@@ -48,7 +48,7 @@ class Derivation(Proof):
         return self._checked.report
 
     def status(self) -> str:
-        """The status of the theorem, computed from its steps.
+        """Status of the theorem, computed from its steps.
 
         Returns
         -------
@@ -104,7 +104,7 @@ def _named(name: str) -> Derivation:
 
 
 def derive(optimizer: str | type[Optimizer] | Optimizer, delay: Any = None) -> Derivation:
-    """A theorem with its checked steps; for an optimizer, the one on its stability threshold.
+    """Find a theorem with its checked steps; for an optimizer, that on its stability threshold.
 
     Parameters
     ----------

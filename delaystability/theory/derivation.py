@@ -153,7 +153,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Proof:
-    """A theorem and the steps that lead to it.
+    """Prove a theorem by the steps that lead to it.
 
     The last step, labelled "conclusion", claims the relation of the theorem's statement.
 
@@ -178,7 +178,7 @@ class Proof:
         return tuple(n for check in checks if isinstance(check, Deduced) for n in check.theorems)
 
     def step(self, label: str) -> Step:
-        """The step with this label.
+        """Find the step with this label.
 
         Parameters
         ----------
@@ -199,7 +199,7 @@ class Proof:
         raise ValueError(f"label must be one of {[s.label for s in self.steps]}; got {label!r}")
 
     def with_step(self, label: str, **changes: object) -> Self:
-        """The same derivation with one step changed, for example to see its check fail.
+        """Copy the derivation with one step changed, for example to see its check fail.
 
         Parameters
         ----------
@@ -219,7 +219,7 @@ class Proof:
         return replace(self, steps=tuple(changed if s.label == label else s for s in self.steps))
 
     def status_from(self, report: Report) -> str:
-        """The status of the theorem, given the report of its steps.
+        """Judge the status of the theorem from the report of its steps.
 
         Parameters
         ----------
