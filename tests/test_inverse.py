@@ -232,3 +232,12 @@ def test_the_fastest_gain_where_pairs_start_next_to_the_axis_or_moduli_nearly_to
     gain, radius = ds.fastest_gain(shifted, 20)
     nearby = ds.spectral_radius(shifted, 20, gain * np.linspace(0.98, 1.02, 201))
     assert nearby.min() > radius - 1e-8
+
+
+@pytest.mark.parametrize("feedforward", [{0: -1.0, 1: 1.9}, {0: -0.1, 1: 0.01, 2: 0.5}, {0: 1.0}])
+@pytest.mark.parametrize("pole", [-0.5, 0.25])
+def test_the_longest_delay_of_a_filter_that_begins_against_the_gradient(feedforward, pole):
+    """A negative first coefficient: the argument of the table begins a turn away."""
+    optimizer = ds.LinearOptimizer({1: pole}, feedforward)
+    for gain in (0.02, 0.05, 0.1):
+        assert ds.max_delay(gain, 1.0, optimizer) == _delays_by_trial(optimizer, gain, 400)

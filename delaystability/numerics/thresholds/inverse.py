@@ -193,8 +193,10 @@ def _unstable_delays(optimizer: Optimizer, gain: float, monotone: int) -> list[i
     assert loop is not None
     angles = count_outside(loop, np.zeros(1)).angles[0]
     cells = driven_phases(loop, 0.0, angles)
-    _, end, _, phase = cells[0]
-    # F + pi/2 - pi/2: the first interval is crossed from the delay on at which its end is.
+    _, end, start, phase = cells[0]
+    # F is -pi/2 next to 0; with a negative first coefficient the argument begins a turn away.
+    phase -= 2 * np.pi * np.round((start + np.pi / 2) / (2 * np.pi))
+    # The first interval is crossed from the delay on at which its end is.
     first = np.ceil(-phase / end)
     if first > _LONGEST:
         raise ValueError(f"lr * sharpness = {gain} is stable at every delay up to 2**52")
