@@ -23,7 +23,7 @@ from delaystability.training.saved_state import (
 
 __all__ = ["checked_optimizer_state"]
 
-_ENTRIES = ("optimizer", "delay", "warmup", "seed", "first_update")  # of its groups alone
+_DELAYED_ENTRIES = ("optimizer", "delay", "warmup", "seed", "first_update")  # of its groups alone
 _ENTRIES = ("params", "lr", "weight_decay", "maximize", "foreach")
 _OTHER_RATES = ("initial_lr", "max_lr", "min_lr")  # that torch's schedulers leave in a group
 
@@ -61,7 +61,7 @@ def checked_optimizer_state(state_dict: Any, groups: Sequence[Mapping[str, Any]]
 def _refuse_other_optimizers(index: int, group: Any) -> None:
     if not isinstance(group, Mapping):
         raise ValueError(f"param_groups[{index}] must be a dict; got {type(group).__name__}")
-    missing = [name for name in _ENTRIES if name not in group]
+    missing = [name for name in _DELAYED_ENTRIES if name not in group]
     if missing:
         raise ValueError(
             f"state_dict must come from a DelayedOptimizer; its param_groups[{index}] has "
