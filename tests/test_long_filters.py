@@ -199,3 +199,9 @@ def test_a_long_certain_part_of_a_law_costs_nothing():
     law = ds.MeasuredDelay([10**9, 10**9 + 3])
     between = [ds.stability_threshold(ds.SGD(), 10**9 + late) for late in (3, 0)]
     assert between[0] < _mean(ds.SGD(), law) < between[1]
+
+
+def test_a_crossing_less_than_a_thousandth_below_what_the_scan_shows_is_found():
+    # Companion roots (degree 1000) reach the circle between these; the scan alone says .0075258.
+    threshold = ds.stability_threshold(ds.LinearOptimizer({999: 0.95}, {0: 1}), 7)
+    assert 0.00751893 < threshold < 0.00751922

@@ -2,8 +2,8 @@
 
 Each row is one filter with its delay. Phase and gain are sampled on a common grid, Newton's method
 solves between samples that enclose a multiple of 2 pi, and `circle_count`'s bounds, here for all
-rows together, prove that no gain up to .999 of the threshold has a root on the circle. A row that
-is not proved, or whose error bound exceeds 1e-11, is unclear: nothing is claimed for it.
+rows together, prove that no gain up to 1 - 1e-9 of the threshold has a root on the circle. A row
+that is not proved, or whose error bound exceeds 1e-11, is unclear: nothing is claimed for it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Rows = NDArray[np.intp]
 Complex = NDArray[np.complexfloating[Any, Any]]
 _EPS = float(np.finfo(np.float64).eps)
 _TURN = 2 * np.pi
-_SHARE = 0.999
+_SHARE = 1 - 1e-9
 _POINTS_PER_LAG = 16
 _MOST_LEVELS = 60
 _CELLS_PER_ROW = 256

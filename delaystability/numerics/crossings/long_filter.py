@@ -2,9 +2,9 @@
 
 The scan proposes: phase and gain on a grid of 16 points a lag, and Newton's method between grid
 points that enclose a multiple of 2 pi. The count disposes: `circle_count` proves on the whole
-circle that no gain up to .999 of a threshold has a root on it, and counts the roots outside between
-the ends of stable intervals; a scan that missed something is repeated on a finer grid, and refused
-at last.
+circle that no gain up to 1 - 1e-9 of a threshold has a root on it, and counts the roots outside
+between the ends of stable intervals; a scan that missed something is repeated on a finer grid, and
+refused at last.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["LongFilter"]
 
 Array = NDArray[np.float64]
 _TURN = 2 * np.pi
-_SHARE = 0.999
+_SHARE = 1 - 1e-9
 _POINTS_PER_LAG = 16
 _SCANS = 3
 _LARGEST_EXACT_POLES = 64

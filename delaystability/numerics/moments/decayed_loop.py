@@ -43,7 +43,7 @@ _SHORT = 12
 _LONGEST = 2**17
 """Lags of the whole loop, beyond which a scan takes seconds."""
 _LARGEST_COMPANION = 500
-_SHARE = 0.999
+_SHARE = 1 - 1e-9
 _EPS = float(np.finfo(np.float64).eps)
 _POINTS_PER_LAG = 16
 _SCANS = 3
@@ -56,8 +56,8 @@ def decayed_threshold(loop: Loop) -> float:
     """Find the largest gain below which every gain is stable.
 
     Short tables are cut into cells in exact arithmetic, at a cost that is flat in the delay. Longer
-    ones, as long delay laws make them, are scanned, and a count proves that no gain up to .999 of
-    the answer has a root on the circle.
+    ones, as long delay laws make them, are scanned, and a count proves that no gain up to 1 - 1e-9
+    of the answer has a root on the circle.
 
     Parameters
     ----------
