@@ -101,3 +101,15 @@ def test_the_first_end_does_not_depend_on_where_the_search_begins(factor):
     )
     moved = replace(loop, scale=loop.scale * factor)
     assert moved.threshold() == pytest.approx(loop.threshold(), rel=1e-10)
+
+
+@pytest.mark.parametrize("table", [{0: -1.0, 1: -0.25}, {0: 1.0}])
+def test_the_search_begins_at_the_threshold_that_decay_makes(table):
+    """Without decay no gain of the first table is stable; the second tolerates much less."""
+    optimizer = ds.LinearOptimizer({1: 0.5 if len(table) > 1 else 0.99}, table)
+    log = np.repeat([0, 8, 2], 11)
+    found = ds.replay_gains(ds.Loop(optimizer, ds.MeasuredDelay(log), decay=0.75))
+    assert found.method == "resolved"
+    assert found.threshold > 0
+    alone = ds.replay_threshold(ds.Loop(optimizer, ds.MeasuredDelay(log), decay=0.75))
+    assert alone == pytest.approx(found.threshold, rel=1e-8)

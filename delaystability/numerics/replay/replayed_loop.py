@@ -10,9 +10,10 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.delays import as_log
+from delaystability.model.delays import MeasuredDelay, as_log
 from delaystability.model.loop import Loop
 from delaystability.numerics.crossings.crossings import stable_intervals
+from delaystability.numerics.moments.decayed_loop import decayed_threshold
 from delaystability.numerics.moments.second_moment import mean_threshold
 from delaystability.numerics.replay.block_solver import block_solver
 from delaystability.numerics.replay.exact_replay import exact_stable_gains
@@ -120,6 +121,16 @@ def replayed_loop(loop: Loop) -> ReplayedLoop:
     if loop.fixed and not loop.decay:
         fixed = stable_intervals(*loop_filter(loop.optimizer, loop.lag))
         known = ReplayGains(tuple(fixed), "exact", 0.0, (0.0, inf))
-    scale = mean_threshold(loop.optimizer, log)[0] if known is None else 0.0
+    scale = _mean_threshold(loop, log) if known is None else 0.0
     coupled, direct = (loop.decay, 0.0) if loop.coupled else (0.0, loop.decay)
     return ReplayedLoop(rows, [tables], scale, float(coupled), float(direct), known)
+
+
+def _mean_threshold(loop: Loop, log: MeasuredDelay) -> float:
+    """Return the threshold of the mean; that without decay where a log is too long for it."""
+    if loop.decay:
+        try:
+            return decayed_threshold(loop)
+        except (ArithmeticError, ValueError):
+            pass
+    return mean_threshold(loop.optimizer, log)[0]
