@@ -324,7 +324,9 @@ def test_standard_errors_are_those_of_independent_seeds():
 
 
 def test_bad_arguments_of_simulations_are_refused():
-    with pytest.raises(ValueError, match="updates must be an integer from 1000 to 10000000; got 10"):
+    with pytest.raises(
+        ValueError, match="updates must be an integer from 1000 to 10000000; got 10"
+    ):
         ds.almost_sure_threshold(ds.SGD(), 1, updates=10)
     with pytest.raises(ValueError, match="sequence must hold integers >= 0.*got -1 in row 2"):
         ds.replay_threshold(ds.SGD(), [0, -1])

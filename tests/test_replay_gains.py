@@ -107,9 +107,19 @@ def test_the_first_end_does_not_depend_on_where_the_search_begins(factor):
 def test_the_search_begins_at_the_threshold_that_decay_makes(table):
     """Without decay no gain of the first table is stable; the second tolerates much less."""
     optimizer = ds.LinearOptimizer({1: 0.5 if len(table) > 1 else 0.99}, table)
-    log = np.repeat([0, 8, 2], 11)
+    log = np.repeat([0, 8, 2], 22)
     found = ds.replay_gains(ds.Loop(optimizer, ds.MeasuredDelay(log), decay=0.75))
     assert found.method == "resolved"
     assert found.threshold > 0
     alone = ds.replay_threshold(ds.Loop(optimizer, ds.MeasuredDelay(log), decay=0.75))
     assert alone == pytest.approx(found.threshold, rel=1e-8)
+
+
+@pytest.mark.parametrize("degree", [0, 300])
+def test_early_windows_of_a_log_with_one_long_delay_are_found(degree, monkeypatch):
+    # By the oracle the run grows between .0431 and .0472, far below where it grows for good.
+    monkeypatch.setattr("delaystability.numerics.replay.replayed_loop._EXACT_DEGREE", degree)
+    found = ds.replay_gains(ds.HeavyBall(0.99), [0] * 24 + [8] + [0] * 5)
+    assert found.method == ("exact" if degree else "resolved")
+    assert found.threshold == pytest.approx(0.04311315634899, rel=1e-9)
+    assert found[1] == pytest.approx((0.0471878204375, 0.0972684003234), rel=1e-9)

@@ -317,7 +317,7 @@ def replay_gains(optimizer: Optimizer | Loop, sequence: Any = None) -> ReplayGai
     -------
     ReplayGains
         A sequence of (low, high), learning rate times curvature. Its ``method`` is "exact" for a
-        short log (updates times longest reach up to about 160) and for a constant one: every end
+        short log (updates times longest reach up to about 300) and for a constant one: every end
         is a root of a polynomial, rounded to a float, and none is missing. Else it is "resolved":
         the growth rate changes sign at every end, to about ten digits, but windows may be missing.
         The scan's cells are ``spacing`` wide (a relative 0.0005; 0.02 where updates times reach

@@ -37,7 +37,7 @@ _SHORTEST = 32  # characters: 128 random bits in hexadecimal
 _MOST_AT_ONCE = 64  # connections that have not proved themselves yet
 _AGAIN = 0.1  # seconds between two attempts to reach the server
 
-_LOG = logging.getLogger("delaystability.parameter_server")
+_LOG = logging.getLogger("delaystability.server")
 
 
 @dataclass(frozen=True)

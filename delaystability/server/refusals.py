@@ -11,7 +11,7 @@ __all__ = ["MOST_IN_A_ROW", "Refusals"]
 MOST_IN_A_ROW = 10
 """A worker whose gradients are refused so often, with none applied in between, gets no more."""
 
-_LOG = logging.getLogger("delaystability.parameter_server")
+_LOG = logging.getLogger("delaystability.server")
 _MOST_SAID = 10  # of each worker in a run: a log must not grow with what a stranger sends
 
 

@@ -40,15 +40,17 @@ class FloquetGrowth:
     period : int
         Updates of a turn: an odd number of periods of the loop.
     reach : int
+    short : bool
+        Whether all directions are carried, so that a rate is cheap and scans can be fine.
     long : bool
         Whether a rate is so expensive that scans have to be coarse.
     """
 
     def __init__(self, loop: PeriodicLoop) -> None:
-        self._whole = loop.reach <= _WHOLE and loop.period * loop.reach <= _SMALL
+        self.short = loop.reach <= _WHOLE and loop.period * loop.reach <= _SMALL
         # Directions part from each other while an iterate is in reach, not while a period lasts. An
         # odd number of periods keeps the sign of a multiplier.
-        turns = 1 if self._whole else -(-_TURN * loop.reach // loop.period) // 2 * 2 + 1
+        turns = 1 if self.short else -(-_TURN * loop.reach // loop.period) // 2 * 2 + 1
         self.period, self.reach = turns * loop.period, loop.reach
         self.long = self.period * self.reach > _LONG
         self._solver = block_solver(loop.repeated(turns) if turns > 1 else loop)
@@ -66,11 +68,11 @@ class FloquetGrowth:
         A rough rate may be off where multipliers are close to each other in size.
         """
         before, found, sign = inf, -inf, 0
-        states = np.eye(self.reach) if self._whole else self._states
-        if not self._whole:
+        states = np.eye(self.reach) if self.short else self._states
+        if not self.short:
             begin = self.period - min(_RUN_IN, self.period // 4)
             states = carried(self._solver, states, gain, begin, self.period)[0]
-        for _ in range(_WHOLE_PASSES if self._whole else _PASSES):
+        for _ in range(_WHOLE_PASSES if self.short else _PASSES):
             after, triangle, scale = carried(self._solver, states, gain, 0, self.period)
             values, vectors = np.linalg.eig((states.T @ after) @ triangle)
             place = np.argmax(np.abs(values))
@@ -88,7 +90,7 @@ class FloquetGrowth:
                 break
             states, before = after, found
         else:
-            if not self._whole:
+            if not self.short:
                 found, sign = self._by_arnoldi(states, gain, found, rough)
         if np.isfinite(found):
             self._states = after[:, : self._states.shape[1]]

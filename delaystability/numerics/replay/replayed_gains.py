@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 _LOWEST, _HIGHEST = 1 / 64, 64.0  # of the scan, over the mean threshold
 _DOWNWARDS = 40  # halvings of the lowest gain, where it already grows
-_POINTS, _POINTS_OF_LONG_LOGS = 60, 24
+_POINTS_OF_SHORT_LOGS, _POINTS, _POINTS_OF_LONG_LOGS = 480, 60, 24
 _FINEST, _FINEST_OF_LONG_LOGS = 5e-4, 2e-2  # relative width of cells near zero growth
 _NARROWEST = 1e-7  # where a real multiplier changes sign
 _LOGARITHM = 16.0  # of such a multiplier beside its zero
@@ -123,6 +123,8 @@ def _first_scan(
         lowest /= 2
         known[lowest] = growth.rate_and_sign(lowest, rough=True)
     points = _POINTS_OF_LONG_LOGS if growth.long else _POINTS
+    if growth.short:
+        points = _POINTS_OF_SHORT_LOGS
     for gain in (scale * np.geomspace(_LOWEST, _HIGHEST, points)[1:]).tolist():
         growing = [known_gain for known_gain in known if known[known_gain][0] >= 0]
         if first and growing:

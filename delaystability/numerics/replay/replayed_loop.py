@@ -27,7 +27,7 @@ __all__ = ["ReplayedLoop", "replayed_loop"]
 
 Array = NDArray[np.float64]
 
-_EXACT_DEGREE = 160  # of the polynomial whose roots are the boundaries
+_EXACT_DEGREE = 300  # of the polynomial whose roots are the boundaries
 _LARGEST_TABLE = 20_000_000  # updates times reach: two tables of 160 MB
 
 
