@@ -396,7 +396,7 @@ def test_a_file_of_the_first_layout_is_read_without_its_hashes(tmp_path):
         (lambda: plot.staleness_histogram([-1]), "log must hold integers"),
         (lambda: plot.measured("/no/such/file.json"), "JSON file of an experiment"),
         (lambda: plot.measured("/no/such/file.sqlite"), "path must be an existing file"),
-        (lambda: plot.measured(__file__), "file of a sweep; got .* no database"),
+        (lambda: plot.measured(__file__), "file of a sweep; got .* not a database"),
         (lambda: plot.Measurements("x", ["a"], [1.0], [1.0, 2.0]), "measured must have one"),
         (lambda: plot.Measurements("x", ["a"], [0.0], [1.0]), "predicted must be positive"),
         (lambda: plot.Measurements("x", ["a"], [1.0], [1.0], low=[1.0]), "low and high"),
