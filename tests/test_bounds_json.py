@@ -40,6 +40,7 @@ def test_json_is_read_back_into_the_same_theorems():
         assert theorem == derivation.theorem
 
 
+@pytest.mark.slow
 def test_a_changed_formula_is_another_theorem():
     data = json.loads(written(QUICK))
     entry = next(entry for entry in data["theorems"] if entry["name"] == "sgd")

@@ -47,6 +47,7 @@ def test_schur_cohn_refuses_floats_and_zero():
         is_schur_stable([0, 0])
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(-20, 20), min_size=2, max_size=9).filter(lambda c: c[0] != 0))
 def test_schur_cohn_agrees_with_numpy_roots(coefficients):
@@ -192,6 +193,7 @@ def test_a_long_certificate_is_as_cheap_as_a_short_one():
     assert min(seconds(30_000) for _ in range(3)) < 4 * min(seconds(300) for _ in range(3))
 
 
+@pytest.mark.slow
 def test_certificates_contain_the_70_digit_threshold():
     random = np.random.default_rng(3)
     for name in ("sgd", "heavy-ball", "ema-momentum", "shifted-momentum"):

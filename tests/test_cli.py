@@ -163,6 +163,7 @@ def test_certify_reads_decimals_exactly_and_prints_a_certificate():
     assert "9/10" in table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format_", "sign"), [("text", "[proved]"), ("markdown", "$$"), ("latex", "\\documentclass")]
 )

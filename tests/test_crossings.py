@@ -60,6 +60,7 @@ def test_many_adversarial_tables_agree_with_exact_arithmetic(kind):
     assert not _all_wrong(adversarial_tables(kind, 200, seed=4))
 
 
+@pytest.mark.slow
 def test_poles_and_zeros_on_the_circle_are_decided_exactly():
     tables = list(tables_with_poles_on_the_circle(80, seed=5))
     assert not _all_wrong(tables)
@@ -143,6 +144,7 @@ def test_a_threshold_beyond_the_floats_is_refused():
         ds.stability_threshold(tiny, 2)
 
 
+@pytest.mark.slow
 def test_arrays_of_delays_equal_single_answers():
     delays = np.array([*range(40), 999, 1000, 10**6, 10**9 + 1, 2**50, 2**53])
     for optimizer in (REENTRANT, NEAR_CANCELLING, ds.LinearOptimizer({1: 1.5, 2: -0.9}, {1: 1.0})):

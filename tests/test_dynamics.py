@@ -218,6 +218,7 @@ def test_the_fastest_gain_of_sgd_is_its_closed_form(tau):
     assert radius == pytest.approx(tau / (tau + 1), abs=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     name=st.sampled_from(["sgd", *WITH_MOMENTUM]),

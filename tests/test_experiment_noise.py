@@ -74,6 +74,7 @@ def test_without_noise_the_loss_grows_at_twice_the_escape_rate(
     assert np.allclose(rates, 2 * ds.escape_rate(optimizer, delay, gains), rtol=0.05)
 
 
+@pytest.mark.slow
 def test_the_population_sees_the_growth_of_the_second_moment(site: Site) -> None:
     jacobian = sample_jacobian(site)
     assert jacobian.shape[:2] == (8, 10)
@@ -102,6 +103,7 @@ def test_the_last_crossing() -> None:
 # The experiment ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_is_registered_and_a_trial_has_what_the_columns_say(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

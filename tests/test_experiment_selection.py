@@ -90,6 +90,7 @@ def test_the_search_has_one_grid_for_all_delays(plan: list[Chunk]) -> None:
 # The runs ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_is_the_plain_loop(plan: list[Chunk]) -> None:
     chunk = plan[0]
     trials = finished(EXPERIMENT, [chunk])
@@ -162,6 +163,7 @@ def _usable(entry: dict[str, Any], threshold: float) -> bool:
     return bool(entry["learning_rate"] < 1.7 * threshold / 3)
 
 
+@pytest.mark.slow
 def test_the_verdict_holds_for_what_is_predicted() -> None:
     trials = _made_up(lambda entry, limit: limit * (1 + 1e-3 * (entry["seed"] % 6)), _usable)
     verdict = judged(EXPERIMENT, trials)
@@ -177,6 +179,7 @@ def _failed(sharpness: Any) -> str:
     return " ".join(line.statement for line in lines if line.fails)
 
 
+@pytest.mark.slow
 def test_the_verdict_sees_a_sharpness_that_does_not_follow_the_edge() -> None:
     drifting = _failed(lambda entry, limit: 3.0 + 0.4 * (entry["delay"] > 4))
     assert "With the adjusted learning rate" in drifting

@@ -258,6 +258,7 @@ def test_the_python_lines_reproduce_their_numbers(visit: Callable[..., Any]) -> 
         assert compared >= 4
 
 
+@pytest.mark.slow
 def test_the_committed_script_is_a_fresh_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

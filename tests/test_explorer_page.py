@@ -90,6 +90,7 @@ def test_every_control_is_reached_with_the_tab_key_and_shows_the_focus(
     ]
 
 
+@pytest.mark.slow
 def test_arrow_keys_move_sliders_and_the_point_of_the_map(visit: Callable[..., Any]) -> None:
     page = visit()
     page.focus("#delay-slider")
@@ -215,6 +216,7 @@ def refused(page: Any, hash_: str, field: str | None, message: str) -> None:
     assert page.locator("[aria-invalid]").count() == 0
 
 
+@pytest.mark.slow
 def test_wrong_input_is_named_beside_its_control(visit: Callable[..., Any]) -> None:
     page = visit()
     for wrong in WRONG:

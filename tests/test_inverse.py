@@ -234,6 +234,7 @@ def test_the_fastest_gain_where_pairs_start_next_to_the_axis_or_moduli_nearly_to
     assert nearby.min() > radius - 1e-8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feedforward", [{0: -1.0, 1: 1.9}, {0: -0.1, 1: 0.01, 2: 0.5}, {0: 1.0}])
 @pytest.mark.parametrize("pole", [-0.5, 0.25])
 def test_the_longest_delay_of_a_filter_that_begins_against_the_gradient(feedforward, pole):

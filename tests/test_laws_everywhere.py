@@ -220,6 +220,7 @@ def _class_tests(source: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_caller_asks_of_which_class_a_law_is():
     for path in ROOT.rglob("*.py"):
         if path.relative_to(ROOT).parts[0] != "model":

@@ -138,6 +138,7 @@ def test_batches_without_replacement_are_less_noisy() -> None:
     assert whole == pytest.approx(mean, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_runs_of_many_seeds_follow_the_second_moment() -> None:
     hessians, delay, updates, runs = samples(3, 2, seed=9) / 4, 1, 40, 100_000
     random = np.random.default_rng(0)

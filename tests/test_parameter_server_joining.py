@@ -189,6 +189,7 @@ def test_a_greeting_that_was_heard_opens_nothing_later(caplog):
     assert "it does not know the secret" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_know_the_secret_gets_nothing():
     port = free_port()
     got = []
@@ -209,6 +210,7 @@ def test_a_server_that_does_not_know_the_secret_gets_nothing():
     assert SECRET.encode() not in got[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True])
 def test_missing_workers_are_named_and_nothing_is_left(several, temporary):
     address = f"127.0.0.1:{free_port()}" if several else None
@@ -310,6 +312,7 @@ def test_the_folder_of_a_killed_server_is_removed_and_nothing_else(temporary):
     assert not own.path.exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_somebody_else_is_not_used(temporary):
     folder = PrivateFolder("taken")
     folder.path.mkdir(mode=0o777)

@@ -240,6 +240,7 @@ def test_an_answer_to_something_else_is_dropped_and_a_bad_one_reported():
         assert arrival.error == "message must have 5 numbers in one dimension; got 3 in 1"
 
 
+@pytest.mark.slow
 def test_raw_noise_on_the_wire_costs_its_worker_at_most():
     random = np.random.default_rng(1)
     for _ in range(100):

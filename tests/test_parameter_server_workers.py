@@ -86,6 +86,7 @@ class Waiting(Regression):
         return super().gradient(weights, worker, sequence)
 
 
+@pytest.mark.slow
 def test_a_silent_worker_is_lost_after_the_deadline_and_not_before():
     task = Waiting()
     with crew_of_threads([task, GOOD], 3) as pool:
@@ -105,6 +106,7 @@ def test_a_silent_worker_is_lost_after_the_deadline_and_not_before():
         assert later.lost == () and {entry.worker for entry in later.entries} == {0, 2}
 
 
+@pytest.mark.slow
 def test_the_wait_that_was_asked_for_does_not_count(pool):
     run = pool.run(START, ds.SGD(), 0.01, 12, deadline=0.2, pauses={0: 0.3, 1: 0.05, 2: 0.05})
     assert run.lost == () and pool.gone == set()

@@ -106,6 +106,7 @@ def shades_agree(axes: Axes, stable) -> float:
     return right / decided
 
 
+@pytest.mark.slow
 def test_the_map_is_blue_exactly_where_runs_are_stable():
     optimizer = ds.HeavyBall(0.5)
     axes = plot.stability_map(optimizer, np.arange(13), sharpness=4.0)

@@ -159,6 +159,7 @@ def test_the_reference_agrees_with_root_finding(delay):
         assert float(exact_threshold(optimizer, delay)) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "delay"), REPORTED + PREDICTIONS)
 def test_reported_and_cancelling_cases_are_within_64_eps_of_60_digits(optimizer, delay):
     check(optimizer, delay)

@@ -110,6 +110,7 @@ def test_a_conclusion_that_is_not_the_statement_is_seen_in_print():
     assert "does not conclude what is stated" in wrong.markdown()
 
 
+@pytest.mark.slow
 def test_what_is_only_tested_is_not_called_a_proof():
     tested = checked("weight-prediction")
     assert tested.status == "tested"

@@ -195,6 +195,7 @@ def test_a_long_certain_part_of_the_delay_stays_out_of_the_tables():
     assert (a.tolist(), b.tolist(), fixed) == ([1, -0.5], [0.5, 0, 0.5], 10**6)
 
 
+@pytest.mark.slow
 def test_mean_thresholds_agree_with_root_finding_on_random_tables():
     random = np.random.default_rng(7)
     for k in range(100):

@@ -82,6 +82,7 @@ def test_measured_logs_change_sign_at_their_ends_and_nowhere_else(path):
         assert (growth.rate(gain) < 0) == any(low < gain < high for low, high in found)
 
 
+@pytest.mark.slow
 def test_a_short_period_that_reaches_far_has_the_growth_of_its_monodromy():
     """All multipliers of such a loop are of nearly one size: few directions do not settle."""
     optimizer, log = ds.HeavyBall(0.5), [0, 60, 3]

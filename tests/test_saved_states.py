@@ -101,6 +101,7 @@ AWARE = {
 }
 
 
+@pytest.mark.slow
 def test_a_delayed_state_of_the_documented_layout_loads_and_goes_on():
     parameter, optimizer = _delayed()
     optimizer.load_state_dict(copy.deepcopy(DELAYED))

@@ -422,6 +422,7 @@ def test_a_pole_that_its_zero_cancels_is_sgd():
     assert tiny == pytest.approx(expected, rel=1e-13)
 
 
+@pytest.mark.slow
 def test_a_long_law_on_equal_panels_is_its_sum():
     random = np.random.default_rng(0)
     for pmf in (

@@ -22,6 +22,7 @@ from delaystability.validation.sweeps.store import Description, Store
 from tests.sweep_of_a_map import describe, plan, running, table, within, work
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_and_a_reader_is_not(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with running(path, 400, 0.02, "sequential") as process:

@@ -110,6 +110,7 @@ def test_a_backend_whose_package_is_missing_names_its_cure(
 # Running --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_backend_gives_the_same_table(tmp_path: Path) -> None:
     for backend in ("sequential", "loky"):
         with Store.open(tmp_path / f"{backend}.sqlite", describe(8)) as store:
@@ -243,6 +244,7 @@ def test_work_must_return_one_result_for_each_trial(tmp_path: Path) -> None:
         run_sweep(plan(1), lambda chunk: [{}], store, backend="sequential")
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_ends_the_sweep_with_what_is_finished(tmp_path: Path) -> None:
     def dies(chunk: Chunk) -> list[dict[str, Any]]:
         if chunk == last:

@@ -309,6 +309,7 @@ def test_derive_takes_names_classes_and_instances():
         ds.derive("sgd").step("nothing")
 
 
+@pytest.mark.slow
 def test_a_new_optimizer_of_the_catalogue_is_derived_without_another_file(monkeypatch):
     from dataclasses import dataclass
 
