@@ -12,9 +12,9 @@ verify: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
-# The inner loop: without the tests that take over a second.
+# The inner loop: without the slow tests, and with bytecode, which some environments switch off.
 quick: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow" -q
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -q
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
