@@ -236,6 +236,7 @@ def test_a_theorem_is_there_once():
         theorems_from_json(json.dumps(data))
 
 
+@pytest.mark.slow
 def test_all_theorems_are_read_in_a_second():
     text = written()
     begin = time.process_time()

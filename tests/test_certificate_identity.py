@@ -291,6 +291,7 @@ def test_a_thousand_digits_cost_little_more_than_their_ball_arithmetic(delay):
     assert whole < 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", *WITH_MOMENTUM])
 def test_a_delay_of_a_billion_is_certified_or_refused_with_a_cure(name):
     begin = time.process_time()
@@ -332,6 +333,7 @@ def slow_roots_outside(a, b, delay, gain):
     return np.abs(np.roots(coefficients))
 
 
+@pytest.mark.slow
 def test_winding_numbers_of_random_tables_agree_with_root_finding():
     random, counted = np.random.default_rng(5), 0
     for _ in range(120):

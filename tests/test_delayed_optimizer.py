@@ -94,6 +94,7 @@ def test_without_delay_it_is_torch_sgd_in_all_its_modes(torch_mode, optimizer, m
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_comparison_with_sgd_sees_a_delay_a_first_update_and_a_momentum():
     expected = _trained(lambda p: torch.optim.SGD(p, lr=0.05, momentum=M))
     damped = _trained(lambda p: torch.optim.SGD(p, lr=0.05, momentum=M, dampening=0.3))

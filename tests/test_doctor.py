@@ -87,6 +87,7 @@ def test_a_package_that_is_too_old_is_named(without):
     assert "pip install 'sympy>=1.13'" in run().stdout
 
 
+@pytest.mark.slow
 def test_a_wrong_core_fails_and_says_where(monkeypatch):
     right = bounds.stability_threshold
     monkeypatch.setattr(bounds, "stability_threshold", lambda *a, **k: right(*a, **k) * 1.0000001)

@@ -140,6 +140,7 @@ def test_the_stable_set_of_the_catalogue_starts_with_the_threshold(name, m):
         assert first[1] == pytest.approx(ds.stability_threshold(make(name, m), delay), rel=1e-11)
 
 
+@pytest.mark.slow
 def test_crossings_lie_on_the_circle_and_have_their_direction():
     for optimizer, delay in _random_filters(40, seed=4):
         a, b = (np.array(table, float) for table in dense_tables(optimizer, delay))

@@ -171,6 +171,7 @@ def test_a_seed_gives_the_same_result_alone_and_again(tiny: list[FinishedTrial])
     assert {trial.settings["seed"] for trial in other} == {2, 3}
 
 
+@pytest.mark.slow
 def test_seeds_may_be_trained_together(tiny: list[FinishedTrial]) -> None:
     together = finished(replace(TINY, together=2))
     found = {canonical(trial.settings): trial.result for trial in together}

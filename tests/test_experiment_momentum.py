@@ -125,6 +125,7 @@ def test_the_verdict_sees_exchanged_optimizers() -> None:
     assert "Any two optimizers" in failed
 
 
+@pytest.mark.slow
 def test_what_was_not_found_is_not_taken_for_right() -> None:
     trials = _made_up(
         lambda name, m, tau: np.nan if (name, tau) == ("sgd", 2) else _effective(name, m, tau)

@@ -49,6 +49,7 @@ def test_the_longest_delay_of_any_filter_is_the_one_found_by_trial():
     assert again > 5
 
 
+@pytest.mark.slow
 def test_a_resonance_beyond_4096_is_found():
     # A narrow band of angles is above the gain's level at few delays only: the first of them.
     radius, angle = 1 - 3e-6, 1.1
@@ -97,6 +98,7 @@ def test_no_answer_without_an_argument():
         ds.max_delay(1e-18, 1.0, RESONANT)
 
 
+@pytest.mark.slow
 def test_many_gains_at_once_are_those_of_single_calls():
     gains = np.geomspace(1e-9, 1, 200)
     for optimizer in (ds.SGD(), ds.HeavyBall(0.9), ds.WeightPrediction(0.5)):
@@ -141,6 +143,7 @@ def test_every_smaller_momentum_is_stable(name, delay):
             assert not gain < ds.stability_threshold(make(name, above), delay)
 
 
+@pytest.mark.slow
 def test_the_fastest_gain_next_to_momentum_one():
     # At delay 0 two roots meet at (1 - sqrt(m))^2; a delay changes that by (1 - m) or so.
     gain, radius = ds.fastest_gain(ds.HeavyBall(0.999999), 1)

@@ -120,6 +120,7 @@ def test_a_missing_file_reference_or_theorem_is_noticed(bundle):
         latex(folder, "bibtex", name="broken")
 
 
+@pytest.mark.slow
 @needs_latex
 def test_every_reference_is_an_entry_that_bibtex_reads(tmp_path):
     entries = "\n\n".join(bibtex(key, entry) for key, entry in LITERATURE.items())

@@ -165,6 +165,7 @@ class Relay:
             target.shutdown(socket.SHUT_WR)
 
 
+@pytest.mark.slow
 def test_a_greeting_that_was_heard_opens_nothing_later(caplog):
     port = free_port()
     server, _, other = meetings(SPREAD, f"127.0.0.1:{port}")

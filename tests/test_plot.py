@@ -70,6 +70,7 @@ def test_the_line_for_a_sharpness_is_the_largest_learning_rate():
     assert axes.get_ylabel() == "learning rate (sharpness 20)"
 
 
+@pytest.mark.slow
 def test_the_line_over_momentum_is_the_threshold():
     momenta = np.linspace(0, 0.95, 12)
     axes = plot.momentum_map(ds.Nesterov(0.5), 3, momenta)
@@ -170,6 +171,7 @@ def test_every_point_of_the_locus_is_a_root(name):
     assert worst(gains * 1.001) > 1e-6
 
 
+@pytest.mark.slow
 def test_the_locus_meets_the_circle_where_the_library_says():
     for optimizer, delay in ((ds.SGD(), 4), (ds.ShiftedMomentum(0.9), 6), (ds.Nesterov(0.5), 3)):
         axes = plot.root_locus(optimizer, delay)

@@ -92,6 +92,7 @@ def test_no_text_overlaps_another(picture):
     assert collisions(axes.figure) == []
 
 
+@pytest.mark.slow
 def test_the_test_of_overlaps_sees_one():
     axes = plot.escape(ds.SGD(), [0, 1])
     FigureCanvasAgg(axes.figure).draw()

@@ -120,6 +120,7 @@ def test_what_is_only_tested_is_not_called_a_proof():
     assert "**Proof.**" in markdown(checked("sgd"))
 
 
+@pytest.mark.slow
 def test_only_what_is_needed_is_told_with_a_theorem():
     told = {entry.name for entry in entries(collected([checked("ema-momentum")]))}
     assert told == {"ema-momentum", "heavy-ball", "delayed-loop"}

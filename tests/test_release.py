@@ -43,6 +43,7 @@ def test_the_version_is_the_same_everywhere():
     assert CliRunner().invoke(app, ["--version"]).stdout == f"delaystability {ds.__version__}\n"
 
 
+@pytest.mark.slow
 def test_the_package_runs_as_a_module():
     run = subprocess.run(
         [sys.executable, "-m", "delaystability", "--version"], capture_output=True, text=True
@@ -94,6 +95,7 @@ def test_the_classifiers_name_python_versions_that_are_allowed():
     assert all(Version(one) in SpecifierSet(PROJECT["requires-python"]) for one in named)
 
 
+@pytest.mark.slow
 def test_no_source_file_warns_when_it_is_compiled():
     # Newer versions of Python turn such warnings into errors.
     with warnings.catch_warnings():

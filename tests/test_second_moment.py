@@ -212,6 +212,7 @@ def test_thresholds_are_right_to_1e_12_in_50_digits(optimizer, delay, noise):
     assert below < 1 < above
 
 
+@pytest.mark.slow
 def test_pole_zero_closed_form_equals_the_integrals():
     random = np.random.default_rng(12)
     names = ["heavy-ball", "ema-momentum", "nesterov", "weight-prediction", "spike-compensation"]

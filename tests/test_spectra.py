@@ -126,6 +126,7 @@ def test_the_proof_can_be_asked_for():
     )
 
 
+@pytest.mark.slow
 def test_the_count_outside_a_circle_equals_the_roots_outside():
     random = np.random.default_rng(11)
     for _ in range(150):

@@ -154,6 +154,7 @@ def test_rates_scale_the_stages():
     assert abs(found / stage_threshold(hessian, ds.HeavyBall(0.5), (1, 3)) - 1) > 0.01
 
 
+@pytest.mark.slow
 def test_a_large_hessian_is_decided_by_its_leading_eigenvectors():
     random, sizes = np.random.default_rng(9), (160, 200, 140)
     root = random.standard_normal((500, 120)) * np.exp(-np.arange(120) / 15)

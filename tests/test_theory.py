@@ -170,6 +170,7 @@ def test_a_theorem_fails_with_one_that_it_rests_on():
     assert CheckedProof.of(proof, lambda name: "exact").status == "exact"
 
 
+@pytest.mark.slow
 def test_a_theorem_that_rests_on_an_unknown_one_fails():
     derivation = derive("ema-momentum")
     unknown = replace(derivation.step("conclusion").check, theorems=("heavy-bowl",))

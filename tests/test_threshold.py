@@ -103,6 +103,7 @@ def test_small_integer_types_do_not_overflow():
     assert np.all(found > 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     name=st.sampled_from(WITH_MOMENTUM),

@@ -133,6 +133,7 @@ def test_kernels_agree_with_certified_values(name):
         assert function(*sample.arguments) == pytest.approx(sample.value, rel=5e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("momentum", "delay", "horizon"),
     [
@@ -224,6 +225,7 @@ def test_refused_arguments(function, arguments, message):
         getattr(kernels, function)(*arguments)
 
 
+@pytest.mark.slow
 def test_the_translation_to_python_gives_the_same_bits(tmp_path):
     for name, text in source_code("python").items():
         (tmp_path / name).write_text(text)

@@ -316,6 +316,7 @@ def test_scipy_finds_the_same_largest_eigenvalues() -> None:
     assert found.largest.values[0].tolist() == pytest.approx(sorted(wanted)[::-1], rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_curvlinops_finds_the_same_largest_eigenvalue() -> None:
     curvlinops = pytest.importorskip("curvlinops")

@@ -72,6 +72,7 @@ def _plain_loop(
     return weights[-1]
 
 
+@pytest.mark.slow
 def test_every_replica_follows_its_own_plain_loop() -> None:
     problem = _problem()
     replicas = [
