@@ -74,7 +74,6 @@ def _imported_parts(path: Path) -> set[str]:
     return parts - {"__version__"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_go_downwards(path):
     part = _part(path)
@@ -204,7 +203,6 @@ def test_the_circle_test_sees_lazy_imports_and_those_by_name_and_for_types(tmp_p
     assert set(circle) == {"delaystability.theory.checks", "delaystability.theory.registry"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_files_are_short_and_say_what_they_are(path):
     text = path.read_text(encoding="utf-8")
