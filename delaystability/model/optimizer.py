@@ -58,7 +58,7 @@ class Optimizer(ABC):
     ``u_t = sum_j feedback_j u_{t-j} + sum_k feedforward_k g_{t-k}``, ``w_{t+1} = w_t - lr u_t``.
     Subclasses are frozen data classes with a ``name`` (for command lines and tables) and a
     ``title`` (for prose), and implement `coefficients`. Their fields are the parameters; one whose
-    metadata says what it may be (`parameters.MOMENTUM`, `parameters.NUMBER`) is checked.
+    metadata says what it may be (``model.parameters.MOMENTUM``, ``NUMBER``) is checked.
     """
 
     name: ClassVar[str]
