@@ -28,6 +28,9 @@ from delaystability.numerics.thresholds.heavy_ball_kernel import (
 
 __all__ = ["heavy_ball_threshold", "sgd_threshold"]
 
+_WIDENS = (np.float32(1) * 1.0).dtype == np.float64
+"""Whether NumPy, before version 2, computes with one float32 and a Python float in double."""
+
 
 def sgd_threshold(delay: Any) -> tuple[Any, Any]:
     """Threshold 2 sin(theta/2) and angle theta = pi/(2 delay + 1) of A = 1, B = 1.
@@ -57,6 +60,9 @@ def heavy_ball_threshold(delay: Any, momentum: Any) -> tuple[Any, Any]:
     threshold, angle : like the arguments, in units of learning rate times curvature and radians
         Within 4 eps of the exact threshold.
     """
+    if _WIDENS and not np.ndim(delay) and not np.ndim(momentum):
+        threshold, angle = heavy_ball_threshold(np.array([delay]), np.array([momentum]))
+        return threshold[0], angle[0]
     u = heavy_ball_tangent(2 * np.maximum(delay, 1), (1 - momentum) / (1 + momentum))
     threshold = heavy_ball_crossing(momentum, u)
     angle: Any = np.arctan(u)
