@@ -61,8 +61,8 @@ def heavy_ball_threshold(delay: Any, momentum: Any) -> tuple[Any, Any]:
         Within 4 eps of the exact threshold.
     """
     if _WIDENS and not np.ndim(delay) and not np.ndim(momentum):
-        threshold, angle = heavy_ball_threshold(np.array([delay]), np.array([momentum]))
-        return threshold[0], angle[0]
+        row = heavy_ball_threshold(np.array([delay]), np.array([momentum]))
+        return row[0][0], row[1][0]
     u = heavy_ball_tangent(2 * np.maximum(delay, 1), (1 - momentum) / (1 + momentum))
     threshold = heavy_ball_crossing(momentum, u)
     angle: Any = np.arctan(u)
