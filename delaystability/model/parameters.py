@@ -58,8 +58,10 @@ def _is_below(size: Any, bound: float) -> Any:
     try:
         return size < bound
     except TypeError:
-        # Exact rationals of FLINT do not compare with floats.
-        return float(size) < bound
+        if not hasattr(size, "q"):
+            raise
+        # Exact rationals of FLINT, numerator p over denominator q, do not compare with floats.
+        return int(size.p) < bound * int(size.q)
 
 
 _ANY_TYPE = "number, array or symbolic expression"
