@@ -82,8 +82,7 @@ def _threshold_and_angle(loop: Loop) -> tuple[float, float]:
     free, late, delay = _free_and_late(loop)
     if not np.any(late):
         return 0.0, 0.0
-    first = int(np.flatnonzero(late)[0])
-    span = free.size + late.size - first - 2
+    first, span = _first_and_span(free, late)
     if span > _SHORT:
         try:
             return _long_threshold(free.astype(float), late[first:].astype(float), delay + first)
@@ -124,7 +123,7 @@ def decayed_gains(loop: Loop) -> list[tuple[float, float]]:
     free, late, delay = _free_and_late(loop)
     if not np.any(late):
         return []
-    span = free.size + late.size - int(np.flatnonzero(late)[0]) - 2
+    _, span = _first_and_span(free, late)
     if span > LARGEST_EXACT_SPAN:
         raise ValueError(
             f"loop must have at most {LARGEST_EXACT_SPAN} lags where weights decay, beside a "
@@ -132,6 +131,12 @@ def decayed_gains(loop: Loop) -> list[tuple[float, float]]:
         )
     with ctx.workprec(working_precision(delay)):
         return exact_intervals(_cells(free, late), delay)
+
+
+def _first_and_span(free: NDArray[Any], late: NDArray[Any]) -> tuple[int, int]:
+    """The first lag of B, which is extra delay, and the lags of F and B in all."""
+    first = int(np.flatnonzero(late)[0])
+    return first, free.size + late.size - first - 2
 
 
 def _cells(free: NDArray[Any], late: NDArray[Any]) -> CircleCells:

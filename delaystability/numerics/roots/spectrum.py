@@ -20,7 +20,7 @@ from delaystability.model.optimizer import Optimizer, scalar_optimizers
 from delaystability.numerics.crossings.outside_count import count_outside, table_roots
 from delaystability.numerics.roots.loop_newton import MOST_STEPS, newton
 from delaystability.numerics.roots.short_radius import LARGEST_DEGREE, short_root
-from delaystability.numerics.tables.exact_tables import with_parameters
+from delaystability.numerics.tables.exact_tables import with_entries, with_parameters
 from delaystability.numerics.tables.split_loop import SplitLoop, split_loop
 from delaystability.numerics.thresholds.threshold import threshold_array
 
@@ -116,20 +116,12 @@ def _block(
         for part in (np.flatnonzero(long), np.flatnonzero(~long)):
             if part.size:
                 rows = loop.rows(part)
-                found[part] = _trusted_in_turn(rows, _starts(rows, _at(many, part), delay[part]))
+                found[part] = _trusted_in_turn(
+                    rows, _starts(rows, with_entries(many, part), delay[part])
+                )
     for index in np.flatnonzero(np.isnan(found)):
-        found[index] = _single(_at(many, index), int(delay[index]), float(gain[index]))
+        found[index] = _single(with_entries(many, index), int(delay[index]), float(gain[index]))
     return found
-
-
-def _at(optimizer: Optimizer, index: Any) -> Optimizer:
-    """The optimizer with these entries of its array parameters."""
-    chosen = {
-        name: value[index] if np.ndim(index) else float(value[index])
-        for name, value in optimizer.parameters.items()
-        if isinstance(value, np.ndarray)
-    }
-    return with_parameters(optimizer, chosen)
 
 
 def _single(optimizer: Optimizer, delay: int, gain: float) -> complex:

@@ -12,19 +12,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from delaystability.model.catalogue import Optimizer
+from delaystability.model.loop import loop_tables
 
 __all__ = ["characteristic_coefficients", "dense_tables", "table_polynomial"]
 
 
 def dense_tables(optimizer: Optimizer, delay: int) -> tuple[list[Any], list[Any]]:
     """Coefficients of A and B as lists over the lags 0, 1, 2, ...; terms of equal lag are added."""
-    feedback, feedforward = optimizer.coefficients(delay)
-    a: list[Any] = [1] + [0] * max((term.lag for term in feedback), default=0)
-    b: list[Any] = [0] * (1 + max(term.lag for term in feedforward))
-    for lag, coefficient in feedback:
-        a[lag] = a[lag] - coefficient
-    for lag, coefficient in feedforward:
-        b[lag] = b[lag] + coefficient
+    a, b = (
+        [table.get(lag, 0) for lag in range(1 + max(table))]
+        for table in loop_tables(optimizer, delay)
+    )
     return a, b
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.tables.double_double import DoubleDouble
 
-__all__ = ["exact_number", "exact_tables", "plain_optimizer", "with_parameters"]
+__all__ = ["exact_number", "exact_tables", "plain_optimizer", "with_entries", "with_parameters"]
 
 ExactTables = tuple[dict[int, Fraction], dict[int, Fraction]]
 _NEGLIGIBLE = 2.0**-48
@@ -95,6 +95,16 @@ def with_parameters(optimizer: Optimizer, values: Mapping[str, Any]) -> Optimize
     for name, value in values.items():
         object.__setattr__(other, name, value)
     return other
+
+
+def with_entries(optimizer: Optimizer, index: Any) -> Optimizer:
+    """The optimizer with these entries of its array parameters; at a single number, floats."""
+    arrays = {name: v for name, v in optimizer.parameters.items() if getattr(v, "ndim", 0)}
+    chosen = {
+        name: value[index] if np.ndim(index) == 1 else float(value[index])
+        for name, value in arrays.items()
+    }
+    return with_parameters(optimizer, chosen)
 
 
 def exact_tables(optimizer: Optimizer, delay: int) -> ExactTables:

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from delaystability.model.catalogue import Coefficients, LinearOptimizer, Optimizer
 from delaystability.model.delays import delay_array, unmasked
 from delaystability.numerics.tables.double_double import DoubleDouble
-from delaystability.numerics.tables.exact_tables import plain_optimizer, with_parameters
+from delaystability.numerics.tables.exact_tables import (
+    plain_optimizer,
+    with_entries,
+    with_parameters,
+)
 from delaystability.numerics.tables.where import everywhere
 from delaystability.numerics.thresholds.heavy_ball_threshold import (
     heavy_ball_threshold,
@@ -157,7 +161,7 @@ def _pole_zero_thresholds(optimizer: Optimizer, delay: Any, momentum: Any) -> tu
     longest = delay >= _LONGEST
     for rest in (np.flatnonzero(~(holds | longest)), np.flatnonzero(~holds & longest)):
         if rest.size:
-            unusual = _doubled(_entries(optimizer, rest), delay[rest])
+            unusual = _doubled(with_entries(optimizer, rest), delay[rest])
             b0, b1 = _zero_table(unusual, DoubleDouble(0.0))
             threshold[rest], angle[rest] = pole_zero_threshold(
                 delay[rest], entries[1][rest], b0, b1
@@ -171,12 +175,6 @@ def _zero_table(coefficients: Coefficients, nothing: Any) -> tuple[Any, Any]:
     for lag, coefficient in coefficients.feedforward:
         b[lag] = b[lag] + coefficient
     return b[0], b[1]
-
-
-def _entries(optimizer: Optimizer, index: Any) -> Optimizer:
-    """The optimizer with these entries of its array parameters."""
-    arrays = {name: v for name, v in optimizer.parameters.items() if getattr(v, "ndim", 0)}
-    return with_parameters(optimizer, {name: v[index] for name, v in arrays.items()})
 
 
 def _doubled(optimizer: Optimizer, delay: Any) -> Coefficients:
@@ -219,7 +217,7 @@ def _filter_thresholds(optimizer: Optimizer, delay: Any) -> tuple[Any, Any]:
     for index in map(tuple, np.argwhere(unclear)):
         one = int(delay[index]) if np.ndim(delay) else int(delay)
         threshold[index], angle[index] = filter_threshold(
-            *loop_filter(_entries(optimizer, index), one, exact=True)
+            *loop_filter(with_entries(optimizer, index), one, exact=True)
         )
     return threshold[()], angle[()]
 
