@@ -89,7 +89,8 @@ class Optimizer(ABC):
     @property
     def parameters(self) -> dict[str, Any]:
         """Parameters by name, for example ``{"momentum": 0.9}``."""
-        return {name: getattr(self, name) for name in self.parameter_names()}
+        # Asked several times for every threshold: without the tuple of names in between.
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # type: ignore[arg-type]
 
     @classmethod
     def parameter_names(cls) -> tuple[str, ...]:
