@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from delaystability.files.json_data import plain
 from delaystability.model.arguments import checked_count, checked_optimizer
 from delaystability.model.optimizer import Optimizer
-from delaystability.training.hessian import measure_curvature, refuse_sharded
+from delaystability.training.hessian import measure_curvature
+from delaystability.training.hessian_product import refuse_sharded
 from delaystability.training.parameter_group import (
     ParameterGroup,
     is_linear,
