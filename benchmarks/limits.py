@@ -50,6 +50,7 @@ WITHOUT_NUMBERS = {
     "Derivation": "what derive returns",
     "Optimizer": "abstract",
     "PipelineSchedule": "abstract",
+    "Recommendation": "what recommend_learning_rate returns",
     "StabilityMonitor": "on tensors: see README",
     "plot": "a module",
 }
@@ -75,6 +76,7 @@ _LOG = "log = np.random.default_rng(0).integers(0, 33, 10**5)"
 _HESSIAN = "half = np.random.default_rng(0).normal(size=(256, 256)); hessian = half @ half.T / 256"
 
 CASES = (
+    Case("Adam", "betas next to 1", "ds.Adam(1 - 2**-53, 1 - 2**-53)"),
     *(
         Case(name, "10^6 momenta", f"ds.{name}(momenta)", _MOMENTA)
         for name in (
@@ -164,6 +166,17 @@ CASES = (
         "10^6 new delays",
         "ds.adjust_learning_rate(.1, ds.HeavyBall(.9), 0, delays)",
         _GRID,
+    ),
+    Case(
+        "recommend_learning_rate",
+        "delay 2^53",
+        "ds.recommend_learning_rate(.1, ds.HeavyBall(.9), 2**53)",
+    ),
+    Case(
+        "recommend_learning_rate",
+        "uniform law to 4095",
+        "ds.recommend_learning_rate(.1, ds.HeavyBall(.9), law)",
+        _LAW,
     ),
     Case("stable_gains", "two lags, delay 10^5", "ds.stable_gains(two, 10**5)", _TWO_LAGS),
     Case("stable_gains", "SGD, delay 10^7", "ds.stable_gains(ds.SGD(), 10**7)"),

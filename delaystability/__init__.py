@@ -12,6 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from delaystability.model.adaptive import Adam
 from delaystability.model.catalogue import (
     CATALOGUE,
     SGD,
@@ -67,7 +68,9 @@ if TYPE_CHECKING:
     from delaystability.numerics.certificates.certificate import Certificate, certify
     from delaystability.numerics.exact.circle_proof import UndecidedError
     from delaystability.printing.derivation import Derivation, all_derivations, derive
+    from delaystability.questions.learning_rate_advice import recommend_learning_rate
     from delaystability.questions.minibatches import mean_square_learning_rate
+    from delaystability.questions.recommendation import Recommendation
     from delaystability.questions.stages import (
         safe_stage_learning_rate,
         stage_sharpness,
@@ -84,6 +87,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CATALOGUE",
     "SGD",
+    "Adam",
     "Certificate",
     "Delay",
     "DelayAwareLR",
@@ -105,6 +109,7 @@ __all__ = [
     "PipelineSchedule",
     "PipelinedBackpropagation",
     "RandomDelay",
+    "Recommendation",
     "ShiftedMomentum",
     "SpikeCompensation",
     "StabilityMonitor",
@@ -127,6 +132,7 @@ __all__ = [
     "max_sharpness",
     "mean_square_learning_rate",
     "plot",
+    "recommend_learning_rate",
     "replay_gains",
     "replay_threshold",
     "safe_stage_learning_rate",
@@ -149,6 +155,7 @@ _LOADED_WHEN_USED = {
     "PipeDream2BW": "delaystability.model.pipelines",
     "PipelineSchedule": "delaystability.model.pipelines",
     "PipelinedBackpropagation": "delaystability.model.pipelines",
+    "Recommendation": "delaystability.questions.recommendation",
     "StabilityMonitor": "delaystability.training.stability_monitor",
     "UndecidedError": "delaystability.numerics.exact.circle_proof",
     "all_derivations": "delaystability.printing.derivation",
@@ -156,6 +163,7 @@ _LOADED_WHEN_USED = {
     "derive": "delaystability.printing.derivation",
     "export": "delaystability.translation.export",
     "mean_square_learning_rate": "delaystability.questions.minibatches",
+    "recommend_learning_rate": "delaystability.questions.learning_rate_advice",
     "safe_stage_learning_rate": "delaystability.questions.stages",
     "stage_sharpness": "delaystability.questions.stages",
     "stage_spectral_radius": "delaystability.questions.stages",

@@ -240,6 +240,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "PipeDream": {"stages": 3, "vertical_sync": False},
     "PipeDream2BW": {"stages": 3},
     "PipelinedBackpropagation": {"stages": 3},
+    "Adam": {"beta1": 0.9, "beta2": 0.999},
     "EMAMomentum": {"momentum": 0.9},
     "FixedDelay": {"delay": 4},
     "GeometricDelay": {"ratio": 0.5},
@@ -304,6 +305,13 @@ GOOD: dict[str, dict[str, Any]] = {
         "delay": 1,
         "curvature_noise": 0.0,
         "moment": "mean",
+    },
+    "recommend_learning_rate": {
+        "lr": 0.1,
+        "optimizer": ds.HeavyBall(0.9),
+        "delay": 8,
+        "sharpness": 2.0,
+        "goal": "train",
     },
     "replay_gains": {"optimizer": ds.SGD(), "sequence": [1, 2, 3, 1, 2, 3] * 50},
     "replay_threshold": {"optimizer": ds.SGD(), "sequence": [1, 2, 3, 1, 2, 3] * 50},
@@ -372,7 +380,7 @@ def test_every_function_with_arguments_is_tried():
         for name, found, kind in PUBLIC
         if "." not in name and kind in ("function", "class") and _parameters(found)
     }
-    records = {"Certificate", "Derivation", "PipelineSchedule"}
+    records = {"Certificate", "Derivation", "PipelineSchedule", "Recommendation"}
     # They take a model of torch, and are tried in tests of their own.
     training = {"DelayAwareLR", "DelayedOptimizer", "StabilityMonitor"}
     assert takes - set(GOOD) <= records | training

@@ -95,6 +95,10 @@ ENTRY_POINTS: dict[str, Callable[[ds.Optimizer, Any], Any]] = {
         ds.adjust_learning_rate(1.0, o, d, d, new_optimizer=ds.SGD(), moment="mean", sharpness=9.0),
         ds.adjust_learning_rate(1.0, ds.SGD(), 1, d, o, moment="mean", sharpness=9.0),
     ],
+    "recommend_learning_rate": lambda o, d: [
+        float(ds.recommend_learning_rate(1.0, o, d)),
+        float(ds.recommend_learning_rate(1.0, ds.Adam(), d)),
+    ],
     "stable_gains": lambda o, d: np.ravel(ds.stable_gains(o, d)),
     "crossings": _crossings,
     "spectral_radius": lambda o, d: ds.spectral_radius(o, d, [0.001, 0.01, 0.1]),

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import as_delay, unmasked
+from delaystability.model.adaptive import wrong_optimizer
+from delaystability.model.delays import Delay, as_delay, delay_array, random_law, unmasked
 from delaystability.model.loop import Loop
+from delaystability.model.optimizer import Optimizer
 
 __all__ = [
     "asked_loop",
     "checked_count",
     "checked_optimizer",
     "nonnegative",
+    "one_delay",
     "positive",
+    "scalar_optimizer",
     "scalar_or_array",
     "single",
 ]
@@ -85,16 +88,38 @@ def checked_count(argument: str, value: Any, least: int, most: int | None = None
     return int(value)
 
 
+def one_delay(argument: str, value: Any) -> Delay:
+    """Return the delay object itself, or a fixed delay from one integer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither.
+    """
+    law = random_law(value)
+    if law is not None:
+        return law
+    lags = delay_array(value, argument)
+    if lags.ndim:
+        raise TypeError(f"{argument} must be one integer >= 0 or a delay object; got {value!r}")
+    return as_delay(int(lags))
+
+
 def checked_optimizer(optimizer: Any, argument: str = "optimizer") -> Optimizer:
     """Return the optimizer; refuse it unless its parameters are numbers."""
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(
-            f"{argument} must be an optimizer such as ds.SGD() or ds.HeavyBall(0.9); "
-            f"got {optimizer!r}"
-        )
+        raise wrong_optimizer(argument, optimizer)
     for name, value in optimizer.parameters.items():
         if getattr(value, "free_symbols", None):
             raise TypeError(f"{name} must be a number here; got the expression {value!r}")
+    return optimizer
+
+
+def scalar_optimizer(optimizer: Optimizer, argument: str = "optimizer") -> Optimizer:
+    """Return the optimizer; refuse it if one of its parameters is an array."""
+    for name, value in optimizer.parameters.items():
+        if getattr(value, "shape", ()):
+            raise ValueError(f"{argument} must have one number as {name} here; got {value!r}")
     return optimizer
 
 

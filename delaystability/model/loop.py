@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from delaystability.model.adaptive import wrong_optimizer
 from delaystability.model.delays import Delay, as_delay, random_law
 from delaystability.model.optimizer import Optimizer
 
@@ -79,10 +80,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
-            raise TypeError(
-                "optimizer must be an optimizer such as ds.SGD() or ds.HeavyBall(0.9); "
-                f"got {self.optimizer!r}"
-            )
+            raise wrong_optimizer("optimizer", self.optimizer)
         if not _is_symbolic(self.delay):
             object.__setattr__(self, "delay", as_delay(self.delay))
         if not _is_symbolic(self.decay):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from delaystability.model.adaptive import Adam, wrong_optimizer
 from delaystability.model.arguments import (
     asked_loop,
     checked_count,
@@ -206,6 +207,8 @@ def max_momentum(
 
 def _family(optimizer: str | Optimizer) -> Callable[[Any], Optimizer]:
     """The optimizer as a function of its momentum."""
+    if isinstance(optimizer, Adam):
+        raise wrong_optimizer("optimizer", optimizer)
     if isinstance(optimizer, Optimizer) and "momentum" in optimizer.parameter_names():
         return lambda momentum: replace(optimizer, momentum=momentum)  # type: ignore[type-var]
     allowed = [name for name in CATALOGUE if CATALOGUE[name].required_parameters() == ("momentum",)]

@@ -8,7 +8,12 @@ from weakref import ref
 import torch
 from torch import Tensor
 
-from delaystability.model.arguments import checked_count, checked_optimizer
+from delaystability.model.arguments import (
+    checked_count,
+    checked_optimizer,
+    one_delay,
+    scalar_optimizer,
+)
 from delaystability.model.delays import Delay, FixedDelay, as_delay, delay_array
 from delaystability.model.optimizer import Optimizer
 from delaystability.questions.bounds import stability_threshold
@@ -18,11 +23,9 @@ from delaystability.training.delayed_optimizer import DelayedOptimizer
 from delaystability.training.parameter_group import (
     group_optimizer,
     is_linear,
-    scalar_optimizer,
     unwrapped,
 )
 from delaystability.training.rate_factors import RateFactors
-from delaystability.training.scalars import one_delay
 from delaystability.training.scheduler_state import checked_scheduler_state
 
 __all__ = ["DelayAwareLR"]

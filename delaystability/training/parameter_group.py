@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from delaystability.model.arguments import checked_optimizer
-from delaystability.model.catalogue import SGD, EMAMomentum, HeavyBall, Nesterov
+from delaystability.model.arguments import checked_optimizer, one_delay, scalar_optimizer
+from delaystability.model.catalogue import EMAMomentum
 from delaystability.model.loop import Loop
-from delaystability.model.optimizer import LinearOptimizer, Optimizer
+from delaystability.model.optimizer import Optimizer
+from delaystability.model.recognised import innermost, linear_filter
 from delaystability.numerics.moments.decayed_loop import decayed_growth
 from delaystability.numerics.replay.replayed_loop import replayed_loop
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import replay_threshold
 from delaystability.questions.spectra import escape_rate
-from delaystability.training.scalars import one_delay
 
 __all__ = [
     "ADAM",
@@ -26,7 +26,6 @@ __all__ = [
     "parameter_groups",
     "group_optimizer",
     "is_linear",
-    "scalar_optimizer",
     "unwrapped",
 ]
 
@@ -154,20 +153,10 @@ def parameter_groups(
 
 def unwrapped(torch_optimizer: Any) -> torch.optim.Optimizer:
     """Find the torch optimizer inside wrappers such as those of Accelerate and Lightning."""
-    inner = torch_optimizer
-    while isinstance(getattr(inner, "optimizer", None), torch.optim.Optimizer):
-        inner = inner.optimizer
+    inner = innermost(torch_optimizer)
     if not isinstance(inner, torch.optim.Optimizer):
         raise TypeError(f"torch_optimizer must be a torch.optim.Optimizer; got {inner!r}")
     return inner
-
-
-def scalar_optimizer(optimizer: Optimizer, argument: str = "optimizer") -> Optimizer:
-    """Return the optimizer; refuse it if one of its parameters is an array."""
-    for name, value in optimizer.parameters.items():
-        if getattr(value, "shape", ()):
-            raise ValueError(f"{argument} must have one number as {name} here; got {value!r}")
-    return optimizer
 
 
 def group_optimizer(
@@ -188,22 +177,9 @@ def group_optimizer(
     TypeError
         If it is not recognised.
     """
-    own = group.get("optimizer")
-    if isinstance(own, Optimizer):
-        # A scheduler may have moved the group's momentum, which counts from the next update on.
-        moved = group.get("momentum") if "momentum" in own.parameters else None
-        return own if moved is None else replace(own, momentum=float(moved))  # type: ignore[type-var]
-    if isinstance(inner, torch.optim.SGD):
-        momentum, dampening = float(group["momentum"]), float(group["dampening"])
-        if not momentum:
-            return SGD()
-        if group["nesterov"]:
-            return Nesterov(momentum)
-        if not dampening:
-            return HeavyBall(momentum)
-        if dampening == momentum:
-            return EMAMomentum(momentum)
-        return LinearOptimizer({1: momentum}, {0: 1 - dampening})
+    found = linear_filter(inner, group)
+    if found is not None:
+        return found
     if isinstance(inner, ADAM):
         if preconditioned:
             return EMAMomentum(float(group["betas"][0]))

@@ -1,4 +1,4 @@
-"""Single numbers and single delays as arguments."""
+"""Single numbers as arguments."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from delaystability.model.delays import Delay, as_delay, delay_array, random_law
-
-__all__ = ["checked_rate", "one_delay", "one_number"]
+__all__ = ["checked_rate", "one_number"]
 
 
 def one_number(argument: str, value: Any) -> float:
@@ -25,23 +23,6 @@ def one_number(argument: str, value: Any) -> float:
     if isinstance(number, bool) or not isinstance(number, Real):
         raise TypeError(f"{argument} must be one number; got {value!r}")
     return float(number)
-
-
-def one_delay(argument: str, value: Any) -> Delay:
-    """Return the delay object itself, or a fixed delay from one integer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is neither.
-    """
-    law = random_law(value)
-    if law is not None:
-        return law
-    lags = delay_array(value, argument)
-    if lags.ndim:
-        raise TypeError(f"{argument} must be one integer >= 0 or a delay object; got {value!r}")
-    return as_delay(int(lags))
 
 
 def checked_rate(argument: str, value: Any) -> float | Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from delaystability.files.json_data import plain
-from delaystability.model.arguments import checked_count, checked_optimizer
+from delaystability.model.arguments import checked_count, checked_optimizer, one_delay
 from delaystability.model.optimizer import Optimizer
 from delaystability.training.hessian import measure_curvature
 from delaystability.training.hessian_product import refuse_sharded
@@ -30,7 +30,7 @@ from delaystability.training.preconditioner import (
 )
 from delaystability.training.reading import Reading, judge
 from delaystability.training.replays import RememberedReplays
-from delaystability.training.scalars import one_delay, one_number
+from delaystability.training.scalars import one_number
 from delaystability.training.side_effect_free import side_effect_free
 
 if TYPE_CHECKING:

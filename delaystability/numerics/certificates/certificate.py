@@ -13,6 +13,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
+from delaystability.model.adaptive import wrong_optimizer
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import random_law
 from delaystability.numerics.certificates.certificate_data import (
@@ -281,7 +282,7 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
     ``delayed-loop``.
     """
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must be an optimizer such as ds.SGD(); got {optimizer!r}")
+        raise wrong_optimizer("optimizer", optimizer)
     if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= MOST_DIGITS:
         raise ValueError(f"digits must be an integer from 1 to {MOST_DIGITS}; got {digits!r}")
     exact = exact_optimizer(optimizer)

@@ -1,0 +1,165 @@
+"""Rules that turn a learning rate tuned without delay into one for late gradients.
+
+Each is a function of a `DelayedSetting`. `RULES` names them all: which of them helps is measured by
+the experiment ``advice``, and `recommend_learning_rate` uses those in `RECOMMENDED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from math import sqrt
+
+from delaystability.model.delays import Delay
+from delaystability.model.optimizer import Optimizer, steady_gain
+from delaystability.questions.bounds import stability_threshold
+from delaystability.questions.dynamics import replay_threshold
+
+__all__ = [
+    "ADAPTIVE_EXPONENT",
+    "EFFECTIVE_DIVISOR",
+    "MEASURED_SHARE",
+    "RECOMMENDED",
+    "RULES",
+    "DelayedSetting",
+]
+
+EFFECTIVE_DIVISOR = 4.0
+"""Of the effective threshold, for SGD and its momentum: the best of those tried on networks."""
+ADAPTIVE_EXPONENT = 0.75
+"""Of one plus the delay, for Adam and its kind: the best of those tried on networks."""
+MEASURED_SHARE = 0.8
+"""Of the largest stable rate at a measured sharpness: the rest is kept in reserve."""
+
+
+@dataclass(frozen=True)
+class DelayedSetting:
+    """Describe the run that a rule is asked about.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Tuned without delay, raw as in ``torch.optim.SGD``.
+    optimizer : Optimizer
+        A linear filter; for Adam what it is while its preconditioner is frozen.
+    delay : Delay
+        Of the run with late gradients.
+    sharpness : float, optional
+        Measured in the run without delay; with Adam of the preconditioned Hessian.
+    """
+
+    learning_rate: float
+    optimizer: Optimizer
+    delay: Delay
+    sharpness: float | None = None
+
+    @property
+    def mean_delay(self) -> float:
+        """Expected delay."""
+        return float(self.delay.mean)
+
+    @cached_property
+    def threshold(self) -> float:
+        """Largest stable gain: of a log in its order, of a random delay for the mean square."""
+        if self.delay.sequence is not None:
+            return self._checked(replay_threshold(self.optimizer, self.delay))
+        return self._checked(
+            float(stability_threshold(self.optimizer, self.delay, moment="mean-square"))
+        )
+
+    @cached_property
+    def undelayed_threshold(self) -> float:
+        """Largest stable gain at delay 0."""
+        return self._checked(float(stability_threshold(self.optimizer, 0)))
+
+    def _checked(self, threshold: float) -> float:
+        if threshold <= 0:
+            raise ValueError(
+                "optimizer must have a stable learning rate with and without the delay; got "
+                f"{self.optimizer!r} and {self.delay!r}"
+            )
+        return threshold
+
+    @property
+    def effective_threshold(self) -> float:
+        """The threshold for the effective rate: times B(1)/A(1), so a*/(1 - m) for heavy ball."""
+        lag = self.delay.minimum if self.delay.is_fixed else 0
+        return self.threshold * steady_gain(self.optimizer, lag)
+
+    @property
+    def undelayed_effective_threshold(self) -> float:
+        """The effective threshold at delay 0."""
+        return self.undelayed_threshold * steady_gain(self.optimizer, 0)
+
+
+def keep(setting: DelayedSetting) -> float:
+    """Keep the rate: ``lr``."""
+    return setting.learning_rate
+
+
+def inverse_delay(setting: DelayedSetting) -> float:
+    """``lr / (1 + delay)``, with the mean of a random delay."""
+    return setting.learning_rate / (1 + setting.mean_delay)
+
+
+def inverse_square_root(setting: DelayedSetting) -> float:
+    """``lr / sqrt(1 + delay)``, with the mean of a random delay."""
+    return setting.learning_rate / sqrt(1 + setting.mean_delay)
+
+
+def inverse_power(setting: DelayedSetting) -> float:
+    """``lr / (1 + delay)**0.75``, with the mean of a random delay."""
+    return setting.learning_rate / (1 + setting.mean_delay) ** ADAPTIVE_EXPONENT
+
+
+def same_minima(setting: DelayedSetting) -> float:
+    """The paper's rule, ``lr a*(delay) / a*(0)``; at a sharpness S ``min(lr, a*(delay)/S)``."""
+    if setting.sharpness is None:
+        return setting.learning_rate * (setting.threshold / setting.undelayed_threshold)
+    return min(setting.learning_rate, setting.threshold / setting.sharpness)
+
+
+def effective_threshold(setting: DelayedSetting) -> float:
+    """``min(lr, lr a_eff(delay) / 4)``, with the effective threshold a_eff = a* B(1)/A(1).
+
+    Where a_eff(0) is smaller than 4, as for SGD, the divisor is a_eff(0) without delay and grows
+    to 4 until the mean delay is 1: so the rate without delay is ``lr``, without a jump.
+    """
+    start = min(EFFECTIVE_DIVISOR, setting.undelayed_effective_threshold)
+    divisor = start + (EFFECTIVE_DIVISOR - start) * min(1.0, setting.mean_delay)
+    return setting.learning_rate * min(1.0, setting.effective_threshold / divisor)
+
+
+def measured_edge(setting: DelayedSetting) -> float:
+    """``min(lr, 0.8 a*(delay) / S)`` with a measured sharpness S."""
+    if setting.sharpness is None:
+        raise ValueError("sharpness must be given for the rule 'measured-edge'; got None")
+    return min(setting.learning_rate, MEASURED_SHARE * setting.threshold / setting.sharpness)
+
+
+def root_of_threshold(setting: DelayedSetting) -> float:
+    """``min(lr, lr sqrt(a*(delay) / 2))``, for the first moment of Adam."""
+    return setting.learning_rate * min(1.0, sqrt(setting.threshold / 2))
+
+
+def constant_amplitude(setting: DelayedSetting) -> float:
+    """``lr min(1, a*(delay))``: Adam's oscillation, lr/a*, is at most one step without delay."""
+    return setting.learning_rate * min(1.0, setting.threshold)
+
+
+RULES: dict[str, Callable[[DelayedSetting], float]] = {
+    "keep": keep,
+    "inverse-delay": inverse_delay,
+    "inverse-square-root": inverse_square_root,
+    "inverse-power": inverse_power,
+    "same-minima": same_minima,
+    "effective-threshold": effective_threshold,
+    "measured-edge": measured_edge,
+    "root-of-threshold": root_of_threshold,
+    "constant-amplitude": constant_amplitude,
+}
+"""Every rule by its name."""
+
+RECOMMENDED = {"linear": "effective-threshold", "adaptive": "inverse-power"}
+"""What to train with, for each type of optimizer."""
