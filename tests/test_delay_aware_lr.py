@@ -136,7 +136,7 @@ def test_only_the_last_delays_count():
 def test_the_threshold_is_computed_when_the_delays_have_doubled_and_then_every_so_often(
     monkeypatch,
 ):
-    import delaystability.training.delay_aware_lr as module
+    import delaystability.questions.learning_rate_rules as module
 
     asked = []
 

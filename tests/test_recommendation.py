@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.model.recognised import recognised
 from delaystability.questions.learning_rate_rules import RECOMMENDED, RULES, DelayedSetting
 from tests.helpers import EPS, make
 
@@ -373,101 +372,3 @@ def test_a_recommendation_needs_no_torch():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "False"
-
-
-# Torch optimizers
-
-torch = pytest.importorskip("torch")
-
-
-def _weights(*shape):
-    return [torch.nn.Parameter(torch.ones(*(shape or (2, 2))))]
-
-
-LINEAR = [
-    (lambda: torch.optim.SGD(_weights(), 0.1), ds.SGD()),
-    (lambda: torch.optim.SGD(_weights(), 0.1, momentum=0.9), ds.HeavyBall(0.9)),
-    (lambda: torch.optim.SGD(_weights(), 0.1, momentum=0.9, nesterov=True), ds.Nesterov(0.9)),
-    (lambda: torch.optim.SGD(_weights(), 0.1, momentum=0.9, dampening=0.9), ds.EMAMomentum(0.9)),
-    (
-        lambda: torch.optim.SGD(_weights(), 0.1, momentum=0.9, dampening=0.5),
-        ds.LinearOptimizer({1: 0.9}, {0: 0.5}),
-    ),
-    (lambda: ds.DelayedOptimizer(_weights(), 0.1, ds.Nesterov(0.5), 4), ds.Nesterov(0.5)),
-]
-ADAPTIVE = ["Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta"]
-ADAPTIVE += ["Adafactor", "Muon", "SparseAdam"]
-OTHERS = ["LBFGS", "Rprop", "ASGD"]
-
-
-@pytest.mark.parametrize(("made", "optimizer"), LINEAR)
-def test_a_torch_optimizer_is_the_filter_that_it_is(made, optimizer):
-    assert recognised(made()).filters == (optimizer,)
-    for delay in (0, 4, LOG):
-        assert _rate(0.1, made(), delay) == _rate(0.1, optimizer, delay)
-
-
-@pytest.mark.parametrize("name", ADAPTIVE)
-def test_a_torch_optimizer_with_a_preconditioner_follows_the_power(name):
-    inner = getattr(torch.optim, name)(_weights())
-    found = ds.recommend_learning_rate(0.003, inner, 4, sharpness=1.0)
-    assert float(found) == _rate(0.003, ds.Adam(), 4)
-    assert found.reason.startswith(f"{name} tunes its own preconditioner")
-    with pytest.raises(ValueError, match=f"goal must be 'train' for {name}"):
-        ds.recommend_learning_rate(0.003, inner, 4, goal="same-minima")
-
-
-def test_every_optimizer_of_torch_is_decided():
-    listed = {
-        name
-        for name, cls in vars(torch.optim).items()
-        if isinstance(cls, type)
-        and issubclass(cls, torch.optim.Optimizer)
-        and cls is not torch.optim.Optimizer
-    }
-    assert listed == {*ADAPTIVE, *OTHERS, "SGD"}
-    for name in OTHERS:
-        with pytest.raises(TypeError, match=rf"which {name} is not: .*ds.Adam\(\)"):
-            ds.recommend_learning_rate(0.1, getattr(torch.optim, name)(_weights()), 4)
-
-
-def test_the_first_moment_of_adam_is_read_from_its_betas():
-    inner = torch.optim.AdamW(_weights(), betas=(0.8, 0.99))
-    assert recognised(inner).filters == (ds.EMAMomentum(0.8),)
-    assert recognised(torch.optim.Adam(_weights(), betas=(0.0, 0.99))).filters == (ds.SGD(),)
-    assert "left out" in _reason(0.1, torch.optim.RMSprop(_weights()), 4, sharpness=1.0)
-    assert "left out" not in _reason(0.1, inner, 4, sharpness=1.0)
-
-
-def test_a_subclass_and_a_wrapper_are_what_they_hold():
-    class Mine(torch.optim.SGD):
-        pass
-
-    class Wrapper:
-        def __init__(self, optimizer):
-            self.optimizer = optimizer
-
-    inner = Mine(_weights(), 0.1, momentum=0.9)
-    nested = Wrapper(inner)
-    nested.param_groups = inner.param_groups
-    for wrapped in (inner, Wrapper(inner), Wrapper(nested)):
-        assert _rate(0.1, wrapped, 8) == _rate(0.1, ds.HeavyBall(0.9), 8)
-
-    class Sign(torch.optim.Optimizer):
-        def __init__(self, params):
-            super().__init__(params, {"lr": 0.1, "momentum": 0.9})
-
-    with pytest.raises(TypeError, match="which Sign is not"):
-        ds.recommend_learning_rate(0.1, Sign(_weights()), 4)
-
-
-def test_groups_that_differ_get_one_common_factor_the_smallest():
-    momenta = (0.9, 0.0, 0.5, 0.9)
-    groups = [{"params": _weights(), "momentum": momentum} for momentum in momenta]
-    inner = torch.optim.SGD(groups, 0.1)
-    assert recognised(inner).filters == (ds.HeavyBall(0.9), ds.SGD(), ds.HeavyBall(0.5))
-    found = ds.recommend_learning_rate(0.1, inner, 4)
-    each = [_rate(0.1, one, 4) for one in recognised(inner).filters]
-    assert len(set(each)) == 3
-    assert float(found) == min(each)
-    assert "Heavy ball, momentum 0.9 and SGD and Heavy ball, momentum 0.5" in found.reason

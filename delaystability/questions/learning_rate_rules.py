@@ -47,12 +47,16 @@ class DelayedSetting:
         Of the run with late gradients.
     sharpness : float, optional
         Measured in the run without delay; with Adam of the preconditioned Hessian.
+    moment : "replay", "mean", "mean-square" or None
+        Of the threshold of a random delay: "replay" keeps the order of a log, and takes the mean
+        square of other random delays; for the others see `stability_threshold`.
     """
 
     learning_rate: float
     optimizer: Optimizer
     delay: Delay
     sharpness: float | None = None
+    moment: str | None = "replay"
 
     @property
     def mean_delay(self) -> float:
@@ -61,12 +65,13 @@ class DelayedSetting:
 
     @cached_property
     def threshold(self) -> float:
-        """Largest stable gain: of a log in its order, of a random delay for the mean square."""
-        if self.delay.sequence is not None:
+        """Largest stable gain at the delay."""
+        replays = self.moment == "replay"
+        if replays and self.delay.sequence is not None:
             return self._checked(replay_threshold(self.optimizer, self.delay))
-        return self._checked(
-            float(stability_threshold(self.optimizer, self.delay, moment="mean-square"))
-        )
+        moment = "mean-square" if replays else self.moment
+        found = stability_threshold(self.optimizer, self.delay, moment=moment)
+        return self._checked(float(found))
 
     @cached_property
     def undelayed_threshold(self) -> float:

@@ -14,10 +14,9 @@ from delaystability.model.arguments import (
     one_delay,
     scalar_optimizer,
 )
-from delaystability.model.delays import Delay, FixedDelay, as_delay, delay_array
+from delaystability.model.delays import Delay, as_delay, delay_array
 from delaystability.model.optimizer import Optimizer
-from delaystability.questions.bounds import stability_threshold
-from delaystability.questions.dynamics import replay_threshold
+from delaystability.training.delay_rule import DelayRule
 from delaystability.training.delay_window import DelaySource, DelayWindow, new_delays
 from delaystability.training.delayed_optimizer import DelayedOptimizer
 from delaystability.training.parameter_group import (
@@ -30,21 +29,23 @@ from delaystability.training.scheduler_state import checked_scheduler_state
 
 __all__ = ["DelayAwareLR"]
 
-_ARGUMENTS = {"optimizer", "_inner", "_own", "_reference", "_initial", "_source", "_moment"}
+_ARGUMENTS = {"optimizer", "_inner", "_own", "_rule", "_initial", "_source", "_moment", "_goal"}
 _ARGUMENTS |= {"_preconditioner"}
-_NO_STATE = _ARGUMENTS | {"_knows", "_beginning", "_handles", "_thresholds", "_windows", "_rates"}
-_REMEMBERED = 100  # thresholds
-_MOMENTS = ("replay", "mean", "mean-square", None)
+_NO_STATE = _ARGUMENTS | {"_knows", "_beginning", "_handles", "_windows", "_rates"}
 
 
 class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
-    """Multiply the learning rate so that the accessible minima stay those of another delay.
+    """Multiply the learning rate as the delays ask for: to train well, or to keep the minima.
 
-    For each parameter group, with the last ``window`` delays as a distribution D::
+    With ``goal="train"`` it follows `recommend_learning_rate` as the delays change, for every torch
+    optimizer: a measured rule of thumb. With ``goal="same-minima"``, the default, the accessible
+    minima stay those of another delay, for linear filters; this is a theorem, and not how to train
+    best. With the last ``window`` delays as a distribution D the rate of a parameter group is::
 
         lr = (what the other schedulers say) * a*(optimizer, D) / a*(optimizer, reference_delay)
 
-    A minimum is accessible while its sharpness is below a*/lr; `adjust_learning_rate` is the same
+    or, to train, with the factor f of the recommendation in the place of the threshold a*. A
+    minimum is accessible while its sharpness is below a*/lr; `adjust_learning_rate` is the same
     rule for delays that are known beforehand. Source: Giladi, Nacson, Hoffer, Soudry, ICLR 2020,
     arXiv:1909.12340.
 
@@ -85,19 +86,23 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
     last_epoch : int
         As for every scheduler of torch.
     preconditioner : "frozen", optional
-        Needed for every optimizer but ``torch.optim.SGD`` and `DelayedOptimizer`, also if
-        ``optimizer`` is given. The rule is a theorem about linear filters: for Adam and its kind it
-        holds while the preconditioner is frozen, and one that moves does not need it. Told
-        delay 4 under AdamW, it divided the rate by 143, and the run learnt nothing; a division by
-        ``(1 + delay)**0.75`` lost little in the same runs. "frozen" says that the preconditioner
-        does not move, or that there is none, as in a plain SGD of another package.
+        Needed to keep the minima of every optimizer but ``torch.optim.SGD`` and
+        `DelayedOptimizer`, also if ``optimizer`` is given. The rule is a theorem about linear
+        filters: for Adam and its kind it holds while the preconditioner is frozen, and one that
+        moves does not need it. Told delay 4 under AdamW, it divided the rate by 143, and the run
+        learnt nothing. "frozen" says that the preconditioner does not move, or that there is none,
+        as in a plain SGD of another package.
+    goal : "same-minima" or "train"
+        "train" takes an optimizer that is not known to be linear for one with a preconditioner that
+        moves, and divides its rate by ``(1 + delay)**0.75``. Measured sharpness is not followed: on
+        networks, riding the edge did worse than measuring nothing.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what is described here, if the optimizer may have a preconditioner
-        that moves, or if the table of the optimizer depends on the delay, as that of shifted
-        momentum: give ``LinearOptimizer({W: m}, {0: 1})`` for W buffers.
+        If an argument is not what is described here, if the minima are to be kept of an optimizer
+        that may have a preconditioner that moves, or if the table of the optimizer depends on the
+        delay, as that of shifted momentum: give ``LinearOptimizer({W: m}, {0: 1})`` for W buffers.
 
     Notes
     -----
@@ -124,11 +129,9 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         moment: str | None = "replay",
         last_epoch: int = -1,
         preconditioner: str | None = None,
+        goal: str = "same-minima",
     ) -> None:
         window, every = checked_count("window", window, 1), checked_count("every", every, 1)
-        if moment not in _MOMENTS:
-            allowed = "'replay', 'mean', 'mean-square' or None"
-            raise ValueError(f"moment must be {allowed}; got {moment!r}")
         if preconditioner not in (None, "frozen"):
             raise ValueError(f"preconditioner must be 'frozen' or None; got {preconditioner!r}")
         if source is not None and not hasattr(source, "delays"):
@@ -138,8 +141,9 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
                 scalar_optimizer(checked_optimizer(rule, name), name)
         self._inner = unwrapped(torch_optimizer)
         self._own = optimizer
-        self._reference = (reference_optimizer, one_delay("reference_delay", reference_delay))
-        self._source, self._moment = source, moment
+        tuned_for = one_delay("reference_delay", reference_delay)
+        self._rule = DelayRule(goal, moment, reference_optimizer, tuned_for)
+        self._source, self._moment, self._goal = source, moment, goal
         self._preconditioner = preconditioner
         self._initial = None
         if initial_delay is not None:
@@ -148,7 +152,6 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         if self._late_optimizer is not None:
             self._knows = "DelayedOptimizer"
         self._windows = [DelayWindow(window, every, growth=4 if moment == "replay" else 2)]
-        self._thresholds: dict[Any, float] = {}
         self._factors: list[float] = []
         self._looks: list[tuple[float, int, float] | None] = []
         self._rates = RateFactors(torch_optimizer)
@@ -311,32 +314,22 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         """
         optimizer, declared = self._optimizer_of(k), self._declared_delay(k)
         if declared is not None:
-            return self._ratio(optimizer, declared, "declared")
+            return self._rule.factor(optimizer, declared, "declared")
         window, look = self._windows[min(k, len(self._windows) - 1)], self._looks[k]
         if look is not None and not window.due:
             factor, mean, fixed = look
-            now = self._fixed_factor(optimizer, mean)
+            now = self._rule.fixed_factor(optimizer, mean)
             return factor if now == fixed else factor * now / fixed
-        delay = window.delay
+        # A rule without a threshold needs no shorter delays.
+        delay = window.log if optimizer is None else window.delay
         label: Any = window.sequence if self._moment == "replay" else window.histogram
         if delay is None:
             if self._initial is None:
                 return 1.0
             delay, label = self._initial, "initial"
-        factor, mean = self._ratio(optimizer, delay, label), round(delay.mean)
-        self._looks[k] = (factor, mean, self._fixed_factor(optimizer, mean))
+        factor, mean = self._rule.factor(optimizer, delay, label), round(delay.mean)
+        self._looks[k] = (factor, mean, self._rule.fixed_factor(optimizer, mean))
         return factor
-
-    def _fixed_factor(self, optimizer: Optimizer, mean: int) -> float:
-        """The factor if the delay, and that of the reference, were fixed at their means."""
-        reference, delay = self._reference
-        below = FixedDelay(round(delay.mean))
-        return self._threshold(optimizer, FixedDelay(mean), "fixed") / self._threshold(
-            reference or optimizer, below, "fixed"
-        )
-
-    def _ratio(self, optimizer: Optimizer, delay: Delay, label: Any) -> float:
-        return self._threshold(optimizer, delay, label) / self._reference_threshold(optimizer)
 
     def _declared_delay(self, k: int) -> Delay | None:
         """The delay of a group of a `DelayedOptimizer`, if it is fixed."""
@@ -345,54 +338,45 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         declared = as_delay(late.param_groups[k]["delay"])
         return declared if declared.is_fixed else None
 
-    def _optimizer_of(self, k: int) -> Optimizer:
-        """What a group does with a gradient."""
+    def _optimizer_of(self, k: int) -> Optimizer | None:
+        """What a group does with a gradient; None if its preconditioner moves."""
         group = self._inner.param_groups[k]
         frozen = self._preconditioner == "frozen"
         if not frozen and not is_linear(self._inner, group):
-            raise ValueError(
-                f"preconditioner must be 'frozen' to adjust a {type(self._inner).__name__}, if "
-                "that is meant; got None: the rule is about linear filters, and for a "
-                "preconditioner that moves it divides the learning rate far too much (by 143 at "
-                "delay 4 for an AdamW that then learnt nothing). Divide it by (1 + delay)**0.75 "
-                "instead"
-            )
+            name = type(self._inner).__name__
+            if self._goal == "same-minima":
+                raise ValueError(_refusal(name))
+            if self._own is not None:
+                raise ValueError(
+                    f"optimizer must be left out for a {name} with goal='train', whose rule looks "
+                    "at the delay alone, unless preconditioner='frozen' says that it is a linear "
+                    f"filter; got {self._own!r}"
+                )
+            return None
         if self._own is not None:
             return self._own
         return scalar_optimizer(group_optimizer(self._inner, group, preconditioned=frozen))
 
-    def _reference_threshold(self, optimizer: Optimizer) -> float:
-        reference, delay = self._reference
-        return self._threshold(reference or optimizer, delay, "reference")
-
-    def _threshold(self, optimizer: Optimizer, delay: Delay, label: Any) -> float:
-        """a*(optimizer, delay), remembered by the optimizer and the label of the delay."""
-        key = (repr(optimizer), delay.minimum if delay.is_fixed else label)
-        if key not in self._thresholds:
-            if len(self._thresholds) >= _REMEMBERED:
-                self._thresholds.clear()
-            if self._moment == "replay" and delay.sequence is not None:
-                found = replay_threshold(optimizer, delay)
-            else:
-                moment = "mean" if self._moment == "replay" else self._moment
-                found = float(stability_threshold(optimizer, delay, moment=moment))
-            if found <= 0:
-                raise ValueError(
-                    f"optimizer must have a stable learning rate at its delays; got {optimizer!r} "
-                    f"and {delay!r}"
-                )
-            self._thresholds[key] = found
-        return self._thresholds[key]
-
     def _refuse_tables_that_depend_on_the_delay(self) -> None:
         for k in range(len(self._inner.param_groups)):
             optimizer = self._optimizer_of(k)
-            if self._declared_delay(k) is None and (
-                optimizer.coefficients(0) != optimizer.coefficients(1)
+            if (
+                optimizer is not None
+                and self._declared_delay(k) is None
+                and (optimizer.coefficients(0) != optimizer.coefficients(1))
             ):
                 raise ValueError(
                     "optimizer must have the same table for every delay, as measured delays vary; "
                     f"got {optimizer!r}: give the table that the run uses, for shifted momentum m "
                     "with W buffers LinearOptimizer({W: m}, {0: 1})"
                 )
-            self._reference_threshold(optimizer)
+            self._rule.reference(optimizer)
+
+
+def _refusal(name: str) -> str:
+    return (
+        f"preconditioner must be 'frozen' to keep the accessible minima of a {name}, if that is "
+        "meant; got None: the rule is about linear filters, and for a preconditioner that moves it "
+        "divides the learning rate far too much (by 143 at delay 4 for an AdamW that then learnt "
+        "nothing). Give goal='train' instead, which divides it by (1 + delay)**0.75"
+    )

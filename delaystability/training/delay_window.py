@@ -87,6 +87,11 @@ class DelayWindow:
         return tuple(sorted(Counter(self._delays).items()))
 
     @property
+    def log(self) -> MeasuredDelay | None:
+        """The delays as they are; None before there are any."""
+        return MeasuredDelay(np.array(self._delays)) if self._delays else None
+
+    @property
     def delay(self) -> Delay | None:
         """The delays as a distribution; None before there are any.
 
