@@ -118,6 +118,36 @@ def test_negative_momentum_is_a_value_not_an_option():
     assert data["threshold"] == pytest.approx(0.2)
 
 
+def test_recommend_prints_the_rate_of_the_library_with_reason_and_alternatives(tmp_path):
+    command = "recommend --learning-rate 0.1 --optimizer heavy-ball --momentum 0.9 --delay 8"
+    data = printed_json(*command.split())
+    expected = ds.recommend_learning_rate(0.1, ds.HeavyBall(0.9), 8)
+    start = {"optimizer": "heavy-ball", "momentum": 0.9, "delay": 8, "lr": 0.1}
+    assert data == {**start, **json.loads(json.dumps(expected.to_dict()))}
+    options = ["--goal", "same-minima", "--sharpness", "2.34"]
+    data = printed_json(*command.split(), *options)
+    assert data["learning_rate"] == ds.adjust_learning_rate(
+        0.1, ds.HeavyBall(0.9), 0, 8, sharpness=2.34
+    )
+    table = run(*command.split(), "--sharpness", "2.34").stdout
+    assert "learning rate     0.003485498645" in table
+    assert "0.00476649387351: better when" in table
+    assert "or same-minima    0.000366894594211: better when" in table
+
+    adam = "recommend --lr 0.003 --optimizer adam --beta1 0.8 --delay 4"
+    data = printed_json(*adam.split())
+    assert data["learning_rate"] == float(ds.recommend_learning_rate(0.003, ds.Adam(0.8), 4))
+    assert (data["beta1"], data["beta2"]) == (0.8, 0.999)
+
+    log = tmp_path / "log.csv"
+    log.write_text("worker,delay\n0,1\n1,3\n2,2\n", encoding="utf-8")
+    logged = ["recommend", "--lr", "0.1", "--optimizer", "sgd", "--column", "delay", "--delay-log"]
+    data = printed_json(*logged, str(log))
+    found = ds.recommend_learning_rate(0.1, ds.SGD(), ds.MeasuredDelay([1, 3, 2]))
+    assert data["learning_rate"] == float(found)
+    assert (data["mean_delay"], data["longest_delay"]) == (2, 3)
+
+
 @pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
 def test_adjust_keeps_the_optimizer_and_momentum_unless_told():
     common = ("adjust", "--optimizer", "heavy-ball", "--momentum", "0.9", "--lr", "0.1")
@@ -221,6 +251,15 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
         ("threshold sgd --curvature-noise much", "curvature-noise must be a number"),
         ("threshold sgd --delay-log /no/such/file.csv", "/no/such/file.csv"),
         ("threshold sgd --delay 4 --delay-log log.csv", "delay must not be given beside delay-log"),
+        ("threshold adam", "got 'adam', which has no threshold: ask `delaystability recommend`"),
+        ("recommend --lr 0 --optimizer sgd --delay 4", "lr must be positive"),
+        ("recommend --lr 1 --optimizer sgd", "delay or delay-log must be given"),
+        ("recommend --lr 1 --optimizer sgd --delay 4 --beta1 .9", "'sgd' has no parameter beta1"),
+        ("recommend --lr 1 --optimizer adam --delay 4 --momentum .9", "no parameter momentum"),
+        ("recommend --lr 1 --optimizer adam --delay 4 --beta2 1", "beta2 must be a number with 0"),
+        ("recommend --lr 1 --optimizer adam --delay 4 --goal same-minima", "goal must be 'train'"),
+        ("recommend --lr 1 --optimizer sgd --delay 4 --goal fast", "goal must be 'train' or"),
+        ("recommend --lr 1 --optimizer adamw --delay 4", "got 'adamw'"),
         ("threshold heavyball", "did you mean 'heavy-ball'?"),
         ("derive adam", "theorem must be one of"),
         ("derive sgd --format pdf", "format must be latex, markdown or text; got 'pdf'"),
@@ -248,7 +287,7 @@ def test_mistakes_get_one_clear_line(arguments, message, tmp_path, monkeypatch):
 
 def test_help_and_version():
     assert run("--version").stdout.strip() == f"delaystability {ds.__version__}"
-    for command in ("threshold", "adjust", "derive", "certify", "validate", "verify"):
+    for command in ("recommend", "threshold", "adjust", "derive", "certify", "validate", "verify"):
         result = run(command, "--help")
         assert result.exit_code == 0
         assert command in run("--help").stdout

@@ -25,6 +25,7 @@ from delaystability.cli.completion import (
     language_names,
     optimizer_names,
     theorem_names,
+    trained_optimizer_names,
 )
 
 ROOT = Path(ds.__file__).parents[1]
@@ -124,11 +125,18 @@ def test_a_missing_extra_is_named_with_what_installs_it(command, missing, monkey
 
 def test_names_are_completed():
     assert optimizer_names("s") == ["sgd", "shifted-momentum", "spike-compensation"]
+    assert trained_optimizer_names("ad") == ["adam"]
     assert "sgd-lower-bound" in theorem_names("sgd-l")
     assert "all" in theorem_names("a")
     assert language_names("ju") == ["julia"]
     assert experiment_names("ed") == ["edge"]
-    for names in (optimizer_names, theorem_names, language_names, experiment_names):
+    for names in (
+        optimizer_names,
+        trained_optimizer_names,
+        theorem_names,
+        language_names,
+        experiment_names,
+    ):
         assert names("no-such-name") == []
 
 

@@ -11,6 +11,7 @@ from delaystability.cli.doctor import doctor
 from delaystability.cli.pipeline import pipeline
 from delaystability.cli.plot import plot
 from delaystability.cli.questions import adjust, threshold
+from delaystability.cli.recommend import recommend
 from delaystability.cli.theory import certify, derive, export, theorems
 from delaystability.cli.training import validate, verify
 
@@ -33,6 +34,7 @@ def _global(
 
 
 for _command in (
+    recommend,
     threshold,
     adjust,
     pipeline,

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from delaystability.model.adaptive import Adam
 from delaystability.model.catalogue import CATALOGUE
 
-__all__ = ["experiment_names", "language_names", "optimizer_names", "theorem_names"]
+__all__ = [
+    "experiment_names",
+    "language_names",
+    "optimizer_names",
+    "theorem_names",
+    "trained_optimizer_names",
+]
 
 
 def optimizer_names(incomplete: str) -> list[str]:
     """The optimizers of the catalogue that begin like this."""
     return _beginning(incomplete, CATALOGUE)
+
+
+def trained_optimizer_names(incomplete: str) -> list[str]:
+    """The optimizers to train with that begin like this: those of the catalogue and Adam."""
+    return _beginning(incomplete, (*CATALOGUE, Adam.name))
 
 
 def theorem_names(incomplete: str) -> list[str]:

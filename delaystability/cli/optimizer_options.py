@@ -12,9 +12,18 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from delaystability.cli.terminal import RefusedError
+from delaystability.model.adaptive import Adam
 from delaystability.model.catalogue import CATALOGUE, Optimizer, optimizer_from_name
 
-__all__ = ["Parameters", "described", "number", "optimizer_of", "shared", "with_parameters"]
+__all__ = [
+    "Parameters",
+    "described",
+    "number",
+    "optimizer_of",
+    "shared",
+    "trained_optimizer_of",
+    "with_parameters",
+]
 
 Parameters = Mapping[str, str]
 """What was given for the parameters of an optimizer, by name, as written."""
@@ -82,6 +91,11 @@ def number(argument: str, text: str) -> float:
 
 def optimizer_of(name: str, parameters: Parameters, *, exact: bool = False) -> Optimizer:
     """The optimizer of the catalogue; with ``exact``, its numbers are the decimals as written."""
+    if name == Adam.name:
+        raise RefusedError(
+            f"optimizer must be one of {', '.join(CATALOGUE)}; got {name!r}, which has no "
+            "threshold: ask `delaystability recommend`"
+        )
     values: dict[str, Any] = {}
     for argument, text in parameters.items():
         value = number(argument, text)
@@ -91,13 +105,26 @@ def optimizer_of(name: str, parameters: Parameters, *, exact: bool = False) -> O
     return optimizer_from_name(name, **values)
 
 
+def trained_optimizer_of(
+    name: str, parameters: Parameters, betas: Mapping[str, str | None]
+) -> Optimizer | Adam:
+    """The optimizer to train with: one of the catalogue, or Adam with the betas that are given."""
+    given = {argument: text for argument, text in betas.items() if text is not None}
+    surplus = [*parameters] if name == Adam.name else [*given]
+    if surplus:
+        raise RefusedError(f"optimizer {name!r} has no parameter {', '.join(surplus)}")
+    if name != Adam.name:
+        return optimizer_of(name, parameters)
+    return Adam(**{argument: number(argument, text) for argument, text in given.items()})
+
+
 def shared(name: str, parameters: Parameters) -> Parameters:
     """Those of the parameters that this optimizer has."""
     names = CATALOGUE[name].parameter_names() if name in CATALOGUE else ()
     return {argument: text for argument, text in parameters.items() if argument in names}
 
 
-def described(optimizer: Optimizer) -> dict[str, Any]:
+def described(optimizer: Optimizer | Adam) -> dict[str, Any]:
     """Name and parameters, for a table or JSON."""
     data = optimizer.to_dict()
     return {"optimizer": data.pop("name"), **data}

@@ -21,6 +21,7 @@ __all__ = [
     "OptimizerName",
     "Quick",
     "Seed",
+    "delay_or_log",
     "integer",
     "measured_delay",
 ]
@@ -60,6 +61,25 @@ def integer(argument: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise RefusedError(f"{argument} must be an integer >= 0; got {text!r}") from None
+
+
+def delay_or_log(
+    delay: str | None, log: Path | None, columns: list[str] | None
+) -> tuple[int | MeasuredDelay, dict[str, Any]]:
+    """The delay of a run, and what a table says about it; 0 if neither a delay nor a log is given.
+
+    Refused if both are given, or a column beside no log.
+    """
+    if delay is not None and log is not None:
+        raise RefusedError("delay must not be given beside delay-log; got both")
+    if columns and log is None:
+        raise RefusedError("column must be given beside delay-log only")
+    if log is None:
+        fixed = integer("delay", delay or "0")
+        return fixed, {"delay": fixed}
+    measured = measured_delay(log, columns)
+    about = {"mean_delay": float(measured.mean), "longest_delay": int(measured.maximum)}
+    return measured, about
 
 
 def measured_delay(log: Path, columns: list[str] | None) -> MeasuredDelay:

@@ -22,11 +22,10 @@ from delaystability.cli.options import (
     Json,
     Noise,
     OptimizerName,
+    delay_or_log,
     integer,
-    measured_delay,
 )
 from delaystability.cli.terminal import (
-    RefusedError,
     clear_errors,
     print_values,
     warnings_in_one_line,
@@ -37,12 +36,6 @@ from delaystability.model.delays import MeasuredDelay
 from delaystability.questions import bounds
 
 __all__ = ["adjust", "threshold"]
-
-
-def _delay_described(delay: Any) -> dict[str, Any]:
-    if isinstance(delay, int):
-        return {"delay": delay}
-    return {"mean_delay": float(delay.mean), "longest_delay": int(delay.maximum)}
 
 
 def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) -> dict[str, Any]:
@@ -88,21 +81,13 @@ def threshold(
     its frequencies, in the mean and in the mean square, and those of two single delays.
     """
     with clear_errors():
-        if delay is not None and delay_log is not None:
-            raise RefusedError("delay must not be given beside delay-log; got both")
-        if column and delay_log is None:
-            raise RefusedError("column must be given beside delay-log only")
         chosen = optimizer_of(optimizer, parameters)
         noise = number("curvature-noise", curvature_noise)
-        lag: Any = (
-            integer("delay", delay or "0")
-            if delay_log is None
-            else measured_delay(delay_log, column)
-        )
-        values = {**described(chosen), **_delay_described(lag)}
+        lag, about_delay = delay_or_log(delay, delay_log, column)
+        values = {**described(chosen), **about_delay}
         if noise:
             values["curvature_noise"] = noise
-        if delay_log is None:
+        if isinstance(lag, int):
             edge = bounds.stability_threshold(chosen, lag, curvature_noise=noise)
             values["threshold"] = edge
         else:
