@@ -37,6 +37,7 @@ def test_a_division_by_more_than_ten_warns_at_the_line_of_the_caller():
     assert caught[0].filename == __file__
     assert "divided by 273" in str(caught[0].message)
     assert "sharpness=" in str(caught[0].message)
+    assert "ds.recommend_learning_rate" in str(caught[0].message)
 
 
 @pytest.mark.parametrize(

@@ -304,12 +304,15 @@ def adjust_learning_rate(
     moment: str | None = None,
     sharpness: ArrayLike | None = None,
 ) -> Any:
-    """Keep the same accessible minima under another delay, for a run at its edge; not the best.
+    """Keep the same accessible minima under another delay: the paper's rule, not how to train best.
+
+    To train best with late gradients ask `recommend_learning_rate`.
 
     Without a measurement it is ``lr a*(new_optimizer, new_delay) / a*(optimizer, delay)``: the
     sharpness of the sharpest accessible minimum stays the same. At large delays it falls as
-    1/delay. A run with momentum or with Adam is usually far below its edge without delay; it then
-    has no use for all of these minima, and pays for them with a rate that may not train at all.
+    1/delay. It assumes a run at its edge of stability. A run with momentum or with Adam is usually
+    far below its edge without delay; it then has no use for all of these minima, and pays for them
+    with a rate that may not train at all.
 
     With the ``sharpness`` S that the run reached, the rate only has to fall to
     ``a*(new_optimizer, new_delay) / S``, and never rises: ``min(lr, a*(new) / S)``.
@@ -375,8 +378,8 @@ def _warn_of_a_small_rate(divisor: float) -> None:
     warnings.warn(
         f"lr is divided by {divisor:.3g} to keep all minima that were accessible, which assumes a "
         "run at its edge of stability: most with momentum or Adam are far below it, and train "
-        "badly or not at all at this rate. Give sharpness=, as measured in the run before: the "
-        "rate then falls only as far as that needs",
+        "badly or not at all at this rate. To train, ask ds.recommend_learning_rate; or give "
+        "sharpness=, as measured in the run before: the rate then falls only as far as that needs",
         LearningRateWarning,
         stacklevel=3,
     )
