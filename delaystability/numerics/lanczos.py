@@ -1,5 +1,7 @@
 """Extreme eigenvalues of many symmetric operators at once, by batched Lanczos iteration.
 
+With a bound on the vectors that are held, the iteration is restarted from the best of them.
+
 The largest *algebraic* eigenvalue, not the largest in size: stability is lost in the direction of
 the largest positive curvature, and a strongly negative one must not hide it.
 """
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 _ROWS = 16  # of the basis at first; doubled as needed
+_COLUMNS = 2**15  # of the basis that are rotated at once, so that no copy of it is needed
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,9 @@ def extreme_eigenvalues(
     smallest: int = 0,
     tolerance: float = 1e-4,
     max_products: int = 100,
+    basis_size: int | None = None,
+    deflated: Tensor | None = None,
+    reduce: Callable[[Tensor], Tensor] | None = None,
 ) -> Extremes:
     """Both ends of the spectrum of each replica's symmetric operator, by Lanczos iteration.
 
@@ -116,6 +122,14 @@ def extreme_eigenvalues(
         How many eigenvalues of each end.
     tolerance : float, above 0
     max_products : int, at least ``largest + smallest`` (or P, if that is less)
+    basis_size : int, optional
+        How many vectors are held at most: then the best combinations of them are kept and the
+        others given up (thick restart). At least ``largest + smallest + 2``; all by default.
+    deflated : tensor of shape (R, L, P), optional
+        Orthonormal vectors to which all others stay orthogonal: the operator is that of the rest
+        of the space.
+    reduce : callable, optional
+        Adds up a small tensor over the processes, where each holds some columns of all vectors.
 
     Raises
     ------
@@ -127,76 +141,187 @@ def extreme_eigenvalues(
     B. N. Parlett, *The Symmetric Eigenvalue Problem* (SIAM 1998), chapter 13; the bound is (13.8),
     ``beta_k |last component of the Ritz vector|``. It holds in any case, but it says only that
     *some* eigenvalue is near: one to which the start is almost orthogonal, or one copy of a
-    multiple eigenvalue, can be missed.
+    multiple eigenvalue, can be missed. Restarts: K. Wu and H. Simon, Thick-restart Lanczos method
+    for large symmetric eigenvalue problems, SIAM J. Matrix Anal. Appl. 22(2), 2000.
     """
-    replicas, size = start.shape
-    checked_count("largest", largest, 0, size)
-    checked_count("smallest", smallest, 0, size)
-    wanted = min(largest + smallest, size)
+    space = _Space(start, deflated, reduce)
+    dimension = space.dimension
+    checked_count("largest", largest, 0, dimension)
+    checked_count("smallest", smallest, 0, dimension)
+    wanted = min(largest + smallest, dimension)
     if not wanted:
         raise ValueError("largest or smallest must be at least 1; got 0 for both")
     checked_count("max_products", max_products, wanted)
     if not tolerance > 0:
         raise ValueError(f"tolerance must be a number > 0; got {tolerance!r}")
-    lengths = torch.linalg.vector_norm(start, dim=1, keepdim=True)
-    if not bool((lengths > 0).all()):
-        raise ValueError("start must be a finite, nonzero vector for each replica")
-    steps = min(max_products, size)
-    rounding = torch.finfo(start.dtype).eps
-    basis = start.new_empty(replicas, min(steps, _ROWS), size)
-    projected = start.new_zeros(replicas, steps + 1, steps + 1)
-    basis[:, 0] = start / lengths
-    for count in range(1, steps + 1):
-        known = basis[:, :count]
-        image = product(known[:, -1])
-        projected[:, count - 1, count - 1] = (image * known[:, -1]).sum(dim=1)
-        # In exact arithmetic the other components are zero; the second pass removes rounding.
-        image = _orthogonal(_orthogonal(image, known[:, -2:]), known)
-        scale = projected.flatten(1).abs().amax(dim=1)
-        length = torch.linalg.vector_norm(image, dim=1)
-        # A remainder at rounding level is noise: the space is invariant and its pairs are exact.
-        length = torch.where(length > 10 * rounding * scale, length, torch.zeros_like(length))
-        values, ritz = torch.linalg.eigh(projected[:, :count, :count].nan_to_num(0.0, 0.0, 0.0))
-        errors = length[:, None] * ritz[:, -1].abs() + rounding * scale[:, None]
-        ends = torch.cat([errors[:, max(0, count - largest) :], errors[:, :smallest]], dim=1)
-        finite = torch.isfinite(scale)
-        done = (ends <= tolerance * scale[:, None]).all(dim=1) | ~finite
-        exhausted = (length == 0) & finite
-        # One transfer from the device for both questions.
-        all_done, any_exhausted = torch.stack([done.all(), exhausted.any()]).tolist()
-        if count == steps or (all_done and count >= wanted):
+    rows = steps = min(max_products, dimension)
+    if basis_size is not None and checked_count("basis_size", basis_size, wanted + 2) < rows:
+        rows, steps = basis_size, max_products
+    space.begin(start, rows)
+    del start  # the caller may have handed over the only reference
+    for products in range(1, steps + 1):
+        space.multiply(product)
+        values, ritz, errors = space.pairs()
+        ends = torch.cat([errors[:, :smallest], errors[:, max(0, space.count - largest) :]], dim=1)
+        open_ends = ((ends > tolerance * space.scale[:, None]) & space.finite[:, None]).any(dim=0)
+        # One transfer from the device for all questions.
+        any_exhausted, *missed = torch.cat([space.exhausted.any()[None], open_ends]).tolist()
+        if products == steps or (not any(missed) and space.count >= wanted):
             break
-        following = image / torch.where(length > 0, length, torch.ones_like(length))[:, None]
         if any_exhausted:
-            following = torch.where(exhausted[:, None], _new_direction(known), following)
-        if count == basis.shape[1]:
-            more = min(steps, 2 * count) - count
-            basis = torch.cat([basis, basis.new_empty(replicas, more, size)], dim=1)
-        basis[:, count] = following
-        projected[:, count - 1, count] = projected[:, count, count - 1] = length
-    missing = ~torch.isfinite(projected[:, :count, :count].sum(dim=(1, 2)))[:, None]
+            space.turn_exhausted()
+        if space.count == rows:
+            unfinished = (any(missed[smallest:]), any(missed[:smallest]))
+            space.restart(values, ritz, _kept(rows, (largest, smallest), unfinished))
+        space.extend()
+    missing = ~space.finite[:, None]
     values, errors = values.masked_fill(missing, torch.nan), errors.masked_fill(missing, torch.nan)
 
     def pairs(chosen: list[int]) -> Eigenpairs:
-        vectors = torch.bmm(ritz[:, :, chosen].mT, known)
-        sizes = torch.linalg.vector_norm(vectors, dim=2, keepdim=True)
-        return Eigenpairs(values[:, chosen], errors[:, chosen], vectors / sizes, count)
+        vectors = space.combined(ritz[:, :, chosen])
+        return Eigenpairs(values[:, chosen], errors[:, chosen], vectors, products)
 
-    return Extremes(pairs(list(range(count))[::-1][:largest]), pairs(list(range(smallest))))
-
-
-def _orthogonal(vectors: Tensor, basis: Tensor) -> Tensor:
-    """The part of each vector (R, P) outside its basis (R, K, P)."""
-    rows = vectors.unsqueeze(1)
-    # Rows times matrices: columns are several times slower on a CPU.
-    return torch.baddbmm(rows, torch.bmm(rows, basis.mT), basis, alpha=-1).squeeze(1)
+    places = list(range(space.count))
+    return Extremes(pairs(places[::-1][:largest]), pairs(places[:smallest]))
 
 
-def _new_direction(basis: Tensor) -> Tensor:
-    """Unit vectors (R, P) outside each basis (R, K, P), the same on every device."""
-    replicas, count, size = basis.shape
-    noise = np.random.default_rng(count).standard_normal(size)
-    outside = torch.from_numpy(noise).to(basis).expand(replicas, -1)
-    outside = _orthogonal(_orthogonal(outside, basis), basis)
-    unit: Tensor = outside / torch.linalg.vector_norm(outside, dim=1, keepdim=True)
-    return unit
+class _Space:
+    """Orthonormal vectors of each replica, the operator projected on them, and what is left of it.
+
+    ``operator basis = basis projected + remainder (last row of the identity)`` at all times.
+    """
+
+    def __init__(
+        self,
+        start: Tensor,
+        deflated: Tensor | None,
+        reduce: Callable[[Tensor], Tensor] | None,
+    ) -> None:
+        self._reduce = reduce
+        self._outside = [] if deflated is None else [deflated]
+        sizes = torch.tensor(float(start.shape[1]), dtype=torch.float64, device=start.device)
+        self.dimension = int(self._total(sizes)) - sum(part.shape[1] for part in self._outside)
+
+    def begin(self, start: Tensor, rows: int) -> None:
+        """Make the start the first vector of at most so many."""
+        replicas, size = start.shape
+        first = self._orthogonal(start, *self._outside, *self._outside)
+        lengths = self._length(first)
+        if not bool((lengths > 0).all()):
+            raise ValueError("start must be a finite, nonzero vector for each replica")
+        self._rows = rows
+        self._basis = start.new_empty(replicas, min(rows, _ROWS), size)
+        self._remainder = self._basis[:, 0] = first / lengths[:, None]
+        self._projected = start.new_zeros(replicas, rows, rows)
+        self._rounding = torch.finfo(start.dtype).eps
+        self._coupled = 1  # last vectors that the next image overlaps, but for rounding
+        self.scale = start.new_zeros(replicas)
+        self.count, self._products = 1, 0
+
+    @property
+    def finite(self) -> Tensor:
+        """Which replicas have shown no NaN and no infinity."""
+        return torch.isfinite(self.scale)
+
+    @property
+    def exhausted(self) -> Tensor:
+        """Which replicas' vectors the operator maps into their own space."""
+        return (self._length_left == 0) & self.finite
+
+    def multiply(self, product: Callable[[Tensor], Tensor]) -> None:
+        """Apply the operator to the last vector."""
+        known, last = self._basis[:, : self.count], self.count - 1
+        del self._remainder  # one vector less while the product is made
+        self._products += 1
+        image = product(known[:, -1])
+        self._projected[:, last, last] = self._total((image * known[:, -1]).sum(dim=1))
+        # In exact arithmetic the other components are zero; the second pass removes rounding.
+        image = self._orthogonal(image, known[:, -self._coupled :], *self._outside)
+        self._remainder = self._orthogonal(image, known, *self._outside)
+        # The largest yet: a restart forgets large entries. NaN and infinity stay.
+        self.scale = torch.maximum(self.scale, self._projected.flatten(1).abs().amax(dim=1))
+        length = self._length(self._remainder)
+        # A remainder at rounding level is noise: the space is invariant and its pairs are exact.
+        noise = length <= 10 * self._rounding * self.scale
+        self._length_left = torch.where(noise, torch.zeros_like(length), length)
+        self._border = length.new_zeros(len(length), self.count)
+        self._border[:, -1] = self._length_left
+        self._coupled = 2
+
+    def pairs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Ritz values in rising order, their vectors in terms of the basis, and residual norms."""
+        projected = self._projected[:, : self.count, : self.count].nan_to_num(0.0, 0.0, 0.0)
+        values, ritz = torch.linalg.eigh(projected)
+        errors = self._length_left[:, None] * ritz[:, -1].abs()
+        return values, ritz, errors + self._rounding * self.scale[:, None]
+
+    def turn_exhausted(self) -> None:
+        """Continue with new directions where the remainder is zero."""
+        known = self._basis[:, : self.count]
+        # The same on every device.
+        noise = np.random.default_rng(self._products).standard_normal(known.shape[2])
+        new = torch.from_numpy(noise).to(known).expand(len(known), -1)
+        for _ in range(2):
+            new = self._orthogonal(new, known, *self._outside)
+        unit = new / self._length(new)[:, None]
+        self._remainder = torch.where(self.exhausted[:, None], unit, self._remainder)
+
+    def restart(self, values: Tensor, ritz: Tensor, chosen: list[int]) -> None:
+        """Give up all but the chosen combinations of the vectors."""
+        turn, count = ritz[:, :, chosen].mT, len(chosen)
+        for some in torch.split(self._basis, _COLUMNS, dim=2):
+            some[:, :count] = torch.bmm(turn, some)
+        self._projected.zero_()
+        self._projected[:, range(count), range(count)] = values[:, chosen]
+        self._border = self._length_left[:, None] * ritz[:, -1, chosen]
+        self.count, self._coupled = count, count + 1
+
+    def extend(self) -> None:
+        """Make the remainder the next vector."""
+        count, left = self.count, self._length_left
+        if count == self._basis.shape[1]:
+            replicas, _, size = self._basis.shape
+            more = self._basis.new_empty(replicas, min(self._rows, 2 * count) - count, size)
+            self._basis = torch.cat([self._basis, more], dim=1)
+        lengths = torch.where(left > 0, left, torch.ones_like(left))
+        self._basis[:, count] = self._remainder / lengths[:, None]
+        self._projected[:, :count, count] = self._projected[:, count, :count] = self._border
+        self.count = count + 1
+
+    def combined(self, ritz: Tensor) -> Tensor:
+        """Unit vectors (R, k, P) that are these combinations (R, count, k) of the basis."""
+        vectors = torch.bmm(ritz.mT, self._basis[:, : self.count])
+        return vectors.div_(self._length(vectors)[:, :, None])
+
+    def _total(self, numbers: Tensor) -> Tensor:
+        return numbers if self._reduce is None else self._reduce(numbers)
+
+    def _length(self, vectors: Tensor) -> Tensor:
+        """Norms over the last axis."""
+        lengths: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
+        if self._reduce is None:
+            return lengths
+        # In single precision the square of a small length is zero.
+        return self._reduce(lengths.double().square()).sqrt().to(lengths)
+
+    def _orthogonal(self, vectors: Tensor, *bases: Tensor) -> Tensor:
+        """The part of each vector (R, P) outside its bases (R, K, P)."""
+        rows = vectors.unsqueeze(1)
+        for basis in bases:
+            # Rows times matrices: columns are several times slower on a CPU.
+            inside = self._total(torch.bmm(rows, basis.mT))
+            rows = torch.baddbmm(rows, inside, basis, alpha=-1)
+        return rows.squeeze(1)
+
+
+def _kept(rows: int, wanted: tuple[int, int], unfinished: tuple[bool, bool]) -> list[int]:
+    """Places of the Ritz pairs that outlive a restart, for the largest and the smallest values.
+
+    Those that are wanted, and half of the others, next to the wanted ones that are not yet found.
+    """
+    shares = [count * flag for count, flag in zip(wanted, unfinished, strict=True)]
+    shares = shares if any(shares) else list(wanted)
+    spare = (rows - sum(wanted)) // 2
+    top = wanted[0] + spare * shares[0] // sum(shares)
+    bottom = sum(wanted) + spare - top
+    return [*range(bottom), *range(rows - top, rows)]
