@@ -128,7 +128,7 @@ def _mutated(claim):
 @pytest.mark.parametrize(("name", "label"), each_step(STEPS))
 def test_a_mutated_step_is_caught(name, label):
     step = derive(name).step(label)
-    assert step.check(step.claim).status is not Status.FAILED
+    # That the claim itself holds is in `test_every_step_holds`.
     assert step.check(_mutated(step.claim)).status is Status.FAILED
 
 

@@ -1,0 +1,206 @@
+"""Small cases of what slow tests do at length, each beside a twin that reads like the formula."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import comb, log, sqrt
+
+import numpy as np
+import pytest
+
+import delaystability as ds
+from delaystability.model.pipelines import PipeDream
+from delaystability.numerics.crossings.crossings import filter_threshold, stable_intervals
+from delaystability.numerics.crossings.long_filter import LongFilter
+from delaystability.numerics.exact.exact_loop import exact_loop
+from delaystability.numerics.moments.law_on_panels import law_on_panels
+from delaystability.numerics.replay import replayed_mean_square
+from delaystability.numerics.replay.floquet import FloquetGrowth
+from delaystability.numerics.replay.periodic_loop import periodic_loop, reduced_period
+from delaystability.numerics.replay.replayed_mean_square import (
+    first_growing_gain,
+    mean_square_logarithms,
+)
+from delaystability.numerics.roots.root_search import searched_root
+from delaystability.numerics.stages import stage_products, stage_threshold
+from delaystability.numerics.stages.stage_products import compressed_hessian
+from delaystability.numerics.statistics import median_interval, share_interval
+from delaystability.numerics.tables.characteristic import characteristic_coefficients
+from delaystability.numerics.tables.long_table import LongTable
+from delaystability.numerics.tables.loop_filter import optimizer_tables
+from delaystability.numerics.tables.split_loop import split_loop
+from tests.monodromy_oracle import slow_rate
+
+
+def _replayed(optimizer, log_):
+    delay = ds.MeasuredDelay(np.array(log_))
+    return periodic_loop(reduced_period(delay), [optimizer_tables(optimizer, delay)])
+
+
+# Delay laws and tables.
+
+
+def test_a_long_law_on_equal_panels_is_its_sum_at_each_angle():
+    chances = np.random.default_rng(0).dirichlet(np.full(260, 0.1))
+    angles = (np.arange(12)[:, None] + np.array([0.1, 0.5, 0.9])) * np.pi / 12
+    values, spread = law_on_panels(ds.RandomDelay(chances), angles)
+    expected = (chances * np.exp(-1j * angles[..., None] * np.arange(260))).sum(axis=-1)
+    assert np.allclose(values, expected, rtol=0, atol=1e-13)
+    # 1 - |D|^2 = sum of p_j p_k (1 - cos((j - k) theta)), which loses no digits at small angles.
+    apart = np.subtract.outer(np.arange(260), np.arange(260))
+    pairs = 2 * np.sin(angles[..., None, None] * apart / 2) ** 2 * np.outer(chances, chances)
+    assert np.allclose(spread, pairs.sum(axis=(-2, -1)), rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.99])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_filter_of_a_long_table_is_that_of_a_short_one(momentum, sign):
+    b = np.random.default_rng(2).dirichlet(np.full(12, 0.3))
+    a = np.array([1.0, -momentum, 0.3 if sign < 0 else 0.0])
+    b[-1] *= sign
+    tables = LongTable.of(np.arange(3.0), a), LongTable.of(np.arange(12.0), b)
+    found = LongFilter(*tables, 2, 0)
+    assert found.threshold() == pytest.approx(filter_threshold(a, b, 2), rel=1e-9)
+    ends = np.array(stable_intervals(a, b, 2))
+    assert np.array(found.stable_intervals()) == pytest.approx(ends, rel=1e-11)
+
+
+# Roots.
+
+
+@pytest.mark.parametrize("gain", [1e-4, 0.05, 1.5])
+@pytest.mark.parametrize(
+    "optimizer",
+    [ds.SGD(), ds.HeavyBall(0.9), ds.ShiftedMomentum(0.5), ds.LinearOptimizer({2: -0.6}, {0: 1.0})],
+    ids=repr,
+)
+def test_the_searched_root_is_the_largest_of_the_polynomial(optimizer, gain):
+    delay = 12
+    loop = split_loop(optimizer, np.array([delay]), np.array([gain]))
+    moduli = np.abs(np.roots(characteristic_coefficients(optimizer, delay, gain)))
+    exact = exact_loop(optimizer, delay, gain)
+    assert np.exp(searched_root(loop, exact).real) == pytest.approx(moduli.max(), rel=1e-11)
+    assert np.exp(searched_root(None, exact).real) == pytest.approx(moduli.max(), rel=1e-11)
+
+
+# Replayed logs.
+
+
+@pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.5), ds.Nesterov(0.8)], ids=repr)
+@pytest.mark.parametrize("delays", [[0, 40, 3], [2, 0, 1, 1, 3]])
+def test_the_growth_of_a_replayed_log_is_that_of_its_monodromy(optimizer, delays):
+    growth = FloquetGrowth(_replayed(optimizer, delays))
+    for gain in (0.01, 0.08, 0.4):
+        rate = slow_rate(optimizer, delays, gain) / len(delays)
+        assert growth.rate(gain) == pytest.approx(rate, abs=1e-10)
+        # A rough rate is within its promise.
+        assert growth.rate_and_sign(gain, rough=True)[0] == pytest.approx(rate, abs=0.02)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_the_mean_square_of_a_replay_is_the_mean_over_all_curvatures(momentum):
+    delays, noise, gain, steps = [0, 2, 1], 0.3, 0.4, 8
+    total = 0.0
+    # Curvatures 1 + sqrt(noise) and 1 - sqrt(noise), one as likely as the other.
+    for signs in product((-1, 1), repeat=steps):
+        iterates, update = [1.0], 0.0
+        for step, sign in enumerate(signs):
+            read = iterates[max(0, step - delays[step % 3])]
+            update = momentum * update + gain * (1 + sign * sqrt(noise)) * read
+            iterates.append(iterates[-1] - update)
+        total += iterates[-1] ** 2
+    loop = _replayed(ds.HeavyBall(momentum) if momentum else ds.SGD(), delays)
+    found = mean_square_logarithms(loop, noise, [gain, 2 * gain], passes=3)
+    assert found.shape == (9, 2)
+    assert found[steps - 1, 0] == pytest.approx(log(total / 2**steps) / 2, abs=1e-12)
+
+
+def test_long_replays_of_the_mean_square_are_scaled_without_a_trace():
+    loop = _replayed(ds.SGD(), [0])
+    gains, noise = np.array([0.01, 0.7, 3.0]), 0.2
+    # Synchronous: each update multiplies the mean square by (1 - a)^2 + noise a^2.
+    factor = (1 - gains) ** 2 + noise * gains**2
+    found = mean_square_logarithms(loop, noise, gains, passes=400)
+    updates = np.arange(1, 401)[:, None]
+    assert found == pytest.approx(updates * np.log(factor) / 2, rel=1e-9)
+
+
+def test_the_first_growing_gain_of_a_constant_log_is_the_mean_square_threshold(monkeypatch):
+    monkeypatch.setattr(replayed_mean_square, "_FEWEST_UPDATES", 300)
+    for delay, noise in ((0, 0.5), (2, 0.3)):
+        expected = ds.stability_threshold(ds.SGD(), delay, curvature_noise=noise)
+        loop = _replayed(ds.SGD(), [delay])
+        assert first_growing_gain(loop, noise, 1.4 * expected) == pytest.approx(expected, rel=0.01)
+    with pytest.raises(ArithmeticError, match="no gain up to .* grows when the delays are repl"):
+        first_growing_gain(loop, noise, 1e-3 * expected)
+
+
+# Pipelines.
+
+
+def _decaying_hessian(count):
+    random = np.random.default_rng(9)
+    root = random.standard_normal((count, count // 2)) * np.exp(-np.arange(count // 2) / 2)
+    return root @ root.T
+
+
+def test_a_large_hessian_is_decided_by_products_with_it(monkeypatch):
+    monkeypatch.setattr(stage_products, "_DENSE", 0)
+    hessian, sizes = _decaying_hessian(72), (30, 24, 18)
+    given = {"optimizer": ds.HeavyBall(0.5), "delays": PipeDream(3), "sizes": sizes}
+    exact = ds.stage_threshold(hessian, **given)
+    found = ds.stage_threshold(lambda vector: hessian @ vector, **given, tolerance=1e-4)
+    assert found == pytest.approx(exact, rel=1e-4)
+    with pytest.raises(ArithmeticError, match="tolerance 1e-300 is not reached with 32"):
+        ds.stage_threshold(lambda vector: hessian @ vector, **given, tolerance=1e-300)
+
+
+def test_the_compressed_hessian_is_that_between_its_own_eigenvectors():
+    hessian = _decaying_hessian(20)
+    small, kept = compressed_hessian(lambda vector: hessian @ vector, (12, 8), 3)
+    # Cut at the border of the stages, three vectors span at most six directions.
+    assert kept == (3, 3) and np.array_equal(small, small.T)
+    values = np.linalg.eigvalsh(hessian)[::-1][:3]
+    assert np.linalg.eigvalsh(small)[::-1][:3] == pytest.approx(values, rel=1e-8)
+    blocks = [np.linalg.eigvalsh(block)[-1] for block in (hessian[:12, :12], hessian[12:, 12:])]
+    found = [np.linalg.eigvalsh(block)[-1] for block in (small[:3, :3], small[3:, 3:])]
+    assert np.all(np.array(found) <= np.array(blocks) * (1 + 1e-12))
+
+
+@pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.8)], ids=repr)
+def test_the_threshold_from_few_eigenvectors_is_that_of_the_whole_loop(optimizer, monkeypatch):
+    hessian, sizes, delays = _decaying_hessian(12), (5, 7), (3, 0)
+    whole = ds.stage_threshold(hessian, optimizer, delays, sizes=sizes)
+    monkeypatch.setattr(stage_threshold, "_SWEPT", 4)
+    assert ds.stage_threshold(hessian, optimizer, delays, sizes=sizes) == pytest.approx(
+        whole, rel=1e-10
+    )
+    for side, above in ((1 - 1e-6, False), (1 + 1e-6, True)):
+        radius = ds.stage_spectral_radius(whole * side, hessian, optimizer, delays, sizes=sizes)
+        assert (radius > 1) == above
+
+
+# Statistics.
+
+
+@pytest.mark.parametrize(("count", "level"), [(5, 0.95), (6, 0.95), (17, 0.95), (30, 0.8)])
+def test_the_interval_of_a_median_leaves_out_as_much_as_it_may_on_either_side(count, level):
+    values = np.random.default_rng(1).permutation(count) + 1.0
+    # The most values that may lie below the interval: P(at most k - 1 below the median) <= tail.
+    tails = np.cumsum([comb(count, k) for k in range(count)]) / 2**count
+    left_out = int(np.count_nonzero(tails <= (1 - level) / 2))
+    found = median_interval(values, level)
+    assert (found.value, found.level, found.count) == ((count + 1) / 2, level, count)
+    if left_out:
+        assert (found.low, found.high) == (left_out, count + 1 - left_out)
+    else:
+        assert np.isnan(found.low) and np.isnan(found.high)
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 4), (4, 4), (7, 19), (1, 1)])
+def test_the_interval_of_a_share_solves_the_equation_of_wilson(hits, count):
+    found = share_interval(hits, count)
+    assert found.value == hits / count
+    z = 1.959963984540054
+    ends = np.roots([count + z**2, -(2 * hits + z**2), hits**2 / count])
+    assert [found.low, found.high] == pytest.approx(np.clip(np.sort(ends), 0, 1), abs=1e-12)
