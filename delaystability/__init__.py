@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         stage_threshold,
     )
     from delaystability.training.delay_aware_lr import DelayAwareLR
+    from delaystability.training.delayed import delayed
     from delaystability.training.delayed_optimizer import DelayedOptimizer
     from delaystability.training.stability_monitor import StabilityMonitor
     from delaystability.translation.export import export
@@ -121,6 +122,7 @@ __all__ = [
     "almost_sure_threshold",
     "certify",
     "crossings",
+    "delayed",
     "derive",
     "escape_rate",
     "export",
@@ -160,6 +162,7 @@ _LOADED_WHEN_USED = {
     "UndecidedError": "delaystability.numerics.exact.circle_proof",
     "all_derivations": "delaystability.printing.derivation",
     "certify": "delaystability.numerics.certificates.certificate",
+    "delayed": "delaystability.training.delayed",
     "derive": "delaystability.printing.derivation",
     "export": "delaystability.translation.export",
     "mean_square_learning_rate": "delaystability.questions.minibatches",

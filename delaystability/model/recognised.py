@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from delaystability.model.arguments import checked_optimizer, scalar_optimizer
 from delaystability.model.catalogue import SGD, EMAMomentum, HeavyBall, LinearOptimizer, Nesterov
 from delaystability.model.optimizer import Optimizer
 
-__all__ = ["Recognised", "innermost", "linear_filter", "recognised"]
+__all__ = ["Recognised", "innermost", "linear_filter", "recognised", "unwrapping"]
 
 # Torch's optimizers with a preconditioner that moves, and those whose first moment is plain Adam's.
 _FIRST_MOMENT_OF_ADAM = {"Adam", "AdamW", "Adamax", "RAdam", "SparseAdam"}
@@ -81,9 +81,16 @@ def recognised(optimizer: Any) -> Recognised:
 
 def innermost(optimizer: Any) -> Any:
     """Find the torch optimizer inside wrappers such as those of Accelerate and Lightning."""
+    *_, inner = unwrapping(optimizer)
+    return inner
+
+
+def unwrapping(optimizer: Any) -> Iterator[Any]:
+    """Iterate over the wrappers from the outside inwards, and the optimizer inside at last."""
+    yield optimizer
     while hasattr(getattr(optimizer, "optimizer", None), "param_groups"):
         optimizer = optimizer.optimizer
-    return optimizer
+        yield optimizer
 
 
 def linear_filter(inner: Any, group: Mapping[str, Any]) -> Optimizer | None:

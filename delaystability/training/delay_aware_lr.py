@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from weakref import ref
 
 import torch
@@ -18,10 +18,10 @@ from delaystability.model.delays import Delay, as_delay, delay_array
 from delaystability.model.optimizer import Optimizer
 from delaystability.training.delay_rule import DelayRule
 from delaystability.training.delay_window import DelaySource, DelayWindow, new_delays
-from delaystability.training.delayed_optimizer import DelayedOptimizer
 from delaystability.training.parameter_group import (
     group_optimizer,
     is_linear,
+    late_optimizer,
     unwrapped,
 )
 from delaystability.training.rate_factors import RateFactors
@@ -30,7 +30,7 @@ from delaystability.training.scheduler_state import checked_scheduler_state
 __all__ = ["DelayAwareLR"]
 
 _ARGUMENTS = {"optimizer", "_inner", "_own", "_rule", "_initial", "_source", "_moment", "_goal"}
-_ARGUMENTS |= {"_preconditioner"}
+_ARGUMENTS |= {"_preconditioner", "_late_optimizer"}
 _NO_STATE = _ARGUMENTS | {"_knows", "_beginning", "_handles", "_windows", "_rates"}
 
 
@@ -49,8 +49,8 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
     rule for delays that are known beforehand. Source: Giladi, Nacson, Hoffer, Soudry, ICLR 2020,
     arXiv:1909.12340.
 
-    The delays are given to `step`, or read from ``source`` or a `DelayedOptimizer`, where each
-    group has its own. A fixed delay of a `DelayedOptimizer` is known before its first step.
+    The delays are given to `step`, or read from ``source``, from a `DelayedOptimizer` or from what
+    `delayed` returns, where each group has its own and a fixed one is known before its first step.
 
     Parameters
     ----------
@@ -149,8 +149,9 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         if initial_delay is not None:
             self._initial = one_delay("initial_delay", initial_delay)
         self._knows = "source" if source is not None else ""
+        self._late_optimizer = None if source is not None else late_optimizer(torch_optimizer)
         if self._late_optimizer is not None:
-            self._knows = "DelayedOptimizer"
+            self._knows = type(self._late_optimizer).__name__
         self._windows = [DelayWindow(window, every, growth=4 if moment == "replay" else 2)]
         self._factors: list[float] = []
         self._looks: list[tuple[float, int, float] | None] = []
@@ -281,12 +282,6 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
                 window.add(late.applied_delays(k, window.count).tolist())
         elif delay is not None:
             self._windows[0].add(delay_array(delay).ravel().tolist())
-
-    @property
-    def _late_optimizer(self) -> DelayedOptimizer | None:
-        """The optimizer, if it is what knows the delays."""
-        known = self._source is None and isinstance(self._inner, DelayedOptimizer)
-        return cast(DelayedOptimizer, self._inner) if known else None
 
     def _add_windows(self) -> None:
         """One for each group of a `DelayedOptimizer`; else there is just one."""

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from delaystability.model.arguments import checked_count
 from delaystability.model.catalogue import HeavyBall, Optimizer
-from delaystability.model.delay_schedule import delay_sequence
 from delaystability.model.delays import Delay, as_delay
 from delaystability.training.gradient_queue import queue_of, ring_row
 from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
@@ -202,15 +201,10 @@ class DelayedOptimizer(torch.optim.Optimizer):
             If ``start`` is not an integer >= 0.
         """
         start = checked_count("start", start, 0)
-        settings = self._current(group)
+        times = self._current(group).times
         states = (self.state.get(p, {}) for p in self.param_groups[group]["params"])
         steps = max((state.get("step", 0) for state in states), default=0)
-        warmup = self.param_groups[group]["warmup"]
-        updates = steps if warmup == "hold" else max(0, steps - settings.longest)
-        if start >= updates:
-            return np.zeros(0, dtype=np.int64)
-        drawn = delay_sequence(settings.delay, settings.seed, start, updates - start)
-        return np.minimum(drawn, np.arange(start, updates)) if warmup == "hold" else drawn
+        return times.applied(steps, start)
 
     def state_dict(self) -> dict[str, Any]:
         """Save the state as plain data, which ``torch.load(weights_only=True)`` reads.
@@ -249,12 +243,12 @@ class DelayedOptimizer(torch.optim.Optimizer):
         if settings.is_of(group):
             return settings
         changed = GroupSettings.of(group, settings)
-        moved = (changed.longest, changed.rule.memory) != (settings.longest, settings.rule.memory)
-        if moved and any(p in self.state for p in group["params"]):
+        if changed.lengths != settings.lengths and any(p in self.state for p in group["params"]):
             raise ValueError(
-                f"param_groups[{index}] must keep its longest delay ({settings.longest}) and the "
-                f"longest lag of its optimizer ({settings.rule.memory}) once it has taken a step; "
-                f"got {changed.longest} and {changed.rule.memory}"
+                "param_groups[{}] must keep its longest delay ({}) and the longest lag of its "
+                "optimizer ({}) once it has taken a step; got {} and {}".format(
+                    index, *settings.lengths, *changed.lengths
+                )
             )
         self._settings[index] = changed
         return changed
@@ -273,7 +267,7 @@ class DelayedOptimizer(torch.optim.Optimizer):
                 )
             state = self.state[parameter]
             if not state:
-                state |= queue_of(parameter, settings.longest, settings.rule.memory)
+                state |= queue_of(parameter, *settings.lengths)
             key = (state["step"], parameter.device, parameter.dtype)
             lane = lanes.get(key)
             if lane is None:
@@ -309,12 +303,10 @@ def _advance(lane: _Lane, group: dict[str, Any], settings: GroupSettings) -> Non
     if together is None:
         together = lane.parameters[0].device.type != "cpu"
     lists = AllAtOnce() if together else OneByOne()
-    time, parameters = lane.step, lane.parameters
-    queue = lane.ring("gradient", settings.longest)
-    # The filter's own clock, which does not move while nothing is applied.
-    update = time if group["warmup"] == "hold" else time - settings.longest
-    if update >= 0:
-        due = max(0, time - settings.delay_at(update))
+    time, parameters, times = lane.step, lane.parameters, settings.times
+    queue = lane.ring("gradient", times.longest)
+    due = times.due(time)
+    if due >= 0:
         applied = lane.gradients if due == time else queue(due)
         if group["maximize"]:
             applied = lists.scaled(applied, -1.0)
@@ -322,14 +314,14 @@ def _advance(lane: _Lane, group: dict[str, Any], settings: GroupSettings) -> Non
             applied = lists.added(applied, parameters, float(group["weight_decay"]))
         filtered, factor = settings.rule.update(
             applied,
-            update,
+            times.update(time),
             lane.ring("filter", settings.rule.memory),
             lists,
             undamped=group["first_update"] == "undamped",
         )
         if factor:
             lists.add_(parameters, filtered, -float(group["lr"]) * factor)
-    if settings.longest:
+    if times.longest:
         # Only now, as this row may be the one that was due.
         lists.copy_(queue(time), lane.gradients)
     for state in lane.states:

@@ -5,37 +5,36 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from delaystability.model.arguments import checked_count
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delay_schedule import delay_sequence, longest_delay
 from delaystability.model.delays import Delay, as_delay
-from delaystability.training.plain_data import plain_delay
+from delaystability.training.due_times import (
+    LONGEST_QUEUE,
+    DueTimes,
+    checked_delay,
+    checked_warmup,
+)
 from delaystability.training.scalars import checked_rate
 from delaystability.training.update_rule import UpdateRule, with_float_parameters
 
-__all__ = ["FIRST_UPDATES", "WARMUPS", "GroupSettings", "checked_settings", "with_momentum"]
-
-WARMUPS = ("hold", "wait")
-"""Apply the oldest gradient, that of the first iterate; or nothing, until the queue is full."""
+__all__ = ["FIRST_UPDATES", "GroupSettings", "checked_settings", "with_momentum"]
 
 FIRST_UPDATES = ("filtered", "undamped")
 """The filter starts from zero; or the first update is the first gradient itself."""
-
-_BLOCK = 256  # delays that are drawn together
-_LONGEST_QUEUE = 100_000  # a slip of the pen must not fill the memory
 
 
 class GroupSettings:
     """Remember what the settings of one group amount to, until they change."""
 
-    def __init__(self, optimizer: Optimizer, delay: Delay, seed: int) -> None:
-        self.optimizer, self.delay, self.seed = optimizer, delay, seed
-        self.longest = _queue_length(delay)
+    def __init__(self, optimizer: Optimizer, delay: Delay, seed: int, warmup: str) -> None:
+        self.optimizer = optimizer
+        self.times = DueTimes(delay, seed, warmup)
         self.rule = UpdateRule.of(optimizer, delay)
-        self._fixed = self.longest if delay.is_fixed else None
-        self._block, self._drawn = -1, np.zeros(0, dtype=np.int64)
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """The lengths of the rings of gradients and of the filter."""
+        return self.times.longest, self.rule.memory
 
     @staticmethod
     def of(group: dict[str, Any], before: GroupSettings | None = None) -> GroupSettings:
@@ -57,36 +56,17 @@ class GroupSettings:
             group |= with_momentum(optimizer, momentum)
         elif own is not None:
             group |= with_momentum(with_float_parameters(optimizer), own)
-        return GroupSettings(group["optimizer"], group["delay"], group["seed"])
+        return GroupSettings(group["optimizer"], group["delay"], group["seed"], group["warmup"])
 
     def is_of(self, group: dict[str, Any]) -> bool:
         """Whether the settings of the group are still these."""
         return (
             group["optimizer"] is self.optimizer
-            and group["delay"] is self.delay
-            and group["seed"] == self.seed
+            and group["delay"] is self.times.delay
+            and group["seed"] == self.times.seed
+            and group["warmup"] == self.times.warmup
             and group.get("momentum") == self.optimizer.parameters.get("momentum")
         )
-
-    def delay_at(self, update: int) -> int:
-        """The delay of this update, drawn in blocks."""
-        if self._fixed is not None:
-            return self._fixed
-        block, place = divmod(update, _BLOCK)
-        if block != self._block:
-            self._drawn = delay_sequence(self.delay, self.seed, block * _BLOCK, _BLOCK)
-            self._block = block
-        return int(self._drawn[place])
-
-
-def _queue_length(delay: Delay) -> int:
-    longest = longest_delay(delay)
-    if longest > _LONGEST_QUEUE:
-        raise ValueError(
-            f"delay must be at most {_LONGEST_QUEUE}, as a gradient is kept for each step of it; "
-            f"got {delay!r}"
-        )
-    return longest
 
 
 def with_momentum(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
@@ -101,22 +81,19 @@ def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Check the settings of a group; its optimizer and delay become objects."""
     rates = {name: checked_rate(name, settings[name]) for name in ("lr", "weight_decay")}
     seed = checked_count("seed", settings["seed"], 0)
-    for name, allowed in (("warmup", WARMUPS), ("first_update", FIRST_UPDATES)):
-        if settings[name] not in allowed:
-            raise ValueError(f"{name} must be one of {allowed}; got {settings[name]!r}")
+    checked_warmup(settings["warmup"])
+    first = settings["first_update"]
+    if first not in FIRST_UPDATES:
+        raise ValueError(f"first_update must be one of {FIRST_UPDATES}; got {first!r}")
     optimizer = with_float_parameters(settings["optimizer"])
-    delay = as_delay(settings["delay"])
-    plain_delay(delay)
-    _queue_length(delay)
-    if delay.sequence is not None and delay.sequence.ndim > 1:
-        raise ValueError("delay must be a log of one worker per update to train with it")
+    delay = checked_delay(settings["delay"])
     rule = UpdateRule.of(optimizer, delay)
-    if rule.memory > _LONGEST_QUEUE:
+    if rule.memory > LONGEST_QUEUE:
         raise ValueError(
-            f"optimizer must have lags of at most {_LONGEST_QUEUE}, as a copy of the parameters is "
+            f"optimizer must have lags of at most {LONGEST_QUEUE}, as a copy of the parameters is "
             f"kept for each; got {rule.memory}"
         )
-    if settings["first_update"] == "undamped" and not rule.forgets_gradients:
+    if first == "undamped" and not rule.forgets_gradients:
         raise ValueError(
             "first_update must be 'filtered' for an optimizer that uses gradients at other lags "
             f"than 0; got 'undamped' with {optimizer!r}"

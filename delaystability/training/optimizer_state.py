@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from delaystability.model.catalogue import Optimizer, optimizer_from_dict
-from delaystability.training.gradient_queue import row_names
+from delaystability.training.gradient_queue import check_queue
 from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
 from delaystability.training.plain_data import read_delay
 from delaystability.training.saved_state import (
-    checked_entries,
     checked_flag,
     checked_list,
-    saved_count,
     saved_rate,
     valid,
 )
@@ -113,37 +108,11 @@ def _check_queues(
             f"{str(unknown)[:60]} and params {str(numbers)[:60]}"
         )
     for group, own in zip(saved, groups, strict=True):
-        settings = _settings_of(group)
-        rows = row_names(settings.longest, settings.rule.memory)
+        lengths = _settings_of(group).lengths
         for number, parameter in zip(group["params"], own["params"], strict=True):
             if number in state:
-                _check_queue(f"state[{number}]", state[number], rows, parameter)
+                check_queue(f"state[{number}]", state[number], parameter, *lengths)
 
 
 def _settings_of(group: Mapping[str, Any]) -> GroupSettings:
     return valid("param_groups", lambda: GroupSettings.of(dict(group)))
-
-
-def _check_queue(field: str, queue: Any, rows: Sequence[str], parameter: Tensor) -> None:
-    if isinstance(queue, Mapping) and not queue:
-        return  # of a parameter that has had no gradient
-    checked_entries(field, queue, ("step", *rows))
-    saved_count(f"{field}['step']", queue["step"])
-    for name in rows:
-        row = queue[name]
-        good = (
-            isinstance(row, Tensor)
-            and row.shape == parameter.shape
-            and row.dtype == parameter.dtype
-            and row.layout is torch.strided
-        )
-        if not good:
-            found = (
-                f"one of shape {tuple(row.shape)}, {row.dtype}, {row.layout}"
-                if isinstance(row, Tensor)
-                else type(row).__name__
-            )
-            raise ValueError(
-                f"{field}[{name!r}] must be a tensor of shape {tuple(parameter.shape)} and "
-                f"{parameter.dtype}, as its parameter; got {found}"
-            )

@@ -13,7 +13,7 @@ from delaystability.model.arguments import checked_optimizer, one_delay, scalar_
 from delaystability.model.catalogue import EMAMomentum
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
-from delaystability.model.recognised import innermost, linear_filter
+from delaystability.model.recognised import innermost, linear_filter, unwrapping
 from delaystability.numerics.moments.decayed_loop import decayed_growth
 from delaystability.numerics.replay.replayed_loop import replayed_loop
 from delaystability.questions.bounds import stability_threshold
@@ -26,6 +26,7 @@ __all__ = [
     "parameter_groups",
     "group_optimizer",
     "is_linear",
+    "late_optimizer",
     "unwrapped",
 ]
 
@@ -157,6 +158,12 @@ def unwrapped(torch_optimizer: Any) -> torch.optim.Optimizer:
     if not isinstance(inner, torch.optim.Optimizer):
         raise TypeError(f"torch_optimizer must be a torch.optim.Optimizer; got {inner!r}")
     return inner
+
+
+def late_optimizer(torch_optimizer: Any) -> Any:
+    """Find the optimizer that knows its delays: it has ``applied_delays``; None if none does."""
+    chain = unwrapping(torch_optimizer)
+    return next((one for one in chain if hasattr(one, "applied_delays")), None)
 
 
 def group_optimizer(
