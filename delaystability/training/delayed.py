@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,10 @@ class Delayed(torch.optim.Optimizer):
         ``delay_warmup`` and ``delay_seed``.
     """
 
+    optimizer: torch.optim.Optimizer
+    _default: dict[str, Any]
+    _late: LateGradients
+
     def __init__(
         self,
         torch_optimizer: torch.optim.Optimizer,
@@ -141,7 +145,7 @@ class Delayed(torch.optim.Optimizer):
         )
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]
+    def param_groups(self) -> list[dict[str, Any]]:
         """Parameter groups of the inner optimizer: the list itself."""
         return self.optimizer.param_groups
 
@@ -150,7 +154,7 @@ class Delayed(torch.optim.Optimizer):
         self.optimizer.param_groups = groups
 
     @property
-    def state(self) -> Any:  # type: ignore[override]
+    def state(self) -> Any:
         """State of the inner optimizer: the dict itself, without the queues."""
         return self.optimizer.state
 
@@ -207,10 +211,9 @@ class Delayed(torch.optim.Optimizer):
             self._late.copy_shared()
         self.optimizer.zero_grad(set_to_none=set_to_none)
 
-    @torch.compiler.disable(recursive=False)
-    def step(  # type: ignore[override]
-        self, closure: Callable[[], float] | None = None
-    ) -> float | None:
+    # The inner step is still compiled, if that is asked for.
+    @torch.compiler.disable(recursive=False)  # type: ignore[no-untyped-call,untyped-decorator]
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Queue the fresh gradients and let the optimizer make a step with those that are due.
 
         Afterwards each ``parameter.grad`` is the fresh gradient again.
@@ -370,7 +373,7 @@ class Delayed(torch.optim.Optimizer):
         self._lent.take_back()
 
 
-def _times(group: dict[str, Any]) -> DueTimes:
+def _times(group: Mapping[str, Any]) -> DueTimes:
     return DueTimes(group[DELAY], group[SEED], group[WARMUP])
 
 

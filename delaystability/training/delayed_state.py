@@ -179,6 +179,6 @@ def _without_queue(entries: Any) -> Any:
 
 def _moved(entries: Any) -> bool:
     """Whether the inner optimizer made a step with the parameter, as far as it says so."""
-    step = entries.get("step") if isinstance(entries, Mapping) else None
+    step: Any = entries.get("step") if isinstance(entries, Mapping) else None
     counted = isinstance(step, (int, float)) or (isinstance(step, Tensor) and step.numel() == 1)
     return bool(counted and step > 0)
