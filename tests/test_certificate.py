@@ -268,3 +268,14 @@ def test_certificates_print_as_an_enclosure():
     text = str(ds.certify(ds.SGD(), 1, 10))
     lower, upper = text.split(" < threshold < ")
     assert float(lower) < 1 < float(upper)
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e-160, 1e160, 1e250])
+def test_certificates_do_not_depend_on_the_scale_of_the_filter(scale):
+    table = {0: 1.0, 1: 0.25, 3: -0.125}
+    scaled = ds.LinearOptimizer({1: 0.5}, {lag: scale * value for lag, value in table.items()})
+    plain = ds.certify(ds.LinearOptimizer({1: 0.5}, table), 2, 30)
+    found = ds.certify(scaled, 2, 15)
+    # Each coefficient of the scaled table is rounded once.
+    assert float(found.lower * Fraction(scale) / plain.lower) == pytest.approx(1, rel=1e-14)
+    assert found.verify()

@@ -55,9 +55,11 @@ def test_certificates_name_the_loop_that_they_are_about(name, delay):
         words = named_loop(make(other, NINE_TENTHS), 1).parameters
         law = {key: word for key, word in certificate.parameters.items() if "delay" in key}
         relabelled = replace(certificate, optimizer=other, parameters=words | law)
+        if law and other in DELAY_DEPENDENT:
+            assert not relabelled.verify()
+            continue
         loop = named_loop(make(other, NINE_TENTHS), delay)
-        same = (loop.a, loop.b) == (certificate.a, certificate.b)
-        assert relabelled.verify() == (same and (not law or other not in DELAY_DEPENDENT))
+        assert relabelled.verify() == ((loop.a, loop.b) == (certificate.a, certificate.b))
 
 
 @pytest.mark.parametrize("optimizer", [CUSTOM, Unlisted(NINE_TENTHS)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from fractions import Fraction
 
 import pytest
@@ -273,6 +274,13 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
         ("validate edge --seed -1", "seed must be an integer >= 0; got -1"),
         ("verify -o /dev/null/report", "folder must be a writable folder"),
         ("verify --quick --device tpu", "device"),
+        ("certify sgd --delay 1" + "0" * 20, "got 100000000000000000000"),
+        ("certify", "Missing argument 'optimizer'"),
+        ("certify sgd --nope", "No such option: --nope"),
+        ("certify sgd --delay", "requires an argument"),
+        ("export -o folder", "Missing option '--language'"),
+        ("nope", "No such command 'nope'"),
+        ("plot nope", "No such command 'nope'"),
     ],
 )
 def test_mistakes_get_one_clear_line(arguments, message, tmp_path, monkeypatch):
@@ -283,6 +291,25 @@ def test_mistakes_get_one_clear_line(arguments, message, tmp_path, monkeypatch):
     assert "Traceback" not in result.output
     assert len(result.stderr.strip().splitlines()) == 1
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["verify", "validate edge"])
+def test_a_file_in_place_of_the_folder_is_refused_before_any_import(command, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "delaystability.verification.job", None)
+    monkeypatch.setitem(sys.modules, "delaystability.validation.experiment", None)
+    (tmp_path / "two.csv").touch()
+    result = run(*command.split(), "-o", str(tmp_path / "two.csv"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: output must be a writable folder; got")
+    assert result.stderr.count("\n") == 1
+
+
+def test_without_a_command_the_help_is_shown():
+    for arguments in ((), ("plot",)):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert "Usage:" in result.stdout
+        assert not result.stderr.strip()
 
 
 def test_help_and_version():

@@ -24,6 +24,24 @@ def test_bad_delays_are_refused_with_their_value(delay):
         ds.stability_threshold(ds.SGD(), delay)
 
 
+@pytest.mark.parametrize(
+    ("delay", "shown"),
+    [
+        (10**20, "100000000000000000000"),
+        (-(10**20), "-100000000000000000000"),
+        ([3, 10**20], "100000000000000000000"),
+        (np.array([3, 2**60]), "1152921504606846976"),
+        (np.uint64(2**63), "9223372036854775808"),
+        ([1, 10**400], r"10+\.\.\. \(401 characters\)"),
+        pytest.param(10**5000, "an integer of 16610 bits", id="digits that Python does not write"),
+    ],
+)
+def test_refused_integers_are_shown_as_integers(delay, shown):
+    for ask in (lambda: ds.stability_threshold(ds.SGD(), delay), lambda: ds.Loop(ds.SGD(), delay)):
+        with pytest.raises(ValueError, match=f"got {shown}$"):
+            ask()
+
+
 @pytest.mark.parametrize("delay", ["4", None, True, 1j, object(), [[1], [1, 2]], ["a"]])
 def test_delays_that_are_no_numbers_are_refused(delay):
     with pytest.raises(TypeError, match="delay must be an integer >= 0"):

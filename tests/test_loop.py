@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+from copy import deepcopy
 from dataclasses import FrozenInstanceError
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -76,10 +79,56 @@ def test_a_loop_is_frozen_and_takes_only_what_it_says():
         ((ds.SGD(), 1, np.nan), ValueError, "decay must be a number >= 0"),
         ((ds.SGD(), 1, "0.1"), TypeError, "decay must be a number >= 0"),
         ((ds.SGD(), 1, [0.1]), TypeError, "decay must be a number >= 0"),
+        ((ds.SGD(), 1, np.True_), TypeError, "decay must be a number >= 0"),
+        ((ds.SGD(), 1, Decimal("NaN")), ValueError, "decay must be a number >= 0"),
         ((ds.SGD(), 1, 0.1, 1), TypeError, "coupled must be True or False"),
     ):
         with pytest.raises(error, match=message):
             ds.Loop(*arguments)
+
+
+def test_decimals_are_the_fractions_that_they_are():
+    exact, decimal = Fraction(3, 20), Decimal("0.15")
+    loop = ds.Loop(ds.HeavyBall(decimal), 2, decay=decimal)
+    assert loop == ds.Loop(ds.HeavyBall(exact), 2, decay=exact)
+    assert isinstance(loop.decay, Fraction)
+    # A Decimal neither adds to a float nor multiplies one.
+    assert loop.characteristic(0.5 + 0.5j, 0.1) == pytest.approx(
+        ds.Loop(ds.HeavyBall(0.15), 2, decay=0.15).characteristic(0.5 + 0.5j, 0.1), rel=1e-14
+    )
+    linear = ds.LinearOptimizer({1: decimal}, {0: Decimal(1)})
+    assert linear.feedback == {1: exact}
+    assert ds.certify(linear, 2, 5).lower == ds.certify(ds.HeavyBall(exact), 2, 5).lower
+
+
+@pytest.mark.parametrize(
+    "make_one",
+    [
+        lambda: ds.LinearOptimizer({1: 0.5, 3: Fraction(1, 8)}, {0: 1, 2: 0.25}),
+        lambda: ds.RandomDelay({1: Fraction(1, 2), 4: Fraction(1, 2)}),
+        lambda: ds.Loop(ds.LinearOptimizer({1: 0.5}), ds.RandomDelay([0.5, 0.5]), 0.1),
+    ],
+)
+def test_equal_objects_have_one_hash_and_survive_copies(make_one):
+    one = make_one()
+    assert len({one, make_one(), deepcopy(one), pickle.loads(pickle.dumps(one))}) == 1
+
+
+def test_the_tables_of_an_optimizer_do_not_change():
+    optimizer = ds.LinearOptimizer({1: 0.5})
+    for change in (
+        lambda table: table.update({1: 0.4}),
+        lambda table: table.__setitem__(1, 0.4),
+        lambda table: table.pop(1),
+        lambda table: table.clear(),
+        lambda table: table.setdefault(2, 0.4),
+        lambda table: table.__ior__({1: 0.4}),
+    ):
+        with pytest.raises(TypeError, match="table must not be changed"):
+            change(optimizer.feedback)
+    assert optimizer.feedback == {1: 0.5}
+    # What is written out is plain data.
+    assert type(optimizer.to_dict()["feedback"]) is dict
 
 
 def test_a_question_takes_a_loop_in_place_of_optimizer_and_delay():

@@ -255,7 +255,7 @@ def test_maximising_and_frozen_groups_are_no_reason_to_stop():
         ({"source": [1, 2]}, TypeError, "source must have `delays`"),
         ({"optimizer": 0.9}, TypeError, "optimizer must be an optimizer"),
         ({"reference_optimizer": 0.9}, TypeError, "reference_optimizer must be"),
-        ({"optimizer": ds.ShiftedMomentum(0.9)}, ValueError, "same table for every delay"),
+        ({"optimizer": ds.ShiftedMomentum(0.9)}, ValueError, "do not depend on the delay"),
         ({"optimizer": ds.HeavyBall([0.5, 0.9])}, ValueError, "^optimizer must have one number"),
         (
             {"reference_optimizer": ds.HeavyBall([0.5, 0.9])},

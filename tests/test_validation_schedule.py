@@ -180,7 +180,7 @@ def test_an_epoch_uses_every_sample_once_and_the_next_another_order():
         (lambda: Batches(40, 4, "sorted"), "order must be one of epochs, independent"),
         (
             lambda: Replica(ds.ShiftedMomentum(0.9), ds.GeometricDelay(0.5), 0.1),
-            "optimizer must have the same table for every delay",
+            "optimizer must have coefficients that do not depend on the delay",
         ),
         (
             lambda: Replica(ds.SGD(), ds.MeasuredDelay.from_log([[1, 2], [2, 1]]), 0.1),

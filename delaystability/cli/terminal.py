@@ -17,7 +17,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["RefusedError", "clear_errors", "print_values", "progress_bars", "warnings_in_one_line"]
+__all__ = [
+    "RefusedError",
+    "clear_errors",
+    "complain",
+    "print_values",
+    "progress_bars",
+    "warnings_in_one_line",
+]
 
 
 class RefusedError(Exception):
@@ -54,7 +61,7 @@ def clear_errors(kept: Callable[[], str] = _nothing_lost) -> Iterator[None]:
         raise
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-        _complain(f"{error}; {kept()}" if full else str(error))
+        complain(f"{error}; {kept()}" if full else str(error))
         raise typer.Exit(2) from None
     except (
         ValueError,
@@ -64,15 +71,16 @@ def clear_errors(kept: Callable[[], str] = _nothing_lost) -> Iterator[None]:
         sqlite3.Error,
         RefusedError,
     ) as error:
-        _complain(str(error))
+        complain(str(error))
         raise typer.Exit(2) from None
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, _StoppedError) else signal.SIGINT
-        _complain(f"interrupted by {signal.Signals(number).name}; {kept()}")
+        complain(f"interrupted by {signal.Signals(number).name}; {kept()}")
         raise typer.Exit(128 + number) from None
 
 
-def _complain(text: str) -> None:
+def complain(text: str) -> None:
+    """Print an error in one line on the error stream."""
     with suppress(OSError):  # the terminal may be gone
         console = Console(stderr=True, highlight=False)
         console.print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True)
@@ -137,12 +145,19 @@ def progress_bars() -> Iterator[Any]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[message]}", table_column=Column(no_wrap=True)),
     )
-    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bars:
-        tasks: dict[str, Any] = {}
+    bars = Progress(*columns, console=Console(stderr=True, highlight=False))
+    tasks: dict[str, Any] = {}
 
-        def update(phase: str, share: float, message: str) -> None:
-            if phase not in tasks:
-                tasks[phase] = bars.add_task(phase, total=1.0, message="")
-            bars.update(tasks[phase], completed=share, message=escape(message))
+    def update(phase: str, share: float, message: str) -> None:
+        # Bars without a task would leave an empty line before a refusal.
+        if not tasks:
+            bars.start()
+        if phase not in tasks:
+            tasks[phase] = bars.add_task(phase, total=1.0, message="")
+        bars.update(tasks[phase], completed=share, message=escape(message))
 
+    try:
         yield update
+    finally:
+        if tasks:
+            bars.stop()

@@ -14,6 +14,7 @@ from rich.table import Table
 from delaystability.cli.completion import experiment_names
 from delaystability.cli.options import Device, Quick, Seed, integer
 from delaystability.cli.terminal import RefusedError, clear_errors, progress_bars
+from delaystability.files.output_files import checked_folder
 from delaystability.validation.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def _needs_validation_extra() -> None:
         )
 
 
+def _refuse_file(output: Path) -> None:
+    """Before seconds of imports; a missing folder is made once all arguments are checked."""
+    if output.exists():
+        checked_folder("output", output)
+
+
 def validate(
     experiment: Annotated[
         str,
@@ -81,6 +88,7 @@ def validate(
     """
     with clear_errors(lambda: _kept(output)):
         _needs_validation_extra()
+        _refuse_file(output)
         from delaystability.validation.experiment import run_experiment
         from delaystability.validation.experiments import load_experiment
         from delaystability.validation.verdict import Outcome
@@ -178,6 +186,7 @@ def verify(
     """
     with clear_errors(lambda: _kept(output)):
         _needs_validation_extra()
+        _refuse_file(output)
         from delaystability.validation.committed import committed_text
         from delaystability.validation.verdict import Outcome
         from delaystability.verification.contents import BANNER

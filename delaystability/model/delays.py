@@ -25,6 +25,7 @@ from delaystability.model.delay_log.entries import (
     shown,
     unmasked,
 )
+from delaystability.model.frozen_table import FrozenTable
 from delaystability.model.tabulated_delay import TabulatedDelay, times
 
 __all__ = [
@@ -69,7 +70,7 @@ class FixedDelay(TabulatedDelay):
     def __post_init__(self) -> None:
         values = delay_array(self.delay)
         if values.ndim:
-            raise TypeError(f"delay must be a single integer >= 0; got {self.delay!r}")
+            raise TypeError(f"delay must be a single integer >= 0; got {shown(self.delay)}")
         object.__setattr__(self, "delay", int(values))
 
     @property
@@ -103,10 +104,10 @@ class RandomDelay(TabulatedDelay):
     Theorem ``random-delay-mean``.
     """
 
-    _pmf: dict[int, Any]
+    _pmf: FrozenTable
 
     def __init__(self, pmf: Any) -> None:
-        object.__setattr__(self, "_pmf", _checked_pmf(pmf))
+        object.__setattr__(self, "_pmf", FrozenTable(_checked_pmf(pmf)))
 
     def __repr__(self) -> str:
         return f"RandomDelay({self._pmf})"
@@ -318,19 +319,21 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
     except ValueError:
         if isinstance(delay, np.ma.MaskedArray):
             raise
-        raise TypeError(f"{argument} must be {allowed}; got {delay!r}") from None
+        raise TypeError(f"{argument} must be {allowed}; got {shown(delay)}") from None
     except Exception as error:
-        raise TypeError(f"{argument} must be {allowed}; got {delay!r}") from error
+        raise TypeError(f"{argument} must be {allowed}; got {shown(delay)}") from error
     if values.dtype.kind == "f":
         # The shortest floats cannot hold the bounds that follow.
         values = values.astype(np.promote_types(values.dtype, np.float64))
     if values.dtype.kind not in "iuf":
-        raise TypeError(f"{argument} must be {allowed}; got {delay!r}")
+        raise TypeError(f"{argument} must be {allowed}; got {shown(delay)}")
     wrong = ~np.isfinite(values) | (values < 0) | (values != np.floor(values))
     if np.any(wrong):
-        raise ValueError(f"{argument} must be {allowed}; got {values[wrong].flat[0]}")
+        given = np.asarray(delay, dtype=object)[wrong].flat[0]
+        raise ValueError(f"{argument} must be {allowed}; got {shown(given)}")
     if np.any(values > LARGEST_DELAY):
-        raise ValueError(f"{argument} must be {allowed}, at most 2**53; got {values.max()}")
+        given = np.asarray(delay, dtype=object)[values > LARGEST_DELAY].flat[0]
+        raise ValueError(f"{argument} must be {allowed}, at most 2**53; got {shown(given)}")
     return values.astype(np.int64)
 
 
@@ -355,7 +358,7 @@ def _checked_pmf(pmf: Any) -> dict[int, Any]:
     for delay, value in pmf.items() if isinstance(pmf, Mapping) else enumerate(pmf):
         integral = hasattr(delay, "__index__") and not isinstance(delay, (bool, np.bool_))
         if not integral or not 0 <= delay.__index__() <= LARGEST_DELAY:
-            raise ValueError(f"pmf must be {allowed}; got the delay {delay!r}")
+            raise ValueError(f"pmf must be {allowed}; got the delay {shown(delay)}")
         if not _is_real(value) or value < 0:
             raise ValueError(f"pmf must be {allowed}; got {value!r} for delay {delay}")
         if value > 0:

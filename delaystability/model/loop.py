@@ -10,12 +10,15 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from delaystability.model.adaptive import wrong_optimizer
-from delaystability.model.delays import Delay, as_delay, random_law
+from delaystability.model.delays import Delay, as_delay, random_law, shown
 from delaystability.model.optimizer import Optimizer
+from delaystability.model.parameters import without_decimals
 
-__all__ = ["Loop", "LoopTables", "at_any_delay", "loop_tables"]
+__all__ = ["Loop", "LoopTables", "at_any_delay", "depends_on_delay", "loop_tables"]
 
 T = TypeVar("T")
+_DELAYS = (1, 2, 3, 10, 1000, 10**6)
+"""Tables that depend on the delay differ from those at delay 0 at one of these."""
 
 
 class LoopTables(NamedTuple):
@@ -29,6 +32,21 @@ class LoopTables(NamedTuple):
 
     a: dict[Any, Any]
     b: dict[Any, Any]
+
+    @property
+    def feedback(self) -> dict[Any, Any]:
+        """Weights of earlier updates by lag: A without its 1, negated."""
+        return {lag: -value for lag, value in self.a.items() if lag}
+
+    def converted(self, number: Callable[[Any], Any]) -> LoopTables:
+        """Convert each coefficient, for example to `float`, and each lag to an int."""
+        a, b = ({int(lag): number(value) for lag, value in table.items()} for table in self)
+        return LoopTables(a, b)
+
+    def without_zeros(self) -> LoopTables:
+        """Leave out coefficients that are zero."""
+        a, b = ({lag: value for lag, value in table.items() if value} for table in self)
+        return LoopTables(a, b)
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,7 @@ class Loop:
         Its parameters may be floats, fractions, balls or expressions.
     delay : int, delay law or expression, at least 0
     decay : number, at least 0
-        Learning rate times weight decay.
+        Learning rate times weight decay. A `Decimal` is taken as the fraction that it is.
     coupled : bool
 
     Raises
@@ -84,7 +102,7 @@ class Loop:
         if not _is_symbolic(self.delay):
             object.__setattr__(self, "delay", as_delay(self.delay))
         if not _is_symbolic(self.decay):
-            _check_decay(self.decay)
+            object.__setattr__(self, "decay", _checked_decay(self.decay))
         if not isinstance(self.coupled, bool):
             raise TypeError(f"coupled must be True or False; got {self.coupled!r}")
 
@@ -156,15 +174,19 @@ def at_any_delay(optimizer: Optimizer, tables: Callable[[int], T]) -> T:
     ValueError
         If the tables depend on the delay.
     """
-    found = tables(0)
-    # A table that depends on the delay differs between 0, 1 and 2.
-    if any(tables(lag) != found for lag in (1, 2)):
+    if depends_on_delay(tables):
         raise ValueError(
-            "optimizer must have coefficients that do not depend on the delay when the delay is "
-            f"random; got {optimizer!r}, defined for a fixed delay only: give the table that the "
+            "optimizer must have coefficients that do not depend on the delay where the delay "
+            f"varies; got {optimizer!r}, defined for a fixed delay only: give the table that the "
             "run uses, for momentum m with W buffers LinearOptimizer({W: m}, {0: 1})"
         )
-    return found
+    return tables(0)
+
+
+def depends_on_delay(tables: Callable[[int], Any]) -> bool:
+    """Tell whether tables, such as ``optimizer.coefficients``, differ from delay to delay."""
+    found = tables(0)
+    return any(tables(lag) != found for lag in _DELAYS)
 
 
 def _tables(optimizer: Optimizer, delay: Any) -> LoopTables:
@@ -182,10 +204,10 @@ def _is_symbolic(value: Any) -> bool:
     return bool(getattr(value, "free_symbols", None))
 
 
-def _check_decay(decay: Any) -> None:
+def _checked_decay(decay: Any) -> Any:
     allowed = "a number >= 0: the learning rate times the weight decay"
     try:
-        if isinstance(decay, (str, bytes, bool, complex)) or np.ndim(decay):
+        if isinstance(decay, (str, bytes, bool, np.bool_, complex)) or np.ndim(decay):
             raise TypeError("no single number")
         good = isfinite(decay) and decay >= 0
     except OverflowError:
@@ -193,4 +215,5 @@ def _check_decay(decay: Any) -> None:
     except (TypeError, ValueError) as error:
         raise TypeError(f"decay must be {allowed}; got {decay!r}") from error
     if not good:
-        raise ValueError(f"decay must be {allowed}; got {decay!r}")
+        raise ValueError(f"decay must be {allowed}; got {shown(decay)}")
+    return decay.item() if isinstance(decay, np.ndarray) else without_decimals(decay)

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from delaystability.model.parameters import NUMBER
+from delaystability.model.frozen_table import FrozenTable
+from delaystability.model.parameters import NUMBER, without_decimals
 
 __all__ = [
     "Coefficients",
@@ -146,7 +147,11 @@ class Optimizer(ABC):
         dict
             ``name``, then the parameters in their order.
         """
-        return {"name": self.name, **self.parameters}
+        plain = {
+            name: dict(value) if isinstance(value, Mapping) else value
+            for name, value in self.parameters.items()
+        }
+        return {"name": self.name, **plain}
 
 
 def _fields(optimizer: type[Optimizer]) -> tuple[Field[Any], ...]:
@@ -224,7 +229,7 @@ def _checked_table(argument: str, table: Mapping[Any, Any], first_lag: int) -> d
         if not finite or isinstance(coefficient, complex):
             raise ValueError(f"{argument} must be {allowed}; got {coefficient!r} at lag {lag!r}")
     return {
-        lag if getattr(lag, "free_symbols", None) else lag.__index__(): value
+        lag if getattr(lag, "free_symbols", None) else lag.__index__(): without_decimals(value)
         for lag, value in table.items()
     }
 
@@ -252,8 +257,9 @@ class LinearOptimizer(Optimizer):
     title: ClassVar[str] = "Linear optimizer"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "feedback", _checked_table("feedback", self.feedback, 1))
-        object.__setattr__(self, "feedforward", _checked_table("feedforward", self.feedforward, 0))
+        for name, first_lag in (("feedback", 1), ("feedforward", 0)):
+            table = _checked_table(name, getattr(self, name), first_lag)
+            object.__setattr__(self, name, FrozenTable(table))
         if not self.feedforward:
             raise ValueError("feedforward must have at least one coefficient; got an empty mapping")
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["HORIZON", "MOMENTUM", "NUMBER", "Domain"]
+__all__ = ["HORIZON", "MOMENTUM", "NUMBER", "Domain", "without_decimals"]
+
+
+def without_decimals(value: Any) -> Any:
+    """Return the value, a `Decimal` as the fraction that it is: decimals do not add to floats."""
+    return Fraction(value) if isinstance(value, Decimal) else value
 
 
 class Domain(NamedTuple):
@@ -51,7 +58,7 @@ class Domain(NamedTuple):
             raise TypeError(f"{argument} must be {self.allowed}; got {value!r}") from error
         if not inside:
             raise ValueError(f"{argument} must be {self.allowed}; got {value!r}")
-        return value
+        return without_decimals(value)
 
 
 def _is_below(size: Any, bound: float) -> Any:

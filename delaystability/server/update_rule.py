@@ -10,6 +10,7 @@ from torch import Tensor
 
 from delaystability.model.arguments import checked_count
 from delaystability.model.catalogue import ShiftedMomentum
+from delaystability.model.loop import Loop, at_any_delay
 from delaystability.model.optimizer import Optimizer
 
 __all__ = ["UpdateRule", "checked_numbers", "checked_rule"]
@@ -23,12 +24,8 @@ def checked_rule(optimizer: Optimizer) -> Optimizer:
     ValueError
         If its table depends on the delay and it is not shifted momentum.
     """
-    worker_buffers = isinstance(optimizer, ShiftedMomentum)
-    if not worker_buffers and optimizer.coefficients(0) != optimizer.coefficients(7):
-        raise ValueError(
-            "optimizer must have the same table for every delay, or be shifted momentum; "
-            f"got {optimizer.name}"
-        )
+    if not isinstance(optimizer, ShiftedMomentum):
+        at_any_delay(optimizer, optimizer.coefficients)
     return optimizer
 
 
@@ -69,12 +66,11 @@ class UpdateRule:
     def __init__(self, optimizer: Optimizer, parameter_count: int, dtype: torch.dtype) -> None:
         self._shape, self._dtype = (parameter_count,), dtype
         self._worker_buffers = isinstance(checked_rule(optimizer), ShiftedMomentum)
-        table = optimizer.coefficients(0)
-        self._feedback = [(int(term.lag), float(term.coefficient)) for term in table.feedback]
-        self._feedforward = [(int(term.lag), float(term.coefficient)) for term in table.feedforward]
         # With a buffer for each worker, lag 1 is the last update of the same worker.
-        self._depth = max((lag for lag, _ in self._feedback), default=0)
-        self._reach = max((lag for lag, _ in self._feedforward), default=0)
+        tables = Loop(optimizer, 0).tables().converted(float)
+        self._feedback, self._feedforward = tables.feedback, tables.b
+        self._depth = max(self._feedback, default=0)
+        self._reach = max(self._feedforward, default=0)
         self._updates: dict[int, list[Tensor]] = {}
         self._gradients: list[Tensor] = []
 
@@ -85,10 +81,10 @@ class UpdateRule:
         self._gradients.insert(0, gradient)
         del self._gradients[self._reach + 1 :]
         found = torch.zeros(self._shape, dtype=self._dtype)
-        for lag, value in self._feedforward:
+        for lag, value in self._feedforward.items():
             if lag < len(self._gradients):
                 found.add_(self._gradients[lag], alpha=value)
-        for lag, value in self._feedback:
+        for lag, value in self._feedback.items():
             if lag <= len(past):
                 found.add_(past[lag - 1], alpha=value)
         past.insert(0, found)

@@ -15,6 +15,7 @@ from delaystability.model.arguments import (
     scalar_optimizer,
 )
 from delaystability.model.delays import Delay, as_delay, delay_array
+from delaystability.model.loop import at_any_delay
 from delaystability.model.optimizer import Optimizer
 from delaystability.training.delay_rule import DelayRule
 from delaystability.training.delay_window import DelaySource, DelayWindow, new_delays
@@ -355,16 +356,8 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
     def _refuse_tables_that_depend_on_the_delay(self) -> None:
         for k in range(len(self._inner.param_groups)):
             optimizer = self._optimizer_of(k)
-            if (
-                optimizer is not None
-                and self._declared_delay(k) is None
-                and (optimizer.coefficients(0) != optimizer.coefficients(1))
-            ):
-                raise ValueError(
-                    "optimizer must have the same table for every delay, as measured delays vary; "
-                    f"got {optimizer!r}: give the table that the run uses, for shifted momentum m "
-                    "with W buffers LinearOptimizer({W: m}, {0: 1})"
-                )
+            if optimizer is not None and self._declared_delay(k) is None:
+                at_any_delay(optimizer, optimizer.coefficients)
             self._rule.reference(optimizer)
 
 

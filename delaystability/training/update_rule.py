@@ -19,8 +19,8 @@ from torch import Tensor
 
 from delaystability.model.arguments import checked_optimizer
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delay_schedule import longest_delay
 from delaystability.model.delays import Delay
+from delaystability.model.loop import Loop
 from delaystability.training.tensor_lists import TensorLists
 
 __all__ = ["UpdateRule", "with_float_parameters"]
@@ -81,21 +81,16 @@ class UpdateRule:
         ValueError
             If the tables depend on a delay that is not fixed, or are not finite.
         """
-        table = optimizer.coefficients(longest_delay(delay))
-        if optimizer.coefficients(delay.minimum) != table:
-            raise ValueError(
-                "optimizer must have the same table for every delay if the delay is not fixed; "
-                f"got {optimizer!r} with {delay!r}"
-            )
-        feedback = tuple((int(term.lag), float(term.coefficient)) for term in table.feedback)
-        forward = tuple((int(term.lag), float(term.coefficient)) for term in table.feedforward)
-        memory = max((lag for lag, _ in (*feedback, *forward)), default=0)
+        tables = Loop(optimizer, delay).tables().converted(float)
+        feedback, forward = tables.feedback, dict(tables.b)
+        at_once = forward.pop(0, 0.0)
+        memory = max((*feedback, *forward), default=0)
         return UpdateRule(
-            feedback,
-            tuple(term for term in forward if term[0]),
-            sum(coefficient for lag, coefficient in forward if lag == 0),
+            tuple(feedback.items()),
+            tuple(forward.items()),
+            at_once,
             memory,
-            dict(feedback).get(memory),
+            feedback.get(memory),
         )
 
     @property

@@ -136,11 +136,8 @@ def noisy_loop(optimizer: Optimizer, delays: ArrayLike, *, wraps: bool = True) -
         For another optimizer.
     """
     log = MeasuredDelay(np.asarray(delays))
-    table = optimizer.coefficients(0)
-    if table != optimizer.coefficients(1) or [term.lag for term in table.feedforward] != [0]:
-        raise ValueError(
-            "optimizer must have one table for every delay and feedforward at lag 0 only; "
-            f"got {optimizer!r}"
-        )
+    tables = optimizer_tables(optimizer, log)
+    if [*tables[1]] != [0]:
+        raise ValueError(f"optimizer must have feedforward at lag 0 only; got {optimizer!r}")
     rows = reduced_period(log) if wraps else log.sequence.reshape(-1, 1)
-    return periodic_loop(rows, [optimizer_tables(optimizer, log)], wraps=wraps)
+    return periodic_loop(rows, [tables], wraps=wraps)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from delaystability.model.arguments import checked_count
-from delaystability.model.catalogue import Coefficients, Optimizer, Term
+from delaystability.model.catalogue import Optimizer
 from delaystability.model.delay_schedule import longest_delay
 from delaystability.model.delays import Delay, as_delay
+from delaystability.model.loop import Loop, LoopTables
 
 __all__ = ["Replica", "Rows", "Rules"]
 
@@ -51,22 +52,16 @@ class Replica:
         object.__setattr__(self, "seed", checked_count("seed", self.seed, 0))
         if delay.sequence is not None and delay.sequence.ndim > 1:
             raise ValueError("delay must be a log of one worker per update to train networks")
-        shortest = self.optimizer.coefficients(delay.minimum)
-        if shortest != self.optimizer.coefficients(self.longest_delay):
-            raise ValueError(
-                f"optimizer must have the same table for every delay if the delay is not fixed; "
-                f"got {self.optimizer.name}"
-            )
+        self.tables()
 
     @property
     def longest_delay(self) -> int:
         """The longest delay of any update."""
         return longest_delay(as_delay(self.delay))
 
-    @property
-    def coefficients(self) -> Coefficients:
-        """The tables of the optimizer."""
-        return self.optimizer.coefficients(self.longest_delay)
+    def tables(self) -> LoopTables:
+        """The tables of the optimizer, in floats."""
+        return Loop(self.optimizer, self.delay).tables().converted(float)
 
 
 class Rows:
@@ -118,26 +113,25 @@ class Rules(Rows):
         """Pack the table of each replica."""
         if not replicas:
             raise ValueError("replicas must hold at least one replica; got none")
-        tables = [replica.coefficients for replica in replicas]
+        tables = [replica.tables() for replica in replicas]
         rates = [[float(replica.learning_rate)] for replica in replicas]
         return Rules(
             torch.tensor(rates, device=device, dtype=dtype),
             torch.tensor([replica.longest_delay for replica in replicas], device=device),
             *_padded([table.feedback for table in tables], 1, device, dtype),
-            *_padded([table.feedforward for table in tables], 0, device, dtype),
+            *_padded([table.b for table in tables], 0, device, dtype),
             tuple(as_delay(replica.delay) for replica in replicas),
             tuple(replica.seed for replica in replicas),
         )
 
 
 def _padded(
-    tables: Sequence[tuple[Term, ...]], lag: int, device: str | torch.device, dtype: torch.dtype
+    tables: Sequence[dict[int, float]], lag: int, device: str | torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Lags and coefficients, each of shape (R, longest table), filled with ``lag`` and zero."""
     longest = max(len(table) for table in tables)
-    filled = [(*table, *[Term(lag, 0.0)] * (longest - len(table))) for table in tables]
-    lags = [[int(term.lag) for term in table] for table in filled]
-    values = [[float(term.coefficient) for term in table] for table in filled]
+    lags = [[*table, *[lag] * (longest - len(table))] for table in tables]
+    values = [[*table.values(), *[0.0] * (longest - len(table))] for table in tables]
     shape = (len(tables), longest)
     return (
         torch.tensor(lags, device=device, dtype=torch.int64).reshape(shape),

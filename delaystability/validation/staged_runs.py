@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from delaystability.model.catalogue import Coefficients, Optimizer
+from delaystability.model.catalogue import Optimizer
+from delaystability.model.loop import Loop, LoopTables
 from delaystability.numerics.lanczos import largest_eigenvalues
 from delaystability.validation.data import load_dataset
 from delaystability.validation.dense import DenseProblem
@@ -148,7 +149,7 @@ def log_gradients(
     first = site.problem.gradient(weights)
     gradients = deque([first] * memory, maxlen=memory)
     filters = [
-        _Filter(optimizer.coefficients(delay), len(rate), size, point)
+        _Filter(Loop(optimizer, delay).tables().converted(float), len(rate), size, point)
         for delay, size in zip(delays, sizes, strict=True)
     ]
     logs = np.full((updates, len(rate)), np.nan)
@@ -184,10 +185,10 @@ def _stages_of(ring: deque[Tensor], delays: Sequence[int], sizes: list[int]) -> 
 class _Filter:
     """The optimizer of one stage, as its table says."""
 
-    def __init__(self, table: Coefficients, replicas: int, size: int, like: Tensor) -> None:
-        self._table = table
+    def __init__(self, tables: LoopTables, replicas: int, size: int, like: Tensor) -> None:
+        self._feedback, self._feedforward = tables.feedback, tables.b
         nothing = like.new_zeros(replicas, size)
-        longest = [max((int(term.lag) for term in part), default=0) for part in table]
+        longest = [max(part, default=0) for part in (self._feedback, self._feedforward)]
         self._updates = deque([nothing] * (longest[0] + 1), maxlen=longest[0] + 1)
         self._gradients = deque([nothing] * (longest[1] + 1), maxlen=longest[1] + 1)
 
@@ -195,9 +196,9 @@ class _Filter:
         """The update for the next gradient (R, size)."""
         self._gradients.appendleft(gradient)
         update = torch.zeros_like(gradient)
-        for lag, value in self._table.feedforward:
-            update = update + float(value) * self._gradients[int(lag)]
-        for lag, value in self._table.feedback:
-            update = update + float(value) * self._updates[int(lag) - 1]
+        for lag, value in self._feedforward.items():
+            update = update + value * self._gradients[lag]
+        for lag, value in self._feedback.items():
+            update = update + value * self._updates[lag - 1]
         self._updates.appendleft(update)
         return update

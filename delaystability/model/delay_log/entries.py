@@ -159,14 +159,12 @@ def unmasked(argument: str, values: Any) -> Any:
 
 
 def integers_of_objects(values: NDArray[Any]) -> NDArray[Any]:
-    """An array of Python's or NumPy's integers as floats where they are too long for int64."""
+    """An array of Python's or NumPy's integers, of which those out of range stay out of range."""
     for entry in values.flat:
         if not hasattr(entry, "__index__") or isinstance(entry, (bool, np.bool_)):
             raise TypeError(f"{entry!r} is not an integer")
-    whole = [int(entry.__index__()) for entry in values.flat]
-    fits = all(abs(entry) <= LARGEST_DELAY for entry in whole)
-    converted = whole if fits else [min(float(entry), 1e300) for entry in whole]
-    return np.array(converted, dtype=np.int64 if fits else np.float64).reshape(values.shape)
+    whole = [min(max(entry.__index__(), -1), LARGEST_DELAY + 1) for entry in values.flat]
+    return np.array(whole, dtype=np.int64).reshape(values.shape)
 
 
 def counted(sequence: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -181,6 +179,7 @@ def counted(sequence: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
 
 def shown(value: Any) -> str:
     """Show the value in a message, on one line and not too long."""
+    value = value.item() if isinstance(value, np.generic) else value
     try:
         text = repr(value)
     except ValueError:  # an integer of more digits than Python writes

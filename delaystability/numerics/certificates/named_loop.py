@@ -6,7 +6,7 @@ The labels are enough to build the tables again: a certificate that says heavy b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
@@ -19,6 +19,7 @@ from delaystability.model.catalogue import (
     optimizer_from_dict,
 )
 from delaystability.model.delays import Delay, delay_array, random_law
+from delaystability.model.loop import at_any_delay, loop_tables
 from delaystability.numerics.exact.circle_proof import Table
 from delaystability.numerics.exact.rational_text import (
     LARGEST_BITS,
@@ -75,8 +76,8 @@ def named_loop(optimizer: Optimizer, delay: Any) -> NamedLoop:
     law = random_law(delay)
     lag = _one_delay(delay) if law is None else law.minimum
     if CATALOGUE.get(optimizer.name) is not type(optimizer):
-        table = optimizer.coefficients(lag if law is None else 0)
-        optimizer = LinearOptimizer(_added(table.feedback), _added(table.feedforward))
+        tables = loop_tables(optimizer, lag if law is None else law)
+        optimizer = LinearOptimizer(tables.feedback, tables.b)
     labels = {
         name: _text(value) for name, value in optimizer.parameters.items() if value is not None
     }
@@ -104,8 +105,6 @@ def loop_from_labels(name: str, parameters: Mapping[str, str], delay: int) -> Na
     optimizer = optimizer_from_dict({**values, "name": name})
     if law is None:
         return NamedLoop(name, dict(parameters), *_tables(optimizer, delay), delay)
-    if optimizer.coefficients(0) != optimizer.coefficients(1):
-        raise ValueError(f"optimizer must have tables that do not depend on the delay; got {name}")
     argument = f"parameters[{DISTRIBUTION!r}]"
     tables = [table_from_text(argument, text, 0) for text in law.split(_OVER)]
     if len(tables) > 2 or not tables[0] or not tables[-1]:
@@ -123,19 +122,8 @@ def _one_delay(delay: Any) -> int:
 
 def _tables(optimizer: Optimizer, delay: int) -> tuple[Table, Table]:
     _refuse_huge(optimizer, delay)
-    feedback, feedforward = optimizer.coefficients(delay)
-    a = {0: Fraction(1)}
-    for lag, value in feedback:
-        a[int(lag)] = a.get(int(lag), Fraction(0)) - Fraction(value)
-    return _sorted(a), _sorted(_added(feedforward))
-
-
-def _added(terms: Iterable[Any]) -> dict[int, Fraction]:
-    """A table as a mapping; terms of equal lag are added."""
-    table: dict[int, Fraction] = {}
-    for lag, value in terms:
-        table[int(lag)] = table.get(int(lag), Fraction(0)) + Fraction(value)
-    return table
+    a, b = loop_tables(optimizer, delay).converted(Fraction)
+    return _sorted(a), _sorted(b)
 
 
 def _sorted(table: Mapping[int, Fraction]) -> Table:
@@ -187,7 +175,8 @@ def _mean_tables(optimizer: Optimizer, law: tuple[Table, Table]) -> tuple[Table,
             f"delay must have at most {MOST_LAGS} different values for a certificate; got {most}: "
             "leave out the rarest ones"
         )
-    a, b = _tables(optimizer, 0)
+    tables = at_any_delay(optimizer, lambda lag: loop_tables(optimizer, lag)).converted(Fraction)
+    a, b = map(_sorted, tables)
     return _product(a, law[1]), _product(b, law[0])
 
 

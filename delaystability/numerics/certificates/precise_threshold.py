@@ -10,6 +10,7 @@ import mpmath
 from flint import acb, acb_poly, ctx, fmpz_poly
 
 from delaystability.numerics.exact.circle_proof import Table
+from delaystability.numerics.tables.exact_tables import exact_number
 
 __all__ = ["largest_root_modulus", "precise_threshold"]
 
@@ -45,7 +46,7 @@ def precise_threshold(a: Table, b: Table, delay: int, angle: float, digits: int)
     start = context.mpf(angle)
     theta = context.findroot(condition, (start, start * (1 + context.mpf(10) ** -12)), verify=False)
     gain = 2 * context.sin(theta / 2) * abs(filter_at(a, theta) / filter_at(b, theta))
-    return Fraction(int(gain * context.mpf(10) ** context.dps), 10**context.dps)
+    return exact_number(gain)
 
 
 def largest_root_modulus(coefficients: list[Fraction], digits: int = 50) -> Any:

@@ -6,14 +6,15 @@ taken from the exact parameters, and roots are separated in as many digits as th
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
-from typing import Any
 
 from flint import acb, arb, ctx, fmpq, fmpz_poly
 
 from delaystability.model.catalogue import Optimizer
+from delaystability.model.loop import LoopTables, loop_tables
 from delaystability.numerics.exact.exact_optimizer import exact_optimizer
 from delaystability.numerics.tables.characteristic import table_polynomial
 
@@ -101,28 +102,15 @@ def _sum(table: Table, zeta: acb, delay: int, *, slope: bool = False) -> acb:
 
 def exact_loop(optimizer: Optimizer, delay: int, gain: float) -> ExactLoop:
     """The loop of the exact parameters at a float gain, taken as the binary number that it is."""
-    feedback, feedforward = _exact_tables(optimizer, delay)
-    a: dict[int, Fraction] = {0: Fraction(1)}
-    b: dict[int, Fraction] = {}
-    for lag, value in feedback:
-        a[int(lag)] = a.get(int(lag), Fraction(0)) - Fraction(value)
-    for lag, value in feedforward:
-        b[int(lag)] = b.get(int(lag), Fraction(0)) + Fraction(gain) * Fraction(value)
+    tables = _exact_tables(optimizer, delay).converted(Fraction).without_zeros()
+    b = tuple((lag, Fraction(gain) * value) for lag, value in sorted(tables.b.items()) if gain)
     # Without gradients the loop has no delay.
-    return ExactLoop(_sparse(a), _sparse(b), delay if any(b.values()) else 0)
+    return ExactLoop(tuple(sorted(tables.a.items())), b or ((0, Fraction(0)),), delay if b else 0)
 
 
-def _exact_tables(optimizer: Optimizer, delay: int) -> Any:
-    if delay > _EXACT_TABLES:
-        return optimizer.coefficients(delay)
-    try:
-        return exact_optimizer(optimizer).coefficients(delay)
-    except (TypeError, ValueError):
+def _exact_tables(optimizer: Optimizer, delay: int) -> LoopTables:
+    if delay <= _EXACT_TABLES:
         # Tables that need more than sums, products, quotients and whole powers stay rounded.
-        return optimizer.coefficients(delay)
-
-
-def _sparse(table: dict[int, Fraction]) -> Table:
-    return tuple((lag, value) for lag, value in sorted(table.items()) if value) or (
-        (0, Fraction(0)),
-    )
+        with suppress(TypeError, ValueError):
+            return loop_tables(exact_optimizer(optimizer), delay)
+    return loop_tables(optimizer, delay)

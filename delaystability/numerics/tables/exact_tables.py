@@ -6,17 +6,25 @@ numbers are taken as they are, too. An irrational expression is rounded to a flo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from delaystability.model.loop import LoopTables, loop_tables
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.tables.double_double import DoubleDouble
 
-__all__ = ["exact_number", "exact_tables", "plain_optimizer", "with_entries", "with_parameters"]
+__all__ = [
+    "exact_number",
+    "exact_tables",
+    "plain_optimizer",
+    "single_tables",
+    "with_entries",
+    "with_parameters",
+]
 
 ExactTables = tuple[dict[int, Fraction], dict[int, Fraction]]
 _NEGLIGIBLE = 2.0**-48
@@ -126,19 +134,26 @@ def exact_tables(optimizer: Optimizer, delay: int) -> ExactTables:
             optimizer, {n: _converted(v, _doubled) for n, v in parameters.items()}
         )
     try:
-        coefficients = exact.coefficients(delay)
+        tables = loop_tables(exact, delay)
     except (TypeError, AttributeError):
         # Tables that need more than sums, products, quotients and whole powers stay rounded.
-        coefficients = plain_optimizer(optimizer)[0].coefficients(delay)
-    found: list[dict[int, Fraction]] = []
-    for terms in coefficients:
-        table: dict[int, Fraction] = {}
-        for lag, value in terms:
-            if np.ndim(lag) or (np.ndim(value) and not isinstance(value, DoubleDouble)):
-                raise TypeError(f"optimizer must have single numbers here; got {optimizer!r}")
-            table[int(lag)] = table.get(int(lag), Fraction(0)) + exact_number(value)
-        found.append({lag: value for lag, value in table.items() if value})
-    return found[0], found[1]
+        tables = loop_tables(plain_optimizer(optimizer)[0], delay)
+    found = single_tables(tables, exact_number)
+    return found.feedback, found.b
+
+
+def single_tables(tables: LoopTables, number: Callable[[Any], Any]) -> LoopTables:
+    """Tables with each coefficient converted, without zeros.
+
+    Raises
+    ------
+    TypeError
+        If a coefficient is not a single number.
+    """
+    for entry in (entry for table in tables for pair in table.items() for entry in pair):
+        if np.ndim(entry) and not isinstance(entry, DoubleDouble):
+            raise TypeError(f"optimizer must have single numbers here; got {entry!r}")
+    return tables.converted(number).without_zeros()
 
 
 def _doubled(value: Any) -> DoubleDouble:

@@ -17,8 +17,13 @@ import numpy as np
 
 from delaystability.model.catalogue import LinearOptimizer, Optimizer
 from delaystability.model.delays import Delay, as_delay
-from delaystability.model.loop import at_any_delay
-from delaystability.numerics.tables.exact_tables import exact_number, exact_tables, plain_optimizer
+from delaystability.model.loop import LoopTables, at_any_delay, loop_tables
+from delaystability.numerics.tables.exact_tables import (
+    exact_number,
+    exact_tables,
+    plain_optimizer,
+    single_tables,
+)
 from delaystability.numerics.tables.long_table import LARGEST_SPAN
 
 __all__ = ["loop_filter", "loop_parts", "mean_loop", "optimizer_tables"]
@@ -86,11 +91,9 @@ def loop_parts(
         law = delay.tables(highest_order=1)
         short = longest + _span(law, minimum)
         _check_span(minimum, max(law[0]))
-    if exact and short <= _LONGEST_EXACT:
-        own: Any = exact_tables(optimizer, minimum)
-    else:
-        own, exact = (feedback, feedforward), False
+    exact = exact and short <= _LONGEST_EXACT
     _check_lags(optimizer, (feedback, feedforward))
+    own = exact_tables(optimizer, minimum) if exact else (feedback, feedforward)
     a = _dense({0: 1} | {lag: -value for lag, value in own[0].items()}, exact)
     b = _dense(own[1], exact)
     if fixed:
@@ -138,21 +141,14 @@ def optimizer_tables(optimizer: Optimizer, delay: Delay) -> Tables:
     TypeError
         If a coefficient is not a single number.
     """
-    if delay.minimum == delay.maximum:
-        return _tables(optimizer, delay.minimum)
-    return at_any_delay(optimizer, lambda lag: _tables(optimizer, lag))
+    plain = plain_optimizer(optimizer)[0]
 
+    def tables(lag: int) -> LoopTables:
+        return single_tables(loop_tables(plain, lag), float)
 
-def _tables(optimizer: Optimizer, delay: int) -> Tables:
-    found: list[dict[int, float]] = []
-    for terms in plain_optimizer(optimizer)[0].coefficients(delay):
-        table: dict[int, float] = {}
-        for lag, value in terms:
-            if np.ndim(value) or np.ndim(lag):
-                raise TypeError(f"optimizer must have single numbers here; got {optimizer!r}")
-            table[int(lag)] = table.get(int(lag), 0.0) + float(value)
-        found.append({lag: value for lag, value in table.items() if value})
-    return found[0], found[1]
+    fixed = delay.minimum == delay.maximum
+    found = tables(delay.minimum) if fixed else at_any_delay(optimizer, tables)
+    return found.feedback, found.b
 
 
 def _dense(table: dict[int, Any], exact: bool) -> Any:
