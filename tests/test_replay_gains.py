@@ -95,6 +95,25 @@ def test_a_short_period_that_reaches_far_has_the_growth_of_its_monodromy():
         assert loop.rate(gain) == pytest.approx(rate, abs=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("feedback", "feedforward", "log"),
+    [
+        (
+            {5: 0.5785806614963818, 6: 0.40011439875731947},
+            {4: 0.22516314181300645},
+            [20] * 25 + [32] * 9,
+        ),
+        ({1: 0.8782073008029767}, {7: 0.61711144284243}, [32] * 5 + [34] * 40),
+    ],
+)
+def test_a_rough_rate_with_the_wrong_sign_is_not_where_the_scan_ends(feedback, feedforward, log):
+    optimizer = ds.LinearOptimizer(feedback, feedforward)
+    end = ds.replay_threshold(optimizer, log)
+    below, above = (slow_rate(optimizer, log, end * side) for side in (1 - 1e-6, 1 + 1e-6))
+    assert below < 0 < above
+    assert ds.replay_gains(optimizer, log)[0][1] == pytest.approx(end, rel=1e-9)
+
+
 @pytest.mark.parametrize("factor", [1e-1, 1e3, 1e6])
 def test_the_first_end_does_not_depend_on_where_the_search_begins(factor):
     loop = replayed_loop(

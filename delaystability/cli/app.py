@@ -24,28 +24,30 @@ __all__ = ["app", "main"]
 class _Commands(TyperGroup):
     """Commands that say in one line what is wrong with their options, as with other arguments."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
+    def main(self, *args: Any, **options: Any) -> Any:
         """Run a command; see `click.Command.main`."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **options)
+        standalone = options.get("standalone_mode", True)
         try:
-            status = super().main(*args, standalone_mode=False, **options)
+            status = super().main(*args, **options | {"standalone_mode": False})
         except Exception as error:
             # Typer has its own copy of click from some version on: the classes are two.
-            if not hasattr(error, "format_message"):
+            if not standalone or not hasattr(error, "format_message"):
                 raise
-            if type(error).__name__ == "NoArgsIsHelpError":
-                error.show()
-            else:
-                _refuse(error)
-            sys.exit(error.exit_code)
+            sys.exit(_refused(error))
+        if not standalone:
+            return status
         sys.exit(status if isinstance(status, int) else 0)
 
 
-def _refuse(error: Any) -> None:
-    command = getattr(error.ctx, "command_path", None) if hasattr(error, "ctx") else None
-    message = error.format_message().rstrip(".").replace("\n", " ")
-    complain(f"{message}; {command} --help lists what there is" if command else message)
+def _refused(error: Any) -> int:
+    """Say what is wrong with the options of a command; the exit status."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        command = getattr(getattr(error, "ctx", None), "command_path", None)
+        message = error.format_message().rstrip(".").replace("\n", " ")
+        complain(f"{message}; {command} --help lists what there is" if command else message)
+    return int(error.exit_code)
 
 
 app = typer.Typer(

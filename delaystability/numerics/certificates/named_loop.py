@@ -76,8 +76,8 @@ def named_loop(optimizer: Optimizer, delay: Any) -> NamedLoop:
     law = random_law(delay)
     lag = _one_delay(delay) if law is None else law.minimum
     if CATALOGUE.get(optimizer.name) is not type(optimizer):
-        tables = loop_tables(optimizer, lag if law is None else law)
-        optimizer = LinearOptimizer(tables.feedback, tables.b)
+        found = loop_tables(optimizer, lag if law is None else law)
+        optimizer = LinearOptimizer(found.feedback, found.b)
     labels = {
         name: _text(value) for name, value in optimizer.parameters.items() if value is not None
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -89,39 +89,63 @@ def windows_of_growth(
         Whether gains next to 0 are stable.
     """
     finest = _FINEST_OF_LONG_LOGS if growth.long else _FINEST
-    known, limit = _first_scan(growth, scale, first, stable_at_zero)
+    exact: dict[float, float] = {}
+
+    def exactly(gain: float) -> tuple[float, int]:
+        rate, sign = growth.rate_and_sign(gain)
+        exact[gain] = rate
+        return rate, sign
+
+    def roughly(gain: float) -> tuple[float, int]:
+        found = growth.rate_and_sign(gain, rough=True)
+        # The scan for the first threshold ends at a gain that grows: it has to be one.
+        return exactly(gain) if first and found[0] >= 0 else found
+
+    known, limit = _first_scan(growth, roughly, scale, first, stable_at_zero)
     for _ in range(_ROUNDS):
         new = [a * (b / a) ** 0.5 for a, b in _doubtful(known, growth, finest) if a < limit]
         if not new:
             break
-        known |= {gain: growth.rate_and_sign(gain, rough=True) for gain in new}
+        known |= {gain: roughly(gain) for gain in new}
         if first:
             limit = min(gain for gain in (limit, *new) if gain == limit or known[gain][0] >= 0)
     gains = sorted(gain for gain in known if gain <= limit)
+    while doubtful := [gain for gain in _beside_changes(gains, known) if gain not in exact]:
+        known |= {gain: exactly(gain) for gain in doubtful}
     rates = [known[gain][0] for gain in gains]
     ends: list[float] = []
     if rates[0] < 0:
-        ends.append(0.0 if stable_at_zero else _sign_change(growth, 0.0, gains[0]))
+        ends.append(0.0 if stable_at_zero else _sign_change(growth, exact, 0.0, gains[0]))
     for (low, high), (before, after) in zip(pairwise(gains), pairwise(rates), strict=True):
         if (before < 0) != (after < 0):
-            ends.append(_sign_change(growth, low, high))
+            ends.append(_sign_change(growth, exact, low, high))
     if rates[-1] < 0:
         ends.append(gains[-1])
     intervals = tuple(zip(ends[::2], ends[1::2], strict=True))
     return ReplayGains(intervals, "resolved", finest, (gains[0], gains[-1]))
 
 
+def _beside_changes(gains: list[float], known: dict[float, tuple[float, int]]) -> set[float]:
+    """The ends of the cells in which the rate changes its sign."""
+    cells = pairwise(gains)
+    return {end for cell in cells if len({known[gain][0] < 0 for gain in cell}) > 1 for end in cell}
+
+
 def _first_scan(
-    growth: FloquetGrowth, scale: float, first: bool, stable_at_zero: bool
+    growth: FloquetGrowth,
+    roughly: Callable[[float], tuple[float, int]],
+    scale: float,
+    first: bool,
+    stable_at_zero: bool,
 ) -> tuple[dict[float, tuple[float, int]], float]:
     """Rates and signs by gain, and the gain at which the scan may stop."""
     lowest = scale * _LOWEST
-    known = {lowest: growth.rate_and_sign(lowest, rough=True)}
+    known = {lowest: roughly(lowest)}
     for _ in range(_DOWNWARDS if stable_at_zero else 0):
         if known[lowest][0] < 0:
             break
         lowest /= 2
-        known[lowest] = growth.rate_and_sign(lowest, rough=True)
+        known[lowest] = roughly(lowest)
     points = _POINTS_OF_LONG_LOGS if growth.long else _POINTS
     if growth.short:
         points = _POINTS_OF_SHORT_LOGS
@@ -129,7 +153,7 @@ def _first_scan(
         growing = [known_gain for known_gain in known if known[known_gain][0] >= 0]
         if first and growing:
             return known, min(growing)
-        known[gain] = growth.rate_and_sign(gain, rough=True)
+        known[gain] = roughly(gain)
     return known, inf
 
 
@@ -162,12 +186,14 @@ def _near_zero(values: Array, caution: float) -> NDArray[np.bool_]:
     return np.asarray(least < caution * np.ptp(four, axis=0))
 
 
-def _sign_change(growth: FloquetGrowth, low: float, high: float) -> float:
+def _sign_change(
+    growth: FloquetGrowth, exact: dict[float, float], low: float, high: float
+) -> float:
     from scipy.optimize import brentq
 
     def bounded(gain: float) -> float:
         # Exactly vanishing iterates have the rate minus infinity, which no secant can use.
-        return max(growth.rate(gain), -1e3)
+        return max(exact[gain] if gain in exact else growth.rate(gain), -1e3)
 
     before, after = bounded(low), bounded(high)
     if (before < 0) == (after < 0):
