@@ -11,6 +11,7 @@ from torch import nn
 from delaystability.training.hessian import measure_curvature
 from delaystability.training.stability_monitor import StabilityMonitor
 from tests.helpers import EPS
+from tests.live_memory import LiveMemory
 from tests.small_training import DOUBLE, dense_hessian, small_net, small_problem
 
 
@@ -129,3 +130,39 @@ def test_layers_with_fused_kernels_can_be_measured(layer):
 
     monitor = StabilityMonitor(net, torch.optim.SGD(net.parameters(), lr=0.1))
     assert monitor.read(loss).sharpness > 0
+
+
+@pytest.mark.slow
+def test_a_reading_of_a_large_network_holds_few_copies_of_it():
+    sizes = (1500, 1500, 1500)  # vectors of 18 MB, of which seven are held
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(*sizes[:2]), nn.Tanh(), nn.Linear(*sizes[1:]))
+    inputs, targets = torch.randn(4, 1500), torch.randn(4, 1500)
+    count = sum(parameter.numel() for parameter in net.parameters())
+    peaks = {}
+    for held in ("seven", "all"):
+        with pytest.MonkeyPatch.context() as patch:
+            if held == "all":
+                patch.setattr("delaystability.training.hessian.held_vectors", lambda *_: None)
+            monitor = StabilityMonitor(net, torch.optim.SGD(net.parameters(), 0.1), max_products=17)
+            with LiveMemory() as memory:
+                monitor.read(lambda: (net(inputs) - targets).square().mean())
+            peaks[held] = memory.peak / (4 * count)
+    assert peaks["seven"] <= 14
+    # Negative control.
+    assert peaks["all"] > 30
+
+
+def test_the_vectors_can_be_held_on_another_device():
+    net, loss, _ = small_problem()
+    parameters = list(net.parameters())
+    here = measure_curvature(loss, parameters)
+    there = measure_curvature(loss, parameters, basis_device="cpu")
+    assert there.sharpness == here.sharpness and there.direction.device.type == "cpu"
+    optimizer = torch.optim.SGD(parameters, 0.1)
+    monitor = StabilityMonitor(net, optimizer, basis_device="cpu")
+    readings = [monitor.read(loss) for _ in range(2)]
+    assert readings[0].sharpness == here.sharpness
+    # The bases of devices that cannot multiply have to fail.
+    with pytest.raises((NotImplementedError, RuntimeError)):
+        StabilityMonitor(net, optimizer, basis_device="meta").read(loss)

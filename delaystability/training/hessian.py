@@ -1,8 +1,7 @@
 """The sharpness of any torch loss at its current parameters, with an error bound.
 
 Products of the Hessian with vectors by differentiating the loss twice; the extreme eigenvalues from
-them by Lanczos iteration. Nothing is formed that is larger than a few dozen copies of the
-parameters.
+them by Lanczos iteration, which holds a few copies of the parameters.
 """
 
 from __future__ import annotations
@@ -20,6 +19,8 @@ from delaystability.training.hessian_product import Flat, derivatives
 __all__ = ["Curvature", "measure_curvature"]
 
 _SHARE = 0.05  # of noise in a warm start, so that a new sharpest direction is found
+_BASIS_BYTES = 2**26  # of vectors, which any machine can hold
+_FEWEST = 6  # vectors besides the wanted ones, which cost few products more than all of them
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def measure_curvature(
     tolerance: float = 0.01,
     max_products: int = 60,
     seed: int = 0,
+    basis_device: torch.device | str | None = None,
 ) -> Curvature:
     """Measure the sharpness of the mean of some losses, for parameters of any shape and device.
 
@@ -82,6 +84,8 @@ def measure_curvature(
         Of the error, relative to the size of the projected Hessian.
     max_products : int, at least 2
     seed : int, at least 0
+    basis_device : device, optional
+        Where the vectors of the iteration are held, such as "cpu"; with the parameters by default.
 
     Raises
     ------
@@ -105,10 +109,15 @@ def measure_curvature(
     begin = torch.randn(1, shape.size, generator=random).to(gradient)
     if start is not None and start.shape == (shape.size,) and bool(torch.isfinite(start).all()):
         begin = mixed_start(start.to(gradient)[None], begin, _SHARE)
+    if scale is not None:
+        gradient *= scale
 
     def scaled(vector: Tensor) -> Tensor:
-        return product(vector) if scale is None else scale * product(scale * vector)
+        vector = vector.to(gradient.device)
+        image = product(vector) if scale is None else product(scale * vector).mul_(scale)
+        return image.to(begin.device)
 
+    begin = begin.to(basis_device)
     found = extreme_eigenvalues(
         scaled,
         begin,
@@ -116,14 +125,21 @@ def measure_curvature(
         smallest=int(smallest),
         tolerance=tolerance,
         max_products=max_products,
+        basis_size=held_vectors(begin, 1 + smallest),
     )
     top, bottom = found.largest, found.smallest
     direction = top.vectors[0, 0]
-    slope = (gradient if scale is None else scale * gradient)[0] @ direction
+    slope = gradient[0] @ direction.to(gradient)
     numbers = torch.cat([top.values[0], top.errors[0], slope[None]])
     ends = torch.cat([bottom.values[0], bottom.errors[0]]).tolist() if smallest else [None, None]
     sharpness, error, along = numbers.tolist()
     return Curvature(value, sharpness, error, along, ends[0], ends[1], direction, top.products)
+
+
+def held_vectors(vector: Tensor, wanted: int) -> int:
+    """How many vectors like this an iteration holds that looks for so many eigenvalues."""
+    size = vector.numel() * vector.element_size()
+    return max(_BASIS_BYTES // max(size, 1), wanted + _FEWEST)
 
 
 def _like(scales: Sequence[Tensor | float], parameters: Sequence[Tensor]) -> Iterator[Tensor]:

@@ -98,6 +98,9 @@ class StabilityMonitor:
         See `delaystability.stability_threshold`.
     seed : int, at least 0
         Of the starts of the iteration.
+    basis_device : device, optional
+        Where the vectors of the iteration are held: with "cpu" only the products are made on the
+        parameters' device, which then needs seven copies of them less.
 
     Attributes
     ----------
@@ -112,8 +115,8 @@ class StabilityMonitor:
     -----
     *Cost.* In two small networks on a CPU, a reading cost about as much as 10 updates where it
     could start from the one before (2 to 4 Hessian products); the first one needed 13 to 28
-    products. Memory: the graph of the loss, and a copy of the parameters for each product, at
-    least 16.
+    products. Memory: the graph of the loss, and at most 16 copies of the parameters, themselves
+    included; more only where 64 MiB hold more of the iteration's vectors than seven.
 
     *Weight decay* counts in the threshold, not in the sharpness: it acts on the current weights,
     not on late ones (see `delaystability.Loop`). That of Adam (not of AdamW) goes
@@ -153,6 +156,7 @@ class StabilityMonitor:
         moment: str | None = None,
         seed: int = 0,
         moving: bool | None = None,
+        basis_device: torch.device | str | None = None,
     ) -> None:
         self.every = checked_count("every", every, 1)
         self.bands = low, high = one_number("near", near), one_number("beyond", beyond)
@@ -174,6 +178,7 @@ class StabilityMonitor:
         self._preconditioner = checked_preconditioner(preconditioner)
         self._module = model if isinstance(model, nn.Module) else None
         self._torch_optimizer = torch_optimizer
+        self._basis_device = None if basis_device is None else torch.device(basis_device)
         self._moving = moving if moving is None else bool(moving)
         self._calls = 0
         self._direction: Tensor | None = None
@@ -249,6 +254,7 @@ class StabilityMonitor:
                 tolerance=self.tolerance,
                 max_products=self.max_products,
                 seed=self.seed + len(self.history),
+                basis_device=self._basis_device,
             )
         if diagonals is not None:
             groups = with_preconditioned_decay(groups, diagonals, found.direction)
