@@ -120,6 +120,8 @@ def validate(
             )
     console = Console(highlight=False)
     console.print(_findings(result))
+    for table in result.verdict.summary.get("tables", ()):
+        console.print(_summary_table(table))
     for path in (result.report, result.database, *result.figures):
         print(path)
     counts, outcome = result.verdict.outcomes, result.verdict.outcome
@@ -163,6 +165,16 @@ def _findings(result: ExperimentResult) -> Table:
         style = {Outcome.HOLDS: "green", Outcome.UNDECIDED: "yellow"}.get(line.outcome, "bold red")
         verdict = f"[{style}]{line.outcome.value}[/] ({line.evidence})"
         table.add_row(escape(line.statement), escape(line.measured), escape(line.required), verdict)
+    return table
+
+
+def _summary_table(found: Mapping[str, Any]) -> Table:
+    """A table that an experiment has in its summary."""
+    table = Table(title=escape(found["title"]), title_justify="left")
+    for heading in found["columns"]:
+        table.add_column(escape(heading), overflow="fold")
+    for row in found["rows"]:
+        table.add_row(*map(escape, row))
     return table
 
 

@@ -109,6 +109,7 @@ def _section(found: dict[str, Any]) -> str:
                 *(_row(line) for line in found["verdict"]["lines"]),
             ]
         ),
+        *map(_table, found["verdict"]["summary"].get("tables", [])),
         f"{found['trials']} trials; {settings}; {origin['device_name']}, {versions}, "
         f"commit `{(origin['commit'] or 'unknown')[:12]}`, {origin['date']}.",
     ]
@@ -116,14 +117,23 @@ def _section(found: dict[str, Any]) -> str:
 
 
 def _row(line: dict[str, Any]) -> str:
-    cells = [line["statement"], line["measured"], line["required"]]
-    # A bar would end the cell.
-    safe = (cell.replace("|", "\\|") for cell in cells)
     outcome = line["outcome"]
     told = outcome if outcome == "holds" else f"**{outcome}**"
     if outcome == "undecided" and line["count"] < line["needed"]:
         told += f" (n = {line['count']}, needs {line['needed']})"
-    return f"| {' | '.join(safe)} | {told} |"
+    return _cells([line["statement"], line["measured"], line["required"], told])
+
+
+def _table(table: dict[str, Any]) -> str:
+    columns = table["columns"]
+    lines = [_cells(columns), "|---" * len(columns) + "|", *map(_cells, table["rows"])]
+    return f"{table['title']}:\n\n" + "\n".join(lines)
+
+
+def _cells(cells: list[str]) -> str:
+    # A bar would end the cell.
+    safe = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(safe)} |"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,350 @@
+"""What advice for the learning rate is worth: the loss that each rule costs on real tasks.
+
+Each task is a recipe whose learning rate is tuned on a grid without delay. With late gradients the
+grid is run again; a rule turns the tuned rate into another one, and its regret is the loss there
+minus the best of the grid, as a share of what can be learnt: 0 is best, 1 is nothing learnt. The
+recommendation is run at its own rate; for the other rules the loss is interpolated between two
+rates of the grid, and with ``full`` they are run as well.
+
+The constants of rules were chosen on some of the tasks. The others are *held out*: they had not been
+run before the constants were committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from delaystability.model.delays import Delay
+from delaystability.questions.learning_rate_advice import recommend_learning_rate
+from delaystability.questions.learning_rate_rules import RULES, DelayedSetting
+from delaystability.validation import rows
+from delaystability.validation.delayed_runs import final_loss, initial_loss
+from delaystability.validation.device import checked_dtype
+from delaystability.validation.experiment import Experiment
+from delaystability.validation.regret import LossCurve, mean_of_groups
+from delaystability.validation.rule_costs import Share, mean_share, shares, table
+from delaystability.validation.rows import Array, planned, result, setting
+from delaystability.validation.task_data import task_data
+from delaystability.validation.task_models import initial_model
+from delaystability.validation.task_optimizers import ADAPTIVE, OPTIMIZERS, TaskOptimizer
+from delaystability.validation.tuned_tasks import TASKS, Task, missing_for
+from delaystability.validation.verdict import (
+    Finding,
+    Verdict,
+    all_of,
+    everywhere,
+    inside,
+    outside,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["EXPERIMENT", "KEEP", "PAPER", "RECOMMENDED", "TITLES", "Advice", "Plan"]
+
+RECOMMENDED, KEEP, PAPER = "recommendation", "keep", "same-minima"
+
+TITLES = {
+    KEEP: "lr",
+    "inverse-delay": "lr / (1 + delay)",
+    "inverse-square-root": "lr / √(1 + delay)",
+    "inverse-power": "lr / (1 + delay)^0.75",
+    PAPER: "lr a*(delay) / a*(0), the paper's",
+    "effective-threshold": "lr min(1, a_eff / 4)",
+    "root-of-threshold": "lr min(1, √(a_eff / 2))",
+    "constant-amplitude": "lr min(1, a_eff)",
+    RECOMMENDED: "the recommendation",
+}
+"""The rules that measure nothing, by their names; a_eff = a*/(1 - momentum)."""
+
+NOT_RUN = (
+    "min(lr, 0.8 a*/S90) with a measured sharpness",
+    "riding the edge: 0.8 a*/S read during the run",
+    "PipeMare's annealing of the delay's factor",
+)
+"""Rules that measure or that change the rate during the run."""
+
+_MEAN, _WORST = 0.03, 0.12
+_MEAN_HELD_OUT, _WORST_HELD_OUT = 0.04, 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(rows.Plan):
+    """Which tasks and delays, and how much training."""
+
+    tasks: tuple[str, ...] = planned(
+        "names of tasks; those whose data or optimizer are not installed are left out",
+        quick=("digits-sgd", "digits-heavy-ball", "digits-adamw"),
+        default=tuple(TASKS),
+        full=tuple(TASKS),
+    )
+    delays: tuple[int, ...] = planned("in updates", quick=(1, 4), default=(1, 4, 16), full=(1, 4, 16))
+    repeats: int = planned("of each task, from other weights", quick=1, default=1, full=5)
+    updates: int = planned(
+        "of a run, times the length of its task", quick=25, default=250, full=1000
+    )
+    in_an_octave: int = planned("learning rates of the grid", quick=1, default=1, full=2)
+    rules_run: tuple[str, ...] = planned(
+        "rules that are run at their own rate",
+        quick=(RECOMMENDED,), default=(RECOMMENDED,), full=tuple(TITLES),
+    )  # fmt: skip
+
+
+SIZES = rows.sizes_of(Plan)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Advice(rows.Row):
+    """One task at one delay: D learning rates of the grid, and R rules."""
+
+    plan: Plan
+    task: str = setting("name")
+    delay: int = setting("mean, in updates")
+    seed: int = setting("of weights, mini-batches and random delays")
+    content: str = result("fingerprint of the data")
+    start: float = result("validation loss before training")
+    chance: float = result("validation loss of a model that has learnt nothing")
+    rates: Array = result("learning rates of the grid")
+    losses: Array = result("validation loss at the end of each run; nothing where it diverged")
+    tuned: float = result("the best learning rate of the grid without delay")
+    rule_rates: Array = result("learning rate of each rule; nothing where it is not for this type")
+    rule_losses: Array = result("loss of those that were run; nothing where the run diverged")
+
+    @property
+    def recipe(self) -> Task:
+        """The task."""
+        return TASKS[self.task]
+
+    @property
+    def optimizer(self) -> TaskOptimizer:
+        """Its optimizer."""
+        return OPTIMIZERS[self.recipe.optimizer]
+
+    @property
+    def curve(self) -> LossCurve:
+        """The loss over the learning rate."""
+        return LossCurve(self.rates, self.losses, self.start, self.chance)
+
+    def rate(self, rule: str) -> float:
+        """The learning rate of a rule."""
+        return float(self.rule_rates[list(TITLES).index(rule)])
+
+    def share(self, rule: str) -> float:
+        """The regret of a rule, as a share of what can be learnt."""
+        if rule in self.plan.rules_run:
+            return self.curve.share(self.rule_losses[list(TITLES).index(rule)])
+        return self.interpolated(rule)
+
+    def interpolated(self, rule: str) -> float:
+        """The same from the grid alone."""
+        return self.curve.share(self.curve.at(self.rate(rule)))
+
+    def diverged(self, rule: str) -> bool:
+        """Whether its run diverged; where it was not run, that at the next rate of the grid."""
+        if rule in self.plan.rules_run:
+            return not np.isfinite(self.rule_losses[list(TITLES).index(rule)])
+        above = np.searchsorted(self.rates, self.rate(rule) * (1 - 1e-9))
+        return not np.isfinite(self.losses[above])
+
+
+def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
+    """All delays of a task are run together, since its rate is tuned without delay."""
+    for held_out in (False, True):
+        for seed in np.random.default_rng([plan.seed, held_out]).integers(2**31, size=plan.repeats):
+            for name in plan.tasks:
+                if TASKS[name].held_out is held_out and not missing_for(TASKS[name]):
+                    yield [
+                        {"task": name, "delay": delay, "seed": int(seed)}
+                        for delay in (0, *plan.delays)
+                    ]
+
+
+def run(cells: Sequence[Advice]) -> list[dict[str, Any]]:
+    """Train with every learning rate of the grid, and with those of rules, at each delay."""
+    first, plan = cells[0], cells[0].plan
+    task, dtype = first.recipe, checked_dtype(plan.dtype)
+    data = task_data(task.data).to(plan.device, dtype)
+    model = initial_model(task.model, data, first.seed, dtype).to(plan.device)
+    rates = task.learning_rates(plan.in_an_octave)
+    updates = task.length * plan.updates
+    losses = {
+        cell.delay: [
+            final_loss(model, task, data, cell.delay, rate, updates, cell.seed)
+            for rate in rates
+        ]
+        for cell in cells
+    }
+    shared = {"start": initial_loss(model, data), "chance": data.chance}
+    tuned = LossCurve(np.array(rates), np.array(losses[0]), **shared).tuned
+    found = []
+    for cell in cells:
+        own = rule_rates(cell.optimizer, tuned, task.law(cell.delay))
+        reached = [
+            final_loss(model, task, data, cell.delay, own[name], updates, cell.seed)
+            if name in own and name in plan.rules_run
+            else None
+            for name in TITLES
+        ]
+        found.append(
+            shared
+            | {
+                "content": data.fingerprint(),
+                "rates": rates,
+                "losses": losses[cell.delay],
+                "tuned": tuned,
+                "rule_rates": [own.get(name) for name in TITLES],
+                "rule_losses": reached,
+            }
+        )
+    return found
+
+
+def rule_rates(optimizer: TaskOptimizer, tuned: float, law: Delay) -> dict[str, float]:
+    """The learning rate of each rule that is meant for this type of optimizer.
+
+    Parameters
+    ----------
+    optimizer : TaskOptimizer
+    tuned : float
+        Learning rate that is best without delay.
+    law : Delay
+    """
+    described = DelayedSetting(tuned, optimizer.filter, law)
+    only_adaptive = ("root-of-threshold", "constant-amplitude")
+    found = {
+        name: float(RULES[name](described))
+        for name in TITLES
+        if name in RULES and (optimizer.kind == ADAPTIVE or name not in only_adaptive)
+    }
+    built = optimizer.build([torch.zeros(1, 1, requires_grad=True)], tuned)
+    return found | {RECOMMENDED: float(recommend_learning_rate(tuned, built, law))}
+
+
+def judge(cells: Sequence[Advice]) -> Verdict:
+    """The recommendation on average and at worst, against the paper's rule, and a control."""
+    found = shares(cells, RECOMMENDED)
+    searched = [entry for entry in found if not entry.task.held_out]
+    held_out = [entry for entry in found if entry.task.held_out]
+    lines = (
+        _mean_line(searched, "the tasks on which its constants were chosen", _MEAN),
+        _worst_line(searched, "the tasks on which its constants were chosen", _WORST),
+        _mean_line(held_out, "held-out tasks", _MEAN_HELD_OUT),
+        _worst_line(held_out, "held-out tasks", _WORST_HELD_OUT),
+        _divergence_line(found),
+        _paper_line(cells),
+        _control_line(cells),
+    )
+    return Verdict(lines, _summary(cells))
+
+
+def _mean_line(found: Sequence[Share], where: str, most: float) -> Finding:
+    mean = mean_share(found)
+    return Finding(
+        f"The recommended learning rate costs little on average, on {where}",
+        f"mean share of what can be learnt {mean.text('.3f')} tasks",
+        f"at most {most:g}, with the whole interval",
+        inside(mean, -np.inf, most),
+        mean.to_dict(),
+    )
+
+
+def _worst_line(found: Sequence[Share], where: str, most: float) -> Finding:
+    near = [entry.share <= most for entry in found]
+    return Finding(
+        f"The recommended learning rate never costs much, on {where}",
+        f"worst {_worst(found)}; {sum(near)} of {len(near)} settings within",
+        f"at most {most:g} at every delay of every task",
+        everywhere(near),
+        {"worst": max((entry.share for entry in found), default=None)},
+    )
+
+
+def _worst(found: Sequence[Share]) -> str:
+    if not found:
+        return "unknown"
+    worst = max(found, key=lambda entry: entry.share)
+    return f"{worst.share:.3f} ({worst.task.title}, delay {worst.delay})"
+
+
+def _divergence_line(found: Sequence[Share]) -> Finding:
+    runs, diverged = (
+        sum(getattr(entry, name) for entry in found) for name in ("repeats", "diverged")
+    )
+    return Finding(
+        "No run with the recommended learning rate diverges",
+        f"{diverged} of {runs} runs",
+        "none",
+        all_of(diverged, runs),
+        {"runs": runs, "diverged": diverged},
+    )
+
+
+def _paper_line(cells: Sequence[Advice]) -> Finding:
+    paper, ours = shares(cells, PAPER), shares(cells, RECOMMENDED)
+    saved = mean_of_groups(
+        [entry.task.name for entry in ours],
+        [theirs.share - own.share for theirs, own in zip(paper, ours, strict=True)],
+    )
+    return Finding(
+        "It costs less than the paper's rule, which keeps the accessible minima",
+        f"on average less by {saved.text('.3f')} tasks",
+        "the whole interval above 0",
+        inside(saved, 0.0, np.inf),
+        saved.to_dict(),
+    )
+
+
+def _control_line(cells: Sequence[Advice]) -> Finding:
+    kept = mean_share(shares(cells, KEEP))
+    return Finding(
+        "Control: the learning rate tuned without delay, kept, costs more than is allowed",
+        f"mean share of what can be learnt {kept.text('.3f')} tasks",
+        f"above {_MEAN_HELD_OUT:g}, with the whole interval",
+        outside(kept, -np.inf, _MEAN_HELD_OUT),
+        kept.to_dict(),
+    )
+
+
+def _summary(cells: Sequence[Advice]) -> dict[str, Any]:
+    late = [cell for cell in cells if cell.delay]
+    off = [abs(cell.share(RECOMMENDED) - cell.interpolated(RECOMMENDED)) for cell in late]
+    return {
+        "tables": [table({title: shares(cells, rule) for rule, title in TITLES.items()})],
+        "not_run": NOT_RUN,
+        "not_installed": [
+            name for name in cells[0].plan.tasks if missing_for(TASKS[name])
+        ] if cells else [],
+        "interpolation": {
+            "largest_error_of_a_share": max(off, default=None),
+            "median_error_of_a_share": float(np.median(off)) if off else None,
+        },
+        "recommendation": {
+            f"{entry.task.name}, delay {entry.delay}": entry.share
+            for entry in shares(cells, RECOMMENDED)
+        },
+    }
+
+
+def figures(cells: Sequence[Advice]) -> dict[str, Figure]:
+    """What each rule costs in each setting, for both types of optimizer."""
+    from delaystability.plot.experiments.advice import costs_figure
+
+    return {"costs": costs_figure({title: shares(cells, rule) for rule, title in TITLES.items()})}
+
+
+EXPERIMENT = Experiment(
+    name="advice",
+    title="The recommended learning rate costs little, and less than other rules",
+    row=Advice,
+    sizes=SIZES,
+    settings=settings,
+    run=run,
+    judge=judge,
+    figures=figures,
+    repeatable=False,
+)

@@ -1,0 +1,136 @@
+"""Tasks on which advice is judged: data, model, optimizer, and what else the recipe says.
+
+A task is *held out* if it may not be looked at while rules are searched for: the constants are
+chosen on the other tasks, committed, and then run on these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+import torch
+
+from delaystability.model.delays import Delay, RandomDelay, as_delay
+from delaystability.validation.task_data import FASHION
+
+
+__all__ = ["TASKS", "Task", "missing_for"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A recipe for training, tuned without delay by its learning rate alone.
+
+    Attributes
+    ----------
+    name, title : str
+        On the command line and in tables.
+    data, model, optimizer : str
+        Names in `task_data.DATA`, `task_models.MODELS` and `task_optimizers.OPTIMIZERS`.
+    lowest, highest : int
+        The learning rates tried are powers of two, from 2^lowest to 2^highest.
+    batch : int
+        Samples in a mini-batch.
+    cosine : bool
+        Whether the learning rate falls to 0 along half a cosine; else it is constant.
+    clip : float
+        Largest norm of a gradient when it is taken.
+    random : bool
+        Whether the delay is uniform between 0 and twice its mean, in place of fixed.
+    length : int
+        Its runs have so many times the updates of the plan.
+    held_out : bool
+    """
+
+    name: str
+    title: str
+    data: str
+    model: str
+    optimizer: str
+    lowest: int
+    highest: int
+    batch: int = 64
+    cosine: bool = False
+    clip: float = inf
+    random: bool = False
+    length: int = 1
+    held_out: bool = False
+
+    def law(self, delay: int) -> Delay:
+        """The law of the delay whose mean is this one."""
+        if not self.random or not delay:
+            return as_delay(delay)
+        return RandomDelay(dict.fromkeys(range(2 * delay + 1), 1 / (2 * delay + 1)))
+
+    def learning_rates(self, in_an_octave: int) -> list[float]:
+        """The grid, so many to a factor of two."""
+        steps = np.arange(in_an_octave * self.lowest, in_an_octave * self.highest + 1)
+        return [float(rate) for rate in 2.0 ** (steps / in_an_octave)]
+
+
+_SEARCHED = (
+    Task("digits-sgd", "digits, MLP, SGD", "digits", "mlp", "sgd", -8, 2, length=4),
+    Task(
+        "digits-heavy-ball", "digits, MLP, heavy ball",
+        "digits", "mlp", "heavy-ball", -12, -1, length=4,
+    ),
+    Task("digits-adamw", "digits, MLP, AdamW", "digits", "mlp", "adamw", -12, -2, length=4),
+    Task("digits-muon", "digits, bias-free MLP, Muon", "digits", "matrices", "muon", -13, 0),
+    Task(
+        "fashion-heavy-ball", "Fashion-MNIST, conv net, heavy ball",
+        "fashion-mnist", "conv", "heavy-ball", -14, -3,
+    ),
+    Task(
+        "fashion-adamw", "Fashion-MNIST, conv net, AdamW",
+        "fashion-mnist", "conv", "adamw", -13, -5,
+    ),
+    Task(
+        "text-adamw", "text, transformer, AdamW",
+        "python-topics", "transformer", "adamw", -12, -5, batch=16,
+    ),
+    Task(
+        "text-adamw-cosine", "text, transformer, AdamW, cosine",
+        "python-topics", "transformer", "adamw", -12, -5, batch=16, cosine=True,
+    ),
+)  # fmt: skip
+
+_HELD_OUT = (
+    Task(
+        "deep-heavy-ball", "digits, deep MLP with layer norm, heavy ball",
+        "digits", "deep", "heavy-ball", -14, 1, held_out=True,
+    ),
+    Task(
+        "clipped-heavy-ball", "digits, conv net, heavy ball, clipped",
+        "digits", "conv", "heavy-ball", -14, 1, clip=1.0, held_out=True,
+    ),
+    Task(
+        "cancer-nesterov", "breast cancer, MLP, Nesterov, cosine",
+        "breast-cancer", "mlp", "nesterov", -14, 1, batch=32, cosine=True, held_out=True,
+    ),
+    Task(
+        "random-adamw", "digits, conv net, AdamW, random delay",
+        "digits", "conv", "adamw", -14, -3, random=True, held_out=True,
+    ),
+    Task(
+        "gru-adamw", "other text, GRU, AdamW, clipped",
+        "dataset-descriptions", "gru", "adamw", -13, -3, batch=16, clip=1.0, held_out=True,
+    ),
+    Task(
+        "deep-muon", "digits, deep MLP without biases, Muon, cosine",
+        "digits", "deep-matrices", "muon", -13, 0, cosine=True, held_out=True,
+    ),
+)  # fmt: skip
+
+TASKS = {task.name: task for task in (*_SEARCHED, *_HELD_OUT)}
+"""All tasks by name."""
+
+
+def missing_for(task: Task) -> str:
+    """What this installation lacks for a task; empty if nothing."""
+    if task.data == "fashion-mnist" and not FASHION.is_dir():
+        return f"Fashion-MNIST in {FASHION}"
+    if task.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
+        return "torch.optim.Muon"
+    return ""
