@@ -81,5 +81,7 @@ def _gradients(
     gradients = list(torch.autograd.grad(loss, parameters))
     if isfinite(clip):
         norm = float(torch.stack([gradient.norm() for gradient in gradients]).norm())
-        gradients = [gradient * min(1.0, clip / norm) if norm else gradient for gradient in gradients]
+        gradients = [
+            gradient * min(1.0, clip / norm) if norm else gradient for gradient in gradients
+        ]
     return gradients

@@ -1,4 +1,4 @@
-"""What a learning rate costs: its loss above the best of a grid, as a share of what can be learnt."""
+"""What a learning rate costs: its loss above the best, as a share of what can be learnt."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ class LossCurve:
 
     def at_most_chance(self, losses: ArrayLike) -> Array:
         """Losses as they count: not above that of chance, which is also that of divergence."""
-        found: Array = np.minimum(
-            np.nan_to_num(losses, nan=np.inf, posinf=np.inf), self.chance
-        )
+        found: Array = np.minimum(np.nan_to_num(losses, nan=np.inf, posinf=np.inf), self.chance)
         return found
 
     @property

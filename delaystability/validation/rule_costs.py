@@ -84,7 +84,9 @@ def table(costs: Mapping[str, Sequence[Share]]) -> dict[str, Any]:
     return {
         "title": "Mean share of what can be learnt that each rule costs (worst; diverged runs)",
         "columns": ["learning rate", *heads],
-        "rows": [[title, *(_entry(found, *part) for part in parts)] for title, found in costs.items()],
+        "rows": [
+            [title, *(_entry(found, *part) for part in parts)] for title, found in costs.items()
+        ],
     }
 
 

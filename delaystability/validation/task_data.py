@@ -85,9 +85,7 @@ def _cancer() -> TaskData:
     features, labels = features[order], labels[order].astype(np.int64)
     trained = 400
     features = (features - features[:trained].mean(axis=0)) / features[:trained].std(axis=0)
-    return _of_arrays(
-        features[:trained], labels[:trained], features[trained:], labels[trained:], 2
-    )
+    return _of_arrays(features[:trained], labels[:trained], features[trained:], labels[trained:], 2)
 
 
 def _of_arrays(

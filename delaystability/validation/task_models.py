@@ -44,8 +44,8 @@ def _conv(data: TaskData) -> nn.Module:
 MODELS: dict[str, Callable[[TaskData], nn.Module]] = {
     "mlp": lambda data: MLP((_features(data), 64, data.classes)),
     "deep": _deep,
-    "matrices": lambda data: _matrices(data, (64, 64)),
-    "deep-matrices": lambda data: _matrices(data, (48,) * 4),
+    "matrices": lambda data: _matrices(data, (64,)),
+    "deep-matrices": lambda data: _matrices(data, (48,) * 3),
     "conv": _conv,
     "transformer": lambda data: CharacterTransformer(data.classes, CONTEXT),
     "gru": lambda data: CharacterGRU(data.classes),

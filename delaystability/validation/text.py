@@ -47,7 +47,7 @@ def characters(text: str) -> NDArray[np.int64]:
 
 
 def _joined(texts: Mapping[str, str]) -> str:
-    """All paragraphs, each once, by texts in an order in which neighbours have nothing in common."""
+    """All paragraphs, each once; neighbouring texts have nothing in common."""
     names = sorted(texts)
     order = np.random.default_rng(0).permutation(len(names))
     paragraphs = (part for place in order for part in texts[names[place]].split("\n\n"))

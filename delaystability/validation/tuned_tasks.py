@@ -15,7 +15,6 @@ import torch
 from delaystability.model.delays import Delay, RandomDelay, as_delay
 from delaystability.validation.task_data import FASHION
 
-
 __all__ = ["TASKS", "Task", "missing_for"]
 
 
@@ -77,7 +76,10 @@ _SEARCHED = (
         "digits", "mlp", "heavy-ball", -12, -1, length=4,
     ),
     Task("digits-adamw", "digits, MLP, AdamW", "digits", "mlp", "adamw", -12, -2, length=4),
-    Task("digits-muon", "digits, bias-free MLP, Muon", "digits", "matrices", "muon", -13, 0),
+    Task(
+        "digits-muon", "digits, MLP without biases, Muon, cosine",
+        "digits", "matrices", "muon", -11, -1, batch=16, cosine=True, length=4,
+    ),
     Task(
         "fashion-heavy-ball", "Fashion-MNIST, conv net, heavy ball",
         "fashion-mnist", "conv", "heavy-ball", -14, -3,
@@ -99,27 +101,27 @@ _SEARCHED = (
 _HELD_OUT = (
     Task(
         "deep-heavy-ball", "digits, deep MLP with layer norm, heavy ball",
-        "digits", "deep", "heavy-ball", -14, 1, held_out=True,
+        "digits", "deep", "heavy-ball", -12, 0, length=2, held_out=True,
     ),
     Task(
         "clipped-heavy-ball", "digits, conv net, heavy ball, clipped",
-        "digits", "conv", "heavy-ball", -14, 1, clip=1.0, held_out=True,
+        "digits", "conv", "heavy-ball", -12, 1, clip=1.0, length=2, held_out=True,
     ),
     Task(
         "cancer-nesterov", "breast cancer, MLP, Nesterov, cosine",
-        "breast-cancer", "mlp", "nesterov", -14, 1, batch=32, cosine=True, held_out=True,
+        "breast-cancer", "mlp", "nesterov", -12, 1, batch=32, cosine=True, length=4, held_out=True,
     ),
     Task(
         "random-adamw", "digits, conv net, AdamW, random delay",
-        "digits", "conv", "adamw", -14, -3, random=True, held_out=True,
+        "digits", "conv", "adamw", -12, -3, random=True, length=2, held_out=True,
     ),
     Task(
         "gru-adamw", "other text, GRU, AdamW, clipped",
-        "dataset-descriptions", "gru", "adamw", -13, -3, batch=16, clip=1.0, held_out=True,
+        "dataset-descriptions", "gru", "adamw", -12, -3, batch=16, clip=1.0, held_out=True,
     ),
     Task(
         "deep-muon", "digits, deep MLP without biases, Muon, cosine",
-        "digits", "deep-matrices", "muon", -13, 0, cosine=True, held_out=True,
+        "digits", "deep-matrices", "muon", -11, -1, batch=16, cosine=True, length=4, held_out=True,
     ),
 )  # fmt: skip
 

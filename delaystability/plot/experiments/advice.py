@@ -32,9 +32,7 @@ def costs_figure(costs: Mapping[str, Sequence[Any]]) -> Figure:
     """
     kinds = list(dict.fromkeys(entry.kind for found in costs.values() for entry in found))
     delays = sorted({entry.delay for found in costs.values() for entry in found})
-    figure, drawn = panels(
-        5.0 * len(kinds) + 2.0, 0.48 * len(costs) + 1.6, len(kinds), sharey=True
-    )
+    figure, drawn = panels(5.0 * len(kinds) + 2.0, 0.48 * len(costs) + 1.6, len(kinds), sharey=True)
     for axes, kind in zip(drawn, kinds, strict=True):
         _draw(axes, kind, costs, delays)
         axes.set_title(kind, fontsize=10.5)
@@ -47,17 +45,22 @@ def costs_figure(costs: Mapping[str, Sequence[Any]]) -> Figure:
     return figure
 
 
-def _draw(
-    axes: Axes, kind: str, costs: Mapping[str, Sequence[Any]], delays: Sequence[int]
-) -> None:
+def _draw(axes: Axes, kind: str, costs: Mapping[str, Sequence[Any]], delays: Sequence[int]) -> None:
     for place, found in enumerate(costs.values()):
         own = [entry for entry in found if entry.kind == kind]
         axes.axhline(place, color="0.92", lw=0.8, zorder=0)
         if not own:
             place_of_words = axes.get_yaxis_transform()
             axes.text(
-                0.5, place, "not for this type", color="0.5", fontsize=8.5,
-                ha="center", va="center", transform=place_of_words, backgroundcolor="white",
+                0.5,
+                place,
+                "not for this type",
+                color="0.5",
+                fontsize=8.5,
+                ha="center",
+                va="center",
+                transform=place_of_words,
+                backgroundcolor="white",
             )
             continue
         for entry in own:
