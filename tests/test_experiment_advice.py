@@ -149,6 +149,7 @@ def test_text_is_written_in_the_alphabet() -> None:
 
 
 @pytest.mark.parametrize("name", ["python-topics", "dataset-descriptions", "breast-cancer"])
+@pytest.mark.slow
 def test_what_is_tested_is_not_trained_on(name: str) -> None:
     data = task_data(name)
     assert len(data.inputs) == len(data.labels) and len(data.test_inputs) == len(data.test_labels)
@@ -353,6 +354,7 @@ def test_the_tasks_searched_and_held_out_share_no_seed() -> None:
     assert sum(task.held_out for task in TASKS.values()) >= 4
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = replace(SIZES["quick"], tasks=("digits-sgd", "digits-adamw"), delays=(1,), updates=3)
     monkeypatch.setitem(SIZES, "quick", tiny)
@@ -371,6 +373,7 @@ def test_an_interrupted_sweep_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     assert found.verdict.to_dict() == whole.verdict.to_dict()
 
 
+@pytest.mark.slow
 def test_trials_of_a_rule_that_has_changed_are_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
