@@ -199,7 +199,7 @@ CURVE = LossCurve(np.array([0.25, 0.5, 1.0, 2.0]), np.array([1.2, 1.0, 1.5, np.n
 
 
 def test_losses_between_the_grid_are_interpolated_and_none_is_worse_than_chance() -> None:
-    assert CURVE.tuned == 0.5 and CURVE.best == 1.0
+    assert CURVE.best_rate == 0.5 and CURVE.best == 1.0
     assert CURVE.at(sqrt(0.5)) == pytest.approx(1.25) and CURVE.at(1.0) == 1.5
     assert CURVE.at(sqrt(2.0)) == pytest.approx(1.75) and CURVE.at(2.0) == 2.0
     # Below the grid a run hardly moves: linear in the rate, from the start, capped at chance.
@@ -254,6 +254,7 @@ def made_up(
                 Advice(
                     plan=replace(SIZES["default"], size="default"),
                     task=name,
+                    recipe=TASKS[name].recipe,
                     delay=delay,
                     seed=0,
                     content="",
@@ -347,7 +348,7 @@ def test_the_tasks_searched_and_held_out_share_no_seed() -> None:
         trial for chunk in EXPERIMENT.chunks("default") for trial in chunk.trials
     )
     seeds = [
-        {cell.seed for cell in cells if cell.recipe.held_out is held_out}
+        {cell.seed for cell in cells if cell.tuned_task.held_out is held_out}
         for held_out in (False, True)
     ]
     assert not seeds[0] & seeds[1] and all(len(found) == 1 for found in seeds)

@@ -307,7 +307,7 @@ def test_a_table_is_asked_by_attributes() -> None:
 
 # Of the first chunk, as it was when each plan was a table of its own.
 KEYS = {
-    "advice": "2316d40f0073e122",
+    "advice": "43544a2c94950e5e",
     "edge": "af0c821cbc35ff7e",
     "escape": "a5229fa27153c4f9",
     "momentum": "00452a20c7fc2312",

@@ -45,7 +45,7 @@ class LossCurve:
         return found
 
     @property
-    def tuned(self) -> float:
+    def best_rate(self) -> float:
         """The best learning rate of the grid."""
         return float(self.rates[np.argmin(self.counted)])
 

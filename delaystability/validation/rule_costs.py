@@ -51,7 +51,7 @@ def shares(cells: Sequence[Any], rule: str) -> list[Share]:
     late = [cell for cell in cells if cell.delay and np.isfinite(cell.rate(rule))]
     return [
         Share(
-            own[0].recipe,
+            own[0].tuned_task,
             own[0].optimizer.kind,
             delay,
             float(np.mean([cell.share(rule) for cell in own])),

@@ -6,7 +6,7 @@ chosen on the other tasks, committed, and then run on these.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import inf
 
 import numpy as np
@@ -57,6 +57,14 @@ class Task:
     length: int = 1
     held_out: bool = False
 
+    @property
+    def recipe(self) -> str:
+        """All that decides its runs but for delay and seed."""
+        parts = asdict(self)
+        for name in ("name", "title", "held_out"):
+            del parts[name]
+        return ", ".join(f"{name} {value}" for name, value in parts.items())
+
     def law(self, delay: int) -> Delay:
         """The law of the delay whose mean is this one."""
         if not self.random or not delay:
@@ -70,38 +78,38 @@ class Task:
 
 
 _SEARCHED = (
-    Task("digits-sgd", "digits, MLP, SGD", "digits", "mlp", "sgd", -8, 2, length=4),
+    Task("digits-sgd", "digits, MLP, SGD", "digits", "mlp", "sgd", -6, 2, length=4),
     Task(
         "digits-heavy-ball", "digits, MLP, heavy ball",
-        "digits", "mlp", "heavy-ball", -12, -1, length=4,
+        "digits", "mlp", "heavy-ball", -10, -1, length=4,
     ),
-    Task("digits-adamw", "digits, MLP, AdamW", "digits", "mlp", "adamw", -12, -2, length=4),
+    Task("digits-adamw", "digits, MLP, AdamW", "digits", "mlp", "adamw", -11, -3, length=4),
     Task(
         "digits-muon", "digits, MLP without biases, Muon, cosine",
-        "digits", "matrices", "muon", -11, -1, batch=16, cosine=True, length=4,
+        "digits", "matrices", "muon", -9, -2, batch=16, cosine=True, length=4,
     ),
     Task(
         "fashion-heavy-ball", "Fashion-MNIST, conv net, heavy ball",
-        "fashion-mnist", "conv", "heavy-ball", -14, -3,
+        "fashion-mnist", "conv", "heavy-ball", -13, -4, length=2,
     ),
     Task(
         "fashion-adamw", "Fashion-MNIST, conv net, AdamW",
-        "fashion-mnist", "conv", "adamw", -13, -5,
+        "fashion-mnist", "conv", "adamw", -13, -6, length=2,
     ),
     Task(
         "text-adamw", "text, transformer, AdamW",
-        "python-topics", "transformer", "adamw", -12, -5, batch=16,
+        "python-topics", "transformer", "adamw", -11, -5, batch=16,
     ),
     Task(
         "text-adamw-cosine", "text, transformer, AdamW, cosine",
-        "python-topics", "transformer", "adamw", -12, -5, batch=16, cosine=True,
+        "python-topics", "transformer", "adamw", -11, -5, batch=16, cosine=True,
     ),
 )  # fmt: skip
 
 _HELD_OUT = (
     Task(
         "deep-heavy-ball", "digits, deep MLP with layer norm, heavy ball",
-        "digits", "deep", "heavy-ball", -12, 0, length=2, held_out=True,
+        "digits", "deep", "heavy-ball", -11, 0, length=2, held_out=True,
     ),
     Task(
         "clipped-heavy-ball", "digits, conv net, heavy ball, clipped",
@@ -121,7 +129,7 @@ _HELD_OUT = (
     ),
     Task(
         "deep-muon", "digits, deep MLP without biases, Muon, cosine",
-        "digits", "deep-matrices", "muon", -11, -1, batch=16, cosine=True, length=4, held_out=True,
+        "digits", "deep-matrices", "muon", -10, -1, batch=16, cosine=True, length=4, held_out=True,
     ),
 )  # fmt: skip
 

@@ -106,6 +106,7 @@ class Advice(rows.Row):
 
     plan: Plan
     task: str = setting("name")
+    recipe: str = setting("what the task is: data, model, optimizer, batch, schedule")
     delay: int = setting("mean, in updates")
     seed: int = setting("of weights, mini-batches and random delays")
     content: str = result("fingerprint of the data")
@@ -118,14 +119,14 @@ class Advice(rows.Row):
     rule_losses: Array = result("loss of those that were run; nothing where the run diverged")
 
     @property
-    def recipe(self) -> Task:
+    def tuned_task(self) -> Task:
         """The task."""
         return TASKS[self.task]
 
     @property
     def optimizer(self) -> TaskOptimizer:
         """Its optimizer."""
-        return OPTIMIZERS[self.recipe.optimizer]
+        return OPTIMIZERS[self.tuned_task.optimizer]
 
     @property
     def curve(self) -> LossCurve:
@@ -161,7 +162,12 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
             for name in plan.tasks:
                 if TASKS[name].held_out is held_out and not missing_for(TASKS[name]):
                     yield [
-                        {"task": name, "delay": delay, "seed": int(seed)}
+                        {
+                            "task": name,
+                            "recipe": TASKS[name].recipe,
+                            "delay": delay,
+                            "seed": int(seed),
+                        }
                         for delay in (0, *plan.delays)
                     ]
 
@@ -169,7 +175,7 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
 def run(cells: Sequence[Advice]) -> list[dict[str, Any]]:
     """Train with every learning rate of the grid, and with those of rules, at each delay."""
     first, plan = cells[0], cells[0].plan
-    task, dtype = first.recipe, checked_dtype(plan.dtype)
+    task, dtype = first.tuned_task, checked_dtype(plan.dtype)
     data = task_data(task.data).to(plan.device, dtype)
     model = initial_model(task.model, data, first.seed, dtype).to(plan.device)
     rates = task.learning_rates(plan.in_an_octave)
@@ -181,7 +187,7 @@ def run(cells: Sequence[Advice]) -> list[dict[str, Any]]:
         for cell in cells
     }
     shared = {"start": initial_loss(model, data), "chance": data.chance}
-    tuned = LossCurve(np.array(rates), np.array(losses[0]), **shared).tuned
+    tuned = LossCurve(np.array(rates), np.array(losses[0]), **shared).best_rate
     found = []
     for cell in cells:
         own = rule_rates(cell.optimizer, tuned, task.law(cell.delay))
@@ -228,7 +234,7 @@ def rule_rates(optimizer: TaskOptimizer, tuned: float, law: Delay) -> dict[str, 
 
 def outdated(cell: Advice) -> str:
     """Say that a rule has changed since a trial was run, so that it is run again."""
-    own = rule_rates(cell.optimizer, cell.tuned, cell.recipe.law(cell.delay))
+    own = rule_rates(cell.optimizer, cell.tuned, cell.tuned_task.law(cell.delay))
     now = np.array([own.get(name, np.nan) for name in TITLES])
     if np.allclose(now, cell.rule_rates, rtol=1e-9, atol=0, equal_nan=True):
         return ""
@@ -325,6 +331,11 @@ def _summary(cells: Sequence[Advice]) -> dict[str, Any]:
     off = [abs(cell.share(RECOMMENDED) - cell.interpolated(RECOMMENDED)) for cell in late]
     return {
         "tables": [table({title: shares(cells, rule) for rule, title in TITLES.items()})],
+        "best_at_an_end_of_the_grid": [
+            f"{cell.task}, delay {cell.delay}"
+            for cell in cells
+            if cell.curve.best_rate in (cell.rates[0], cell.rates[-1])
+        ],
         "not_run": NOT_RUN,
         "not_installed": [name for name in cells[0].plan.tasks if missing_for(TASKS[name])]
         if cells
