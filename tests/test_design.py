@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "translation": {"model", "files", "numerics", "theory", "printing"},
     "training": {"model", "files", "numerics", "questions", "plot"},
     "server": {"model"},
-    "validation": {"model", "files", "numerics", "questions", "plot", "server"},
+    "validation": {"model", "files", "numerics", "questions", "plot", "training", "server"},
     "verification": {
         "model",
         "files",
