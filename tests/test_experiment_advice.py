@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 
 import delaystability as ds
 from delaystability.model.delay_schedule import delay_sequence
-from delaystability.validation.delayed_runs import final_loss, test_loss
+from delaystability.validation.delayed_runs import final_loss, validation_loss
 from delaystability.validation.experiment import run_experiment
 from delaystability.validation.experiments import advice
 from delaystability.validation.experiments.advice import (
@@ -119,9 +119,9 @@ def test_a_run_is_the_plain_loop(task: Task, rate: float, delay: int) -> None:
 def test_the_start_is_left_as_it_was_and_divergence_is_no_number() -> None:
     task = TASKS["digits-sgd"]
     start, data = start_of(task)
-    before = test_loss(start, data)
+    before = validation_loss(start, data)
     assert np.isnan(final_loss(start, task, data, 4, 1e6, STEPS, 0))
-    assert test_loss(start, data) == before
+    assert validation_loss(start, data) == before
     assert final_loss(start, task, data, 4, 0.3, STEPS, 0) < before
 
 
@@ -187,7 +187,7 @@ def test_every_task_can_take_a_step(name: str) -> None:
     data = task_data(task.data).to("cpu", torch.float32)
     start = initial_model(task.model, data, 0, torch.float32)
     rates = task.learning_rates(1)
-    assert final_loss(start, task, data, 1, rates[0], 2, 0) != test_loss(start, data)
+    assert final_loss(start, task, data, 1, rates[0], 2, 0) != validation_loss(start, data)
     grid = np.log2(task.learning_rates(2))
     np.testing.assert_allclose(np.diff(grid), 0.5)
     assert (rates[0], rates[-1]) == (2.0**task.lowest, 2.0**task.highest)

@@ -15,7 +15,7 @@ from delaystability.validation.task_data import TaskData
 from delaystability.validation.task_optimizers import OPTIMIZERS
 from delaystability.validation.tuned_tasks import Task
 
-__all__ = ["final_loss", "test_loss"]
+__all__ = ["final_loss", "validation_loss"]
 
 
 def final_loss(
@@ -54,11 +54,11 @@ def final_loss(
         if task.cosine:
             optimizer.param_groups[0]["lr"] = rate * (1 + cos(pi * step / steps)) / 2
         optimizer.step()
-    end = test_loss(model, data)
-    return end if end <= 2 * max(data.chance, test_loss(start, data)) else nan
+    end = validation_loss(model, data)
+    return end if end <= 2 * max(data.chance, validation_loss(start, data)) else nan
 
 
-def test_loss(model: nn.Module, data: TaskData) -> float:
+def validation_loss(model: nn.Module, data: TaskData) -> float:
     """The loss of a model on the samples that it is not trained on."""
     with torch.no_grad():
         return float(_loss(model, data.test_inputs, data.test_labels))

@@ -95,8 +95,13 @@ def _of_arrays(
     test_labels: NDArray[np.int64],
     classes: int,
 ) -> TaskData:
-    arrays = (inputs, labels, test_inputs, test_labels)
-    return TaskData(*(torch.from_numpy(array) for array in arrays), classes=classes)
+    return TaskData(
+        torch.from_numpy(inputs),
+        torch.from_numpy(labels),
+        torch.from_numpy(test_inputs),
+        torch.from_numpy(test_labels),
+        classes,
+    )
 
 
 def _text(source: Callable[[], str]) -> TaskData:

@@ -23,7 +23,7 @@ from delaystability.model.delays import Delay
 from delaystability.questions.learning_rate_advice import recommend_learning_rate
 from delaystability.questions.learning_rate_rules import RULES, DelayedSetting
 from delaystability.validation import rows
-from delaystability.validation.delayed_runs import final_loss, test_loss
+from delaystability.validation.delayed_runs import final_loss, validation_loss
 from delaystability.validation.device import checked_dtype
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.regret import LossCurve, mean_of_groups
@@ -186,7 +186,7 @@ def run(cells: Sequence[Advice]) -> list[dict[str, Any]]:
         ]
         for cell in cells
     }
-    shared = {"start": test_loss(model, data), "chance": data.chance}
+    shared = {"start": validation_loss(model, data), "chance": data.chance}
     tuned = LossCurve(np.array(rates), np.array(losses[0]), **shared).best_rate
     found = []
     for cell in cells:
