@@ -86,23 +86,23 @@ _SEARCHED = (
     Task("digits-adamw", "digits, MLP, AdamW", "digits", "mlp", "adamw", -11, -3, length=4),
     Task(
         "digits-muon", "digits, MLP without biases, Muon, cosine",
-        "digits", "matrices", "muon", -9, -2, batch=16, cosine=True, length=4,
+        "digits", "matrices", "muon", -9, -3, batch=16, cosine=True, length=2,
     ),
     Task(
         "fashion-heavy-ball", "Fashion-MNIST, conv net, heavy ball",
-        "fashion-mnist", "conv", "heavy-ball", -13, -4, length=2,
+        "fashion-mnist", "conv", "heavy-ball", -13, -5, batch=32, length=2,
     ),
     Task(
         "fashion-adamw", "Fashion-MNIST, conv net, AdamW",
-        "fashion-mnist", "conv", "adamw", -13, -6, length=2,
+        "fashion-mnist", "conv", "adamw", -12, -6, batch=32, length=2,
     ),
     Task(
         "text-adamw", "text, transformer, AdamW",
-        "python-topics", "transformer", "adamw", -11, -5, batch=16,
+        "python-topics", "transformer", "adamw", -11, -5, batch=8,
     ),
     Task(
         "text-adamw-cosine", "text, transformer, AdamW, cosine",
-        "python-topics", "transformer", "adamw", -11, -5, batch=16, cosine=True,
+        "python-topics", "transformer", "adamw", -11, -5, batch=8, cosine=True,
     ),
 )  # fmt: skip
 
@@ -113,23 +113,23 @@ _HELD_OUT = (
     ),
     Task(
         "clipped-heavy-ball", "digits, conv net, heavy ball, clipped",
-        "digits", "conv", "heavy-ball", -12, 1, clip=1.0, length=2, held_out=True,
+        "digits", "conv", "heavy-ball", -11, 1, batch=32, clip=1.0, length=2, held_out=True,
     ),
     Task(
         "cancer-nesterov", "breast cancer, MLP, Nesterov, cosine",
-        "breast-cancer", "mlp", "nesterov", -12, 1, batch=32, cosine=True, length=4, held_out=True,
+        "breast-cancer", "mlp", "nesterov", -11, 1, batch=32, cosine=True, length=2, held_out=True,
     ),
     Task(
         "random-adamw", "digits, conv net, AdamW, random delay",
-        "digits", "conv", "adamw", -12, -3, random=True, length=2, held_out=True,
+        "digits", "conv", "adamw", -12, -4, batch=32, random=True, length=2, held_out=True,
     ),
     Task(
         "gru-adamw", "other text, GRU, AdamW, clipped",
-        "dataset-descriptions", "gru", "adamw", -12, -3, batch=16, clip=1.0, held_out=True,
+        "dataset-descriptions", "gru", "adamw", -11, -4, batch=8, clip=1.0, held_out=True,
     ),
     Task(
         "deep-muon", "digits, deep MLP without biases, Muon, cosine",
-        "digits", "deep-matrices", "muon", -10, -1, batch=16, cosine=True, length=4, held_out=True,
+        "digits", "deep-matrices", "muon", -9, -2, batch=16, cosine=True, length=2, held_out=True,
     ),
 )  # fmt: skip
 
