@@ -48,7 +48,7 @@ def final_loss(
         loss = _loss(model, data.inputs[chosen], data.labels[chosen])
         if not isfinite(float(loss.detach())):
             return nan
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         if isfinite(task.clip):
             nn.utils.clip_grad_norm_(model.parameters(), task.clip)
         if task.cosine:
