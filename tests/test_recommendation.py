@@ -226,6 +226,10 @@ def test_with_a_measured_sharpness_the_rate_only_falls_as_far_as_that_minimum_ne
     assert float(found) == min(0.1, ds.max_learning_rate(sharpness, momentum, 8))
     assert float(found) == ds.adjust_learning_rate(0.1, momentum, 0, 8, sharpness=sharpness)
     assert said in found.reason
+    assert found.rule == "measured-minimum"
+    paper = ds.recommend_learning_rate(0.1, momentum, 8, goal="same-minima")
+    assert found.alternatives[1].rule == paper.rule == "same-minima"
+    assert found.alternatives[1].learning_rate == float(paper)
 
 
 def test_a_measured_sharpness_never_changes_the_rate_to_train_with():
@@ -340,7 +344,8 @@ def test_every_rule_is_what_its_name_says():
         "inverse-delay": lr / 5,
         "inverse-square-root": lr / math.sqrt(5),
         "inverse-power": lr / 5**0.75,
-        "same-minima": min(lr, edge / sharpness),
+        "same-minima": lr * edge / start,
+        "measured-minimum": min(lr, edge / sharpness),
         "effective-threshold": lr * edge / 4,
         "measured-edge": min(lr, 0.8 * edge / sharpness),
         "root-of-threshold": lr * math.sqrt(edge / 2),
@@ -350,9 +355,12 @@ def test_every_rule_is_what_its_name_says():
     for name, rule in RULES.items():
         assert rule(setting) == pytest.approx(expected[name], rel=8 * EPS), name
     unmeasured = DelayedSetting(lr, optimizer, ds.FixedDelay(tau))
-    assert RULES["same-minima"](unmeasured) == pytest.approx(lr * edge / start, rel=8 * EPS)
-    with pytest.raises(ValueError, match="sharpness must be given"):
-        RULES["measured-edge"](unmeasured)
+    for name in RULES:
+        if name.startswith("measured"):
+            with pytest.raises(ValueError, match="sharpness must be given"):
+                RULES[name](unmeasured)
+        else:
+            assert RULES[name](unmeasured) == RULES[name](setting)
 
 
 @pytest.mark.parametrize("name", ds.CATALOGUE)

@@ -18,6 +18,9 @@ from delaystability.questions.recommendation import Alternative, Recommendation,
 
 __all__ = ["recommend_learning_rate"]
 
+Explained = tuple[str, tuple[Alternative, ...]]
+"""A reason and the alternatives."""
+
 _SILENT_RATIO = 0.35
 
 
@@ -87,10 +90,15 @@ def recommend_learning_rate(
     if known.adaptive:
         return _adaptive(rate, known, late, measured)
     settings = [DelayedSetting(rate, one, late, measured) for one in known.filters]
-    rule = RECOMMENDED["linear"] if goal == "train" else "same-minima"
+    if goal == "train":
+        rule, explained = RECOMMENDED["linear"], _trained
+    else:
+        rule = "same-minima" if measured is None else "measured-minimum"
+        explained = _same_minima
     # One factor for all parameter groups: that of the one that tolerates least.
     setting = min(settings, key=RULES[rule])
-    return (_trained if goal == "train" else _same_minima)(setting, known)
+    reason, alternatives = explained(setting, known)
+    return _recommendation(setting, goal, rule, reason, alternatives)
 
 
 def _refuse_adaptive(known: Recognised) -> None:
@@ -103,9 +111,8 @@ def _refuse_adaptive(known: Recognised) -> None:
         )
 
 
-def _trained(setting: DelayedSetting, known: Recognised) -> Recommendation:
-    name = RECOMMENDED["linear"]
-    rate = RULES[name](setting)
+def _trained(setting: DelayedSetting, known: Recognised) -> Explained:
+    rate = RULES[RECOMMENDED["linear"]](setting)
     before, after = setting.undelayed_effective_threshold, setting.effective_threshold
     reason = f"{known.title}: gradients are late by {_shown(setting.delay)}"
     if rate == setting.learning_rate:
@@ -119,7 +126,7 @@ def _trained(setting: DelayedSetting, known: Recognised) -> Recommendation:
         )
     if setting.sharpness is not None:
         reason += " " + _at_sharpness(setting, rate)
-    return _recommendation(setting, "train", name, reason, _alternatives_of_linear(setting))
+    return reason, _alternatives_of_linear(setting)
 
 
 def _at_sharpness(setting: DelayedSetting, rate: float) -> str:
@@ -140,11 +147,10 @@ def _at_sharpness(setting: DelayedSetting, rate: float) -> str:
 
 
 def _alternatives_of_linear(setting: DelayedSetting) -> tuple[Alternative, ...]:
-    unmeasured = DelayedSetting(setting.learning_rate, setting.optimizer, setting.delay)
     entries = [
         Alternative(
             "same-minima",
-            RULES["same-minima"](unmeasured),
+            RULES["same-minima"](setting),
             "the run without delay was at its edge of stability, as plain SGD often is, and should "
             "find the same minima (goal='same-minima')",
         )
@@ -161,7 +167,7 @@ def _alternatives_of_linear(setting: DelayedSetting) -> tuple[Alternative, ...]:
     return tuple(entries)
 
 
-def _same_minima(setting: DelayedSetting, known: Recognised) -> Recommendation:
+def _same_minima(setting: DelayedSetting, known: Recognised) -> Explained:
     before, after = setting.undelayed_threshold, setting.threshold
     start = (
         f"{known.title}: gradients are late by {_shown(setting.delay)}, and the threshold of "
@@ -179,15 +185,14 @@ def _same_minima(setting: DelayedSetting, known: Recognised) -> Recommendation:
     rule = RECOMMENDED["linear"]
     entries = [Alternative(rule, RULES[rule](setting), "the loss is what counts (goal='train')")]
     if setting.sharpness is not None:
-        unmeasured = DelayedSetting(setting.learning_rate, setting.optimizer, setting.delay)
         entries.append(
             Alternative(
                 "same-minima",
-                RULES["same-minima"](unmeasured),
+                RULES["same-minima"](setting),
                 "minima sharper than the measured one must stay accessible too",
             )
         )
-    return _recommendation(setting, "same-minima", "same-minima", reason, tuple(entries))
+    return reason, tuple(entries)
 
 
 def _with_measured_ratio(setting: DelayedSetting) -> str:

@@ -119,10 +119,8 @@ def inverse_power(setting: DelayedSetting) -> float:
 
 
 def same_minima(setting: DelayedSetting) -> float:
-    """The paper's rule, ``lr a*(delay) / a*(0)``; at a sharpness S ``min(lr, a*(delay)/S)``."""
-    if setting.sharpness is None:
-        return setting.learning_rate * (setting.threshold / setting.undelayed_threshold)
-    return min(setting.learning_rate, setting.threshold / setting.sharpness)
+    """The paper's rule, ``lr a*(delay) / a*(0)``."""
+    return setting.learning_rate * (setting.threshold / setting.undelayed_threshold)
 
 
 def effective_threshold(setting: DelayedSetting) -> float:
@@ -136,11 +134,20 @@ def effective_threshold(setting: DelayedSetting) -> float:
     return setting.learning_rate * min(1.0, setting.effective_threshold / divisor)
 
 
+def measured_minimum(setting: DelayedSetting) -> float:
+    """``min(lr, a*(delay) / S)``: stable at a minimum of the measured sharpness S."""
+    return min(setting.learning_rate, setting.threshold / _measured(setting))
+
+
 def measured_edge(setting: DelayedSetting) -> float:
-    """``min(lr, 0.8 a*(delay) / S)`` with a measured sharpness S."""
+    """``min(lr, 0.8 a*(delay) / S)``, with a fifth in reserve."""
+    return min(setting.learning_rate, MEASURED_SHARE * setting.threshold / _measured(setting))
+
+
+def _measured(setting: DelayedSetting) -> float:
     if setting.sharpness is None:
-        raise ValueError("sharpness must be given for the rule 'measured-edge'; got None")
-    return min(setting.learning_rate, MEASURED_SHARE * setting.threshold / setting.sharpness)
+        raise ValueError("sharpness must be given for a rule that measures; got None")
+    return setting.sharpness
 
 
 def root_of_threshold(setting: DelayedSetting) -> float:
@@ -160,6 +167,7 @@ RULES: dict[str, Callable[[DelayedSetting], float]] = {
     "inverse-power": inverse_power,
     "same-minima": same_minima,
     "effective-threshold": effective_threshold,
+    "measured-minimum": measured_minimum,
     "measured-edge": measured_edge,
     "root-of-threshold": root_of_threshold,
     "constant-amplitude": constant_amplitude,
