@@ -183,6 +183,34 @@ def test_before_any_delay_is_known_the_rate_is_left_alone_or_that_of_the_initial
         assert scheduler.factors == pytest.approx([factor], rel=4 * EPS)
 
 
+def test_a_queue_in_front_of_a_torch_optimizer_is_what_it_delays():
+    late = ds.delayed(torch.optim.AdamW(_weights(), 0.003), 4)
+    assert _rate(0.003, late, 4) == _rate(0.003, ds.Adam(), 4)
+    late = ds.delayed(torch.optim.SGD(_weights(), 0.1, momentum=0.9), 4)
+    assert _rate(0.1, late, 4) == _rate(0.1, ds.HeavyBall(0.9), 4)
+
+
+@pytest.mark.parametrize(
+    ("made", "optimizer"),
+    [
+        (lambda groups: torch.optim.AdamW(groups, 0.01), ds.Adam()),
+        (lambda groups: torch.optim.SGD(groups, 0.01, momentum=0.9), ds.HeavyBall(0.9)),
+    ],
+)
+def test_each_stage_of_a_pipeline_follows_its_own_delay(made, optimizer):
+    late = ds.delayed(made([{"params": _weights()} for _ in range(3)]), ds.PipeDream(3))
+    scheduler = ds.DelayAwareLR(late, goal="train")
+    for group in late.param_groups:
+        group["params"][0].grad = torch.ones(2, 2)
+    late.step()
+    scheduler.step()
+    expected = [_rate(1.0, optimizer, delay) for delay in ds.PipeDream(3).delays]
+    assert scheduler.factors == pytest.approx(expected, rel=4 * EPS)
+    assert expected[-1] == 1.0 > expected[0]
+    rates = [group["lr"] for group in late.param_groups]
+    assert rates == pytest.approx([0.01 * factor for factor in expected], rel=4 * EPS)
+
+
 def test_an_initial_law_counts_as_in_the_recommendation():
     law = ds.GeometricDelay(0.8)
     inner = torch.optim.SGD(_weights(), 0.1)
