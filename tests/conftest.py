@@ -2,7 +2,7 @@
 several test files share: which of them run in one process, and one finished job."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -52,6 +52,18 @@ def pytest_collection_modifyitems(items):
         for place, item in enumerate(found):
             if place not in kept:
                 item.add_marker(pytest.mark.slow)
+    _longest_first(items)
+
+
+def _longest_first(items):
+    """Files that are mostly slow come first, so that no process waits for one at the end."""
+    every = Counter(item.path for item in items)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+
+    def rank(item):
+        return not item.path.name.startswith(TOGETHER), -slow[item.path] / every[item.path]
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

@@ -202,7 +202,7 @@ def test_the_check_of_the_fastest_gain_notices_a_faster_one():
 
 
 def test_every_public_call_has_its_largest_arguments_or_a_reason():
-    from benchmarks.limits import CASES, WITHOUT_NUMBERS, Case, measured, page
+    from benchmarks.limits import CASES, WITHOUT_NUMBERS
 
     names = {case.name for case in CASES}
     errors = {
@@ -213,6 +213,12 @@ def test_every_public_call_has_its_largest_arguments_or_a_reason():
     # A new public function is listed in benchmarks.limits, with its largest arguments.
     assert names | set(WITHOUT_NUMBERS) | errors == set(ds.__all__)
     assert not names & set(WITHOUT_NUMBERS)
+
+
+@pytest.mark.slow
+def test_calls_are_measured_in_processes_and_told_by_what_they_take():
+    from benchmarks.limits import Case, measured, page
+
     fast = Case("SGD", "none", "ds.SGD()")
     refused = Case("max_delay", "nothing", "ds.max_delay(-1., 1., ds.SGD())")
     rows = [(case, measured(case)) for case in (fast, refused)]

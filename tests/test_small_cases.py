@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from copy import deepcopy
 from itertools import product
 from math import comb, log, sqrt
 
@@ -21,6 +23,7 @@ from delaystability.numerics.replay.replayed_mean_square import (
     first_growing_gain,
     mean_square_logarithms,
 )
+from delaystability.numerics.replay.simulation import SimulatedThreshold, almost_sure_threshold
 from delaystability.numerics.roots.root_search import searched_root
 from delaystability.numerics.stages import stage_products, stage_threshold
 from delaystability.numerics.stages.stage_products import compressed_hessian
@@ -63,6 +66,33 @@ def test_the_filter_of_a_long_table_is_that_of_a_short_one(momentum, sign):
     assert found.threshold() == pytest.approx(filter_threshold(a, b, 2), rel=1e-9)
     ends = np.array(stable_intervals(a, b, 2))
     assert np.array(found.stable_intervals()) == pytest.approx(ends, rel=1e-11)
+
+
+def _decayed_radius(momentum, chances, decay, coupled, gain):
+    """Largest root in z: polynomials in 1/z, where decay acts on what the optimizer reads, or not.
+
+    z^-1 times (z - 1) A + (decay + gain D) B, or times (z - 1 + decay) A + gain D B; here B = 1.
+    """
+    a = np.array([1.0, -momentum])
+    whole = np.zeros(len(chances) + 2)
+    whole[:3] += np.convolve([1.0, -1.0 if coupled else decay - 1.0], a)
+    whole[1] += decay if coupled else 0.0
+    whole[1 : 1 + len(chances)] += gain * chances
+    return np.abs(np.roots(whole)).max()
+
+
+@pytest.mark.parametrize("coupled", [True, False])
+@pytest.mark.parametrize("lags", [3, 90])
+def test_a_loop_with_decay_leaves_the_circle_at_its_threshold(lags, coupled):
+    chances = np.random.default_rng(lags).dirichlet(np.full(lags, 0.2))
+    loop = ds.Loop(ds.HeavyBall(0.6), ds.RandomDelay(chances), 0.05, coupled=coupled)
+    found = ds.stability_threshold(loop, moment="mean")
+    for side, outside in ((1 - 1e-7, False), (1 + 1e-7, True)):
+        radius = _decayed_radius(0.6, chances, 0.05, coupled, found * side)
+        assert (radius > 1) == outside
+    # A threshold is the first: nothing below leaves.
+    below = found * np.linspace(0.02, 0.98, 25)
+    assert all(_decayed_radius(0.6, chances, 0.05, coupled, gain) < 1 for gain in below)
 
 
 # Roots.
@@ -135,6 +165,11 @@ def test_the_first_growing_gain_of_a_constant_log_is_the_mean_square_threshold(m
         first_growing_gain(loop, noise, 1e-3 * expected)
 
 
+def test_a_run_without_a_stable_gain_is_not_simulated():
+    found = almost_sure_threshold(ds.LinearOptimizer({}, {0: -1.0}), 2, 0.1, seed=5)
+    assert found == SimulatedThreshold(0.0, 0.0, 20_000, 5)
+
+
 # Pipelines.
 
 
@@ -178,6 +213,23 @@ def test_the_threshold_from_few_eigenvectors_is_that_of_the_whole_loop(optimizer
     for side, above in ((1 - 1e-6, False), (1 + 1e-6, True)):
         radius = ds.stage_spectral_radius(whole * side, hessian, optimizer, delays, sizes=sizes)
         assert (radius > 1) == above
+
+
+# Certificates.
+
+
+@pytest.mark.parametrize("change", [lambda entry: [*entry, entry[-1]], lambda entry: entry[:-1]])
+def test_a_list_of_a_certificate_that_is_too_long_or_too_short_is_refused_by_its_place(change):
+    data = ds.certify(ds.HeavyBall(0.5), 2, 10).to_dict()
+    places = {"a[1]": ("a", 1), "b[0]": ("b", 0), "root_moduli": ("root_moduli", None)}
+    for path, (name, index) in places.items():
+        wrong = deepcopy(data)
+        if index is None:
+            wrong[name] = change(wrong[name])
+        else:
+            wrong[name][index] = change(wrong[name][index])
+        with pytest.raises(ValueError, match=rf"^{re.escape(path)} must be a list of 2 entries"):
+            ds.Certificate.from_dict(wrong)
 
 
 # Statistics.
