@@ -73,7 +73,7 @@ PARTS = (
             "test_inverse.py",
             "test_delays.py",
             "test_delay_laws.py",
-            "test_delay_log.py",
+            "test_delay_log*.py",
             "test_laws_*.py",
             "test_loop.py",
             "test_number_types.py",
