@@ -101,7 +101,10 @@ def one_delay(argument: str, value: Any) -> Delay:
         return law
     lags = delay_array(value, argument)
     if lags.ndim:
-        raise TypeError(f"{argument} must be one integer >= 0 or a delay object; got {value!r}")
+        raise TypeError(
+            f"{argument} must be one integer >= 0 or a delay object, for a log "
+            f"ds.MeasuredDelay(log); got {value!r}"
+        )
     return as_delay(int(lags))
 
 

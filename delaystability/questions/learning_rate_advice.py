@@ -7,6 +7,7 @@ from typing import Any
 from delaystability.model.arguments import one_delay, positive, single
 from delaystability.model.catalogue import SGD
 from delaystability.model.delays import Delay
+from delaystability.model.pipelines import PipelineSchedule
 from delaystability.model.recognised import Recognised, recognised
 from delaystability.questions.learning_rate_rules import (
     ADAPTIVE_EXPONENT,
@@ -82,6 +83,12 @@ def recommend_learning_rate(
     0.000897
     """
     rate = single("lr", positive("lr", lr))
+    if isinstance(delay, PipelineSchedule):
+        raise TypeError(
+            f"delay must be that of one stage of the pipeline; got {delay!r}: ask for each of "
+            "schedule.delays, or follow them with "
+            "ds.DelayAwareLR(ds.delayed(optimizer, schedule), goal='train')"
+        )
     late = one_delay("delay", delay)
     measured = None if sharpness is None else single("sharpness", positive("sharpness", sharpness))
     known = recognised(optimizer)
