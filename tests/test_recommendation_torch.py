@@ -70,7 +70,7 @@ def test_every_optimizer_of_torch_is_decided():
     }
     assert listed == {*ADAPTIVE, *OTHERS, "SGD"}
     for name in OTHERS:
-        with pytest.raises(TypeError, match=rf"which {name} is not: .*ds.Adam\(\)"):
+        with pytest.raises(TypeError, match=rf"which torch.optim.*.{name} is not: .*ds.Adam\(\)"):
             ds.recommend_learning_rate(0.1, getattr(torch.optim, name)(_weights()), 4)
 
 
@@ -100,8 +100,25 @@ def test_a_subclass_and_a_wrapper_are_what_they_hold():
         def __init__(self, params):
             super().__init__(params, {"lr": 0.1, "momentum": 0.9})
 
-    with pytest.raises(TypeError, match="which Sign is not"):
+    with pytest.raises(TypeError, match=r"which tests\.test_recommendation_torch\..*Sign is not"):
         ds.recommend_learning_rate(0.1, Sign(_weights()), 4)
+
+
+def test_an_adaptive_optimizer_of_another_package_is_known_by_its_name():
+    class Adafactor(torch.optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, {"lr": 0.1})
+
+    class SGD(torch.optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, {"lr": 0.1})
+
+    found = ds.recommend_learning_rate(0.1, Adafactor(_weights()), 4, sharpness=1.0)
+    assert float(found) == _rate(0.1, ds.Adam(), 4)
+    assert "left out" in found.reason
+    # What another SGD does with its momentum is not known.
+    with pytest.raises(TypeError, match="SGD is not: .*ds.HeavyBall"):
+        ds.recommend_learning_rate(0.1, SGD(_weights()), 4)
 
 
 def test_groups_that_differ_get_one_common_factor_the_smallest():

@@ -40,7 +40,8 @@ class Recognised(NamedTuple):
 def recognised(optimizer: Any) -> Recognised:
     """Recognise an optimizer of the catalogue, `Adam`, or a torch optimizer, maybe wrapped.
 
-    Torch is not loaded: its optimizers are known by the names of their classes.
+    Torch is not loaded: its optimizers are known by the names of their classes, and so are those
+    with a preconditioner in other packages, such as another Adafactor.
 
     Parameters
     ----------
@@ -63,16 +64,17 @@ def recognised(optimizer: Any) -> Recognised:
             "optimizer must be an optimizer such as ds.HeavyBall(0.9) or ds.Adam(), or a torch "
             f"optimizer; got {optimizer!r}"
         )
-    groups, names = inner.param_groups, _names_in_torch(inner)
-    if names & _ADAPTIVE:
-        known = names & _FIRST_MOMENT_OF_ADAM
+    groups = inner.param_groups
+    if {cls.__name__ for cls in type(inner).__mro__} & _ADAPTIVE:
+        # Another package's Adam may treat its first moment in another way.
+        known = _names_in_torch(inner) & _FIRST_MOMENT_OF_ADAM
         betas = [float(group["betas"][0]) for group in groups] if known else []
         return Recognised(kind, True, _distinct(Adam(beta).momentum_filter for beta in betas))
     filters = [linear_filter(inner, group) for group in groups]
     if None in filters:
         raise TypeError(
-            f"optimizer must be one that is known, which {kind} is not: if it scales its "
-            "coordinates by itself, give ds.Adam() in its place; if it is a linear filter of its "
+            f"optimizer must be one that is known, which {_full_name(inner)} is not: if it scales "
+            "its coordinates by itself, give ds.Adam() in its place; if it is a linear filter of its "
             "gradients, give that, for example ds.HeavyBall(0.9)"
         )
     found = _distinct(scalar_optimizer(checked_optimizer(one)) for one in filters)
@@ -133,6 +135,10 @@ def _distinct(filters: Iterable[Optimizer]) -> tuple[Optimizer, ...]:
 def _names_in_torch(inner: Any) -> set[str]:
     """The classes of torch.optim that it is an instance of."""
     return {cls.__name__ for cls in type(inner).__mro__ if cls.__module__.startswith("torch.optim")}
+
+
+def _full_name(inner: Any) -> str:
+    return f"{type(inner).__module__}.{type(inner).__qualname__}"
 
 
 def _title(optimizer: Optimizer) -> str:
