@@ -74,8 +74,8 @@ def recognised(optimizer: Any) -> Recognised:
     if None in filters:
         raise TypeError(
             f"optimizer must be one that is known, which {_full_name(inner)} is not: if it scales "
-            "its coordinates by itself, give ds.Adam() in its place; if it is a linear filter of its "
-            "gradients, give that, for example ds.HeavyBall(0.9)"
+            "its coordinates by itself, give ds.Adam() in its place; if it is a linear filter of "
+            "its gradients, give that, for example ds.HeavyBall(0.9)"
         )
     found = _distinct(scalar_optimizer(checked_optimizer(one)) for one in filters)
     return Recognised(" and ".join(_title(one) for one in found), False, found)
