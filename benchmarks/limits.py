@@ -53,6 +53,7 @@ WITHOUT_NUMBERS = {
     "Recommendation": "what recommend_learning_rate returns",
     "StabilityMonitor": "on tensors: see README",
     "plot": "a module",
+    "sharpness": "on tensors: see docs/api/training.md",
 }
 """Public names, besides exceptions and warnings, that are not called with numbers."""
 

@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from delaystability.training.delay_aware_lr import DelayAwareLR
     from delaystability.training.delayed import delayed
     from delaystability.training.delayed_optimizer import DelayedOptimizer
+    from delaystability.training.sharpness import sharpness
     from delaystability.training.stability_monitor import StabilityMonitor
     from delaystability.translation.export import export
 
@@ -138,6 +139,7 @@ __all__ = [
     "replay_gains",
     "replay_threshold",
     "safe_stage_learning_rate",
+    "sharpness",
     "spectral_radius",
     "stability_threshold",
     "stable_gains",
@@ -168,6 +170,7 @@ _LOADED_WHEN_USED = {
     "mean_square_learning_rate": "delaystability.questions.minibatches",
     "recommend_learning_rate": "delaystability.questions.learning_rate_advice",
     "safe_stage_learning_rate": "delaystability.questions.stages",
+    "sharpness": "delaystability.training.sharpness",
     "stage_sharpness": "delaystability.questions.stages",
     "stage_spectral_radius": "delaystability.questions.stages",
     "stage_threshold": "delaystability.questions.stages",

@@ -382,5 +382,5 @@ def test_every_function_with_arguments_is_tried():
     }
     records = {"Certificate", "Derivation", "PipelineSchedule", "Recommendation"}
     # They take a model of torch, and are tried in tests of their own.
-    training = {"DelayAwareLR", "DelayedOptimizer", "StabilityMonitor", "delayed"}
+    training = {"DelayAwareLR", "DelayedOptimizer", "StabilityMonitor", "delayed", "sharpness"}
     assert takes - set(GOOD) <= records | training

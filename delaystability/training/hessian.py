@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from delaystability.numerics.lanczos import extreme_eigenvalues, mixed_start
+from delaystability.training.dense_embeddings import with_dense_embeddings
 from delaystability.training.hessian_product import Flat, derivatives
 
-__all__ = ["Curvature", "measure_curvature"]
+__all__ = ["Curvature", "held_vectors", "measure_curvature"]
 
 _SHARE = 0.05  # of noise in a warm start, so that a new sharpest direction is found
 _BASIS_BYTES = 2**26  # of vectors, which any machine can hold
@@ -103,7 +104,7 @@ def measure_curvature(
     shape = Flat(parameters)
     scale = None if scales is None else shape.row(_like(scales, parameters))
     with torch.enable_grad():
-        value, gradient, product = derivatives(losses, parameters, shape)
+        value, gradient, product = derivatives(with_dense_embeddings(losses), parameters, shape)
     # Drawn on the CPU, so that the same numbers come on every device.
     random = torch.Generator().manual_seed(seed)
     begin = torch.randn(1, shape.size, generator=random).to(gradient)

@@ -140,8 +140,8 @@ def _gradients(
     sparse = [g.layout for g in found if g is not None and g.layout is not torch.strided]
     if sparse:
         raise TypeError(
-            f"gradients must be dense to be differentiated again; got {sparse[0]}: construct "
-            "embeddings with sparse=False"
+            f"gradients must be dense to be differentiated again; got {sparse[0]}: give "
+            "a callable that returns the loss, or construct embeddings with sparse=False"
         )
     return list(found)
 

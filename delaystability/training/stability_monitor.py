@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Callable, Iterable
 from os import PathLike
@@ -12,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from delaystability.files.json_data import plain
 from delaystability.model.arguments import checked_count, checked_optimizer, one_delay
 from delaystability.model.optimizer import Optimizer
 from delaystability.training.hessian import measure_curvature
@@ -29,6 +26,7 @@ from delaystability.training.preconditioner import (
     with_preconditioned_decay,
 )
 from delaystability.training.reading import Reading, judge
+from delaystability.training.reading_files import readings_csv, readings_json, readings_table
 from delaystability.training.replays import RememberedReplays
 from delaystability.training.scalars import one_number
 from delaystability.training.side_effect_free import side_effect_free
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["StabilityMonitor"]
-
-_COLUMNS = ("step", "loss", "sharpness", "error", "learning rate", "ratio", "status")
 
 
 class StabilityMonitor:
@@ -286,15 +282,7 @@ class StabilityMonitor:
         -------
         str
         """
-        rows = [_COLUMNS, *(_row(reading) for reading in self.history)]
-        widths = [max(len(row[k]) for row in rows) for k in range(len(_COLUMNS))]
-        return "\n".join(
-            "  ".join(
-                cell.ljust(width) if k == len(row) - 1 else cell.rjust(width)
-                for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        )
+        return readings_table(self.history)
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the readings as a CSV file with a header.
@@ -303,12 +291,7 @@ class StabilityMonitor:
         ----------
         path : path of the file
         """
-        rows = [reading.as_dict() for reading in self.history]
-        names = list(rows[0]) if rows else ["step"]
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, names)
-            writer.writeheader()
-            writer.writerows(rows)
+        readings_csv(self.history, path)
 
     def to_json(self, path: str | PathLike[str] | None = None) -> str:
         """Write the readings as JSON; what is not a finite number is null.
@@ -322,12 +305,7 @@ class StabilityMonitor:
         -------
         str
         """
-        rows = [plain(reading.as_dict()) for reading in self.history]
-        text = json.dumps(rows, indent=1, allow_nan=False)
-        if path is not None:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
-        return text
+        return readings_json(self.history, path)
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw ``lr * sharpness / threshold`` against the update, with the bands.
@@ -398,8 +376,3 @@ def _remark(groups: list[ParameterGroup]) -> str:
     if any(group.loop.optimizer != groups[0].loop.optimizer for group in groups):
         return "the groups' optimizers differ: the smallest threshold is taken"
     return ""
-
-
-def _row(reading: Reading) -> tuple[str, ...]:
-    numbers = (reading.loss, reading.sharpness, reading.error, reading.learning_rate, reading.ratio)
-    return (str(reading.step), *(f"{number:.4g}" for number in numbers), reading.status.value)

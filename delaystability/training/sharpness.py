@@ -1,0 +1,233 @@
+"""The sharpness of a torch loss, of all its parameters or of each layer's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from delaystability.model.arguments import checked_count
+from delaystability.numerics.top_eigenvalues import top_eigenvalues
+from delaystability.training.dense_embeddings import with_dense_embeddings
+from delaystability.training.hessian import held_vectors
+from delaystability.training.hessian_product import Flat, derivatives, refuse_sharded
+from delaystability.training.scalars import one_number
+from delaystability.training.side_effect_free import side_effect_free
+
+__all__ = ["Sharpness", "sharpness"]
+
+Parameters: TypeAlias = nn.Module | Tensor | Iterable[Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Sharpness:
+    """Keep the largest eigenvalues of the Hessian of a loss.
+
+    ``float(...)`` of it is the largest.
+
+    Attributes
+    ----------
+    values : tuple of float
+        The largest algebraic eigenvalues, the largest first.
+    errors : tuple of float
+        Residual norms ``||H v - value v||``: some eigenvalue lies within each of its value.
+    vectors : tensor of shape (k, P)
+        The eigenvectors, orthonormal, over the flattened parameters in their order.
+    loss : float
+    products : int
+        Hessian products spent; each costs about two gradients.
+    complete : bool
+        Whether the errors are within the tolerance and, for several eigenvalues, a search of the
+        rest of the space found nothing larger than the last of them. Give more products else.
+    """
+
+    values: tuple[float, ...]
+    errors: tuple[float, ...]
+    vectors: Tensor
+    loss: float
+    products: int
+    complete: bool
+
+    def __float__(self) -> float:
+        return self.values[0]
+
+
+def sharpness(
+    loss: Tensor | Callable[[], Any],
+    params: Parameters,
+    k: int = 1,
+    groups: Mapping[Any, Parameters] | Sequence[Parameters] | None = None,
+    *,
+    tolerance: float = 1e-3,
+    max_products: int = 1000,
+    seed: int = 0,
+    basis_device: torch.device | str | None = None,
+) -> Any:
+    """Measure the sharpness of a loss: the largest eigenvalues of its Hessian, with error bounds.
+
+    ``float(ds.sharpness(loss, model))`` is what `max_learning_rate` and `is_stable` take. The
+    training stays as it is found, gradients, buffers and random numbers included.
+
+    Parameters
+    ----------
+    loss : tensor, or callable without arguments
+        A tensor of one number that was not yet differentiated; or a callable that returns it, or a
+        list of such tensors, whose mean is meant, or a generator of them, which saves memory as it
+        is called anew for each Hessian product (the same batches each time).
+    params : Module, tensor, or iterable of tensors
+        With respect to which the loss is differentiated; of a module those that require gradients.
+        Give the module if it has buffers, such as those of batch normalisation.
+    k : int, at least 1
+        How many eigenvalues.
+    groups : dict or list of what ``params`` may be, optional
+        Measures the diagonal block of the Hessian of each group, such as
+        ``groups={"head": model.head, "body": model.body}``. Their tensors must be among ``params``.
+    tolerance : float, between 0 and 1
+        Of the errors, relative to the size of the Hessian.
+    max_products : int, at least k
+        Hessian products for one record.
+    seed : int, at least 0
+        Of the random starts.
+    basis_device : device, optional
+        Where the vectors of the iteration are held, such as "cpu"; with the parameters by default.
+
+    Returns
+    -------
+    Sharpness
+        Or, for groups, a dict or list of them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not what is described here, or parameters that are sharded over
+        processes: for those see `StabilityMonitor`.
+    RuntimeError
+        If the loss cannot be differentiated twice.
+
+    Notes
+    -----
+    The vectors held are seven, or as many as fit into 64 MiB, and ``k - 1`` more. The largest
+    eigenvalues are meant, not the largest in size: a strongly negative one does not lead to an
+    oscillation. Each eigenvalue is counted as often as it occurs.
+
+    References
+    ----------
+    B. A. Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6(1), 1994.
+
+    Examples
+    --------
+    >>> import torch, delaystability as ds
+    >>> weight = torch.tensor([1.0, -2.0], requires_grad=True)
+    >>> found = ds.sharpness(lambda: 3 * weight[0] ** 2 + weight[1] ** 2, weight, k=2)
+    >>> [round(value, 6) for value in found.values]
+    [6.0, 2.0]
+    """
+    losses = _closure(loss)
+    parameters = _tensors("params", params)
+    refuse_sharded(parameters)
+    checked_count("k", k, 1)
+    checked_count("max_products", max_products, k)
+    checked_count("seed", seed, 0)
+    if not 0 < one_number("tolerance", tolerance) < 1:
+        raise ValueError(f"tolerance must be a number between 0 and 1; got {tolerance!r}")
+    named = dict(groups if isinstance(groups, Mapping) else enumerate(groups or [parameters]))
+    if groups is not None and not groups:
+        raise ValueError("groups must hold at least one group; got none")
+    blocks = {key: _tensors(f"groups[{key!r}]", group) for key, group in named.items()}
+    for key, block in blocks.items():
+        _check_block(key, block, parameters, k, groups is not None)
+    found = {}
+    with (
+        torch.inference_mode(False),
+        side_effect_free(params if isinstance(params, nn.Module) else None, parameters),
+    ):
+        for key, block in blocks.items():
+            found[key] = _of_block(losses, block, k, tolerance, max_products, seed, basis_device)
+    if groups is None:
+        return found[0]
+    return found if isinstance(groups, Mapping) else list(found.values())
+
+
+def _of_block(
+    losses: Callable[[], Any],
+    block: list[Tensor],
+    k: int,
+    tolerance: float,
+    max_products: int,
+    seed: int,
+    basis_device: torch.device | str | None,
+) -> Sharpness:
+    shape = Flat(block)
+    with torch.enable_grad():
+        value, _, product = derivatives(with_dense_embeddings(losses), block, shape)
+    # Drawn on the CPU, so that the same numbers come on every device.
+    random = torch.Generator().manual_seed(seed)
+    held = torch.device(basis_device or shape.device)
+
+    def start() -> Tensor:
+        return torch.randn(1, shape.size, generator=random, dtype=shape.dtype).to(held)
+
+    found = top_eigenvalues(
+        lambda vector: product(vector.to(shape.device)).to(held),
+        start,
+        k,
+        tolerance=tolerance,
+        max_products=max_products,
+        basis_size=held_vectors(torch.empty(1, shape.size, dtype=shape.dtype, device="meta"), k),
+    )
+    return Sharpness(
+        tuple(found.values.tolist()),
+        tuple(found.errors.tolist()),
+        found.vectors,
+        value,
+        found.products,
+        found.complete,
+    )
+
+
+def _closure(loss: Any) -> Callable[[], Any]:
+    if isinstance(loss, Tensor):
+        return lambda: loss
+    if not callable(loss):
+        raise TypeError(
+            "loss must be a tensor, or a callable that returns the loss or a generator of losses, "
+            f"such as lambda: criterion(model(x), y); got {type(loss).__name__}"
+        )
+    return loss
+
+
+def _tensors(argument: str, given: Any) -> list[Tensor]:
+    tensors: list[Tensor]
+    if isinstance(given, nn.Module):
+        tensors = [parameter for parameter in given.parameters() if parameter.requires_grad]
+    else:
+        tensors = [given] if isinstance(given, Tensor) else list(given)
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{argument} must hold tensors; got {type(tensor).__name__}")
+        if not tensor.requires_grad:
+            raise ValueError(
+                f"{argument} must hold tensors that require gradients; got one of shape "
+                f"{tuple(tensor.shape)} that does not"
+            )
+    tensors = [tensor for tensor in tensors if tensor.numel()]
+    if not tensors:
+        raise ValueError(f"{argument} must hold a parameter that requires a gradient; got none")
+    if len({id(tensor) for tensor in tensors}) < len(tensors):
+        raise ValueError(f"{argument} must hold each tensor once; got one of them twice")
+    return tensors
+
+
+def _check_block(
+    key: Any, block: list[Tensor], parameters: list[Tensor], k: int, named: bool
+) -> None:
+    argument = f"groups[{key!r}]" if named else "params"
+    known = {id(parameter) for parameter in parameters}
+    if not all(id(tensor) in known for tensor in block):
+        raise ValueError(f"{argument} must hold tensors of params; got another")
+    size = sum(tensor.numel() for tensor in block)
+    if k > size:
+        raise ValueError(f"k must be at most the {size} numbers in {argument}; got {k}")
