@@ -22,7 +22,7 @@ from delaystability.training.delayed_state import (
 from delaystability.training.due_times import DueTimes, checked_delay, checked_warmup
 from delaystability.training.group_delays import common_delay, group_delays
 from delaystability.training.inner_optimizer import checked_inner
-from delaystability.training.late_gradients import Arrival, LateGradients
+from delaystability.training.late_gradients import Arrivals, LateGradients
 from delaystability.training.lent_gradients import LentGradients
 
 __all__ = ["Delayed", "delayed"]
@@ -239,15 +239,14 @@ class Delayed(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        arrivals = [
-            arrival
-            for index, group in enumerate(self.param_groups)
-            for arrival in self._late.arrivals(group["params"], self._times_of(index))
-        ]
-        if not arrivals or any(arrival.due is not None for arrival in arrivals):
-            self._step_late([arrival for arrival in arrivals if arrival.longest])
-        for arrival in arrivals:
-            self._late.enter(arrival)
+        arrivals = self._exchange()
+        try:
+            if not arrivals.waiting:
+                self.optimizer.step()
+        finally:
+            for arrival in arrivals.late:
+                arrival.parameter.grad = arrival.gradient
+        self._enter(arrivals)
         return loss
 
     def applied_delays(self, group: int = 0, start: int = 0) -> NDArray[np.int64]:
@@ -358,19 +357,25 @@ class Delayed(torch.optim.Optimizer):
         self._times[index] = changed
         return changed
 
-    def _step_late(self, arrivals: list[Arrival]) -> None:
-        """Let the inner optimizer make its step with the gradients that are due."""
-        try:
-            for arrival in arrivals:
-                due = self._late.due(arrival)
-                if due is not None and arrival.again:
-                    due = self._lent.lend(due)
-                arrival.parameter.grad = due
-            self.optimizer.step()
-        finally:
-            for arrival in arrivals:
-                arrival.parameter.grad = arrival.gradient
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _exchange(self) -> Arrivals:
+        """Put the gradients that are due in the place of the fresh ones."""
+        arrivals = self._late.arrivals(
+            (group["params"], self._times_of(index))
+            for index, group in enumerate(self.param_groups)
+        )
+        for arrival in arrivals.late:
+            due = self._late.due(arrival)
+            if due is not None and arrival.again:
+                due = self._lent.lend(due)
+            arrival.parameter.grad = due
+        return arrivals
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _enter(self, arrivals: Arrivals) -> None:
+        """Queue the fresh gradients."""
         self._lent.take_back()
+        self._late.enter(arrivals)
 
 
 def _times(group: Mapping[str, Any]) -> DueTimes:

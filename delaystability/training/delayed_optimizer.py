@@ -14,10 +14,12 @@ from torch import Tensor
 from delaystability.model.arguments import checked_count
 from delaystability.model.catalogue import HeavyBall, Optimizer
 from delaystability.model.delays import Delay, as_delay
-from delaystability.training.gradient_queue import queue_of, ring_row
+from delaystability.training.gradient_queue import copy_newest, queue_of, ring_row
+from delaystability.training.gradient_references import GradientReferences
 from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
 from delaystability.training.optimizer_state import checked_optimizer_state
 from delaystability.training.plain_data import plain_delay
+from delaystability.training.scalars import unless_on_device
 from delaystability.training.tensor_lists import AllAtOnce, OneByOne
 
 __all__ = ["DelayedOptimizer"]
@@ -76,7 +78,8 @@ class DelayedOptimizer(torch.optim.Optimizer):
     -----
     Memory: one copy of the parameters for each step of the longest delay, and one for each lag of
     the optimizer (one for heavy ball, none for SGD). ``state[p]`` holds ``step`` (the gradients
-    that came in), ``gradient_k`` and ``filter_k`` (rings, with the row ``step mod length``).
+    that came in), ``gradient_k`` and ``filter_k`` (rings, with the row ``step mod length``). A
+    gradient is kept by reference where nobody writes into it, which is watched, else as a copy.
 
     A parameter without a gradient is skipped, and its queue does not move. A step that
     ``torch.amp.GradScaler`` skips moves no queue.
@@ -113,6 +116,7 @@ class DelayedOptimizer(torch.optim.Optimizer):
         }
         defaults |= checked_settings(defaults)
         self._settings: list[GroupSettings] = []
+        self._references: dict[Tensor, GradientReferences] = {}
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -144,12 +148,29 @@ class DelayedOptimizer(torch.optim.Optimizer):
         """Restore from a copy, a pickle or a state_dict."""
         super().__setstate__(state)
         self._settings = [GroupSettings.of(group) for group in self.param_groups]
+        self._references = {}
+        for queue in self.state.values():
+            copy_newest(queue)
 
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Reset the gradients of all parameters; those in the queue stay as they are.
+
+        Parameters
+        ----------
+        set_to_none : bool
+            Whether to drop them, or to fill them with zeros in place.
+        """
+        if not set_to_none:
+            for parameter, references in self._references.items():
+                references.copy_shared(self.state[parameter])
+        super().zero_grad(set_to_none)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     @torch.no_grad()
-    def step(  # type: ignore[override]
-        self, closure: Callable[[], float] | None = None
-    ) -> float | None:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Queue the fresh gradients and apply those that are due.
+
+        Under ``torch.compile`` it runs as it is, and causes no compilation at each step.
 
         Parameters
         ----------
@@ -168,6 +189,8 @@ class DelayedOptimizer(torch.optim.Optimizer):
         ValueError
             If a group's delay or optimizer was changed to one that needs a queue or memory of
             another length.
+        RuntimeError
+            If a gradient in the queue was written into.
         """
         loss = None
         if closure is not None:
@@ -268,13 +291,18 @@ class DelayedOptimizer(torch.optim.Optimizer):
             state = self.state[parameter]
             if not state:
                 state |= queue_of(parameter, *settings.lengths)
+            references = self._references.get(parameter)
+            if references is None:
+                references = self._references[parameter] = GradientReferences()
+            references.arrived(gradient)
             key = (state["step"], parameter.device, parameter.dtype)
             lane = lanes.get(key)
             if lane is None:
-                lane = lanes[key] = _Lane(state["step"], [], [], [])
+                lane = lanes[key] = _Lane(state["step"], [], [], [], [])
             lane.parameters.append(parameter)
             lane.gradients.append(gradient)
             lane.states.append(state)
+            lane.references.append(references)
         return lanes.values()
 
 
@@ -286,6 +314,18 @@ class _Lane:
     parameters: list[Tensor]
     gradients: list[Tensor]
     states: list[dict[str, Any]]
+    references: list[GradientReferences]
+
+    def late_gradients(self, row: str) -> list[Tensor]:
+        """Those of a row of the queues."""
+        pairs = zip(self.states, self.references, strict=True)
+        return [references.due(state[row], row) for state, references in pairs]
+
+    def enter(self, row: str) -> None:
+        """Put the fresh gradients into a row of the queues."""
+        entering = zip(self.states, self.references, self.gradients, strict=True)
+        for state, references, gradient in entering:
+            state[row] = references.kept(gradient, row)
 
     def ring(self, name: str, length: int) -> Callable[[int], list[Tensor]]:
         """From a time to the tensors of that row of the ring."""
@@ -304,14 +344,16 @@ def _advance(lane: _Lane, group: dict[str, Any], settings: GroupSettings) -> Non
         together = lane.parameters[0].device.type != "cpu"
     lists = AllAtOnce() if together else OneByOne()
     time, parameters, times = lane.step, lane.parameters, settings.times
-    queue = lane.ring("gradient", times.longest)
     due = times.due(time)
     if due >= 0:
-        applied = lane.gradients if due == time else queue(due)
+        applied = lane.gradients
+        if due < time:
+            applied = lane.late_gradients(ring_row("gradient", due, times.longest))
         if group["maximize"]:
             applied = lists.scaled(applied, -1.0)
-        if group["weight_decay"]:
-            applied = lists.added(applied, parameters, float(group["weight_decay"]))
+        decay = unless_on_device(group["weight_decay"])
+        if isinstance(decay, Tensor) or decay:
+            applied = lists.added(applied, parameters, decay)
         filtered, factor = settings.rule.update(
             applied,
             times.update(time),
@@ -320,9 +362,9 @@ def _advance(lane: _Lane, group: dict[str, Any], settings: GroupSettings) -> Non
             undamped=group["first_update"] == "undamped",
         )
         if factor:
-            lists.add_(parameters, filtered, -float(group["lr"]) * factor)
+            lists.add_(parameters, filtered, -unless_on_device(group["lr"]) * factor)
     if times.longest:
         # Only now, as this row may be the one that was due.
-        lists.copy_(queue(time), lane.gradients)
+        lane.enter(ring_row("gradient", time, times.longest))
     for state in lane.states:
         state["step"] = time + 1

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from delaystability.training.saved_state import checked_entries, saved_count
 
-__all__ = ["check_queue", "queue_of", "ring_row", "row_names", "with_last_copied"]
+__all__ = ["check_queue", "copy_newest", "copy_rows", "queue_of", "ring_row", "row_names"]
 
 
 def queue_of(
@@ -49,13 +49,18 @@ def ring_row(name: str, time: int, length: int) -> str:
     return f"{name}_{time % length}"
 
 
-def with_last_copied(queue: dict[str, Any]) -> dict[str, Any]:
-    """The queue with a copy of its newest gradient, which a ``parameter.grad`` may share."""
+def copy_rows(queue: dict[str, Any], gradient: Tensor) -> list[str]:
+    """Replace a gradient in the rows that are the tensor itself by copies; return their names."""
+    rows = [name for name, row in queue.items() if row is gradient]
+    queue |= {name: gradient.clone() for name in rows}
+    return rows
+
+
+def copy_newest(queue: dict[str, Any]) -> None:
+    """Replace the newest gradient, which a ``parameter.grad`` may share, by a copy."""
     length = sum(name.startswith("gradient_") for name in queue)
-    if not length or not queue["step"]:
-        return queue
-    newest = ring_row("gradient", queue["step"] - 1, length)
-    return queue | {newest: queue[newest].clone()}
+    if length and queue["step"]:
+        copy_rows(queue, queue[ring_row("gradient", queue["step"] - 1, length)])
 
 
 def check_queue(

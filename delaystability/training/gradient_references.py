@@ -2,111 +2,122 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from delaystability.training.gradient_queue import copy_rows
 
 __all__ = ["GradientReferences"]
 
 _WATCHED = 3
-"""Steps in which copies are made, until it is seen that each backward pass makes a new gradient.
+"""Steps in which copies are made, until it is seen that nobody writes into the last gradient.
 
 A data-parallel wrapper changes its buffers once, after the first of them.
 """
 
 
 class GradientReferences:
-    """Decide for each parameter whether the queue may keep its gradient without a copy.
+    """Decide for a parameter whether its queue may keep a gradient without a copy.
 
     It may where every step brings a new tensor and leaves the old one alone, as it is after
     ``zero_grad()``. A gradient that is a view of a larger buffer, such as a bucket of
-    DistributedDataParallel, one that stands at the same place as the one before, or one that was
-    written into, shows that the memory is used again: then all are copied. If that begins
-    only after references were taken, a gradient in the queue has been overwritten, and it is said.
+    DistributedDataParallel, that stands where the one before stood, or that was written into,
+    shows that the memory is used again: then all are copied. If that begins only after
+    references were taken, a gradient in the queue has been overwritten, and it is said.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[Tensor, _Watch] = {}
+    __slots__ = ("_copy", "_last", "_shared", "_trust", "_version", "_versions")
 
-    def check(self, parameter: Tensor, gradient: Tensor) -> None:
-        """Compare the gradient that came in with the one before.
+    def __init__(self) -> None:
+        self._trust = 0
+        self._shared = False  # whether the queue keeps the last gradient itself
+        self._last: Tensor | None = None
+        self._version = 0  # of the last gradient, which grows when it is written into
+        self._copy: Tensor | None = None
+        self._versions: dict[str, int] = {}  # of the rows that the queue keeps without a copy
+
+    def arrived(self, gradient: Tensor) -> None:
+        """Learn from the next gradient whether the last one was left alone.
 
         Raises
         ------
         RuntimeError
-            If the one before, which the queue keeps, was overwritten.
+            If the queue keeps the last one, and it was overwritten.
         """
-        watch = self._known.get(parameter)
-        if watch is not None and watch.last is not None:
-            watch.compare(gradient)
-
-    def kept(self, parameter: Tensor, gradient: Tensor) -> Tensor:
-        """Return what the queue shall keep: the gradient itself, or a copy."""
-        watch = self._known.get(parameter)
-        if watch is None:
-            watch = self._known[parameter] = _Watch()
-        return watch.kept(gradient)
-
-    def copied_from_now_on(self, parameter: Tensor) -> bool:
-        """Copy all gradients that follow; tell whether the last one was kept by reference."""
-        watch = self._known.setdefault(parameter, _Watch())
-        shared = watch.kept_itself
-        watch.copy_always()
-        return shared
-
-
-class _Watch:
-    """What is known about the gradients of one parameter."""
-
-    __slots__ = ("kept_itself", "last", "trust", "version")
-
-    def __init__(self) -> None:
-        self.trust = 0
-        self.last: Tensor | None = None
-        self.version = 0
-        self.kept_itself = False
-
-    def compare(self, gradient: Tensor) -> None:
-        """Learn from the next gradient whether the last one was left alone."""
-        last = self.last
-        assert last is not None
-        if last._version == self.version and not _same_memory(gradient, last):
-            self.trust += 1
-        elif self.kept_itself:
-            raise RuntimeError(
-                "parameter.grad must not be written into after the step, as its queue keeps it; "
-                f"that of a parameter of shape {tuple(last.shape)} was, or is used again. Call "
-                "zero_grad() of the delayed optimizer between steps; or reuse it from the first "
-                "step on: then it is copied"
-            )
+        last = self._last
+        if last is None:
+            return
+        if last._version == self._version and not self._stands_at(last, gradient):
+            self._trust += 1
+        elif self._shared:
+            raise _overwritten(last)
         else:
-            self.copy_always()
+            self._copy_always()
 
-    def copy_always(self) -> None:
-        self.trust, self.last, self.kept_itself = -1, None, False
+    def due(self, gradient: Tensor, row: str) -> Tensor:
+        """Return the gradient of a row.
 
-    def kept(self, gradient: Tensor) -> Tensor:
-        """Return the gradient, or a copy."""
-        if self.trust >= 0 and not self._stands_alone(gradient):
-            self.copy_always()
-        if self.trust < 0:
+        Raises
+        ------
+        RuntimeError
+            If it was overwritten in the queue.
+        """
+        if gradient._version != self._versions.get(row, gradient._version):
+            raise _overwritten(gradient)
+        return gradient
+
+    def kept(self, gradient: Tensor, row: str) -> Tensor:
+        """Return what the queue shall keep in a row: the gradient itself, or a copy."""
+        if self._trust >= 0 and not self._stands_alone(gradient):
+            self._copy_always()
+        if self._trust < 0:
+            self._versions.pop(row, None)
             return gradient.detach().clone()
-        self.last, self.version = gradient, gradient._version
-        self.kept_itself = self.trust >= _WATCHED
-        return gradient if self.kept_itself else gradient.clone()
+        self._last, self._version = gradient, gradient._version
+        self._shared = self._trust >= _WATCHED
+        if self._shared:
+            self._copy, self._versions[row] = None, self._version
+            return gradient
+        self._copy = gradient.clone()
+        return self._copy
+
+    def copy_shared(self, queue: dict[str, Any]) -> None:
+        """Copy what the queue shares with the parameter, which is about to be overwritten."""
+        if self._shared and self._last is not None:
+            for row in copy_rows(queue, self._last):
+                self._versions.pop(row, None)
+        self._copy_always()
+
+    def _copy_always(self) -> None:
+        self._trust, self._shared, self._last, self._copy = -1, False, None, None
 
     def _stands_alone(self, gradient: Tensor) -> bool:
         """Whether it is a dense tensor with memory of its own, as far as can be seen at once."""
         if not _is_dense(gradient) or gradient._is_view() or gradient.requires_grad:
             return False
-        return self.trust > 0 or gradient.untyped_storage().nbytes() == gradient.nbytes
+        return self._trust > 0 or gradient.untyped_storage().nbytes() == gradient.nbytes
+
+    def _stands_at(self, last: Tensor, gradient: Tensor) -> bool:
+        """Whether the gradient uses the memory of the last one for other numbers."""
+        if gradient is last:
+            # A device cannot be asked without waiting, and graphs that it replays count no writes.
+            if last.device.type != "cpu":
+                return True
+            # Without a copy the count of writes, which is unchanged, must do.
+            return self._copy is not None and not torch.equal(last, self._copy)
+        place = gradient.data_ptr() if _is_dense(gradient) else 0
+        return place != 0 and place == last.data_ptr()
 
 
 def _is_dense(gradient: Tensor) -> bool:
     return type(gradient) is Tensor and gradient.layout is torch.strided
 
 
-def _same_memory(gradient: Tensor, last: Tensor) -> bool:
-    if gradient is last:
-        return True
-    place = gradient.data_ptr() if _is_dense(gradient) else 0
-    return place != 0 and place == last.data_ptr()
+def _overwritten(gradient: Tensor) -> RuntimeError:
+    return RuntimeError(
+        "parameter.grad must not be written into after the step, as its queue keeps it; that of a "
+        f"parameter of shape {tuple(gradient.shape)} was, or is used again. Call zero_grad() of "
+        "the delayed optimizer between steps; or reuse it from the first step on: then it is copied"
+    )

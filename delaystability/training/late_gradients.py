@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from delaystability.training.due_times import DueTimes
-from delaystability.training.gradient_queue import queue_of, ring_row, with_last_copied
+from delaystability.training.gradient_queue import copy_newest, queue_of, ring_row
 from delaystability.training.gradient_references import GradientReferences
 
-__all__ = ["Arrival", "LateGradients"]
+__all__ = ["Arrival", "Arrivals", "LateGradients"]
 
 
 class Arrival(NamedTuple):
@@ -22,10 +22,9 @@ class Arrival(NamedTuple):
     ----------
     parameter, gradient : Tensor
     queue : dict
-    step : int
-        How many gradients came in before.
-    longest : int
-        The length of the queue.
+    references : GradientReferences
+    row : str
+        Where the fresh gradient goes.
     due : Tensor or None
         As it is in the queue; None if nothing is due.
     again : bool
@@ -35,10 +34,30 @@ class Arrival(NamedTuple):
     parameter: Tensor
     gradient: Tensor
     queue: dict[str, Any]
-    step: int
-    longest: int
+    references: GradientReferences
+    row: str
     due: Tensor | None
     again: bool
+
+
+class Arrivals(NamedTuple):
+    """The fresh gradients of a step.
+
+    Attributes
+    ----------
+    late : list of Arrival
+        Of the groups with a delay.
+    prompt : list of dict
+        The queues, without rows, of the parameters of the other groups.
+    """
+
+    late: list[Arrival]
+    prompt: list[dict[str, Any]]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether gradients came in, and none is due."""
+        return bool(self.late) and not self.prompt and all(one.due is None for one in self.late)
 
 
 class LateGradients:
@@ -60,7 +79,7 @@ class LateGradients:
     def __init__(self, dtype: torch.dtype | None, device: torch.device | None) -> None:
         self.dtype, self.device = dtype, device
         self.queues: dict[Tensor, dict[str, Any]] = {}
-        self._references = GradientReferences()
+        self._references: dict[Tensor, GradientReferences] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"dtype": self.dtype, "device": self.device, "queues": self.queues}
@@ -68,34 +87,52 @@ class LateGradients:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a copy, which may share gradients with the parameters as the original does."""
         self.__dict__.update(state)
-        self._references = GradientReferences()
-        self.queues = {p: with_last_copied(queue) for p, queue in self.queues.items()}
+        self._references = {}
+        for queue in self.queues.values():
+            copy_newest(queue)
 
-    def arrivals(self, parameters: Iterable[Tensor], times: DueTimes) -> Iterator[Arrival]:
-        """The fresh gradients of a group, each with the one that is due.
+    def arrivals(self, groups: Iterable[tuple[Iterable[Tensor], DueTimes]]) -> Arrivals:
+        """The fresh gradients, each with the one that is due.
 
         Raises
         ------
         RuntimeError
             If a gradient in a queue was written into.
         """
-        longest, clock, due, again = times.longest, -1, -1, False
+        late: list[Arrival] = []
+        prompt: list[dict[str, Any]] = []
+        for parameters, times in groups:
+            if times.longest:
+                late += self._late_arrivals(parameters, times)
+                continue
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    prompt.append(self.queues.setdefault(parameter, {"step": 0}))
+        return Arrivals(late, prompt)
+
+    def _late_arrivals(self, parameters: Iterable[Tensor], times: DueTimes) -> Iterator[Arrival]:
+        clock, due, again, row, late_row = -1, -1, False, "", ""
         for parameter in parameters:
             gradient = parameter.grad
             if gradient is None:
                 continue
             queue = self.queues.get(parameter)
             if queue is None:
-                queue = self.queues[parameter] = self._new_queue(gradient, longest)
+                queue = self.queues[parameter] = self._new_queue(gradient, times.longest)
+            references = self._references.get(parameter)
+            if references is None:
+                references = self._references[parameter] = GradientReferences()
             if queue["step"] != clock:
                 clock = queue["step"]
                 due = times.due(clock)
-                row = ring_row("gradient", max(0, due), longest or 1)
-                again = longest > 0 and not (times.fixed and clock >= longest)
-            if longest:
-                self._references.check(parameter, gradient)
-            late = None if due < 0 else gradient if due == clock else queue[row]
-            yield Arrival(parameter, gradient, queue, clock, longest, late, again)
+                row = ring_row("gradient", clock, times.longest)
+                late_row = ring_row("gradient", due, times.longest)
+                again = not (times.fixed and clock >= times.longest)
+            references.arrived(gradient)
+            late: Tensor | None = gradient if due == clock else None
+            if 0 <= due < clock:
+                late = references.due(queue[late_row], late_row)
+            yield Arrival(parameter, gradient, queue, references, row, late, again)
 
     def due(self, arrival: Arrival) -> Tensor | None:
         """The gradient that is due, with the type and on the device of the fresh one."""
@@ -104,12 +141,13 @@ class LateGradients:
             return due
         return due.to(device=arrival.gradient.device, dtype=arrival.gradient.dtype)
 
-    def enter(self, arrival: Arrival) -> None:
-        """Put the fresh gradient at the end of its queue."""
-        if arrival.longest:
-            row = ring_row("gradient", arrival.step, arrival.longest)
-            arrival.queue[row] = self._kept(arrival)
-        arrival.queue["step"] = arrival.step + 1
+    def enter(self, arrivals: Arrivals) -> None:
+        """Put the fresh gradients at the end of their queues."""
+        for arrival in arrivals.late:
+            arrival.queue[arrival.row] = self._kept(arrival)
+            arrival.queue["step"] += 1
+        for queue in arrivals.prompt:
+            queue["step"] += 1
 
     def steps(self, parameters: Iterable[Tensor]) -> int:
         """How many gradients of a group came in."""
@@ -117,9 +155,8 @@ class LateGradients:
 
     def copy_shared(self) -> None:
         """Copy the gradients that queues share with parameters, before these are written into."""
-        for parameter, queue in self.queues.items():
-            if self._references.copied_from_now_on(parameter):
-                self.queues[parameter] = with_last_copied(queue)
+        for parameter, references in self._references.items():
+            references.copy_shared(self.queues[parameter])
 
     def load(self, queues: Iterable[tuple[Tensor, dict[str, Any]]]) -> None:
         """Replace all queues by saved ones."""
@@ -146,7 +183,7 @@ class LateGradients:
     def _kept(self, arrival: Arrival) -> Tensor:
         """What the queue keeps of the fresh gradient."""
         if not self._converts:
-            return self._references.kept(arrival.parameter, arrival.gradient)
+            return arrival.references.kept(arrival.gradient, arrival.row)
         gradient = arrival.gradient.detach()
         device, dtype = self.device or gradient.device, self._dtype_of(gradient)
         return gradient.to(device=device, dtype=dtype, copy=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-__all__ = ["checked_rate", "one_number"]
+__all__ = ["checked_rate", "one_number", "unless_on_device"]
 
 
 def one_number(argument: str, value: Any) -> float:
@@ -44,3 +44,9 @@ def checked_rate(argument: str, value: Any) -> float | Tensor:
     if not (isfinite(number) and number >= 0):
         raise ValueError(f"{argument} must be a finite number >= 0; got {value!r}")
     return value if isinstance(value, Tensor) else number
+
+
+def unless_on_device(value: float | Tensor) -> float | Tensor:
+    """Return the number as a float; a tensor on another device stays, as one would wait for it."""
+    waits = isinstance(value, Tensor) and value.device.type != "cpu"
+    return value.reshape(()) if waits else float(value)  # type: ignore[union-attr]
