@@ -28,7 +28,7 @@ class GradientReferences:
     references were taken, a gradient in the queue has been overwritten, and it is said.
     """
 
-    __slots__ = ("_copy", "_last", "_shared", "_trust", "_version", "_versions")
+    __slots__ = ("_copy", "_last", "_seen", "_shared", "_trust", "_version", "_versions")
 
     def __init__(self) -> None:
         self._trust = 0
@@ -36,6 +36,7 @@ class GradientReferences:
         self._last: Tensor | None = None
         self._version = 0  # of the last gradient, which grows when it is written into
         self._copy: Tensor | None = None
+        self._seen: list[tuple[Tensor, int]] = []  # all until now, while copies are made
         self._versions: dict[str, int] = {}  # of the rows that the queue keeps without a copy
 
     def arrived(self, gradient: Tensor) -> None:
@@ -49,12 +50,14 @@ class GradientReferences:
         last = self._last
         if last is None:
             return
-        if last._version == self._version and not self._stands_at(last, gradient):
-            self._trust += 1
-        elif self._shared:
-            raise _overwritten(last)
-        else:
+        written = last._version != self._version or self._stands_at(last, gradient)
+        if self._shared:
+            if written:
+                raise _overwritten(last)
+        elif written or any(seen._version != version for seen, version in self._seen):
             self._copy_always()
+        else:
+            self._trust += 1
 
     def due(self, gradient: Tensor, row: str) -> Tensor:
         """Return the gradient of a row.
@@ -78,8 +81,9 @@ class GradientReferences:
         self._last, self._version = gradient, gradient._version
         self._shared = self._trust >= _WATCHED
         if self._shared:
-            self._copy, self._versions[row] = None, self._version
+            self._seen, self._copy, self._versions[row] = [], None, self._version
             return gradient
+        self._seen.append((gradient, self._version))
         self._copy = gradient.clone()
         return self._copy
 
@@ -91,7 +95,8 @@ class GradientReferences:
         self._copy_always()
 
     def _copy_always(self) -> None:
-        self._trust, self._shared, self._last, self._copy = -1, False, None, None
+        self._trust, self._shared = -1, False
+        self._last, self._copy, self._seen = None, None, []
 
     def _stands_alone(self, gradient: Tensor) -> bool:
         """Whether it is a dense tensor with memory of its own, as far as can be seen at once."""
