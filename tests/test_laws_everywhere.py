@@ -60,6 +60,19 @@ def _trained(optimizer: ds.Optimizer, delay: Any) -> list[float]:
     return [float(law.mean), len(again.state[weight])]
 
 
+def _queued(_: ds.Optimizer, delay: Any) -> list[float]:
+    """The mean and the longest delay of the law that a saved queue has."""
+    weight, loss = quadratic([1.0], [1.0])
+    late = ds.delayed(torch.optim.Adam([weight], 1e-3), delay)
+    loss().backward()
+    late.step()
+    again = ds.delayed(torch.optim.Adam([weight], 1e-3), delay)
+    again.load_state_dict(late.state_dict())
+    law = again.param_groups[0]["delay"]
+    assert law == delay
+    return [float(law.mean), sum("gradient" in name for name in late.state_dict()["state"][0])]
+
+
 def _monitored(optimizer: ds.Optimizer, delay: Any) -> list[float]:
     weight, loss = quadratic([2.0, 1.0], [1.0, 1.0])
     reading = ds.StabilityMonitor(
@@ -113,6 +126,7 @@ ENTRY_POINTS: dict[str, Callable[[ds.Optimizer, Any], Any]] = {
         abs(ds.Loop(o, d).characteristic(1.0 + 0.5j, 0.1)),
     ],
     "DelayedOptimizer": _trained,
+    "delayed": _queued,
     "DelayAwareLR": _followed,
     "StabilityMonitor": _monitored,
     "plot.staleness_histogram": lambda _, d: _axes_numbers(plot.staleness_histogram(d)),
