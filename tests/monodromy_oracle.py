@@ -30,26 +30,56 @@ def slow_rate(optimizer: ds.Optimizer, log: list[int], gain: float) -> float:
 
 
 def precise_rate(optimizer: ds.Optimizer, log: list[int], gain: mpmath.mpf) -> mpmath.mpf:
-    """The same for short logs, in 50 digits, from past iterates alone."""
+    """The same in 50 digits, from past iterates alone, for long logs too.
+
+    A period begins where the fewest iterates are read later: the columns of all others are zero.
+    """
     with mpmath.workdps(50):
-        table = optimizer.coefficients(0)
-        forward = [(term.lag, mpmath.mpf(float(term.coefficient))) for term in table.feedforward]
-        back = [(term.lag, mpmath.mpf(float(term.coefficient))) for term in table.feedback]
-        size = 2 + max(log) + max(lag for lag, _ in (*forward, *back, (0, 0)))
-        rows = [[mpmath.mpf(i == j) for j in range(size)] for i in range(size)]
+        updates = _updates(optimizer, log)
+        begin, ages = _fewest_read_later(updates)
+        past = {-age: [mpmath.mpf(age == other) for other in ages] for age in ages}
         for time in range(len(log)):
-            factors = [mpmath.mpf(lag == 0) for lag in range(size)]
-            for lag, value in back:
-                factors[lag - 1] += value
-                factors[lag] -= value
-            for lag, value in forward:
-                factors[lag + log[time - lag]] -= value * gain
-            used = [(factor, row) for factor, row in zip(factors, rows, strict=True) if factor]
-            new = [mpmath.fdot((factor, row[j]) for factor, row in used) for j in range(size)]
-            rows = [new, *rows[:-1]]
-        values = mpmath.eig(mpmath.matrix(rows), left=False, right=False)
+            terms = updates[(begin + time) % len(log)].items()
+            used = [
+                (present + read * gain, past[time - lag])
+                for lag, (present, read) in terms
+                if time - lag in past
+            ]
+            past[time + 1] = [
+                mpmath.fdot((factor, row[j]) for factor, row in used) for j in range(len(ages))
+            ]
+        matrix = mpmath.matrix([past[len(log) - age] for age in ages])
+        values = mpmath.eig(matrix, left=False, right=False) if len(ages) > 1 else [matrix[0]]
         largest = max(abs(value) for value in values)
         return mpmath.log(largest) if largest else mpmath.mpf("-inf")
+
+
+def _updates(optimizer: ds.Optimizer, log: list[int]) -> list[dict[int, list[mpmath.mpf]]]:
+    """For each update, the coefficients of past iterates by lag, without and with the gain."""
+    table, found = optimizer.coefficients(0), []
+    for time in range(len(log)):
+        factors: dict[int, list[mpmath.mpf]] = {0: [mpmath.mpf(1), mpmath.mpf(0)]}
+        for lag, coefficient in table.feedback:
+            for place, sign in ((lag - 1, 1), (lag, -1)):
+                pair = factors.setdefault(place, [mpmath.mpf(0), mpmath.mpf(0)])
+                pair[0] += sign * mpmath.mpf(float(coefficient))
+        for lag, coefficient in table.feedforward:
+            place = lag + log[(time - lag) % len(log)]
+            pair = factors.setdefault(place, [mpmath.mpf(0), mpmath.mpf(0)])
+            pair[1] -= mpmath.mpf(float(coefficient))
+        found.append({lag: pair for lag, pair in factors.items() if any(pair)})
+    return found
+
+
+def _fewest_read_later(updates: list[dict[int, list[mpmath.mpf]]]) -> tuple[int, list[int]]:
+    """The update before which the fewest iterates are read later, and their ages there."""
+    read = [set() for _ in updates]
+    for time, factors in enumerate(updates):
+        for lag in factors:
+            for age in range(lag + 1):
+                read[(time - lag + age) % len(updates)].add(age)
+    begin = min(range(len(updates)), key=lambda update: len(read[update]))
+    return begin, sorted(read[begin])
 
 
 def random_case(seed: int) -> tuple[ds.Optimizer, list[int]]:
@@ -76,6 +106,21 @@ def _is_window(optimizer: ds.Optimizer, log: list[int], end: float, step: float)
     return signs == {True, False}
 
 
+def peaked_case(seed: int) -> tuple[ds.Optimizer, list[int]]:
+    """Periods of 10 to 630 updates with small delays, among them one to eight of up to 600."""
+    random = np.random.default_rng(seed)
+    momentum = float(random.choice([0.3, 0.5, 0.7, 0.9, 0.95, 0.99]))
+    odd = ds.LinearOptimizer(
+        dict(zip((1, 3), random.uniform(-0.4, 0.4, 2).tolist(), strict=True)),
+        {0: 1.0, 2: float(random.uniform(-0.5, 0.5))},
+    )
+    kinds = [ds.SGD(), ds.HeavyBall(momentum), ds.Nesterov(momentum), ds.EMAMomentum(momentum), odd]
+    log = random.integers(0, random.integers(1, 5), int(10 ** random.uniform(1, 2.8)))
+    peaks = random.integers(0, len(log), int(random.choice([1, 2, 3, 8])))
+    log[peaks] = (10 ** random.uniform(0.7, np.log10(600), len(peaks))).astype(int)
+    return kinds[seed % len(kinds)], log.tolist()
+
+
 def wrong_ends(optimizer: ds.Optimizer, log: list[int], gains: int = 40) -> list[str]:
     """Where the oracle contradicts the intervals: beside every end, and on a grid."""
     found = ds.replay_gains(optimizer, log)
@@ -96,9 +141,9 @@ def wrong_ends(optimizer: ds.Optimizer, log: list[int], gains: int = 40) -> list
         stable_below = any(low < end <= high for low, high in found)
         if not (below < 0 < above if stable_below else above < 0 < below):
             wrong.append(f"{optimizer} {log} end {end!r}: {float(below)} {float(above)}")
-    for gain in ends[0] * np.geomspace(0.02, 20, gains) if ends else []:
+    for gain in (ends[0] * np.geomspace(0.02, 20, gains)).tolist() if ends else []:
         inside = any(low < gain < high for low, high in found)
-        rate = slow_rate(optimizer, log, gain)
+        rate = precise_rate(optimizer, log, mpmath.mpf(gain))
         if abs(rate) > 1e-9 and (rate < 0) != inside:
             wrong.append(f"{optimizer} {log} gain {gain!r}: {rate}")
     return wrong

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.numerics.replay.floquet import FloquetGrowth
+from delaystability.numerics.replay.floquet import FloquetGrowth, LiveGrowth
+from delaystability.numerics.replay.live_loop import LiveLoop
 from delaystability.numerics.replay.periodic_loop import periodic_loop, reduced_period
-from delaystability.numerics.replay.replayed_gains import windows_of_growth
+from delaystability.numerics.replay.replayed_gains import windows_of_growth, windows_on_panels
 from delaystability.numerics.replay.replayed_loop import replayed_loop
 from delaystability.numerics.tables.loop_filter import optimizer_tables
-from tests.monodromy_oracle import random_case, slow_rate, wrong_ends
+from tests.monodromy_oracle import peaked_case, random_case, slow_rate, wrong_ends
 
 SHARED = Path(os.environ.get("DELAYSTABILITY_SHARED", Path(__file__).parents[2] / "shared"))
 LOGS = sorted((SHARED / "data" / "delay-logs").glob("*.csv"))
@@ -143,3 +144,80 @@ def test_early_windows_of_a_log_with_one_long_delay_are_found(degree, monkeypatc
     assert found.method == ("exact" if degree else "resolved")
     assert found.threshold == pytest.approx(0.04311315634899, rel=1e-9)
     assert found[1] == pytest.approx((0.0471878204375, 0.0972684003234), rel=1e-9)
+
+
+def _live(optimizer, log):
+    delay = ds.MeasuredDelay(np.array(log))
+    return LiveLoop(periodic_loop(reduced_period(delay), [optimizer_tables(optimizer, delay)]))
+
+
+@pytest.mark.parametrize(
+    ("log", "ends"),
+    [
+        # One multiplier: (1 - a)^400 ((1 - a)^600 - a), and (1 - a)^100 ((1 - a)^100 - a).
+        ([0] * 1000 + [600], [1.99918250948956, 2.0, 2.00155407860172]),
+        ([0] * 200 + [100], [2.0, 2.00010000916752, 2.00888434550996]),
+    ],
+)
+def test_windows_of_logs_with_one_very_long_delay(log, ends):
+    found = [end for interval in ds.replay_gains(ds.SGD(), log) for end in interval]
+    assert found[1:] == pytest.approx(ends, rel=1e-12)
+    assert ds.replay_threshold(ds.SGD(), log) == pytest.approx(ends[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("delay", [200, pytest.param(600, marks=pytest.mark.slow)])
+def test_a_short_period_with_one_very_long_delay(delay):
+    """By hand: with the period as the step, z^(n + 1) = (1 - a)^3 (z^n - a) for n = delay / 4."""
+    end = ds.replay_threshold(ds.SGD(), [delay, 0, 0, 0])
+    radii = []
+    for gain in end * np.array([1 - 1e-9, 1 + 1e-9]):
+        shrinks = (1 - gain) ** 3
+        polynomial = [1.0, -shrinks, *[0.0] * (delay // 4 - 1), shrinks * gain]
+        radii.append(np.abs(np.roots(polynomial)).max())
+    assert radii[0] < 1 < radii[1]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_live_iterates_have_the_multipliers_of_the_whole_state(seed):
+    random = np.random.default_rng(seed)
+    optimizer = [ds.SGD(), ds.HeavyBall(0.8), ds.LinearOptimizer({1: 0.5, 3: -0.2}, {0: 1, 2: 0.3})]
+    log = random.integers(0, [3, 7, 30][seed % 3], random.integers(1, 12)).tolist()
+    live = _live(optimizer[seed // 3 % 3], log)
+    log = log[: live.period]
+    gains = np.array([0.1, 0.7, 3.0])
+    expected = [slow_rate(optimizer[seed // 3 % 3], log, gain) for gain in gains]
+    for found in (live.multipliers(gains).growth, live.multipliers(np.tile(gains, 99)).growth[:3]):
+        assert found == pytest.approx(expected, rel=1e-8, abs=1e-8)
+    assert LiveGrowth(live).rate(0.7) == pytest.approx(expected[1] / live.period, abs=1e-8)
+
+
+def test_both_ways_to_carry_many_gains_agree():
+    live = _live(ds.HeavyBall(0.9), np.random.default_rng(0).integers(0, 9, 3000))
+    gains = np.geomspace(0.01, 1, 600)
+    many, few = live.multipliers(gains), [live.multipliers(gains[k : k + 1]) for k in (0, 300, 599)]
+    for place, one in zip((0, 300, 599), few, strict=True):
+        assert many.growth[place] == pytest.approx(one.growth[0], rel=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_ends_of_peaked_logs_are_those_of_the_monodromy(seed):
+    assert not wrong_ends(*peaked_case(seed), gains=4)
+
+
+def test_narrow_windows_of_a_long_log_are_found():
+    """By the oracle in 50 digits the run is stable in the middle of each, and grows beside it."""
+    log = np.random.default_rng(0).integers(0, 9, 1000).tolist()
+    found = ds.replay_gains(ds.SGD(), log)
+    narrow = [end for interval in found for end in interval][4:8]
+    assert narrow == pytest.approx(
+        [0.52710459888081, 0.527104732899297, 0.54444786226510, 0.54444786526196], rel=1e-10
+    )
+
+
+def test_a_scan_and_panels_find_the_same_windows():
+    live = _live(ds.HeavyBall(0.9), [0, 0, 0, 1, 1, 1, 1, 1, 0])
+    exact = np.array(ds.replay_gains(ds.HeavyBall(0.9), [0, 0, 0, 1, 1, 1, 1, 1, 0]).intervals)
+    assert np.array(windows_on_panels(live, 0.1).intervals) == pytest.approx(exact, rel=1e-12)
+    scanned = windows_of_growth(LiveGrowth(live), 0.1)
+    assert np.array(scanned.intervals) == pytest.approx(exact, rel=1e-9)

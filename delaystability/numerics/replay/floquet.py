@@ -6,15 +6,17 @@ A few orthonormal states are carried over a period, again and again, until the m
 from __future__ import annotations
 
 from math import exp, inf, log
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.numerics.replay.block_solver import block_solver
+from delaystability.numerics.replay.live_loop import LiveLoop
 from delaystability.numerics.replay.loop_states import carried, orthonormal
 from delaystability.numerics.replay.periodic_loop import PeriodicLoop
 
-__all__ = ["FloquetGrowth"]
+__all__ = ["FloquetGrowth", "Growth", "LiveGrowth"]
 
 Array = NDArray[np.float64]
 
@@ -32,18 +34,63 @@ _SETTLED = 1e-10  # of the logarithm of the multiplier of a turn
 _RESIDUAL = 1e-12  # of a multiplier and its direction
 
 
+class Growth(Protocol):
+    """Growth rates of one loop at any gain.
+
+    Attributes
+    ----------
+    period : int
+        Updates after which multipliers are taken.
+    short : bool
+        Whether all directions are carried, so that a rate is cheap and scans can be fine.
+    long : bool
+        Whether a rate is so expensive that scans have to be coarse.
+    """
+
+    period: int
+    short: bool
+    long: bool
+
+    def rate(self, gain: float) -> float:
+        """``ln |largest multiplier|`` over the updates of its period; -inf where it vanishes."""
+
+    def rate_and_sign(self, gain: float, *, rough: bool = False) -> tuple[float, int]:
+        """The rate, and the sign of the largest multiplier: 0 where it is not real.
+
+        A rough rate may be off where multipliers are close to each other in size.
+        """
+
+
+class LiveGrowth:
+    """Growth from all multipliers, of a short period that reaches so far that many are alike.
+
+    See `Growth`.
+    """
+
+    short, long = False, True
+
+    def __init__(self, live: LiveLoop) -> None:
+        self.period, self._live = live.period, live
+
+    def rate(self, gain: float) -> float:
+        """See `Growth`."""
+        return self.rate_and_sign(gain)[0]
+
+    def rate_and_sign(self, gain: float, *, rough: bool = False) -> tuple[float, int]:
+        """See `Growth`; no rate is rough."""
+        found = self._live.multipliers(np.array([gain]))
+        first = found.scaled[0, np.abs(found.scaled[0]).argmax()]
+        sign = int(np.sign(first.real)) if first.imag == 0 else 0
+        return float(found.growth[0]) / self.period, sign
+
+
 class FloquetGrowth:
-    """Growth rates of one loop at any gain; a gain starts from the directions of the last one.
+    """Growth from a few directions; a gain starts from those of the last one. See `Growth`.
 
     Attributes
     ----------
     period : int
         Updates of a turn: an odd number of periods of the loop.
-    reach : int
-    short : bool
-        Whether all directions are carried, so that a rate is cheap and scans can be fine.
-    long : bool
-        Whether a rate is so expensive that scans have to be coarse.
     """
 
     def __init__(self, loop: PeriodicLoop) -> None:
@@ -59,14 +106,11 @@ class FloquetGrowth:
         self._states: Array = orthonormal(generator.standard_normal((self.reach, count)))[0]
 
     def rate(self, gain: float) -> float:
-        """``ln |largest multiplier|`` over the updates of its period; -inf where it vanishes."""
+        """See `Growth`."""
         return self.rate_and_sign(gain)[0]
 
     def rate_and_sign(self, gain: float, *, rough: bool = False) -> tuple[float, int]:
-        """The rate, and the sign of the largest multiplier: 0 where it is not real.
-
-        A rough rate may be off where multipliers are close to each other in size.
-        """
+        """See `Growth`."""
         before, found, sign = inf, -inf, 0
         states = np.eye(self.reach) if self.short else self._states
         if not self.short:

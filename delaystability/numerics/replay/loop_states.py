@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from delaystability.numerics.replay.block_solver import BlockSolver
 
-__all__ = ["carried", "logarithms", "orthonormal", "parts_growth"]
+__all__ = ["LONGEST_BLOCK", "carried", "logarithms", "orthonormal", "parts_growth", "solved_block"]
 
 Array = NDArray[np.float64]
 
-_LONGEST_BLOCK = 2048
+LONGEST_BLOCK = 2048
 _VANISHING = 32  # A state that is exactly zero after so few updates did not underflow.
 _SIZES = 1e-200, 1e200  # within which a block may end
 
@@ -42,9 +42,9 @@ def carried(
         ``exp(logarithm) states @ triangle`` is what became of the given states.
     """
     triangle, scale = np.eye(states.shape[1]), 0.0
-    length = _LONGEST_BLOCK
+    length = LONGEST_BLOCK
     while begin < end:
-        solved, length = _block(solver, states, gain, begin, min(begin + length, end))
+        solved, length = solved_block(solver, states, gain, begin, min(begin + length, end))
         begin += len(solved) - solver.reach
         states, factor = orthonormal(solved[-solver.reach :])
         triangle = factor @ triangle
@@ -64,7 +64,7 @@ def orthonormal(states: Array) -> tuple[Array, Array]:
     return dorgqr(packed, reflectors)[0], triangle
 
 
-def _block(
+def solved_block(
     solver: BlockSolver, states: Array, gain: float, begin: int, end: int
 ) -> tuple[Array, int]:
     """A block that neither overflows nor vanishes, and how long the next one may be."""
@@ -76,7 +76,7 @@ def _block(
         fits = _SIZES[0] < size < _SIZES[1] and np.isfinite(solved).all()
         count = end - begin
         if fits or count == 1 or (size == 0 and count <= _VANISHING):
-            return solved, _LONGEST_BLOCK if fits and full else count
+            return solved, LONGEST_BLOCK if fits and full else count
         end, full = begin + count // 2, False
 
 
@@ -113,10 +113,10 @@ def logarithms(solver: BlockSolver, gain: float) -> Array:
     """
     reach, state, scale = solver.reach, np.ones((solver.reach, 1)), 0.0
     found = np.empty(solver.period)
-    begin, length = 0, _LONGEST_BLOCK
+    begin, length = 0, LONGEST_BLOCK
     while begin < solver.period:
         end = min(begin + length, solver.period)
-        solved, length = _block(solver, state, gain, begin, end)
+        solved, length = solved_block(solver, state, gain, begin, end)
         end = begin + len(solved) - reach
         with np.errstate(divide="ignore"):
             found[begin:end] = np.log(np.abs(solved[reach:, 0])) + scale

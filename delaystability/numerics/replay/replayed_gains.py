@@ -10,9 +10,11 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.numerics.replay.floquet import FloquetGrowth
+from delaystability.numerics.replay.floquet import Growth
+from delaystability.numerics.replay.live_loop import LiveLoop
+from delaystability.numerics.replay.panels import growth_on_panels, zeros_of_growth
 
-__all__ = ["ReplayGains", "windows_of_growth"]
+__all__ = ["ReplayGains", "windows_of_growth", "windows_on_panels"]
 
 Array = NDArray[np.float64]
 
@@ -24,6 +26,8 @@ _NARROWEST = 1e-7  # where a real multiplier changes sign
 _LOGARITHM = 16.0  # of such a multiplier beside its zero
 _CAUTION, _CAUTION_OF_LONG_LOGS = 2.0, 0.5  # times the variation of the rate around a cell
 _DEEPEST = 1.0  # rates are cut here, in nats an update
+_FINEST_PANEL = 1e-9
+_UPWARDS = 4  # times the highest gain is multiplied by 64 where it does not grow
 _ROUNDS = 40
 _END = 1e-11  # relative width to which an end is closed in
 
@@ -70,8 +74,50 @@ class ReplayGains:
         return self.intervals[0][1]
 
 
+def windows_on_panels(
+    loop: LiveLoop, scale: float, *, first: bool = False, stable_at_zero: bool = True
+) -> ReplayGains:
+    """The sign changes of the growth, between which the loop's boundary functions are resolved.
+
+    Parameters
+    ----------
+    loop : LiveLoop
+    scale, first, stable_at_zero : see `windows_of_growth`
+    """
+    low, high = scale * _LOWEST, scale * _HIGHEST
+    if stable_at_zero:
+        steps = np.asarray(low * 0.5 ** np.arange(_DOWNWARDS), dtype=np.float64)
+        stable = loop.multipliers(steps).growth < 0
+        low = float(steps[stable.argmax() if stable.any() else -1])
+    gains, growth = growth_on_panels(loop, low, high, finest=_FINEST_PANEL, first=first)
+    for _ in range(_UPWARDS):
+        if growth[-1] >= 0 or (first and (growth >= 0).any()):
+            break
+        more = growth_on_panels(loop, high, high * _HIGHEST, finest=_FINEST_PANEL, first=first)
+        gains, growth = (np.concatenate(each) for each in zip((gains, growth), more, strict=True))
+        high *= _HIGHEST
+    changes = np.flatnonzero((growth[:-1] < 0) != (growth[1:] < 0))
+    ends = zeros_of_growth(
+        loop, gains[changes], gains[changes + 1], growth[changes], growth[changes + 1]
+    ).tolist()
+    if growth[0] < 0:
+        ends.insert(0, 0.0 if stable_at_zero else _begin(loop, float(gains[0])))
+    if growth[-1] < 0:
+        ends.append(float(gains[-1]))
+    intervals = tuple(zip(ends[::2], ends[1::2], strict=True))
+    searched = float(gains[0]), float(gains[-1])
+    return ReplayGains(intervals, "resolved", _FINEST_PANEL, searched)
+
+
+def _begin(loop: LiveLoop, gain: float) -> float:
+    """The gain below a stable one from which on the loop is stable, though not at 0."""
+    low, high = np.zeros(1), np.array([gain])
+    growth = [loop.multipliers(each).growth for each in (low, high)]
+    return float(zeros_of_growth(loop, low, high, *growth)[0])
+
+
 def windows_of_growth(
-    growth: FloquetGrowth, scale: float, *, first: bool = False, stable_at_zero: bool = True
+    growth: Growth, scale: float, *, first: bool = False, stable_at_zero: bool = True
 ) -> ReplayGains:
     """The sign changes of the growth rate, by a scan that is refined where the rate nears zero.
 
@@ -80,7 +126,7 @@ def windows_of_growth(
 
     Parameters
     ----------
-    growth : FloquetGrowth
+    growth : Growth
     scale : float
         A gain near the first threshold; the scan covers 1/64 to 64 times it.
     first : bool
@@ -132,7 +178,7 @@ def _beside_changes(gains: list[float], known: dict[float, tuple[float, int]]) -
 
 
 def _first_scan(
-    growth: FloquetGrowth,
+    growth: Growth,
     roughly: Callable[[float], tuple[float, int]],
     scale: float,
     first: bool,
@@ -158,7 +204,7 @@ def _first_scan(
 
 
 def _doubtful(
-    known: dict[float, tuple[float, int]], growth: FloquetGrowth, finest: float
+    known: dict[float, tuple[float, int]], growth: Growth, finest: float
 ) -> list[tuple[float, float]]:
     """Cells to halve."""
     gains = np.array(sorted(known))
@@ -187,7 +233,7 @@ def _near_zero(values: Array, caution: float) -> NDArray[np.bool_]:
 
 
 def _sign_change(
-    growth: FloquetGrowth, exact: dict[float, float], low: float, high: float
+    growth: Growth, exact: dict[float, float], low: float, high: float
 ) -> float:
     from scipy.optimize import brentq
 

@@ -17,10 +17,15 @@ from delaystability.numerics.moments.decayed_loop import decayed_threshold
 from delaystability.numerics.moments.second_moment import mean_threshold
 from delaystability.numerics.replay.block_solver import block_solver
 from delaystability.numerics.replay.exact_replay import exact_stable_gains
-from delaystability.numerics.replay.floquet import FloquetGrowth
+from delaystability.numerics.replay.floquet import FloquetGrowth, Growth, LiveGrowth
+from delaystability.numerics.replay.live_loop import LiveLoop
 from delaystability.numerics.replay.loop_states import logarithms
 from delaystability.numerics.replay.periodic_loop import PeriodicLoop, periodic_loop, reduced_period
-from delaystability.numerics.replay.replayed_gains import ReplayGains, windows_of_growth
+from delaystability.numerics.replay.replayed_gains import (
+    ReplayGains,
+    windows_of_growth,
+    windows_on_panels,
+)
 from delaystability.numerics.tables.loop_filter import Tables, loop_filter, optimizer_tables
 
 __all__ = ["ReplayedLoop", "replayed_loop"]
@@ -28,6 +33,9 @@ __all__ = ["ReplayedLoop", "replayed_loop"]
 Array = NDArray[np.float64]
 
 _EXACT_DEGREE = 300  # of the polynomial whose roots are the boundaries
+_MOST_LIVE = 64  # iterates, up to which boundary functions are resolved
+_MOST_ALIKE = 200  # multipliers of a short period, up to which all are computed
+_LONGEST_RESOLVED = 20_000  # updates
 _LARGEST_TABLE = 20_000_000  # updates times reach: two tables of 160 MB
 
 
@@ -71,6 +79,9 @@ class ReplayedLoop:
             return ReplayGains((), "resolved", 0.0, (0.0, 0.0))
         decays = bool(self.coupled or self.direct)
         begins = not decays or self.rate(0.0) < 0
+        live = self._live
+        if live.size <= _MOST_LIVE and live.period <= _LONGEST_RESOLVED:
+            return windows_on_panels(live, self.scale, first=first, stable_at_zero=begins)
         return windows_of_growth(self._growth, self.scale, first=first, stable_at_zero=begins)
 
     def threshold(self) -> float:
@@ -93,8 +104,15 @@ class ReplayedLoop:
         return logarithms(block_solver(self._loop(wraps=False)), gain)
 
     @cached_property
-    def _growth(self) -> FloquetGrowth:
-        return FloquetGrowth(self._loop())
+    def _live(self) -> LiveLoop:
+        return LiveLoop(self._loop())
+
+    @cached_property
+    def _growth(self) -> Growth:
+        loop, live = self._loop(), self._live
+        if loop.period < loop.reach and live.size <= _MOST_ALIKE:
+            return LiveGrowth(live)
+        return FloquetGrowth(loop)
 
     def _loop(self, *, wraps: bool = True, exact: bool = False) -> PeriodicLoop:
         lags = [lag for table in self.tables for part in table for lag in part]
