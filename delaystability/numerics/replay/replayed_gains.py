@@ -44,9 +44,9 @@ class ReplayGains:
         "exact": every end is a root of a polynomial with rational coefficients, and none is
         missing. "resolved": sign changes of the growth rate; see ``spacing``.
     spacing : float
-        Relative width of the cells of gains wherever the growth rate came near zero: a narrower
-        window may have been missed. Cells are wider where the rate, measured by its variation
-        around the cell, stayed away from zero. 0 where exact.
+        Relative width of the cells of gains wherever growth was not decided otherwise: a narrower
+        window may have been missed. In a scan, cells are wider where the rate, measured by its
+        variation around the cell, stayed away from zero. 0 where exact.
     searched : (low, high)
         The gains that were looked at. A "resolved" set is taken as stable down to 0 and unknown
         above.
@@ -232,9 +232,7 @@ def _near_zero(values: Array, caution: float) -> NDArray[np.bool_]:
     return np.asarray(least < caution * np.ptp(four, axis=0))
 
 
-def _sign_change(
-    growth: Growth, exact: dict[float, float], low: float, high: float
-) -> float:
+def _sign_change(growth: Growth, exact: dict[float, float], low: float, high: float) -> float:
     from scipy.optimize import brentq
 
     def bounded(gain: float) -> float:
