@@ -48,7 +48,7 @@ def shares(cells: Sequence[Any], rule: str) -> list[Share]:
     cells : sequence of `delaystability.validation.experiments.advice.Advice`
     rule : str
     """
-    late = [cell for cell in cells if cell.delay and np.isfinite(cell.rate(rule))]
+    late = [cell for cell in cells if cell.delay and rule in cell.rule_rates]
     return [
         Share(
             own[0].tuned_task,

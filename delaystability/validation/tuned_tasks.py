@@ -89,8 +89,8 @@ _SEARCHED = (
         "digits", "matrices", "muon", -9, -3, batch=16, cosine=True, length=2,
     ),
     Task(
-        "fashion-heavy-ball", "Fashion-MNIST, conv net, heavy ball",
-        "fashion-mnist", "conv", "heavy-ball", -13, -5, batch=32, length=2,
+        "fashion-heavy-ball", "Fashion-MNIST, conv net, heavy ball, cosine",
+        "fashion-mnist", "conv", "heavy-ball", -13, -5, batch=32, cosine=True, length=2,
     ),
     Task(
         "fashion-adamw", "Fashion-MNIST, conv net, AdamW",
@@ -112,8 +112,9 @@ _HELD_OUT = (
         "digits", "deep", "heavy-ball", -11, 0, length=2, held_out=True,
     ),
     Task(
-        "clipped-heavy-ball", "digits, conv net, heavy ball, clipped",
-        "digits", "conv", "heavy-ball", -11, 1, batch=32, clip=1.0, length=2, held_out=True,
+        "clipped-heavy-ball", "digits, conv net, heavy ball, clipped, cosine",
+        "digits", "conv", "heavy-ball", -11, 1,
+        batch=32, cosine=True, clip=1.0, length=2, held_out=True,
     ),
     Task(
         "cancer-nesterov", "breast cancer, MLP, Nesterov, cosine",
