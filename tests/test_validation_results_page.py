@@ -63,3 +63,13 @@ def test_the_published_results_that_are_packaged_are_those_of_the_page():
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="folder must hold"):
         results_page(tmp_path)
+
+
+def test_a_table_in_the_summary_stands_on_the_page(tmp_path):
+    found = json.loads((FOLDER / "escape" / "escape.json").read_text(encoding="utf-8"))
+    (tmp_path / "escape").mkdir()
+    table = {"title": "What it costs", "columns": ["a|b", "c"], "rows": [["1", "2"], ["3", "4"]]}
+    found["verdict"]["summary"]["tables"] = [table]
+    (tmp_path / "escape" / "escape.json").write_text(json.dumps(found))
+    page = results_page(tmp_path)
+    assert "What it costs:\n\n| a\\|b | c |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n" in page
