@@ -25,6 +25,7 @@ from delaystability.numerics.replay.replayed_mean_square import (
 )
 from delaystability.numerics.replay.simulation import SimulatedThreshold, almost_sure_threshold
 from delaystability.numerics.roots.root_search import searched_root
+from delaystability.numerics.roots.spectrum import _trusted
 from delaystability.numerics.stages import stage_products, stage_threshold
 from delaystability.numerics.stages.stage_products import compressed_hessian
 from delaystability.numerics.statistics import median_interval, share_interval
@@ -111,6 +112,19 @@ def test_the_searched_root_is_the_largest_of_the_polynomial(optimizer, gain):
     exact = exact_loop(optimizer, delay, gain)
     assert np.exp(searched_root(loop, exact).real) == pytest.approx(moduli.max(), rel=1e-11)
     assert np.exp(searched_root(None, exact).real) == pytest.approx(moduli.max(), rel=1e-11)
+
+
+@pytest.mark.parametrize("gain", [0.01, 0.05, 0.3])
+def test_a_root_is_trusted_only_where_no_other_is_beyond_it(gain):
+    delay = 6
+    loop = split_loop(ds.SGD(), np.array([delay]), np.array([gain]))
+    roots = np.roots(characteristic_coefficients(ds.SGD(), delay, gain))
+    roots = roots[np.argsort(-np.abs(roots))]
+    upper = np.log(roots[roots.imag >= 0].astype(complex))
+    assert _trusted(loop, upper[None, :1], 20) == pytest.approx(upper[:1], rel=1e-10)
+    # At a small gain it is one real root that is missing, beyond it a pair.
+    for first in range(1, len(upper)):
+        assert np.isnan(_trusted(loop, upper[None, first : first + 1], 20)).all()
 
 
 # Replayed logs.
