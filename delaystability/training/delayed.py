@@ -22,7 +22,7 @@ from delaystability.training.delayed_state import (
 from delaystability.training.due_times import DueTimes, checked_delay, checked_warmup
 from delaystability.training.group_delays import common_delay, group_delays
 from delaystability.training.inner_optimizer import checked_inner
-from delaystability.training.late_gradients import Arrivals, LateGradients
+from delaystability.training.late_gradients import Arrival, Arrivals, LateGradients
 from delaystability.training.lent_gradients import LentGradients
 
 __all__ = ["Delayed", "delayed"]
@@ -246,7 +246,10 @@ class Delayed(torch.optim.Optimizer):
         finally:
             for arrival in arrivals.late:
                 arrival.parameter.grad = arrival.gradient
-        self._enter(arrivals)
+        if arrivals.late:
+            self._enter(arrivals.late)
+        for queue in arrivals.prompt:
+            queue["step"] += 1
         return loss
 
     def applied_delays(self, group: int = 0, start: int = 0) -> NDArray[np.int64]:
@@ -372,10 +375,11 @@ class Delayed(torch.optim.Optimizer):
         return arrivals
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _enter(self, arrivals: Arrivals) -> None:
+    def _enter(self, arrivals: list[Arrival]) -> None:
         """Queue the fresh gradients."""
         self._lent.take_back()
-        self._late.enter(arrivals)
+        for arrival in arrivals:
+            self._late.enter(arrival)
 
 
 def _times(group: Mapping[str, Any]) -> DueTimes:

@@ -141,13 +141,10 @@ class LateGradients:
             return due
         return due.to(device=arrival.gradient.device, dtype=arrival.gradient.dtype)
 
-    def enter(self, arrivals: Arrivals) -> None:
-        """Put the fresh gradients at the end of their queues."""
-        for arrival in arrivals.late:
-            arrival.queue[arrival.row] = self._kept(arrival)
-            arrival.queue["step"] += 1
-        for queue in arrivals.prompt:
-            queue["step"] += 1
+    def enter(self, arrival: Arrival) -> None:
+        """Put the fresh gradient at the end of its queue."""
+        arrival.queue[arrival.row] = self._kept(arrival)
+        arrival.queue["step"] += 1
 
     def steps(self, parameters: Iterable[Tensor]) -> int:
         """How many gradients of a group came in."""
