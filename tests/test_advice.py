@@ -181,7 +181,8 @@ def test_the_ratio_of_a_moving_preconditioner_is_no_alarm(ratio, status):
     assert reading.doubling_steps is reading.tenfold_steps is None
     if status is Status.TUNING:
         amplitude = lr / ds.stability_threshold(ds.EMAMomentum(M), 4)
-        assert f"oscillation of about {amplitude:.2g} in each coordinate" in reading.message
+        assert f"a hum of about {amplitude:.2g} (rms) in each coordinate" in reading.message
+        assert reading.hum == pytest.approx(amplitude, rel=1e-12)
         assert "no alarm" in reading.message
     # Said to stand still, it is an alarm as before.
     monitor, loss, _ = _preconditioned(ratio, moving=False)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from delaystability.model.arguments import checked_optimizer, one_delay, scalar_optimizer
-from delaystability.model.catalogue import EMAMomentum
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
 from delaystability.model.recognised import innermost, linear_filter, unwrapping
@@ -19,6 +18,11 @@ from delaystability.numerics.replay.replayed_loop import replayed_loop
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import replay_threshold
 from delaystability.questions.spectra import escape_rate
+from delaystability.training.adaptive_optimizers import (
+    adaptive_filter,
+    is_adaptive,
+    without_diagonal,
+)
 
 __all__ = [
     "ADAM",
@@ -31,7 +35,8 @@ __all__ = [
 ]
 
 ADAM = (torch.optim.Adam, torch.optim.AdamW)
-"""Recognised where their preconditioner is taken care of."""
+"""Whose preconditioner is known as "adam"."""
+_DECOUPLED = (torch.optim.AdamW, torch.optim.Adafactor)
 
 
 @dataclass(frozen=True)
@@ -114,8 +119,8 @@ def parameter_groups(
     torch_optimizer : torch.optim.Optimizer
         Or a wrapper that keeps the real one as ``.optimizer``.
     optimizer : Optimizer, optional
-        Else ``group["optimizer"]``, or recognised from ``torch.optim.SGD``, or the first moment of
-        ``Adam`` and ``AdamW`` if their preconditioner is given.
+        Else ``group["optimizer"]``, or recognised from ``torch.optim.SGD``, or what is left of one
+        of torch's adaptive optimizers if their preconditioner is given.
     delay : int or delay object, optional
         Else ``group["delay"]``, or 0.
     preconditioned : bool
@@ -143,7 +148,7 @@ def parameter_groups(
             own = group_optimizer(inner, group, preconditioned=preconditioned)
         lag = one_delay("delay", delay if delay is not None else group.get("delay", 0))
         rate, decay = float(group["lr"]), float(group.get("weight_decay", 0.0))
-        decoupled = isinstance(inner, torch.optim.AdamW) or group.get("decoupled_weight_decay")
+        decoupled = isinstance(inner, _DECOUPLED) or group.get("decoupled_weight_decay")
         own = scalar_optimizer(checked_optimizer(own))
         loop = Loop(own, lag, rate * decay, coupled=not decoupled)
         groups.append(ParameterGroup(parameters, rate, decay, loop))
@@ -177,7 +182,7 @@ def group_optimizer(
     group : dict
         Of its ``param_groups``. Its present momentum counts.
     preconditioned : bool
-        Whether the preconditioner of Adam and AdamW is taken care of elsewhere.
+        Whether the preconditioner of an adaptive optimizer is taken care of elsewhere.
 
     Raises
     ------
@@ -187,16 +192,25 @@ def group_optimizer(
     found = linear_filter(inner, group)
     if found is not None:
         return found
-    if isinstance(inner, ADAM):
-        if preconditioned:
-            return EMAMomentum(float(group["betas"][0]))
+    name = type(inner).__name__
+    if is_adaptive(inner):
+        left = adaptive_filter(inner, group) if preconditioned else None
+        if left is not None:
+            return left
+        option = "adam" if isinstance(inner, ADAM) else "auto"
         raise TypeError(
-            f"torch_optimizer {type(inner).__name__} scales each coordinate by itself, so that the "
-            "sharpness of the loss does not decide: give preconditioner='adam'"
+            f"torch_optimizer {name} scales each coordinate by itself, so that the sharpness of "
+            f"the loss does not decide: give preconditioner='{option}'"
+        )
+    why = without_diagonal(inner)
+    if why:
+        raise TypeError(
+            f"torch_optimizer {name} has no preconditioner that could be taken as frozen: {why}; "
+            "for what its learning rate has to be under delay see ds.recommend_learning_rate"
         )
     raise TypeError(
-        f"optimizer must be given for a {type(inner).__name__}, for example "
-        "optimizer=ds.HeavyBall(0.9); it is recognised only for torch.optim.SGD, for Adam with its "
+        f"optimizer must be given for a {name}, for example optimizer=ds.HeavyBall(0.9); it is "
+        "recognised only for torch.optim.SGD, for torch's adaptive optimizers with their "
         "preconditioner, and for a DelayedOptimizer"
     )
 

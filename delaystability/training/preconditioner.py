@@ -1,4 +1,4 @@
-"""Preconditioners of Adam's kind: what they are, and how they scale curvature and weight decay."""
+"""Preconditioners: what they are at present, and how they scale curvature and weight decay."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from delaystability.training.adaptive_optimizers import diagonals, is_adaptive
 from delaystability.training.parameter_group import ADAM, ParameterGroup, unwrapped
 
 __all__ = [
     "adam_preconditioner",
     "checked_preconditioner",
+    "is_of_the_optimizer",
+    "present_preconditioner",
     "roots_of_scales",
     "with_preconditioned_decay",
 ]
@@ -38,25 +41,42 @@ def adam_preconditioner(torch_optimizer: Any) -> list[Tensor]:
     inner = unwrapped(torch_optimizer)
     if not isinstance(inner, ADAM):
         raise TypeError(f"torch_optimizer must be Adam or AdamW; got {type(inner).__name__}")
-    if not any("step" in state for state in inner.state.values()):
+    return present_preconditioner(inner)
+
+
+def present_preconditioner(torch_optimizer: Any) -> list[Tensor]:
+    """Compute the present preconditioner P of one of torch's adaptive optimizers.
+
+    With P frozen, Adam, AdamW, NAdam, RAdam, RMSprop, Adagrad and Adafactor move by
+    ``lr * filter(gradients) / P``, with a linear filter; see `adaptive_filter`. The shape of the
+    result is that of `adam_preconditioner`.
+
+    Raises
+    ------
+    TypeError
+        For any other optimizer.
+    ValueError
+        Before the first update.
+    """
+    inner = unwrapped(torch_optimizer)
+    if not is_adaptive(inner):
+        raise TypeError(
+            f"torch_optimizer must be one of torch's adaptive ones; got {type(inner).__name__}"
+        )
+    found = [
+        torch.full_like(parameter, torch.inf).detach() if one is None else one.values
+        for parameter, one in diagonals(inner)
+    ]
+    if not any("step" in state and float(state["step"]) for state in inner.state.values()):
         raise ValueError("torch_optimizer must have made an update; its preconditioner is empty")
-    diagonals = []
-    for group in inner.param_groups:
-        for parameter in group["params"]:
-            if not (parameter.requires_grad and parameter.numel()):
-                continue
-            state = inner.state.get(parameter, {})
-            if "step" not in state:
-                diagonals.append(torch.full_like(parameter, torch.inf))
-                continue
-            squares = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"]
-            correction = 1 - float(group["betas"][1]) ** float(state["step"])
-            diagonals.append((squares / correction).sqrt().add_(group["eps"]).detach())
-    return diagonals
+    return found
+
+
+_NAMED = {"adam": adam_preconditioner, "auto": present_preconditioner}
 
 
 def checked_preconditioner(given: Any) -> Callable[[Any], Iterable[Tensor]] | None:
-    """Return a callable or None; "adam" means `adam_preconditioner`.
+    """Return a callable or None; "adam" means `adam_preconditioner`, "auto" the optimizer's own.
 
     Raises
     ------
@@ -65,13 +85,18 @@ def checked_preconditioner(given: Any) -> Callable[[Any], Iterable[Tensor]] | No
     """
     if given is None or callable(given):
         return given
-    if given == "adam":
-        return adam_preconditioner
-    raise ValueError(f"preconditioner must be None, 'adam' or a callable; got {given!r}")
+    if isinstance(given, str) and given in _NAMED:
+        return _NAMED[given]
+    raise ValueError(f"preconditioner must be None, 'auto', 'adam' or a callable; got {given!r}")
+
+
+def is_of_the_optimizer(preconditioner: Any) -> bool:
+    """Tell whether a preconditioner is read from the state of the torch optimizer itself."""
+    return preconditioner in _NAMED.values()
 
 
 def roots_of_scales(
-    groups: Sequence[ParameterGroup], largest: float, diagonals: list[Tensor] | None
+    groups: Sequence[ParameterGroup], largest: float, preconditioner: list[Tensor] | None
 ) -> list[Tensor | float] | None:
     """Roots of each parameter's learning rate relative to the largest, over its preconditioner.
 
@@ -82,13 +107,13 @@ def roots_of_scales(
         for group in groups
         for _ in group.parameters
     ]
-    if diagonals is None:
+    if preconditioner is None:
         return None if min(rates) == 1 else [math.sqrt(rate) for rate in rates]
-    return [(rate / p).sqrt() for rate, p in zip(rates, diagonals, strict=True)]
+    return [(rate / p).sqrt() for rate, p in zip(rates, preconditioner, strict=True)]
 
 
 def with_preconditioned_decay(
-    groups: list[ParameterGroup], diagonals: Sequence[Tensor], direction: Tensor
+    groups: list[ParameterGroup], preconditioner: Sequence[Tensor], direction: Tensor
 ) -> list[ParameterGroup]:
     """Scale the weight decay of groups as the preconditioner P does along one direction.
 
@@ -99,7 +124,7 @@ def with_preconditioned_decay(
     Parameters
     ----------
     groups : list of ParameterGroup
-    diagonals : sequence of tensors
+    preconditioner : sequence of tensors
         P, one for each of their parameters.
     direction : tensor of shape (P,)
         The sharpest direction; each group takes its own part, and no decay if that is zero.
@@ -109,7 +134,7 @@ def with_preconditioned_decay(
         inverse = torch.cat(
             [
                 (1 / p).expand_as(parameter).flatten().to(direction)
-                for p, parameter in zip(diagonals[count:], group.parameters, strict=False)
+                for p, parameter in zip(preconditioner[count:], group.parameters, strict=False)
             ]
         )
         squares = direction[first : first + len(inverse)].square()

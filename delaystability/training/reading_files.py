@@ -12,13 +12,16 @@ from delaystability.training.reading import Reading
 
 __all__ = ["readings_csv", "readings_json", "readings_table"]
 
-_COLUMNS = ("step", "loss", "sharpness", "error", "learning rate", "ratio", "status")
+_COLUMNS = ("step", "loss", "sharpness", "error", "learning rate", "ratio")
+_HUM = ("hum", "loss floor")  # where a preconditioner moves
 
 
 def readings_table(history: Sequence[Reading]) -> str:
     """List readings as lines of plain text."""
-    rows = [_COLUMNS, *(_row(reading) for reading in history)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(_COLUMNS))]
+    hums = any(reading.hum is not None for reading in history)
+    head = (*_COLUMNS, *(_HUM if hums else ()), "status")
+    rows = [head, *(_row(reading, hums) for reading in history)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if k == len(row) - 1 else cell.rjust(width)
@@ -47,6 +50,8 @@ def readings_json(history: Sequence[Reading], path: str | PathLike[str] | None) 
     return text
 
 
-def _row(reading: Reading) -> tuple[str, ...]:
-    numbers = (reading.loss, reading.sharpness, reading.error, reading.learning_rate, reading.ratio)
-    return (str(reading.step), *(f"{number:.4g}" for number in numbers), reading.status.value)
+def _row(reading: Reading, hums: bool) -> tuple[str, ...]:
+    numbers = [reading.loss, reading.sharpness, reading.error, reading.learning_rate, reading.ratio]
+    more = [reading.hum, reading.loss_floor] if hums else []
+    cells = ("-" if number is None else f"{number:.4g}" for number in [*numbers, *more])
+    return (str(reading.step), *cells, reading.status.value)

@@ -14,6 +14,7 @@ from delaystability.model.arguments import checked_count, checked_optimizer, one
 from delaystability.model.optimizer import Optimizer
 from delaystability.training.hessian import measure_curvature
 from delaystability.training.hessian_product import refuse_sharded
+from delaystability.training.hum import Hum, expected_hum
 from delaystability.training.parameter_group import (
     ParameterGroup,
     is_linear,
@@ -22,6 +23,7 @@ from delaystability.training.parameter_group import (
 )
 from delaystability.training.preconditioner import (
     checked_preconditioner,
+    is_of_the_optimizer,
     roots_of_scales,
     with_preconditioned_decay,
 )
@@ -70,13 +72,15 @@ class StabilityMonitor:
         two, and again where a schedule moves the momentum, or the learning rate with weight decay.
     every : int, at least 1
         Updates from one reading to the next.
-    preconditioner : "adam" or callable, optional
-        Adam and AdamW are refused without it. The callable takes the torch optimizer and returns
-        positive tensors P, one for each of its parameters that require a gradient. Then
-        ``P^-1/2 H P^-1/2`` is measured, as if P were constant; see `adam_preconditioner`.
+    preconditioner : "auto", "adam" or callable, optional
+        Adaptive optimizers are refused without it. "auto" is that of torch's Adam, AdamW, NAdam,
+        RAdam, RMSprop, Adagrad or Adafactor, "adam" that of the first two alone. A callable takes
+        the torch optimizer and returns positive tensors P, one for each of its parameters that
+        require a gradient. ``P^-1/2 H P^-1/2`` is measured, as if P were constant.
     moving : bool, optional
         Whether the optimizer has a preconditioner that moves. Then a ratio of 1 or more is no
-        alarm, and its status ``TUNING``: Adam tunes its preconditioner until the ratio is near 1.
+        alarm, and its status ``TUNING``: Adam tunes its preconditioner until the ratio is near 1,
+        and the reading says how large an oscillation that sustains, and what it costs.
         By default no for ``torch.optim.SGD`` and `DelayedOptimizer` without ``preconditioner``,
         and yes for anything else; give False for one that is frozen, or a linear optimizer of
         another package.
@@ -267,6 +271,7 @@ class StabilityMonitor:
             bands=self.bands,
             remark=_remark(groups),
             moving=self._moves(),
+            hum=self._hum(groups, largest, threshold),
             smallest=found.smallest,
             smallest_error=found.smallest_error,
             products=found.products,
@@ -338,6 +343,14 @@ class StabilityMonitor:
         inner = unwrapped(self._torch_optimizer)
         known = all(is_linear(inner, group) for group in inner.param_groups)
         return self._preconditioner is not None or not known
+
+    def _hum(self, groups: list[ParameterGroup], largest: float, threshold: float) -> Hum | None:
+        """The oscillation that a moving preconditioner sustains."""
+        if not self._moves():
+            return None
+        if self._known is not None and is_of_the_optimizer(self._preconditioner):
+            return expected_hum(self._torch_optimizer, groups, self._known[1])
+        return Hum(largest / threshold) if threshold > 0 else None
 
     def _diagonals(self, count: int) -> list[Tensor] | None:
         """The preconditioner, one tensor for each parameter."""
