@@ -108,7 +108,7 @@ def test_a_root_is_found_again_in_its_number():
 def test_sturms_method_counts_signs_without_isolating_a_root():
     random = np.random.default_rng(3)
     ends = Rational(-1003, 1000), Rational(997, 1001)
-    for _ in range(80):
+    for _ in range(40):
         polynomial = _polynomial(random.integers(-5, 6, size=random.integers(2, 6)) * 2 + 1)
         if random.integers(2):
             polynomial = polynomial * polynomial

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from fractions import Fraction
 from itertools import product
 from math import comb, log, sqrt
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import delaystability as ds
 from delaystability.model.pipelines import PipeDream
+from delaystability.model.rational_function import RationalFunction
 from delaystability.numerics.crossings.crossings import filter_threshold, stable_intervals
 from delaystability.numerics.crossings.long_filter import LongFilter
 from delaystability.numerics.exact.exact_loop import exact_loop
+from delaystability.numerics.moments import direction_moments
+from delaystability.numerics.moments.direction_moments import _Walk
 from delaystability.numerics.moments.law_on_panels import law_on_panels
 from delaystability.numerics.replay import replayed_mean_square
 from delaystability.numerics.replay.floquet import FloquetGrowth
@@ -54,6 +59,16 @@ def test_a_long_law_on_equal_panels_is_its_sum_at_each_angle():
     apart = np.subtract.outer(np.arange(260), np.arange(260))
     pairs = 2 * np.sin(angles[..., None, None] * apart / 2) ** 2 * np.outer(chances, chances)
     assert np.allclose(spread, pairs.sum(axis=(-2, -1)), rtol=1e-10, atol=0)
+
+
+def test_a_product_of_more_than_a_million_terms_is_refused():
+    one = Fraction(1)
+    wide = RationalFunction(dict.fromkeys(range(1025), one), {0: one})
+    tall = RationalFunction({k * 2000: one for k in range(1024)}, {0: one})
+    with pytest.raises(ValueError, match="a rational function has 1025 and 1024 terms to multiply"):
+        wide * tall
+    short = RationalFunction(dict.fromkeys(range(20), one), {0: one})
+    assert len((short * tall).numerator) == 20 * 1024
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.99])
@@ -182,6 +197,22 @@ def test_the_first_growing_gain_of_a_constant_log_is_the_mean_square_threshold(m
 def test_a_run_without_a_stable_gain_is_not_simulated():
     found = almost_sure_threshold(ds.LinearOptimizer({}, {0: -1.0}), 2, 0.1, seed=5)
     assert found == SimulatedThreshold(0.0, 0.0, 20_000, 5)
+
+
+@pytest.mark.parametrize("place", np.linspace(1.0, 9.0, 12))
+def test_a_hump_of_the_second_moment_is_climbed_wherever_it_lies(place):
+    """The logarithm of the radius is -0.3 + 0.32 exp(-((rate - place)/width)^2)."""
+    walk, width, step = object.__new__(_Walk), 0.5, 0.6
+    walk._mean = 10.0
+    walk._moments = SimpleNamespace(first_order=lambda: 1.0)
+    radius = step / direction_moments._STEP
+    walk._at = lambda rate, _=0: (
+        -0.3 + 0.32 * np.exp(-(((rate - place) / width) ** 2)),
+        radius,
+    )
+    walk._check = lambda rate: None
+    # The hump is above 0 for a quarter of a step, which the samples pass over.
+    assert walk.first_crossing() == pytest.approx(place - width * sqrt(log(0.32 / 0.3)), rel=1e-9)
 
 
 # Pipelines.
