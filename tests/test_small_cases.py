@@ -61,6 +61,20 @@ def test_a_long_law_on_equal_panels_is_its_sum_at_each_angle():
     assert np.allclose(spread, pairs.sum(axis=(-2, -1)), rtol=1e-10, atol=0)
 
 
+class _Scaled(ds.GeometricDelay):
+    """The same law, whose fraction is written with a common factor: 3 (1 - r) / (3 - 3 r/z)."""
+
+    def generating_function(self, z):
+        return 3 * (1 - self.ratio) / (3 - 3 * self.ratio / z)
+
+
+def test_tables_of_a_fraction_do_not_depend_on_how_it_is_written():
+    ratio = Fraction(2, 3)
+    tables = ds.GeometricDelay(ratio).rational_tables()
+    assert tables == ({0: Fraction(1, 3)}, {0: 1, 1: Fraction(-2, 3)})
+    assert _Scaled(ratio).rational_tables() == tables
+
+
 def test_a_product_of_more_than_a_million_terms_is_refused():
     one = Fraction(1)
     wide = RationalFunction(dict.fromkeys(range(1025), one), {0: one})
@@ -258,6 +272,23 @@ def test_the_threshold_from_few_eigenvectors_is_that_of_the_whole_loop(optimizer
     for side, above in ((1 - 1e-6, False), (1 + 1e-6, True)):
         radius = ds.stage_spectral_radius(whole * side, hessian, optimizer, delays, sizes=sizes)
         assert (radius > 1) == above
+
+
+# Arguments.
+
+
+@pytest.mark.parametrize("scale", [0.125, 1.0, 64.0])
+def test_only_the_product_of_learning_rate_and_sharpness_counts(scale):
+    """Powers of two, so that every product is the same float."""
+    lr, sharpness, optimizer = 0.0625 * scale, 1.5 / scale, ds.HeavyBall(0.5)
+    assert ds.max_delay(lr, sharpness, optimizer) == ds.max_delay(0.09375, 1.0, optimizer) > 2
+    assert ds.max_momentum(lr, sharpness, "heavy-ball", 4) == pytest.approx(
+        ds.max_momentum(0.09375, 1.0, "heavy-ball", 4), rel=1e-15
+    )
+    assert ds.is_stable(lr, sharpness, optimizer, [0, 4, 40]).tolist() == [True, True, False]
+    threshold = ds.stability_threshold(optimizer, 4)
+    assert ds.max_learning_rate(sharpness, optimizer, 4) * sharpness == threshold
+    assert ds.max_sharpness(lr, optimizer, 4) * lr == threshold
 
 
 # Certificates.

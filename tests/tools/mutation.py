@@ -148,12 +148,20 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault: the line it is in, what stood there, and the whole module with it."""
+    """One fault: the line it is in, what stood there, and which one of its module it is."""
 
     file: str
     line: int
     fault: str
-    source: str
+    number: int
+
+    @property
+    def source(self) -> str:
+        """The whole module with the fault."""
+        tree = ast.parse((ROOT / self.file).read_text())
+        parent, field, index, _, fault = list(_changes(tree))[self.number]
+        _put(parent, field, index, fault)
+        return ast.unparse(ast.fix_missing_locations(tree))
 
 
 _EXCHANGED = {
@@ -165,8 +173,13 @@ _EXCHANGED = {
 }  # fmt: skip
 
 
+_CHANGED = (ast.Compare, ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Constant, ast.If, ast.Expr)
+
+
 def _faults(node: ast.AST) -> Iterator[ast.AST]:
     """The node with one fault, each way there is."""
+    if not isinstance(node, _CHANGED):
+        return
     changed = copy.deepcopy(node)
     match changed:
         case ast.Compare(ops=[operator, *_]) if type(operator) in _EXCHANGED:
@@ -212,17 +225,20 @@ def _places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]
                 yield from _places(child)
 
 
-def mutants(file: str) -> list[Mutant]:
-    """All mutants of one module, in the order of its lines."""
-    tree = ast.parse((ROOT / file).read_text())
-    found = []
+def _changes(tree: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST, ast.AST]]:
+    """Every fault: the place as in `_places`, what stands there, and what is put there instead."""
     for parent, field, index, child in list(_places(tree)):
         for fault in _faults(child):
-            _put(parent, field, index, fault)
-            words = f"{ast.unparse(child).splitlines()[0]} -> {ast.unparse(fault).splitlines()[0]}"
-            source = ast.unparse(ast.fix_missing_locations(tree))
-            found.append(Mutant(file, child.lineno, words, source))
-            _put(parent, field, index, child)
+            yield parent, field, index, child, fault
+
+
+def mutants(file: str) -> list[Mutant]:
+    """All mutants of one module, in the order of its lines."""
+    found = []
+    changes = _changes(ast.parse((ROOT / file).read_text()))
+    for number, (_, _, _, child, fault) in enumerate(changes):
+        words = f"{ast.unparse(child).splitlines()[0]} -> {ast.unparse(fault).splitlines()[0]}"
+        found.append(Mutant(file, child.lineno, words, number))
     return sorted(found, key=lambda mutant: mutant.line)
 
 
