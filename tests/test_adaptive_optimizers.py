@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 import torch
+from torch import nn
 
 import delaystability as ds
 from delaystability.training.adaptive_optimizers import adaptive_filter
@@ -275,3 +278,69 @@ def test_the_price_of_a_hum_is_left_out_where_it_says_nothing():
     assert "worth at most" not in message(0.0, 5.0)
     assert "worth at most" in message(1e6, 5.0)
     assert "a hum of about" in message(0.0, 5.0)
+
+
+class Transformer(nn.Module):
+    """Two blocks that predict the next character."""
+
+    def __init__(self, characters, width=32, length=32):
+        super().__init__()
+        self.characters = nn.Embedding(characters, width)
+        self.places = nn.Parameter(0.02 * torch.randn(length, width))
+        block = nn.TransformerEncoderLayer(
+            width, 4, 4 * width, dropout=0.0, batch_first=True, norm_first=True
+        )
+        self.blocks = nn.ModuleList([copy.deepcopy(block) for _ in range(2)])
+        self.head = nn.Linear(width, characters)
+        self.mask = nn.Transformer.generate_square_subsequent_mask(length)
+
+    def forward(self, indices):
+        states = self.characters(indices) + self.places
+        for block in self.blocks:
+            states = block(states, src_mask=self.mask)
+        return self.head(states)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [1, 4])
+def test_a_delayed_adamw_run_that_learns_is_not_called_failing(delay):
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    places = {character: place for place, character in enumerate(sorted(set(text)))}
+    indices = torch.tensor([places[character] for character in text])
+    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    net, lr = Transformer(len(places)), 3e-3
+    optimizer = ds.delayed(torch.optim.AdamW(net.parameters(), lr), delay)
+
+    def loss(count=16):
+        starts = torch.randint(len(indices) - 33, (count,), generator=generator)
+        rows = torch.stack([indices[start : start + 33] for start in starts.tolist()])
+        return nn.functional.cross_entropy(net(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten())
+
+    def read(**options):
+        generator.manual_seed(1)
+        monitor = StabilityMonitor(net, optimizer, preconditioner="auto", **options)
+        return monitor.read(lambda: loss(48))
+
+    readings, losses = [], []
+    for t in range(1, 161):
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+        if t % 80 == 0:
+            state = generator.get_state()
+            readings.append(read())
+            generator.set_state(state)
+    threshold = ds.stability_threshold(ds.EMAMomentum(0.9), delay)
+    assert np.mean(losses[-10:]) < 0.8 * math.log(len(places))
+    for reading in readings:
+        assert reading.status is Status.TUNING and reading.ratio > 1
+        assert "no alarm" in reading.message and "will oscillate" not in reading.message
+        assert reading.hum == pytest.approx(lr / threshold, rel=1e-3)  # but for decay
+        assert 0 < reading.loss_floor < reading.loss
+        assert f"worth at most {reading.loss_floor:.2g} of the loss" in reading.message
+        assert reading.products <= 30
+    # Negative control: what the frozen threshold alone would say of this run.
+    assert read(moving=False).message.startswith("beyond the edge: loss will oscillate")

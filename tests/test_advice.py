@@ -208,7 +208,8 @@ def test_the_picture_knows_the_status():
     monitor, loss, _ = _preconditioned(2.0)
     monitor.read(loss)
     axes = monitor.plot(Figure().subplots())
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [Status.TUNING.value]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == [f"{Status.TUNING.value} (hum 0.25)"]
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def plot_readings(
                 ms=4,
                 color=colour,
                 elinewidth=0.8,
-                label=status.value,
+                label=_label(status, shown[chosen[-1]].hum),
             )
     if shown:
         axes.legend(frameon=False, loc="best")
@@ -67,3 +67,8 @@ def plot_readings(
     axes.set_ylabel("lr × sharpness / threshold")
     tidy(axes)
     return axes
+
+
+def _label(status: Status, hum: float | None) -> str:
+    sized = status is Status.TUNING and hum is not None
+    return f"{status.value} (hum {hum:.2g})" if sized else status.value

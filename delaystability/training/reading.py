@@ -12,6 +12,7 @@ from delaystability.training.hum import Hum
 
 __all__ = ["Reading", "Status", "judge"]
 
+_FREE = 0.35  # ratios of Adam below which delayed runs were seen to lose nothing
 _MODEL = "along the sharpest direction (quadratic model)"
 
 
@@ -167,9 +168,10 @@ def judge(
             if loss > 0 and slope != 0:
                 # Not log1p(x / slope^2): the square of a small slope underflows.
                 doubling = _half_log(math.sqrt(2 * loss * sharpness) / abs(slope)) / rate
-    message = _message(status, ratio, interval, learning_rate, doubling, tenfold, bands)
-    if status is Status.TUNING:
-        message = _tuning_message(ratio, loss, hum)
+    if moving and status in (Status.FAR, Status.TUNING):
+        message = _moving_message(status, ratio, loss, hum)
+    else:
+        message = _message(status, ratio, interval, learning_rate, doubling, tenfold, bands)
     return Reading(
         step,
         loss,
@@ -237,18 +239,19 @@ def _message(
     return f"{status}: loss will oscillate{when}; {share}{stable}"
 
 
-def _tuning_message(ratio: float, loss: float, hum: Hum | None) -> str:
-    size = "; no alarm"
+def _moving_message(status: Status, ratio: float, loss: float, hum: Hum | None) -> str:
+    share = f"{status}: lr * preconditioned sharpness is {ratio:.3g} of the threshold for a "
+    share += "preconditioner that does not move"
+    if status is Status.FAR:
+        return share + ("; runs this far from it lost nothing by it" if ratio < _FREE else "")
+    size = "; one that moves settles near 1; no alarm"
     if hum is not None:
         size += f", but a hum of about {hum.amplitude:.2g} (rms) in each coordinate, "
         floor = hum.loss_floor
         if floor is not None and floor < loss:
             size += f"worth at most {floor:.2g} of the loss of {loss:.3g} (quadratic model), "
         size += "which a smaller learning rate reduces"
-    return (
-        f"{Status.TUNING}: lr * preconditioned sharpness is {ratio:.3g} of the threshold for a "
-        f"preconditioner that does not move; one that moves settles near 1{size}"
-    )
+    return share + size
 
 
 def _steps(count: float) -> str:
