@@ -69,7 +69,7 @@ class Loop:
         Its parameters may be floats, fractions, balls or expressions.
     delay : int, delay law or expression, at least 0
     decay : number, at least 0
-        Learning rate times weight decay. A `Decimal` is taken as the fraction that it is.
+        Learning rate times weight decay. A ``Decimal`` is taken as the fraction that it is.
     coupled : bool
 
     Raises
