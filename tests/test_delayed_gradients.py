@@ -353,3 +353,21 @@ def test_a_learning_rate_on_a_device_is_not_waited_for(delay, foreach):
                 optimizer.step()
     with pytest.raises((AssertionError, RuntimeError)), _NoWaiting():
         float(rate)
+
+
+class _OnACard(Tensor):
+    is_cuda = property(lambda self: True)
+
+
+@pytest.mark.parametrize("kind", MAKE)
+def test_a_step_is_not_captured_in_a_graph_that_would_move_no_queue(kind, monkeypatch):
+    parameters = _parameters()
+    optimizer = MAKE[kind](parameters)
+    capturing = [False, True]
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: capturing[0])
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter).detach().as_subclass(_OnACard)
+    optimizer.step()
+    capturing.pop(0)
+    with pytest.raises(RuntimeError, match="must not be captured in a CUDA graph"):
+        optimizer.step()

@@ -233,7 +233,7 @@ class Delayed(torch.optim.Optimizer):
         ValueError
             If a group's delay was changed to one that needs a queue of another length.
         RuntimeError
-            If a gradient in the queue was written into.
+            If a gradient in the queue was written into, or the step is captured in a CUDA graph.
         """
         loss = None
         if closure is not None:
@@ -369,7 +369,7 @@ class Delayed(torch.optim.Optimizer):
         )
         for arrival in arrivals.late:
             due = self._late.due(arrival)
-            if due is not None and arrival.again:
+            if due is not None and (arrival.again or due is arrival.gradient):
                 due = self._lent.lend(due)
             arrival.parameter.grad = due
         return arrivals

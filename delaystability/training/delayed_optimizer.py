@@ -14,7 +14,12 @@ from torch import Tensor
 from delaystability.model.arguments import checked_count
 from delaystability.model.catalogue import HeavyBall, Optimizer
 from delaystability.model.delays import Delay, as_delay
-from delaystability.training.gradient_queue import copy_newest, queue_of, ring_row
+from delaystability.training.gradient_queue import (
+    queue_of,
+    refuse_graph_capture,
+    ring_row,
+    separate_rows,
+)
 from delaystability.training.gradient_references import GradientReferences
 from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
 from delaystability.training.optimizer_state import checked_optimizer_state
@@ -150,7 +155,7 @@ class DelayedOptimizer(torch.optim.Optimizer):
         self._settings = [GroupSettings.of(group) for group in self.param_groups]
         self._references = {}
         for queue in self.state.values():
-            copy_newest(queue)
+            separate_rows(queue)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Reset the gradients of all parameters; those in the queue stay as they are.
@@ -190,7 +195,7 @@ class DelayedOptimizer(torch.optim.Optimizer):
             If a group's delay or optimizer was changed to one that needs a queue or memory of
             another length.
         RuntimeError
-            If a gradient in the queue was written into.
+            If a gradient in the queue was written into, or the step is captured in a CUDA graph.
         """
         loss = None
         if closure is not None:
@@ -298,6 +303,7 @@ class DelayedOptimizer(torch.optim.Optimizer):
             key = (state["step"], parameter.device, parameter.dtype)
             lane = lanes.get(key)
             if lane is None:
+                refuse_graph_capture(gradient)
                 lane = lanes[key] = _Lane(state["step"], [], [], [], [])
             lane.parameters.append(parameter)
             lane.gradients.append(gradient)

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from delaystability.training.saved_state import checked_entries, saved_count
 
-__all__ = ["check_queue", "copy_newest", "copy_rows", "queue_of", "ring_row", "row_names"]
+__all__ = [
+    "check_queue",
+    "copy_rows",
+    "queue_of",
+    "refuse_graph_capture",
+    "ring_row",
+    "row_names",
+    "separate_rows",
+]
 
 
 def queue_of(
@@ -49,6 +57,21 @@ def ring_row(name: str, time: int, length: int) -> str:
     return f"{name}_{time % length}"
 
 
+def refuse_graph_capture(gradient: Tensor) -> None:
+    """Refuse to be captured in a CUDA graph, whose replays would move no queue.
+
+    Raises
+    ------
+    RuntimeError
+        While a graph is captured.
+    """
+    if gradient.is_cuda and torch.cuda.is_current_stream_capturing():
+        raise RuntimeError(
+            "the step of a delayed optimizer must not be captured in a CUDA graph, as its queue "
+            "moves from step to step: capture the forward and backward pass, and leave it outside"
+        )
+
+
 def copy_rows(queue: dict[str, Any], gradient: Tensor) -> list[str]:
     """Replace a gradient in the rows that are the tensor itself by copies; return their names."""
     rows = [name for name, row in queue.items() if row is gradient]
@@ -56,11 +79,16 @@ def copy_rows(queue: dict[str, Any], gradient: Tensor) -> list[str]:
     return rows
 
 
-def copy_newest(queue: dict[str, Any]) -> None:
-    """Replace the newest gradient, which a ``parameter.grad`` may share, by a copy."""
-    length = sum(name.startswith("gradient_") for name in queue)
-    if length and queue["step"]:
-        copy_rows(queue, queue[ring_row("gradient", queue["step"] - 1, length)])
+def separate_rows(queue: dict[str, Any]) -> None:
+    """Copy what a row shares: the newest with a ``parameter.grad``, others with one another."""
+    rows = [name for name in queue if name.startswith("gradient_")]
+    if rows and queue["step"]:
+        newest = ring_row("gradient", queue["step"] - 1, len(rows))
+        seen = {id(queue[newest])}
+        for name in rows:
+            if id(queue[name]) in seen:
+                queue[name] = queue[name].clone()
+            seen.add(id(queue[name]))
 
 
 def check_queue(

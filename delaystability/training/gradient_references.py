@@ -18,6 +18,9 @@ A data-parallel wrapper changes its buffers once, after the first of them.
 """
 
 
+_SAMPLE = 8
+
+
 class GradientReferences:
     """Decide for a parameter whether its queue may keep a gradient without a copy.
 
@@ -28,7 +31,7 @@ class GradientReferences:
     references were taken, a gradient in the queue has been overwritten, and it is said.
     """
 
-    __slots__ = ("_copy", "_last", "_seen", "_shared", "_trust", "_version", "_versions")
+    __slots__ = ("_copy", "_last", "_sample", "_seen", "_shared", "_trust", "_version", "_versions")
 
     def __init__(self) -> None:
         self._trust = 0
@@ -36,6 +39,7 @@ class GradientReferences:
         self._last: Tensor | None = None
         self._version = 0  # of the last gradient, which grows when it is written into
         self._copy: Tensor | None = None
+        self._sample: list[Any] = []  # of its entries, if there is no copy
         self._seen: list[tuple[Tensor, int]] = []  # all until now, while copies are made
         self._versions: dict[str, int] = {}  # of the rows that the queue keeps without a copy
 
@@ -82,6 +86,7 @@ class GradientReferences:
         self._shared = self._trust >= _WATCHED
         if self._shared:
             self._seen, self._copy, self._versions[row] = [], None, self._version
+            self._sample = _sample(gradient) if gradient.device.type == "cpu" else []
             return gradient
         self._seen.append((gradient, self._version))
         self._copy = gradient.clone()
@@ -102,7 +107,7 @@ class GradientReferences:
         """Whether it is a dense tensor with memory of its own, as far as can be seen at once."""
         if not _is_dense(gradient) or gradient._is_view() or gradient.requires_grad:
             return False
-        return self._trust > 0 or gradient.untyped_storage().nbytes() == gradient.nbytes
+        return gradient.untyped_storage().nbytes() == gradient.nbytes
 
     def _stands_at(self, last: Tensor, gradient: Tensor) -> bool:
         """Whether the gradient uses the memory of the last one for other numbers."""
@@ -110,14 +115,21 @@ class GradientReferences:
             # A device cannot be asked without waiting, and graphs that it replays count no writes.
             if last.device.type != "cpu":
                 return True
-            # Without a copy the count of writes, which is unchanged, must do.
-            return self._copy is not None and not torch.equal(last, self._copy)
+            if self._copy is not None:
+                return not torch.equal(last, self._copy)
+            return _sample(last) != self._sample
         place = gradient.data_ptr() if _is_dense(gradient) else 0
         return place != 0 and place == last.data_ptr()
 
 
 def _is_dense(gradient: Tensor) -> bool:
     return type(gradient) is Tensor and gradient.layout is torch.strided
+
+
+def _sample(gradient: Tensor) -> list[Any]:
+    """A few entries: some writes, such as those by ``.data``, are not counted."""
+    size = min(_SAMPLE, gradient.numel())
+    return gradient.as_strided((size,), (gradient.numel() // max(size, 1),)).tolist()
 
 
 def _overwritten(gradient: Tensor) -> RuntimeError:

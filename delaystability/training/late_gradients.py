@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 
 from delaystability.training.due_times import DueTimes
-from delaystability.training.gradient_queue import copy_newest, queue_of, ring_row
+from delaystability.training.gradient_queue import (
+    queue_of,
+    refuse_graph_capture,
+    ring_row,
+    separate_rows,
+)
 from delaystability.training.gradient_references import GradientReferences
 
 __all__ = ["Arrival", "Arrivals", "LateGradients"]
@@ -89,7 +94,7 @@ class LateGradients:
         self.__dict__.update(state)
         self._references = {}
         for queue in self.queues.values():
-            copy_newest(queue)
+            separate_rows(queue)
 
     def arrivals(self, groups: Iterable[tuple[Iterable[Tensor], DueTimes]]) -> Arrivals:
         """The fresh gradients, each with the one that is due.
@@ -123,6 +128,7 @@ class LateGradients:
             if references is None:
                 references = self._references[parameter] = GradientReferences()
             if queue["step"] != clock:
+                refuse_graph_capture(gradient)
                 clock = queue["step"]
                 due = times.due(clock)
                 row = ring_row("gradient", clock, times.longest)
