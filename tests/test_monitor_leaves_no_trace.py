@@ -176,23 +176,30 @@ def made(trained_head=False):
         return nn.Sequential(fully_shard(body, mesh=mesh), nn.Linear(3, 2))
     return fully_shard(nn.Sequential(*body, nn.Linear(3, 2)), mesh=mesh)
 
-# Sharded parameters: refused before the loss is asked for, and the state can be saved.
+# Sharded parameters: given without their module they are refused; the state can be saved.
 makers = (lambda p: torch.optim.SGD(p, 0.1, momentum=0.9), lambda p: ds.DelayedOptimizer(p, 0.1))
 for make in makers:
     net = made()
     optimizer = make(net.parameters())
     criterion(net(data), labels).backward()
     optimizer.step()
-    monitor = ds.StabilityMonitor(net, optimizer)
     before = [id(p) for p in net.parameters()]
     try:
-        monitor.read(lambda: criterion(net(data), labels))
+        ds.StabilityMonitor(net.parameters(), optimizer)
     except TypeError as error:
         assert "fully_shard" in str(error), error
     else:
         raise SystemExit("not refused")
-    assert [id(p) for p in net.parameters()] == before
+    monitor = ds.StabilityMonitor(net, optimizer)
+    try:
+        monitor.read(lambda: criterion(net(data), labels).detach())
+    except ValueError as error:
+        assert "without a gradient" in str(error), error
+    else:
+        raise SystemExit("not refused")
     assert not monitor.history
+    assert monitor.read(lambda: criterion(net(data), labels)).sharpness > 0
+    assert [id(p) for p in net.parameters()] == before
     state = get_optimizer_state_dict(net, optimizer)
     assert sorted(state["state"]) == ["0.bias", "0.weight", "2.bias", "2.weight"], state["state"]
 
@@ -212,7 +219,7 @@ print("no trace")
 
 
 @pytest.mark.slow
-def test_a_reading_that_fsdp_makes_impossible_leaves_no_trace():
+def test_readings_of_sharded_models_leave_no_trace():
     run = subprocess.run(
         [sys.executable, "-c", FSDP], capture_output=True, text=True, cwd=ROOT, timeout=300
     )

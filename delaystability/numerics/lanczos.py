@@ -165,7 +165,8 @@ def extreme_eigenvalues(
         ends = torch.cat([errors[:, :smallest], errors[:, max(0, space.count - largest) :]], dim=1)
         open_ends = ((ends > tolerance * space.scale[:, None]) & space.finite[:, None]).any(dim=0)
         # One transfer from the device for all questions.
-        any_exhausted, *missed = torch.cat([space.exhausted.any()[None], open_ends]).tolist()
+        flags = torch.cat([space.exhausted.any()[None], open_ends])
+        any_exhausted, *missed = space.anywhere(flags).tolist()
         if products == steps or (not any(missed) and space.count >= wanted):
             break
         if any_exhausted:
@@ -292,6 +293,10 @@ class _Space:
         """Unit vectors (R, k, P) that are these combinations (R, count, k) of the basis."""
         vectors = torch.bmm(ritz.mT, self._basis[:, : self.count])
         return vectors.div_(self._length(vectors)[:, :, None])
+
+    def anywhere(self, flags: Tensor) -> Tensor:
+        """Which flags are true on any process: machines may differ in the last bits of a bound."""
+        return flags if self._reduce is None else self._reduce(flags.double()) > 0
 
     def _total(self, numbers: Tensor) -> Tensor:
         return numbers if self._reduce is None else self._reduce(numbers)

@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from delaystability.numerics.lanczos import extreme_eigenvalues, mixed_start
+from delaystability.numerics.lanczos import extreme_eigenvalues
 from delaystability.training.dense_embeddings import with_dense_embeddings
-from delaystability.training.hessian_product import Flat, derivatives
+from delaystability.training.hessian_product import Flat, joint_derivatives
+from delaystability.training.joint_measurement import JointMeasurement, Processes
 
 __all__ = ["Curvature", "held_vectors", "measure_curvature"]
 
@@ -65,6 +66,7 @@ def measure_curvature(
     max_products: int = 60,
     seed: int = 0,
     basis_device: torch.device | str | None = None,
+    joint: JointMeasurement | None = None,
 ) -> Curvature:
     """Measure the sharpness of the mean of some losses, for parameters of any shape and device.
 
@@ -87,6 +89,9 @@ def measure_curvature(
     seed : int, at least 0
     basis_device : device, optional
         Where the vectors of the iteration are held, such as "cpu"; with the parameters by default.
+    joint : JointMeasurement, optional
+        With other processes, each with losses of its own: the mean over the processes is meant.
+        ``start`` and ``direction`` are then this process's ``joint.part(P)`` of the vectors.
 
     Raises
     ------
@@ -102,14 +107,16 @@ def measure_curvature(
     in the error bound.
     """
     shape = Flat(parameters)
-    scale = None if scales is None else shape.row(_like(scales, parameters))
-    with torch.enable_grad():
-        value, gradient, product = derivatives(with_dense_embeddings(losses), parameters, shape)
+    joint = joint or JointMeasurement(Processes(), shape.device)
+    scale = None if scales is None else joint.own(shape.row(_like(scales, parameters)))
+    dense = with_dense_embeddings(losses)
+    value, gradient, product = joint_derivatives(dense, parameters, shape, joint)
     # Drawn on the CPU, so that the same numbers come on every device.
     random = torch.Generator().manual_seed(seed)
-    begin = torch.randn(1, shape.size, generator=random).to(gradient)
-    if start is not None and start.shape == (shape.size,) and bool(torch.isfinite(start).all()):
-        begin = mixed_start(start.to(gradient)[None], begin, _SHARE)
+    begin = torch.randn(1, shape.size, generator=random)
+    begin = joint.own(begin.div_(torch.linalg.vector_norm(begin))).to(gradient)
+    if start is not None and start.shape == begin[0].shape and bool(torch.isfinite(start).all()):
+        begin = start.to(gradient)[None] + _SHARE * begin
     if scale is not None:
         gradient *= scale
 
@@ -119,6 +126,8 @@ def measure_curvature(
         return image.to(begin.device)
 
     begin = begin.to(basis_device)
+    # All processes hold equally many vectors, though parts differ by one number.
+    longest = torch.empty(-(-shape.size // joint.count), dtype=begin.dtype, device="meta")
     found = extreme_eigenvalues(
         scaled,
         begin,
@@ -126,11 +135,12 @@ def measure_curvature(
         smallest=int(smallest),
         tolerance=tolerance,
         max_products=max_products,
-        basis_size=held_vectors(begin, 1 + smallest),
+        basis_size=held_vectors(longest, 1 + smallest),
+        reduce=joint.total if joint.count > 1 else None,
     )
     top, bottom = found.largest, found.smallest
     direction = top.vectors[0, 0]
-    slope = gradient[0] @ direction.to(gradient)
+    slope = joint.total(gradient[0] @ direction.to(gradient))
     numbers = torch.cat([top.values[0], top.errors[0], slope[None]])
     ends = torch.cat([bottom.values[0], bottom.errors[0]]).tolist() if smallest else [None, None]
     sharpness, error, along = numbers.tolist()

@@ -9,9 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from delaystability.training.joint_measurement import JointMeasurement
 from delaystability.training.side_effect_free import same_random_numbers
 
-__all__ = ["Flat", "derivatives", "refuse_sharded"]
+__all__ = ["Flat", "derivatives", "is_sharded", "joint_derivatives", "refuse_sharded"]
+
+
+def is_sharded(tensor: Tensor) -> bool:
+    """Tell whether a tensor is a DTensor, as FSDP2 makes of parameters."""
+    return hasattr(tensor, "placements")
 
 
 def refuse_sharded(parameters: Sequence[Tensor]) -> None:
@@ -20,14 +26,14 @@ def refuse_sharded(parameters: Sequence[Tensor]) -> None:
     Raises
     ------
     TypeError
-        For a DTensor, as FSDP2 makes of parameters.
+        For a DTensor.
     """
     for parameter in parameters:
-        if hasattr(parameter, "placements"):
+        if is_sharded(parameter):
             raise TypeError(
                 f"parameters must be whole on this process; got a {type(parameter).__name__} of "
-                f"shape {tuple(parameter.shape)}, sharded over several, as by fully_shard: take "
-                "readings on an unsharded copy of the model"
+                f"shape {tuple(parameter.shape)}, sharded over several, as by fully_shard: give "
+                "a StabilityMonitor the module"
             )
 
 
@@ -61,6 +67,28 @@ class Flat:
             part.reshape(shape).to(device=device, dtype=dtype)
             for part, (shape, _, dtype, device) in zip(parts, self.like, strict=True)
         ]
+
+
+def joint_derivatives(
+    losses: Callable[[], Any],
+    parameters: Sequence[Tensor],
+    shape: Flat,
+    joint: JointMeasurement,
+) -> tuple[float, Tensor, Callable[[Tensor], Tensor]]:
+    """Differentiate the mean of all processes' losses: the mean, its gradient and its products.
+
+    Each process keeps its columns of the gradient, (1, part of P), and gives and gets its columns
+    of a vector and of the Hessian's product with it.
+    """
+    with torch.enable_grad():
+        value, gradient, product = derivatives(losses, parameters, shape)
+    numbers = torch.tensor([value], dtype=torch.float64, device=shape.device)
+    mean = float(joint.total(numbers)) / joint.count
+
+    def joint_product(part: Tensor) -> Tensor:
+        return joint.mean_part(product(joint.whole(part, shape.size)))
+
+    return mean, joint.mean_part(gradient), joint_product
 
 
 def derivatives(

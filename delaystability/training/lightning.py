@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from delaystability.training.reading import Reading
 from delaystability.training.stability_monitor import StabilityMonitor
@@ -35,8 +36,9 @@ class StabilityCallback(Callback):
         trainer = lightning.Trainer(callbacks=[StabilityCallback(every=100, delay=4)])
 
     The numbers go to all of the trainer's loggers and to its ``callback_metrics``. Readings are
-    made after the updates whose number (``trainer.global_step``) is a multiple of ``every``, by the
-    first process alone; parameters that are sharded over processes are not supported.
+    made after the updates whose number (``trainer.global_step``) is a multiple of ``every``. With
+    several processes they are of the mean of all processes' losses, with the strategy ``"ddp"`` and
+    with ``fully_shard``; a module of the strategy ``"fsdp"`` is refused.
 
     Parameters
     ----------
@@ -81,7 +83,9 @@ class StabilityCallback(Callback):
                 "makes updates"
             )
         torch_optimizer = trainer.optimizers[self._index]
-        self.monitor = StabilityMonitor(pl_module, torch_optimizer, **self._options)
+        wrapper = trainer.strategy.model
+        model = wrapper if isinstance(wrapper, DistributedDataParallel) else pl_module
+        self.monitor = StabilityMonitor(model, torch_optimizer, **self._options)
         self._last = trainer.global_step
 
     def on_train_batch_end(
@@ -94,7 +98,7 @@ class StabilityCallback(Callback):
     ) -> None:
         """Make a reading if one is due."""
         number = trainer.global_step
-        if self.monitor is None or number == self._last or not trainer.is_global_zero:
+        if self.monitor is None or number == self._last:
             return
         self._last = number
 
@@ -131,7 +135,7 @@ class StabilityCallback(Callback):
     @staticmethod
     def _record(trainer: Trainer, reading: Reading) -> None:
         values = reading.metrics()
-        for logger in trainer.loggers:
+        for logger in trainer.loggers if trainer.is_global_zero else ():
             logger.log_metrics(values, step=trainer.global_step)
         trainer.callback_metrics.update(
             {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}

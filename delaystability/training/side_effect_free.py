@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-__all__ = ["same_random_numbers", "side_effect_free"]
+__all__ = ["is_fully_sharded", "reshard", "same_random_numbers", "side_effect_free"]
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def side_effect_free(
         if any(isinstance(part, nn.RNNBase) for part in modules):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         # The last to be entered is the first to be restored, and one that fails stops no other.
-        stack.callback(_reshard, modules)
+        stack.callback(reshard, modules)
         if torch_optimizer is not None:
             stack.callback(_restore_state, torch_optimizer.state, dict(torch_optimizer.state))
         for parameter in every:
@@ -98,12 +98,16 @@ def _restore_state(state: Any, before: dict[Any, Any]) -> None:
         del state[parameter]
 
 
-def _reshard(modules: Sequence[nn.Module]) -> None:
+def is_fully_sharded(part: nn.Module) -> bool:
+    """Tell whether ``fully_shard`` was applied to a module itself."""
+    return callable(getattr(part, "reshard", None)) and hasattr(part, "unshard")
+
+
+def reshard(modules: Sequence[nn.Module]) -> None:
     """Give up gathered parameters of FSDP2, which a forward pass alone leaves gathered."""
     for part in modules:
-        reshard = getattr(part, "reshard", None)
-        if callable(reshard) and hasattr(part, "unshard"):
-            reshard()
+        if is_fully_sharded(part):
+            part.reshard()  # type: ignore[operator]
 
 
 @contextmanager

@@ -12,26 +12,21 @@ from torch import Tensor, nn
 
 from delaystability.model.arguments import checked_count, checked_optimizer, one_delay
 from delaystability.model.optimizer import Optimizer
-from delaystability.training.hessian import measure_curvature
-from delaystability.training.hessian_product import refuse_sharded
+from delaystability.training.distributed_model import processes_of
 from delaystability.training.hum import Hum, expected_hum
+from delaystability.training.measured_run import measure_run
 from delaystability.training.parameter_group import (
     ParameterGroup,
     is_linear,
     parameter_groups,
     unwrapped,
 )
-from delaystability.training.preconditioner import (
-    checked_preconditioner,
-    is_of_the_optimizer,
-    roots_of_scales,
-    with_preconditioned_decay,
-)
+from delaystability.training.preconditioner import checked_preconditioner, is_of_the_optimizer
 from delaystability.training.reading import Reading, judge
 from delaystability.training.reading_files import readings_csv, readings_json, readings_table
 from delaystability.training.replays import RememberedReplays
 from delaystability.training.scalars import one_number
-from delaystability.training.side_effect_free import side_effect_free
+from delaystability.training.side_effect_free import reshard
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,6 +96,9 @@ class StabilityMonitor:
     basis_device : device, optional
         Where the vectors of the iteration are held: with "cpu" only the products are made on the
         parameters' device, which then needs seven copies of them less.
+    process_group : ProcessGroup, optional
+        Whose processes average their gradients. By default that of the ``DistributedDataParallel``
+        or ``fully_shard`` in ``model``; without them, this process alone.
 
     Attributes
     ----------
@@ -109,7 +107,8 @@ class StabilityMonitor:
     Raises
     ------
     TypeError, ValueError
-        For bad arguments, or an optimizer that is not recognised.
+        For bad arguments, an optimizer that is not recognised, or parameters that are sharded over
+        processes otherwise than by ``fully_shard``.
 
     Notes
     -----
@@ -117,6 +116,13 @@ class StabilityMonitor:
     could start from the one before (2 to 4 Hessian products); the first one needed 13 to 28
     products. Memory: the graph of the loss, and at most 16 copies of the parameters, themselves
     included; more only where 64 MiB hold more of the iteration's vectors than seven.
+
+    *Several processes.* Each gives the loss of its own batch; all read the same: the sharpness of
+    the mean of these losses, as their mean gradient is that of the run. All of them must call
+    `step`, and an error on one is raised on all. They share the vectors of the iteration out among
+    themselves. A model of ``fully_shard`` is put together on each of them for a reading, in its
+    parameters' own precision: that takes three to six copies of the whole model besides the graph
+    of the loss.
 
     *Weight decay* counts in the threshold, not in the sharpness: it acts on the current weights,
     not on late ones (see `delaystability.Loop`). That of Adam (not of AdamW) goes
@@ -157,6 +163,7 @@ class StabilityMonitor:
         seed: int = 0,
         moving: bool | None = None,
         basis_device: torch.device | str | None = None,
+        process_group: Any = None,
     ) -> None:
         self.every = checked_count("every", every, 1)
         self.bands = low, high = one_number("near", near), one_number("beyond", beyond)
@@ -179,15 +186,19 @@ class StabilityMonitor:
         self._module = model if isinstance(model, nn.Module) else None
         self._torch_optimizer = torch_optimizer
         self._basis_device = None if basis_device is None else torch.device(basis_device)
+        self._process_group = process_group
         self._moving = moving if moving is None else bool(moving)
         self._calls = 0
         self._direction: Tensor | None = None
         self._known: tuple[Any, list[float]] | None = None
+        if self._module is not None:
+            reshard(list(self._module.modules()))
         given = model.parameters() if isinstance(model, nn.Module) else model
         known = {id(parameter) for parameter in given}
         groups = self._groups()
         if not all(id(p) in known for group in groups for p in group.parameters):
             raise ValueError("model must hold all parameters of torch_optimizer; some are missing")
+        processes_of(self._module, [p for g in groups for p in g.parameters], process_group)
         self._threshold(groups)
 
     def step(self, loss: Callable[[], Any], step: int | None = None) -> Reading | None:
@@ -231,33 +242,27 @@ class StabilityMonitor:
         Raises
         ------
         TypeError, ValueError
-            If ``loss`` is not a closure, or does not return a loss; if parameters are sharded over
-            processes, or their gradients sparse.
+            If ``loss`` is not a closure, or does not return a loss; if gradients are sparse.
         RuntimeError
-            If the loss cannot be differentiated twice.
+            If the loss cannot be differentiated twice, or the reading failed on another process.
         """
         _checked_closure(loss)
         number = self._calls if step is None else checked_count("step", step, 0)
-        groups = self._groups()
-        parameters = [parameter for group in groups for parameter in group.parameters]
-        refuse_sharded(parameters)
+        found, groups = measure_run(
+            loss,
+            self._groups(),
+            module=self._module,
+            torch_optimizer=self._torch_optimizer,
+            preconditioner=self._preconditioner,
+            process_group=self._process_group,
+            start=self._direction,
+            smallest=self.smallest,
+            tolerance=self.tolerance,
+            max_products=self.max_products,
+            seed=self.seed + len(self.history),
+            basis_device=self._basis_device,
+        )
         largest = max(group.learning_rate for group in groups)
-        inner = unwrapped(self._torch_optimizer)
-        with torch.inference_mode(False), side_effect_free(self._module, parameters, inner):
-            diagonals = self._diagonals(len(parameters))
-            found = measure_curvature(
-                loss,
-                parameters,
-                scales=roots_of_scales(groups, largest, diagonals),
-                start=self._direction,
-                smallest=self.smallest,
-                tolerance=self.tolerance,
-                max_products=self.max_products,
-                seed=self.seed + len(self.history),
-                basis_device=self._basis_device,
-            )
-        if diagonals is not None:
-            groups = with_preconditioned_decay(groups, diagonals, found.direction)
         threshold, worst = self._threshold(groups)
         reading = judge(
             step=number,
@@ -351,18 +356,6 @@ class StabilityMonitor:
         if self._known is not None and is_of_the_optimizer(self._preconditioner):
             return expected_hum(self._torch_optimizer, groups, self._known[1])
         return Hum(largest / threshold) if threshold > 0 else None
-
-    def _diagonals(self, count: int) -> list[Tensor] | None:
-        """The preconditioner, one tensor for each parameter."""
-        if self._preconditioner is None:
-            return None
-        diagonals = list(self._preconditioner(self._torch_optimizer))
-        if len(diagonals) != count:
-            raise ValueError(
-                f"preconditioner must return {count} tensors, one for each parameter; "
-                f"got {len(diagonals)}"
-            )
-        return diagonals
 
     def _threshold(self, groups: list[ParameterGroup]) -> tuple[float, ParameterGroup]:
         """The smallest threshold of the groups, and that group."""

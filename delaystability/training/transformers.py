@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from delaystability.training.stability_monitor import StabilityMonitor
 
@@ -34,8 +35,9 @@ class StabilityCallback(TrainerCallback):
 
     The trainer's own optimizer is AdamW unless it was given another: then its preconditioner is
     needed. The numbers go through ``trainer.log`` to its ``log_history`` and all its reporters.
-    Readings are made after the updates whose number (``global_step``) is a multiple of ``every``,
-    by the first process alone; parameters that are sharded over processes are not supported.
+    Readings are made after the updates whose number (``global_step``) is a multiple of ``every``.
+    With several processes they are of the mean of all processes' losses, under
+    ``DistributedDataParallel`` and FSDP of version 2; version 1 is refused.
 
     Parameters
     ----------
@@ -70,11 +72,13 @@ class StabilityCallback(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Make the monitor, which refuses an unknown optimizer here and not in mid-run."""
-        self.monitor = StabilityMonitor(kwargs["model"], kwargs["optimizer"], **self._options)
+        wrapper = self._trainer.model_wrapped
+        model = wrapper if isinstance(wrapper, DistributedDataParallel) else kwargs["model"]
+        self.monitor = StabilityMonitor(model, kwargs["optimizer"], **self._options)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Make a reading if one is due."""
-        if self.monitor is None or not state.is_world_process_zero:
+        if self.monitor is None:
             return
         model = kwargs["model"]
         reading = self.monitor.step(lambda: self._losses(model), state.global_step)

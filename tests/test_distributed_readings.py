@@ -1,0 +1,131 @@
+"""Readings of one model that several processes train are those of their mean loss."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+import torch
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from tests.process_group_tasks import (
+    CASES,
+    Run,
+    all_failures,
+    data,
+    diverged,
+    made,
+    readings,
+    states,
+    together,
+)
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parent.parent
+
+
+def _dense(run: Run) -> tuple[float, float]:
+    """Both ends of the spectrum of ``S H S`` of the whole batch, from all entries of H."""
+    named = dict(run.net.named_parameters())
+    sizes = [parameter.numel() for parameter in named.values()]
+    inputs, labels = run.batch
+
+    def loss(flat):
+        parts = torch.split(flat, sizes)
+        values = {n: v.view_as(p) for (n, p), v in zip(named.items(), parts, strict=True)}
+        output = functional_call(run.net, values, (inputs,))
+        return torch.nn.functional.cross_entropy(output, labels)
+
+    flat = torch.cat([parameter.detach().flatten() for parameter in named.values()])
+    with sdpa_kernel(SDPBackend.MATH):
+        hessian = torch.autograd.functional.hessian(loss, flat)
+    rates = {id(p): group["lr"] for group in run.optimizer.param_groups for p in group["params"]}
+    scales = []
+    for parameter in named.values():
+        scale = torch.full_like(parameter, rates[id(parameter)] / max(rates.values()))
+        state = run.optimizer.state[parameter]
+        if "exp_avg_sq" in state:
+            scale = scale / (
+                (state["exp_avg_sq"] / (1 - 0.999 ** float(state["step"]))).sqrt() + 1e-8
+            )
+        scales.append(scale.detach().flatten())
+    roots = torch.cat(scales).sqrt()
+    values = torch.linalg.eigvalsh(roots[:, None] * hessian * roots)
+    return float(values[-1]), float(values[0])
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """The readings of one process on the joined batch, checked with dense Hessians."""
+    found = []
+    for net, optimizer in CASES:
+        run = Run(made(net), optimizer, data(), smallest=True)
+        first = run.numbers()
+        run.train(1)
+        second = run.numbers()
+        assert second[1:3] == pytest.approx(_dense(run), rel=1e-7, abs=1e-9)
+        found.append([first, second])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("count", "wrappers", "cases"),
+    [(2, ["DDP", "FSDP2"], CASES), (4, ["FSDP2", "HSDP"], CASES[:1])],
+)
+def test_readings_are_those_of_one_process_on_the_joined_batch(count, wrappers, cases, alone):
+    ranks = together(readings, count, wrappers, cases)
+    assert ranks[1:] == ranks[:-1]
+    expected = np.array(alone[: len(cases)] * len(wrappers))
+    assert np.abs(np.array(ranks[0]) / expected - 1).max() < 1e-7
+
+
+def test_a_part_of_the_batch_has_another_sharpness(alone):
+    # Negative control.
+    own = Run(made("plain"), "heavy ball", tuple(part[::2] for part in data()))
+    assert abs(own.numbers()[1] / alone[0][0][1] - 1) > 1e-2
+
+
+def test_an_error_on_one_process_ends_the_reading_on_all():
+    names = ["KeyError", "KeyboardInterrupt", "OutOfMemoryError", "ValueError", "ArithmeticError"]
+    for first, second in zip(*together(all_failures, 2), strict=True):
+        assert [name for name, _, _ in second] == names
+        for name, message, _ in first:
+            assert name == "FailedElsewhereError"
+            assert "failed on rank 1 of 2" in message
+        assert all(works for _, _, works in first + second)
+
+
+def test_a_loss_that_is_not_a_number_on_one_process_is_so_on_all():
+    assert together(diverged, 2) == ["diverged", "diverged"]
+
+
+def test_training_over_processes_is_bit_equal_with_and_without_readings():
+    wrappers = ["DDP", "static_graph", "find_unused_parameters", "FSDP2"]
+    for process in together(states, 2, wrappers):
+        for with_readings, without in process:
+            assert with_readings == without
+
+
+def test_the_example_of_the_page_runs(tmp_path):
+    page = (ROOT / "docs" / "api" / "training.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", page, flags=re.S)[1]
+    (tmp_path / "example.py").write_text(example, encoding="utf-8")
+    options = ["--standalone", "--nproc-per-node", "2", "example.py"]
+    run = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *options],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        timeout=120,
+    )
+    lines = run.stdout.splitlines()
+    assert len(lines) == 3 and all("edge" in line for line in lines), run.stdout + run.stderr
