@@ -273,3 +273,40 @@ def state_after(rank: int, count: int, how: str, read: bool) -> list[Any]:
     numbers = [getattr(t, "full_tensor", lambda t=t: t)().tolist() for t in tensors]
     kinds = [type(parameter).__name__ for parameter in net.parameters()]
     return [numbers, kinds, torch.rand(3).tolist(), sorted(net.state_dict())]
+
+
+def other_ways(rank: int, count: int) -> dict[str, Any]:
+    """Readings that are wanted in other ways; the wrapper's buffers are those of rank 0."""
+    found: dict[str, Any] = {}
+    # A bare module whose gradients are averaged by hand, and batches of different number and size.
+    net = made("plain")
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    inputs, labels = data()
+
+    def losses() -> Iterator[Tensor]:
+        for rows in batches(rank):
+            yield nn.functional.cross_entropy(net(inputs[rows]), labels[rows])
+
+    for name, options in {"group": {"process_group": dist.group.WORLD}, "alone": {}}.items():
+        monitor = ds.StabilityMonitor(net, optimizer, tolerance=1e-7, **options)
+        found[name] = monitor.read(losses).sharpness
+    # Buffers that differ: a forward pass under the wrapper takes those of the first process.
+    run = Run(DistributedDataParallel(net.train()), "heavy ball", share(rank, count))
+    net.eval()
+    found["state"] = {name: value.clone() for name, value in net.state_dict().items()}
+    found["buffers"] = run.numbers()[1]
+    # Fewer parameters than processes, and a Hessian whose eigenvectors are any.
+    for width in (1, 2):
+        row = nn.Linear(width, 1, bias=False)
+        point = torch.eye(width)[rank % width]
+        monitor = ds.StabilityMonitor(
+            DistributedDataParallel(row), torch.optim.SGD(row.parameters(), 0.1), smallest=True
+        )
+        reading = monitor.read(lambda row=row, point=point: row(point).square().sum())
+        found[f"{width} parameters"] = (reading.sharpness, reading.smallest)
+    return found
+
+
+def batches(rank: int) -> list[slice]:
+    """Rows of the batches of a process: three of them, or one."""
+    return [slice(2), slice(2, 7), slice(7, 12)] if rank == 0 else [slice(12, 24)]

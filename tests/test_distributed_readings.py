@@ -16,13 +16,16 @@ import torch
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+import delaystability as ds
 from tests.process_group_tasks import (
     CASES,
     Run,
     all_failures,
+    batches,
     data,
     diverged,
     made,
+    other_ways,
     readings,
     states,
     together,
@@ -112,6 +115,35 @@ def test_training_over_processes_is_bit_equal_with_and_without_readings():
     for process in together(states, 2, wrappers):
         for with_readings, without in process:
             assert with_readings == without
+
+
+def test_groups_buffers_and_uneven_batches():
+    first, second = together(other_ways, 2)
+    net = made("plain")
+    inputs, labels = data()
+    loss = torch.nn.functional.cross_entropy
+
+    def mean(rank):
+        every = [loss(net(inputs[rows]), labels[rows]) for rows in batches(rank)]
+        return torch.stack(every).mean()
+
+    def read(closure):
+        monitor = ds.StabilityMonitor(net, torch.optim.SGD(net.parameters(), 0.1), tolerance=1e-7)
+        return monitor.read(closure).sharpness
+
+    both = read(lambda: (mean(0) + mean(1)) / 2)
+    assert first["group"] == second["group"] == pytest.approx(both, rel=1e-7)
+    # Negative controls: the losses of the processes differ, and so do their buffers.
+    for rank, found in enumerate((first, second)):
+        assert found["alone"] == pytest.approx(read(lambda rank=rank: mean(rank)), rel=1e-7)
+    assert abs(first["alone"] / second["alone"] - 1) > 1e-2
+    assert not torch.equal(*(found["state"]["0.1.running_mean"] for found in (first, second)))
+    net.load_state_dict(first["state"])
+    assert first["buffers"] == second["buffers"]
+    assert first["buffers"] == pytest.approx(read(lambda: loss(net(inputs), labels)), rel=1e-7)
+    for found in (first, second):
+        assert found["1 parameters"] == pytest.approx((2, 2), rel=1e-6)
+        assert found["2 parameters"] == pytest.approx((1, 1), rel=1e-6)
 
 
 def test_the_example_of_the_page_runs(tmp_path):
