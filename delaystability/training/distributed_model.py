@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -162,14 +163,12 @@ def _checked_group(process_group: Any) -> Any:
 
 def _share_buffers(wrapper: DistributedDataParallel, joint: JointMeasurement) -> None:
     """Give all processes the first one's buffers, as the wrapper's next forward pass would."""
-    if not wrapper.will_sync_module_buffers():
+    if not wrapper.will_sync_module_buffers():  # type: ignore[no-untyped-call]
         return
-    group = wrapper.process_group
+    first = dist.get_global_rank(wrapper.process_group, 0)
     for name, buffer in wrapper.module.named_buffers():
         if name not in wrapper.parameters_to_ignore:
-            joint.collective(
-                lambda buffer=buffer: dist.broadcast(buffer, dist.get_global_rank(group, 0), group)
-            )
+            joint.collective(partial(dist.broadcast, buffer, first, wrapper.process_group))
 
 
 def _remove_sharding_hooks(part: nn.Module) -> None:

@@ -127,7 +127,7 @@ def measure_curvature(
 
     begin = begin.to(basis_device)
     # All processes hold equally many vectors, though parts differ by one number.
-    longest = torch.empty(-(-shape.size // joint.count), dtype=begin.dtype, device="meta")
+    longest = -(-shape.size // joint.count) * begin.element_size()
     found = extreme_eigenvalues(
         scaled,
         begin,
@@ -147,9 +147,8 @@ def measure_curvature(
     return Curvature(value, sharpness, error, along, ends[0], ends[1], direction, top.products)
 
 
-def held_vectors(vector: Tensor, wanted: int) -> int:
-    """How many vectors like this an iteration holds that looks for so many eigenvalues."""
-    size = vector.numel() * vector.element_size()
+def held_vectors(size: int, wanted: int) -> int:
+    """How many vectors of so many bytes an iteration holds that looks for so many eigenvalues."""
     return max(_BASIS_BYTES // max(size, 1), wanted + _FEWEST)
 
 

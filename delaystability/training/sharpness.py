@@ -176,7 +176,7 @@ def _of_block(
         k,
         tolerance=tolerance,
         max_products=max_products,
-        basis_size=held_vectors(torch.empty(1, shape.size, dtype=shape.dtype, device="meta"), k),
+        basis_size=held_vectors(shape.size * shape.dtype.itemsize, k),
     )
     return Sharpness(
         tuple(found.values.tolist()),
