@@ -12,8 +12,8 @@ import pytest
 
 import delaystability as ds
 from delaystability.model.optimizer import Coefficients, Term
-from delaystability.numerics.crossings import batch_scan
 from delaystability.numerics.crossings.batch_scan import batch_thresholds
+from delaystability.numerics.crossings.phase_rows import PhaseRows
 from tests.adversarial_tables import KINDS, adversarial_tables, tables_with_poles_on_the_circle
 from tests.exact_oracle import crossing_gains, exact_stable_set, parts, stable
 from tests.helpers import EPS
@@ -239,16 +239,16 @@ def test_a_batch_is_right_wherever_it_claims_to_be(kind):
 
 
 def test_a_batch_whose_crossing_is_missed_is_not_clear(monkeypatch):
-    first = batch_scan._first_crossings
+    first = PhaseRows.first_crossings
 
-    def later(a, b, delay):
-        gain, angle = first(a, b, delay)
+    def later(self, scan):
+        gain, angle = first(self, scan)
         return 1.01 * gain, angle
 
     a, b = np.array([[1, -0.94, 0.55]] * 3), np.array([[0.74, -0.27, 0.29]] * 3)
     delays = np.array([0.0, 1.0, 30.0])
     assert np.all(batch_thresholds(a, b, delays)[2])
-    monkeypatch.setattr(batch_scan, "_first_crossings", later)
+    monkeypatch.setattr(PhaseRows, "first_crossings", later)
     assert not np.any(batch_thresholds(a, b, delays)[2])
 
 

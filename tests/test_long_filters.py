@@ -18,9 +18,10 @@ from delaystability.numerics.crossings.crossings import (
     stable_intervals,
 )
 from delaystability.numerics.crossings.long_filter import LongFilter
+from delaystability.numerics.crossings.phase_rows import PhaseRows
 from delaystability.numerics.tables.filter_phase import FilterPhase
-from delaystability.numerics.tables.long_table import LongTable
 from delaystability.numerics.tables.loop_filter import loop_filter
+from delaystability.numerics.tables.table_rows import TableRows
 from tests.helpers import EPS
 
 
@@ -44,9 +45,7 @@ def test_both_ways_agree_where_they_meet():
             pmf = random.dirichlet(np.full(lags, 0.3))
             a, b = np.array([1.0, -momentum]), pmf
             exact, exact_angle = filter_threshold(a, b, 2)
-            filter_ = LongFilter(
-                LongTable.of(np.array([0.0, 1.0]), a), LongTable.of(np.arange(float(lags)), b), 2, 0
-            )
+            filter_ = LongFilter(PhaseRows.one(TableRows.of_dense(a), TableRows.of_dense(b), 2), 0)
             found, angle = filter_.threshold()
             assert found == pytest.approx(exact, rel=1e-12)
             assert angle == pytest.approx(exact_angle, rel=1e-9)
@@ -72,24 +71,32 @@ def test_long_random_tables_cross_the_circle_at_their_threshold():
 def test_the_proof_fails_just_above_a_threshold():
     b = np.full(100, 0.01)
     threshold, _ = filter_threshold(np.ones(1), b, 0)
-    tables = LongTable.of(np.zeros(1), np.ones(1)), LongTable.of(np.arange(100.0), b)
-    assert no_crossing_up_to(*tables, 0, threshold * 0.999)
-    assert not no_crossing_up_to(*tables, 0, threshold * 1.001)
+    loop = PhaseRows.one(TableRows.of_dense(np.ones(1)), TableRows.of_dense(b), 0)
+    assert no_crossing_up_to(loop, np.array([threshold * 0.999])) == [True]
+    assert no_crossing_up_to(loop, np.array([threshold * 1.001])) == [False]
     # A window of stable gains above does not hide the crossings below it.
-    a = LongTable.of(np.arange(3.0), np.array([1, -0.94, 0.55]))
-    b = LongTable.of(np.arange(3.0), np.array([0.74, -0.27, 0.29]))
-    assert no_crossing_up_to(a, b, 0, 1.30)
-    assert not no_crossing_up_to(a, b, 0, 2.0)
+    a, b = np.array([[1, -0.94, 0.55]] * 2), np.array([[0.74, -0.27, 0.29]] * 2)
+    loops = PhaseRows(*(TableRows.of(np.arange(3.0), t) for t in (a, b)), np.zeros(2))
+    assert no_crossing_up_to(loops, np.array([1.30, 2.0])).tolist() == [True, False]
+
+
+def test_a_downward_crossing_that_begins_on_a_whole_turn_is_solved_where_it_is():
+    # z - 1/2 + gain (-1 + z^-1/4): the root z = 1 of gain 2/3 is the start of a falling phase.
+    a, b = np.array([1.0, -0.5]), np.array([-1.0, 0.25])
+    loop = PhaseRows.one(*map(TableRows.of_dense, (a, b)), 0, integrates=False)
+    gain, angle = loop.first_crossings(loop.scan())
+    assert gain == pytest.approx([2 / 3], rel=1e-14)
+    assert angle == [0.0]
 
 
 def test_a_scan_that_misses_a_crossing_is_refused(monkeypatch):
-    first = LongFilter._first_crossing
+    first = PhaseRows.first_crossings
 
     def later(self, scan):
         gain, angle = first(self, scan)
         return 1.01 * gain, angle
 
-    monkeypatch.setattr(LongFilter, "_first_crossing", later)
+    monkeypatch.setattr(PhaseRows, "first_crossings", later)
     with pytest.raises(ArithmeticError, match="could not be counted"):
         filter_threshold(np.ones(1), np.full(100, 0.01), 0)
 
@@ -133,8 +140,7 @@ def test_a_crossing_that_a_scan_invents_is_not_listed() -> None:
     gains, angles, leaving, counted = loop.crossings()
     assert counted == np.inf
     assert gains.size == 329
-    theta, turns, _ = loop._scan(16)
-    rough = loop._crossings_in(theta, turns, np.floor(turns[1:]) - np.floor(turns[:-1]))
+    rough = loop._scanned_crossings(loop.loop.scan(8))
     assert rough.shape[1] == 330
     assert np.all(angles[leaving == 2] < np.pi)
 
@@ -147,23 +153,20 @@ def test_what_is_not_counted_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ds.crossings(ds.HeavyBall(0.9), 40).counted_up_to == np.inf
     # Fewer cells, less that is sure, nothing that is wrong.
     loop = LongFilter.of(FilterPhase.from_tables(*loop_filter(ds.SGD(), random_law(300, 1))))
-    all_arcs = CountedCrossings.of(loop.a, loop.b, loop.delay)
+    all_arcs = CountedCrossings.of(loop.loop.a, loop.loop.b, loop.delay)
     for name, value in (("_CELLS_PER_LAG", 1), ("_LARGEST_GRID", 1), ("_MOST_LEVELS", 3)):
         monkeypatch.setattr(counted_crossings, name, value)
-    some = CountedCrossings.of(loop.a, loop.b, loop.delay)
+    some = CountedCrossings.of(loop.loop.a, loop.loop.b, loop.delay)
     assert all_arcs.up_to == np.inf
     assert some.up_to < np.inf
-    exact, *_ = loop._crossings_in(*in_arcs(all_arcs))
-    seen, *_ = loop._crossings_in(*in_arcs(some))
+    exact, *_ = loop._crossings_between(*in_arcs(all_arcs))
+    seen, *_ = loop._crossings_between(*in_arcs(some))
     assert np.count_nonzero(seen < some.up_to) == np.count_nonzero(exact < some.up_to)
     assert seen.size < exact.size
 
 
-def in_arcs(counted: CountedCrossings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    theta, turns = counted.ends
-    steps = np.floor(turns[1:]) - np.floor(turns[:-1])
-    steps[1::2] = 0
-    return theta, turns, steps
+def in_arcs(counted: CountedCrossings) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    return (counted.low, counted.high), (counted.start, counted.stop)
 
 
 @pytest.mark.parametrize("delay", [10, 1001, 50_000])

@@ -12,67 +12,88 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.numerics.tables.long_table import LongTable
+from delaystability.numerics.crossings.phase_rows import PhaseRows
+from delaystability.numerics.tables.table_rows import TableRows, fast_cells
 
 __all__ = ["no_crossing_up_to", "roots_outside"]
 
 Array = NDArray[np.float64]
+Complex = NDArray[np.complexfloating[Any, Any]]
 _EPS = float(np.finfo(np.float64).eps)
 _MOST_LEVELS = 100
 _MOST_TERMS = 2**25
 """Sums of more terms than that in one round take more than a second."""
 _CELLS_PER_LAG = 4
+_CELLS_PER_ROW = 256
 _LARGEST_DEGREE = 2**20
 
 
-def no_crossing_up_to(
-    a: LongTable, b: LongTable, delay: int, gain: float, *, integrates: bool = True
-) -> bool:
-    """Prove that no gain in (0, gain] puts a root of (z - 1) A + gain z^-delay B on the circle.
+def no_crossing_up_to(loops: PhaseRows, gain: Array) -> NDArray[np.bool_]:
+    """Prove for each row that no gain in (0, gain] has a root on the circle.
 
     Where |(z - 1) A| > gain |B|, the modulus decides; elsewhere the direction of
-    -(z - 1) z^delay A conj(B), which must not be that of the positive numbers. Unless it
-    ``integrates``, z takes the place of z - 1.
+    -(z - 1) z^delay A conj(B), which must not be that of the positive numbers.
 
     Returns
     -------
-    bool
+    bool array of shape (rows,)
         False where it is not proved.
     """
-    a_error: Any
-    b_error: Any
-    (a_speed, a_error), (b_speed, b_error) = a.movement, b.movement
-    turns, start = (delay + 0.5, np.pi / 2) if integrates else (delay + 1, np.pi)
-    count = 2 ** int(np.ceil(np.log2(_CELLS_PER_LAG * (a.span + b.span + 16))))
+    tables = loops.a, loops.b
+    speeds, proved = [table.speed for table in tables], np.ones(gain.size, dtype=bool)
+    count = fast_cells(_CELLS_PER_LAG * (loops.a.span + loops.b.span + 2))
     half = np.pi / (2 * count)
-    centre = half * (2 * np.arange(count) + 1)
-    a_values, b_values = (table.on_grid(4 * count)[1::2] for table in (a, b))
+    rows, centre = np.divmod(np.arange(gain.size * count), count)
+    centre = half * (2 * centre + 1)
+    which: Any = rows if gain.size > 1 else 0
+    values = [table.on_centres(count).ravel() for table in tables]
+    errors: list[Any] = [table.error[which] for table in tables]
+    terms = gain.size * (loops.a.lags.size + loops.b.lags.size)
+    room, fastest = max(_CELLS_PER_ROW, _MOST_TERMS // terms), float(loops.speed.max())
     for _ in range(_MOST_LEVELS):
-        a_slack, b_slack = half * a_speed + a_error, half * b_speed + b_error
-        a_size, b_size = np.abs(a_values), np.abs(b_values)
-        nearest = np.maximum(centre - half, 0)
-        step = 2 * np.sin(nearest / 2) if integrates else 1.0
-        excluded = step * (a_size - a_slack) > gain * (b_size + b_slack)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            swing = np.arcsin(np.minimum(a_slack / a_size, 1))
-            swing = swing + np.arcsin(np.minimum(b_slack / b_size, 1))
-        swing = swing + turns * (half + 4 * _EPS * centre)
-        turned = np.exp(1j * (turns * centre - start)) * a_values * np.conj(b_values)
-        turning = (a_size > a_slack) & (b_size > b_slack) & (np.abs(np.angle(turned)) > swing)
-        rest = centre[~(excluded | turning)]
-        if not rest.size:
-            return True
-        if rest.size * (a.lags.size + b.lags.size) > _MOST_TERMS:
-            return False
-        # Below the rounding of the values, smaller arcs tell no more.
-        moves = half * a_speed >= np.min(a_error) or half * b_speed >= np.min(b_error)
-        if not moves and turns * half < _EPS * rest.min():
-            return False
+        moves = [half * speed[which] for speed in speeds]
+        slack = [move + error for move, error in zip(moves, errors, strict=True)]
+        turns = loops.speed[which]
+        left = ~_excluded(loops, (gain[which], turns), values, slack, centre, half)
+        if fastest * half < _EPS * np.pi:
+            # Below the rounding of the values, smaller arcs tell no more.
+            still = (moves[0] < errors[0]) & (moves[1] < errors[1]) & (turns * half < _EPS * centre)
+            proved[rows[left & still]] = False
+            left &= proved[rows]
+        rows, centre = rows[left], centre[left]
+        if rows.size > room:
+            proved &= np.bincount(rows, minlength=gain.size) <= room
+            rows, centre = (each[proved[rows]] for each in (rows, centre))
+        if not rows.size:
+            return proved
         half /= 2
-        centre = np.concatenate([rest - half, rest + half])
-        a_values, b_values = (table.at(centre)[0] for table in (a, b))
-        a_error, b_error = (table.error_at(centre) for table in (a, b))
-    return False
+        rows, centre = np.concatenate([rows, rows]), np.concatenate([centre - half, centre + half])
+        which = rows if gain.size > 1 else 0
+        values = [table.at(centre, which)[0] for table in tables]
+        errors = [table.error_at(centre, which) for table in tables]
+    proved[rows] = False
+    return proved
+
+
+def _excluded(
+    loops: PhaseRows,
+    gain_and_turns: tuple[Any, Any],
+    values: list[Complex],
+    slack: list[Any],
+    centre: Array,
+    half: float,
+) -> NDArray[np.bool_]:
+    """Arcs on which the modulus or the direction excludes a crossing."""
+    gain, turns = gain_and_turns
+    size = [np.abs(value) for value in values]
+    nearest = loops.step(np.maximum(centre - half, 0))
+    excluded = nearest * (size[0] - slack[0]) > gain * (size[1] + slack[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        swing = sum(np.arcsin(np.minimum(s / v, 1)) for s, v in zip(slack, size, strict=True))
+    swing = swing + turns * (half + 4 * _EPS * centre)
+    angle = np.abs(np.angle(loops.turned(centre, (values[0], values[1]), turns)))
+    turning = (size[0] > slack[0]) & (size[1] > slack[1]) & (angle > swing)
+    return np.asarray(excluded | turning)
 
 
 def roots_outside(coefficients: Array) -> int:
@@ -89,13 +110,12 @@ def roots_outside(coefficients: Array) -> int:
         If a root is too near to the circle to be told from it.
     """
     used = coefficients[: int(np.flatnonzero(coefficients)[-1]) + 1]
-    lags = np.flatnonzero(used).astype(np.float64)
-    table = LongTable.of(lags, used[lags.astype(int)])
-    speed, error = table.movement
-    count = 2 ** int(np.ceil(np.log2(_CELLS_PER_LAG * (table.span + 16))))
+    table = TableRows.of_dense(used)
+    speed, error = float(table.speed[0]), float(table.error[0])
+    count = fast_cells(_CELLS_PER_LAG * (table.span + 16))
     half = np.pi / (2 * count)
-    centre = half * (2 * np.arange(count) + 1)
-    grid: Any = table.on_grid(4 * count, _LARGEST_DEGREE)
+    centre: Array = half * (2 * np.arange(count, dtype=np.float64) + 1)
+    grid: Any = table.on_grid(2 * count, _LARGEST_DEGREE)[0]
     values, ends = grid[1::2], (grid[:-1:2], grid[2::2])
     total = 0.0
     for _ in range(_MOST_LEVELS):

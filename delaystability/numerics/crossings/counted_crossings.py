@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.numerics.tables.long_table import LongTable
+from delaystability.numerics.tables.table_rows import TableRows
 
 __all__ = ["CountedCrossings"]
 
@@ -56,24 +56,13 @@ class CountedCrossings:
     stop: Array
     up_to: float
 
-    @property
-    def ends(self) -> tuple[Array, Array]:
-        """The angles of low and high ends in turn, and F/(2 pi) there."""
-        angles = np.stack([self.low, self.high], axis=1).ravel()
-        return angles, np.stack([self.start, self.stop], axis=1).ravel()
-
     def holds(self, angles: Array) -> NDArray[np.bool_]:
         """Which of these angles are on an arc."""
         arc = np.searchsorted(self.low, angles, side="right") - 1
         return np.asarray(angles <= np.append(self.high, -1.0)[arc])
 
-    @property
-    def leaving(self) -> NDArray[np.int64]:
-        """Pairs of roots that leave on each arc as the gain grows; negative if they enter."""
-        return np.asarray(np.floor(self.stop) - np.floor(self.start), dtype=np.int64)
-
     @classmethod
-    def of(cls, a: LongTable, b: LongTable, delay: int) -> CountedCrossings:
+    def of(cls, a: TableRows, b: TableRows, delay: int) -> CountedCrossings:
         """For (z - 1) A + gain z^-delay B, with the first lag of B at 0."""
         loop, lags = _Phase(a, b, delay), a.lags.size + b.lags.size
         least = 2 * (_CELLS_PER_LAG * (a.span + b.span + 1) + _CELLS_PER_TURN * delay)
@@ -141,14 +130,14 @@ class _Cells:
 
 @dataclass(frozen=True, eq=False)
 class _Phase:
-    a: LongTable
-    b: LongTable
+    a: TableRows
+    b: TableRows
     delay: int
 
     def on_grid(self, size: int) -> list[list[Complex]]:
         """A, z A', z (z A')', and those of B, at the angles pi (2 k + 1)/size up to pi."""
         return [
-            [moment.on_grid(2 * size)[1::2] for moment in _moments(table)[:3]]
+            [moment.on_centres(size // 2)[0] for moment in _moments(table)[:3]]
             for table in (self.a, self.b)
         ]
 
@@ -171,8 +160,8 @@ class _Phase:
             for sign, table, (value, turn, second) in zip(
                 (1, -1), (self.a, self.b), values, strict=True
             ):
-                sizes = [np.abs(moment.values).sum() for moment in _moments(table)]
-                errors = [moment.movement[1] for moment in _moments(table)]
+                sizes = [float(moment.size[0]) for moment in _moments(table)]
+                errors = [float(moment.error[0]) for moment in _moments(table)]
                 # Taylor's series in theta, with a bound of the third derivative.
                 bends = np.abs(second) + errors[2] + half * sizes[3]
                 turns = np.abs(turn) + errors[1] + half * bends
@@ -196,9 +185,9 @@ class _Phase:
         return _Cells(centre, np.full(centre.shape, half), phase, direction, gain)
 
 
-def _moments(table: LongTable) -> list[LongTable]:
+def _moments(table: TableRows) -> list[TableRows]:
     """The table, and what z d/dz makes of it, up to three times."""
-    return [LongTable.of(table.lags, (-table.lags) ** k * table.values) for k in range(4)]
+    return [TableRows.of(table.lags, (-table.lags) ** k * table.values) for k in range(4)]
 
 
 def _runs(loop: _Phase, cells: _Cells) -> CountedCrossings:

@@ -26,17 +26,17 @@ from delaystability.numerics.crossings.crossings import (
     exact_threshold,
 )
 from delaystability.numerics.crossings.exact_crossings import working_precision
+from delaystability.numerics.crossings.phase_rows import POINTS_PER_LAG, PhaseRows
 from delaystability.numerics.exact.exact_filter import ExactFilter, rational_table
 from delaystability.numerics.moments.first_gain import first_gain
 from delaystability.numerics.moments.noise_loop import NoiseLoop
 from delaystability.numerics.tables.exact_tables import exact_number
-from delaystability.numerics.tables.long_table import LongTable
 from delaystability.numerics.tables.loop_filter import loop_parts
+from delaystability.numerics.tables.table_rows import TableRows
 
 __all__ = ["decayed_gains", "decayed_growth", "decayed_mean_square_threshold", "decayed_threshold"]
 
 Array = NDArray[np.float64]
-Complex = NDArray[np.complexfloating[Any, Any]]
 
 _SHORT = 12
 """Up to here exact arithmetic is faster than a scan."""
@@ -45,11 +45,7 @@ _LONGEST = 2**17
 _LARGEST_COMPANION = 500
 _SHARE = 1 - 1e-9
 _EPS = float(np.finfo(np.float64).eps)
-_POINTS_PER_LAG = 16
 _SCANS = 3
-_BISECTIONS = 60
-_SOLVED = 1e-6
-"""Residual of the characteristic equation, relative to its free part."""
 
 
 def decayed_threshold(loop: Loop) -> float:
@@ -187,45 +183,10 @@ def _long_threshold(free: Array, late: Array, delay: int) -> tuple[float, float]
         )
     if roots_outside(free):
         return 0.0, 0.0
-    tables = [
-        LongTable.of(lags.astype(np.float64), table[lags])
-        for table, lags in ((free, np.flatnonzero(free)), (late, np.flatnonzero(late)))
-    ]
+    tables = TableRows.of_dense(free), TableRows.of_dense(late)
+    loops = PhaseRows.one(*tables, delay, integrates=False)
     for scan in range(_SCANS):
-        found = _first_crossing(tables[0], tables[1], delay, _POINTS_PER_LAG * 4**scan)
-        share = _SHARE * min(found[0], 1e300)
-        if no_crossing_up_to(tables[0], tables[1], delay, share, integrates=False):
-            return found
-    raise ArithmeticError(f"the loop's threshold near {found[0]} could not be counted")
-
-
-def _first_crossing(
-    free: LongTable, late: LongTable, delay: int, points_per_lag: int
-) -> tuple[float, float]:
-    """The smallest gain ``-z^delay F/B > 0`` that a grid of angles encloses, and its angle."""
-    size = points_per_lag * (free.span + late.span + delay + 2)
-    grid = np.linspace(0.0, np.pi, size + 1)
-
-    def parts(angles: Array) -> tuple[Complex, Complex]:
-        return np.exp(1j * (delay + 1) * angles) * free.at(angles)[0], late.at(angles)[0]
-
-    def phase(angles: Array) -> Array:
-        driven, driving = parts(angles)
-        return np.asarray((driven * driving.conj()).imag)
-
-    signs = np.sign(phase(grid))
-    places = np.flatnonzero(signs[:-1] * signs[1:] <= 0)
-    low, high, sign = grid[places], grid[places + 1], signs[places]
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        left = np.sign(phase(middle)) == sign
-        low, high = np.where(left, middle, low), np.where(left, high, middle)
-    angles = np.append((low + high) / 2, [0.0, np.pi])
-    driven, driving = parts(angles)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gains = -(driven / driving).real
-        # A zero of B changes the sign, too, but no gain solves the equation there.
-        solved = abs(driven + gains * driving) <= _SOLVED * abs(driven)
-    gains = np.where(solved & (gains > 0), gains, np.inf)
-    least = int(np.argmin(gains))
-    return float(gains[least]), float(angles[least])
+        found = loops.first_crossings(loops.scan(POINTS_PER_LAG * 4**scan))
+        if no_crossing_up_to(loops, _SHARE * np.minimum(found[0], 1e300))[0]:
+            return float(found[0][0]), float(found[1][0])
+    raise ArithmeticError(f"the loop's threshold near {found[0][0]} could not be counted")

@@ -24,7 +24,7 @@ from delaystability.numerics.tables.exact_tables import (
     plain_optimizer,
     single_tables,
 )
-from delaystability.numerics.tables.long_table import LARGEST_SPAN
+from delaystability.numerics.tables.table_rows import LARGEST_SPAN
 
 __all__ = ["loop_filter", "loop_parts", "mean_loop", "optimizer_tables"]
 
