@@ -66,7 +66,7 @@ if TYPE_CHECKING:
         PipelineSchedule,
     )
     from delaystability.numerics.certificates.certificate import Certificate, certify
-    from delaystability.numerics.exact.circle_proof import UndecidedError
+    from delaystability.numerics.exact.intervals import UndecidedError
     from delaystability.printing.derivation import Derivation, all_derivations, derive
     from delaystability.questions.learning_rate_advice import recommend_learning_rate
     from delaystability.questions.minibatches import mean_square_learning_rate
@@ -161,7 +161,7 @@ _LOADED_WHEN_USED = {
     "PipelinedBackpropagation": "delaystability.model.pipelines",
     "Recommendation": "delaystability.questions.recommendation",
     "StabilityMonitor": "delaystability.training.stability_monitor",
-    "UndecidedError": "delaystability.numerics.exact.circle_proof",
+    "UndecidedError": "delaystability.numerics.exact.intervals",
     "all_derivations": "delaystability.printing.derivation",
     "certify": "delaystability.numerics.certificates.certificate",
     "delayed": "delaystability.training.delayed",

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import delaystability as ds
 from delaystability.numerics.certificates.precise_threshold import largest_root_modulus
-from delaystability.numerics.exact.circle_proof import CircleProof, UndecidedError
+from delaystability.numerics.exact.circle_proof import CircleProof
+from delaystability.numerics.exact.intervals import UndecidedError
 from delaystability.numerics.exact.schur_cohn import is_schur_stable
 from delaystability.numerics.tables.characteristic import characteristic_coefficients
 from tests.helpers import WITH_MOMENTUM, largest_root, make, precise_reference

@@ -16,7 +16,8 @@ from delaystability.model.catalogue import optimizer_from_name
 from delaystability.numerics.certificates.named_loop import named_loop
 from delaystability.numerics.certificates.precise_threshold import largest_root_modulus
 from delaystability.numerics.exact.ball_root import Bracket, enclosed_zero
-from delaystability.numerics.exact.circle_proof import CircleProof, UndecidedError
+from delaystability.numerics.exact.circle_proof import CircleProof
+from delaystability.numerics.exact.intervals import UndecidedError
 from delaystability.numerics.exact.rational_text import rational_from_text, rational_text
 from tests.edits import edited
 from tests.helpers import WITH_MOMENTUM, make

@@ -61,7 +61,7 @@ def test_the_data_set_trains_on_the_same_digits_and_tests_on_others() -> None:
 
     found = digits_dataset(400, 300, seed=2)
     inputs, targets = digits(400, seed=2)
-    assert found.inputs.shape == (400, 1, 8, 8) and found.sample_shape == (1, 8, 8)
+    assert found.inputs.shape == (400, 1, 8, 8)
     assert np.array_equal(found.flat().inputs, inputs) and np.array_equal(found.targets, targets)
     assert np.array_equal(targets.argmax(axis=1), found.labels)
     # The test images as they would be written down: other ones, with the training statistics.

@@ -185,11 +185,6 @@ class SymbolicLoop(Loop):
         """|B|^2 on the circle."""
         return _modulus_squared(self.feedforward)
 
-    @property
-    def pole_modulus_squared(self) -> Expr:
-        """|A|^2 on the circle."""
-        return _modulus_squared(self.a_table)
-
     def on_circle(self, expression: Expr) -> Expr:
         """The expression at z = exp(i theta)."""
         return expression.subs(z, exp(I * theta))

@@ -81,11 +81,6 @@ class Dataset:
         """The number of classes, or of real targets."""
         return self.targets.shape[1]
 
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """The shape of one input."""
-        return self.inputs.shape[1:]
-
     def flat(self) -> Dataset:
         """The same with inputs of the shape (samples, features), for fully connected networks."""
         test = self.test_inputs

@@ -16,59 +16,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from flint import acb, arb, ctx, fmpq
 
 from delaystability.numerics.exact.ball_root import Bracket, enclosed_zero
+from delaystability.numerics.exact.exact_filter import ball
+from delaystability.numerics.exact.intervals import (
+    Interval,
+    UndecidedError,
+    avoids_zero,
+    real_ball,
+    roots_beyond,
+    settled,
+)
 
-__all__ = ["CircleProof", "Table", "UndecidedError", "avoids_zero"]
+__all__ = ["CircleProof", "Table"]
 
+T = TypeVar("T")
 Table = tuple[tuple[int, Fraction], ...]
 
 _LITTLE = 0.25  # half turns up to which an enclosure of z^-lag is better than the unit disc
 _MANY, _BLOCK = 128, 64  # terms of a long table, and powers of z that are kept for it
 _MOST_INTERVALS = 200_000  # seconds for short tables; proofs that succeed need some hundreds
-
-
-class UndecidedError(ArithmeticError):
-    """Ball arithmetic could not decide: the gain is too close to a crossing for the precision."""
-
-
-def _exact(value: Fraction) -> fmpq:
-    return fmpq(value.numerator, value.denominator)
-
-
-def _ball(value: Fraction) -> arb:
-    return arb(_exact(value))
-
-
-@dataclass(frozen=True)
-class _Interval:
-    """A part of [0, 1], its ends as exact balls, and all of it as one ball."""
-
-    left: Fraction
-    right: Fraction
-    depth: int
-
-    @property
-    def low(self) -> arb:
-        return _ball(self.left)
-
-    @property
-    def high(self) -> arb:
-        return _ball(self.right)
-
-    @property
-    def whole(self) -> arb:
-        return _ball((self.left + self.right) / 2) + arb(0, _ball((self.right - self.left) / 2))
-
-    def halves(self) -> list[_Interval]:
-        middle = (self.left + self.right) / 2
-        return [
-            _Interval(middle, self.right, self.depth + 1),
-            _Interval(self.left, middle, self.depth + 1),
-        ]
 
 
 @dataclass(frozen=True)
@@ -89,7 +59,7 @@ class CircleProof:
         UndecidedError
             If some part of the circle stays undecided; then nothing is claimed.
         """
-        self._settle(lambda part: self._excluded(part, gain) or None)
+        self._settled(lambda part: self._excluded(part, gain) or None)
         return True
 
     def roots_outside(self, gain: Fraction) -> int:
@@ -103,21 +73,17 @@ class CircleProof:
         UndecidedError
             If f comes too close to zero on the circle to be separated from it.
         """
-        changes = self._settle(lambda part: self._turn(part, gain))
-        with ctx.workprec(128):
-            half_turns = sum(changes, arb(0))
-            turns = half_turns.unique_fmpz()
-        if turns is None:
-            raise UndecidedError(f"the winding number {half_turns} is not a single integer")
-        # f grows like z at infinity: one root more than poles would wind once around.
-        return 1 - int(turns)
+        return roots_beyond(self._settled(lambda part: self._turn(part, gain)))
+
+    def _settled(self, decide: Callable[[Interval], T | None]) -> list[T]:
+        return settled(decide, self._bits, self.precision, _MOST_INTERVALS)
 
     def _coefficients(self, name: str) -> list[tuple[int, arb]]:
         """A table in balls of the working precision, converted once for each precision."""
         key = (name, ctx.prec)
         if key not in self._balls:
             table = self.a if name == "a" else self.b
-            self._balls[key] = [(lag, _ball(value)) for lag, value in table]
+            self._balls[key] = [(lag, real_ball(value)) for lag, value in table]
         return self._balls[key]
 
     def _filter(self, name: str, t: arb) -> acb:
@@ -138,8 +104,8 @@ class CircleProof:
         slow, fast = self._slow_and_fast(name, t)
         return _transform(slow, t), fast
 
-    def _excluded(self, part: _Interval, gain: Fraction) -> bool:
-        if self._excludes(part.whole, _ball(gain)):
+    def _excluded(self, part: Interval, gain: Fraction) -> bool:
+        if self._excludes(part.whole, real_ball(gain)):
             return True
         slope = self._imaginary_slope(part.whole)
         if slope.contains(0):
@@ -153,11 +119,11 @@ class CircleProof:
         if not isinstance(zero, Bracket):
             return zero is True
         with ctx.workprec(zero.bits):
-            if self._excludes(zero.ball, _ball(gain)):
+            if self._excludes(zero.ball, real_ball(gain)):
                 return True
         return self._undecided(part)
 
-    def _undecided(self, part: _Interval) -> bool:
+    def _undecided(self, part: Interval) -> bool:
         """Give up where the only zero of a short interval is no zero that can be excluded."""
         if part.depth > self.precision // 4:
             raise UndecidedError(f"there is a crossing near the angle {float(part.left):.6g} pi")
@@ -167,7 +133,7 @@ class CircleProof:
         """The same at z = -1, where the loop is real."""
         for bits in self._sharp_bits():
             with ctx.workprec(bits):
-                if self._excludes(arb(1), _ball(gain)):
+                if self._excludes(arb(1), real_ball(gain)):
                     return True
         return False
 
@@ -195,7 +161,7 @@ class CircleProof:
         """
         if "exact" not in self._balls:
             exact: dict[int, fmpq] = {}
-            a, b = ([(lag, _exact(value)) for lag, value in table] for table in (self.a, self.b))
+            a, b = ([(lag, ball(value)) for lag, value in table] for table in (self.a, self.b))
             for j, a_value in a:
                 for k, b_value in b:
                     odd = abs(2 * (self.delay - j + k) + 1)
@@ -232,7 +198,7 @@ class CircleProof:
         return (acb(t).exp_pi_i() - 1) * self._filter("a", t), gain * self._filter("b", t)
 
     def _value(self, t: arb, gain: Fraction) -> acb:
-        memory, drive = self._parts(t, _ball(gain))
+        memory, drive = self._parts(t, real_ball(gain))
         return memory + drive * acb(-self.delay * t).exp_pi_i()
 
     def _slope(self, t: arb, gain: Fraction) -> acb:
@@ -241,31 +207,31 @@ class CircleProof:
         for lag, value in self._coefficients("a"):
             turned = acb(-lag * t).exp_pi_i()
             total += value * ((1 - lag) * turned * acb(t).exp_pi_i() + lag * turned)
-        limit = _ball(gain)
+        limit = real_ball(gain)
         for lag, value in self._coefficients("b"):
             turns = -(self.delay + lag)
             total += limit * value * turns * acb(turns * t).exp_pi_i()
         return total * acb(0, arb.pi())
 
-    def _turn(self, part: _Interval, gain: Fraction) -> arb | None:
+    def _turn(self, part: Interval, gain: Fraction) -> arb | None:
         """The change of arg f / pi over an interval, or None if undecided."""
         turn = self._turn_of_memory(part, gain)
         if turn is not None:
             return turn
         t = part.whole
-        memory, drive = self._parts(t, _ball(gain))
+        memory, drive = self._parts(t, real_ball(gain))
         if avoids_zero(memory + drive * acb(-self.delay * t).exp_pi_i()):
             # f keeps to a half plane: the principal value of the quotient is the change.
             return self._half_plane_turn(part, gain)
         return self._turn_past_zero(part, gain)
 
-    def _turn_of_memory(self, part: _Interval, gain: Fraction) -> arb | None:
+    def _turn_of_memory(self, part: Interval, gain: Fraction) -> arb | None:
         """The same where (z - 1) A outweighs gain B: no turn of z^-delay need be followed.
 
         f is a product of z - 1 times the slow terms of A, of A over these terms and of
         1 + gain z^-delay B/((z - 1) A), of which the last two keep to the right half plane.
         """
-        t, limit = part.whole, _ball(gain)
+        t, limit = part.whole, real_ball(gain)
         slow, fast = self._slow_and_fast("a", t)
         value = _transform(slow, t)
         slowly = (acb(t).exp_pi_i() - 1) * value
@@ -283,10 +249,10 @@ class CircleProof:
             turn += sign * ((memory / start).arg() + (self._value(end, gain) / memory).arg())
         return (turn + (starts[1] / starts[0]).arg()) / arb.pi()
 
-    def _half_plane_turn(self, part: _Interval, gain: Fraction) -> arb:
+    def _half_plane_turn(self, part: Interval, gain: Fraction) -> arb:
         return (self._value(part.high, gain) / self._value(part.low, gain)).arg() / arb.pi()
 
-    def _turn_past_zero(self, part: _Interval, gain: Fraction) -> arb | None:
+    def _turn_past_zero(self, part: Interval, gain: Fraction) -> arb | None:
         """The same where f passes close to zero, on an almost straight path.
 
         Rotated by the direction of that path, the real part of f grows, and has one zero at most;
@@ -322,7 +288,7 @@ class CircleProof:
         )
         return (high - low) / arb.pi()
 
-    def _half_plane_turn_to_minus_one(self, part: _Interval, gain: Fraction) -> arb | None:
+    def _half_plane_turn_to_minus_one(self, part: Interval, gain: Fraction) -> arb | None:
         for bits in self._sharp_bits():
             with ctx.workprec(bits):
                 last = acb(self._value(arb(1), gain).real)
@@ -342,24 +308,6 @@ class CircleProof:
             bits *= 2
         return min(bits + lags.bit_length(), self.precision)
 
-    def _settle(self, decide: Callable[[_Interval], Any]) -> list[Any]:
-        """Cut [0, 1] until ``decide(interval)`` answers; the answers, in order."""
-        answers: list[Any] = []
-        waiting = [_Interval(Fraction(0), Fraction(1), 0)]
-        tried = 0
-        while waiting:
-            part = waiting.pop()
-            with ctx.workprec(self._bits(part.depth)):
-                answer = decide(part)
-            tried += 1
-            if answer is not None:
-                answers.append(answer)
-            elif part.depth >= self.precision or tried > _MOST_INTERVALS:
-                raise UndecidedError(f"undecided near the angle {float(part.left):.6g} pi")
-            else:
-                waiting += part.halves()
-        return answers
-
 
 def _transform(terms: list[tuple[int, arb]], t: arb) -> acb:
     """The sum of coefficient times z^-lag."""
@@ -374,8 +322,3 @@ def _transform(terms: list[tuple[int, arb]], t: arb) -> acb:
     return sum(
         (value * acb(-_BLOCK * block * t).exp_pi_i() for block, value in blocks.items()), acb(0)
     )
-
-
-def avoids_zero(enclosure: acb) -> bool:
-    """Whether a box of the complex plane, which is convex, does not contain zero."""
-    return not (enclosure.real.contains(0) and enclosure.imag.contains(0))

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
-from flint import acb, arb, ctx, fmpq, fmpz_poly
+from flint import acb, arb, ctx, fmpz_poly
 
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.loop import LoopTables, loop_tables
+from delaystability.numerics.exact.exact_filter import ball
 from delaystability.numerics.exact.exact_optimizer import exact_optimizer
 from delaystability.numerics.tables.characteristic import table_polynomial
 
@@ -95,7 +96,7 @@ class ExactLoop:
 def _sum(table: Table, zeta: acb, delay: int, *, slope: bool = False) -> acb:
     total = acb(0)
     for lag, value in table:
-        term = arb(fmpq(value.numerator, value.denominator)) * (-(delay + lag) * zeta).exp()
+        term = arb(ball(value)) * (-(delay + lag) * zeta).exp()
         total += -(delay + lag) * term if slope else term
     return total
 

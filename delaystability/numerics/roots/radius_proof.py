@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from flint import acb, arb, ctx, fmpq
+from flint import acb, arb
 
-from delaystability.numerics.exact.circle_proof import Table, UndecidedError, avoids_zero
+from delaystability.numerics.exact.circle_proof import Table
 from delaystability.numerics.exact.exact_loop import ExactLoop
+from delaystability.numerics.exact.intervals import (
+    Interval,
+    UndecidedError,
+    avoids_zero,
+    real_ball,
+    roots_beyond,
+    settled,
+)
 
 __all__ = ["RadiusProof", "prove_dominance"]
 
@@ -36,40 +44,21 @@ class RadiusProof:
         UndecidedError
             If f comes too close to zero on the circle to be separated from it.
         """
-        with ctx.workprec(self.precision):
-            half_turns = sum(self._turns(_real(gain)), arb(0))
-            turns = half_turns.unique_fmpz()
-        if turns is None:
-            raise UndecidedError(f"the winding number {half_turns} is not a single integer")
-        # f grows like z at infinity: one root more than poles would wind once around.
-        return 1 - int(turns)
-
-    def _turns(self, gain: arb) -> list[arb]:
-        """The changes of arg f / pi over the intervals into which [0, 1] is cut, in order."""
-        answers: list[arb] = []
-        waiting = [(Fraction(0), Fraction(1), 0)]
-        for _ in range(_MOST_INTERVALS):
-            left, right, depth = waiting.pop()
-            middle, radius = (left + right) / 2, (right - left) / 2
-            interval = _real(middle) + arb(0, _real(radius))
-            turn = self._turn(interval, _real(left), _real(right), gain)
-            if turn is not None:
-                answers.append(turn)
-            elif depth >= self.precision:
-                raise UndecidedError(f"undecided near the angle {float(middle):.6g} pi")
-            else:
-                waiting += [(middle, right, depth + 1), (left, middle, depth + 1)]
-            if not waiting:
-                return answers
-        raise UndecidedError(f"undecided after {_MOST_INTERVALS} intervals")
+        changes = settled(
+            lambda part: self._turn(part, real_ball(gain)),
+            lambda _: self.precision,
+            self.precision,
+            _MOST_INTERVALS,
+        )
+        return roots_beyond(changes)
 
     def _zeta(self, t: arb) -> acb:
-        return acb(_real(self.sigma), arb.pi() * t)
+        return acb(real_ball(self.sigma), arb.pi() * t)
 
     def _filter(self, table: Table, t: arb) -> acb:
         total = acb(0)
         for lag, coefficient in table:
-            total += _real(coefficient) * (-lag * self._zeta(t)).exp()
+            total += real_ball(coefficient) * (-lag * self._zeta(t)).exp()
         return total
 
     def _parts(self, t: arb, gain: arb) -> tuple[acb, acb]:
@@ -78,10 +67,11 @@ class RadiusProof:
         late = tuple((lag - self.delay, value) for lag, value in self.a if self._late(lag))
         step = self._zeta(t).expm1()
         drive = gain * self._filter(self.b, t) + step * self._filter(late, t)
-        return step * self._filter(early, t), drive * (-self.delay * _real(self.sigma)).exp()
+        return step * self._filter(early, t), drive * (-self.delay * real_ball(self.sigma)).exp()
 
-    def _turn(self, t: arb, low: arb, high: arb, gain: arb) -> arb | None:
-        """The change of arg f / pi over the interval t from low to high, or None if undecided."""
+    def _turn(self, part: Interval, gain: arb) -> arb | None:
+        """The change of arg f / pi over an interval, or None if undecided."""
+        t, low, high = part.whole, part.low, part.high
         memory, drive = self._parts(t, gain)
         ends = [(*self._parts(end, gain), end) for end in (low, high)]
         values = [m + d * acb(-self.delay * end).exp_pi_i() for m, d, end in ends]
@@ -102,10 +92,6 @@ class RadiusProof:
 
     def _late(self, lag: int) -> bool:
         return lag >= self.delay and lag > 0
-
-
-def _real(value: Fraction) -> arb:
-    return arb(fmpq(value.numerator, value.denominator))
 
 
 def prove_dominance(loop: ExactLoop, sigma: float) -> None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from delaystability.numerics.crossings.circle_count import roots_outside
 from delaystability.numerics.crossings.outside_count import count_outside
-from delaystability.numerics.exact.circle_proof import UndecidedError
 from delaystability.numerics.exact.exact_loop import ExactLoop
+from delaystability.numerics.exact.intervals import UndecidedError
 from delaystability.numerics.roots.loop_newton import newton
 from delaystability.numerics.roots.radius_proof import prove_dominance
 from delaystability.numerics.tables.split_loop import SplitLoop
