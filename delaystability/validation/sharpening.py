@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Measured = tuple[State, Tensor, Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,19 +125,36 @@ def measured_training(
     tolerance : float
         Residual bound of the sharpness, relative to its size.
     """
-    device, dtype = problem.device, problem.dtype
-    rules = Rules.pack(replicas, device=device, dtype=dtype)
-    parameters = torch.tensor(starts, device=device, dtype=dtype)
-    state, vectors = initial_state(rules, parameters), torch.zeros_like(parameters)
-    bound = loss_bound * problem.loss(parameters)
-    rows = []
-    for number, steps in enumerate(np.diff(times, axis=0, prepend=0)):
-        state = advance(problem.gradient, rules, state, steps.tolist())
+    rows, vectors = [], torch.zeros_like(torch.from_numpy(starts)).to(problem.device, problem.dtype)
+    for number, (state, loss) in enumerate(_trained(problem, replicas, starts, times, loss_bound)):
         noise = _noise(seeds, number, vectors)
-        state, *row, vectors = _measured(problem, state, bound, vectors, noise, tolerance)
+        *row, vectors = _measured(problem, state, loss, vectors, noise, tolerance)
         rows.append(torch.stack(row))
-    loss, sharpness, error = torch.stack(rows, dim=-1).cpu().double().numpy()
-    return Course(loss, sharpness, error, state.alive.cpu().numpy())
+    found = torch.stack(rows, dim=-1).cpu().double().numpy()
+    return Course(*found, state.alive.cpu().numpy())
+
+
+def _trained(
+    problem: Problem,
+    replicas: Sequence[Replica],
+    starts: Array,
+    times: NDArray[np.int64],
+    loss_bound: float,
+    batches: Batches | None = None,
+) -> Iterator[tuple[State, Tensor]]:
+    """All runs at each of the times (M, R), and their losses; those that diverge end.
+
+    A run has diverged when its loss is not within this many times its initial loss.
+    """
+    rules = Rules.pack(replicas, device=problem.device, dtype=problem.dtype)
+    state = initial_state(rules, torch.tensor(starts, device=problem.device, dtype=problem.dtype))
+    bound = loss_bound * problem.loss(state.parameters)
+    for steps in np.diff(times, axis=0, prepend=0):
+        state = advance(problem.gradient, rules, state, steps.tolist(), batches)
+        loss = problem.loss(state.parameters)
+        finite = torch.isfinite(state.parameters).all(dim=1)
+        state = freeze(state, ~(finite & (loss <= bound)))
+        yield state, loss
 
 
 def _noise(seeds: Sequence[int], number: int, like: Tensor) -> Tensor:
@@ -148,12 +164,9 @@ def _noise(seeds: Sequence[int], number: int, like: Tensor) -> Tensor:
 
 
 def _measured(
-    problem: Problem, state: State, bound: Tensor, vectors: Tensor, noise: Tensor, tolerance: float
-) -> Measured:
-    """The state without what diverged, its losses, sharpnesses with bounds, and eigenvectors."""
-    loss = problem.loss(state.parameters)
-    finite = torch.isfinite(state.parameters).all(dim=1)
-    state = freeze(state, ~(finite & (loss <= bound)))
+    problem: Problem, state: State, loss: Tensor, vectors: Tensor, noise: Tensor, tolerance: float
+) -> tuple[Tensor, ...]:
+    """Losses, sharpnesses and their bounds, NaN for what diverged, and eigenvectors."""
     living = state.alive.nonzero()[:, 0]
     loss = torch.where(state.alive, loss, torch.nan)
     sharpness, error = torch.full_like(loss, torch.nan), torch.full_like(loss, torch.nan)
@@ -168,7 +181,7 @@ def _measured(
         ).largest
         sharpness[living], error[living] = found.values[:, 0], found.errors[:, 0]
         vectors[living] = found.vectors[:, 0]
-    return state, loss, sharpness, error, vectors
+    return loss, sharpness, error, vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,23 +236,18 @@ def checked_training(
     sharpness : bool
         Measure it at each check.
     """
-    rules = Rules.pack(replicas, device=problem.device, dtype=problem.dtype)
-    parameters = torch.tensor(starts, device=problem.device, dtype=problem.dtype)
-    state = initial_state(rules, parameters)
-    loss = initial_loss = problem.loss(state.parameters)
-    found = hessian_extremes(problem, state.parameters, seed=seed, tolerance=1e-3).largest
-    course = [found.values[:, 0]]
-    for done in range(1, checks + 1):
-        steps = updates * done // checks - updates * (done - 1) // checks
-        state = advance(problem.gradient, rules, state, steps.tolist(), batches)
-        loss = problem.loss(state.parameters)
-        state = freeze(state, ~(loss < loss_bound * initial_loss))
-        if sharpness:
-            start = _restart(found.vectors[:, 0], seed + done)
-            found = hessian_extremes(problem, state.parameters, start=start, tolerance=1e-3).largest
+    runs = _trained(problem, replicas, starts, schedule(updates, checks), loss_bound, batches)
+    losses, course, start = [], [], None
+    for number, (state, loss) in enumerate(runs):
+        losses.append(loss)
+        if sharpness or not course:
+            found = hessian_extremes(
+                problem, state.parameters, start=start, seed=seed, tolerance=1e-3
+            ).largest
             course.append(found.values[:, 0])
+            start = _restart(found.vectors[:, 0], seed + number + 1)
     first, last, values = (
-        entry.cpu().double().numpy() for entry in (initial_loss, loss, torch.stack(course).T)
+        entry.cpu().double().numpy() for entry in (losses[0], losses[-1], torch.stack(course).T)
     )
     return Trained(state.parameters, first, last, values, state.alive.cpu().numpy())
 
