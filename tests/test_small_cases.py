@@ -17,6 +17,7 @@ from delaystability.model.pipelines import PipeDream
 from delaystability.model.rational_function import RationalFunction
 from delaystability.numerics.crossings.crossings import filter_threshold, stable_intervals
 from delaystability.numerics.crossings.long_filter import LongFilter
+from delaystability.numerics.crossings.phase_rows import PhaseRows
 from delaystability.numerics.exact.exact_loop import exact_loop
 from delaystability.numerics.moments import direction_moments
 from delaystability.numerics.moments.direction_moments import _Walk
@@ -35,9 +36,9 @@ from delaystability.numerics.stages import stage_products, stage_threshold
 from delaystability.numerics.stages.stage_products import compressed_hessian
 from delaystability.numerics.statistics import median_interval, share_interval
 from delaystability.numerics.tables.characteristic import characteristic_coefficients
-from delaystability.numerics.tables.long_table import LongTable
 from delaystability.numerics.tables.loop_filter import optimizer_tables
 from delaystability.numerics.tables.split_loop import split_loop
+from delaystability.numerics.tables.table_rows import TableRows
 from tests.monodromy_oracle import slow_rate
 
 
@@ -91,8 +92,8 @@ def test_the_filter_of_a_long_table_is_that_of_a_short_one(momentum, sign):
     b = np.random.default_rng(2).dirichlet(np.full(12, 0.3))
     a = np.array([1.0, -momentum, 0.3 if sign < 0 else 0.0])
     b[-1] *= sign
-    tables = LongTable.of(np.arange(3.0), a), LongTable.of(np.arange(12.0), b)
-    found = LongFilter(*tables, 2, 0)
+    tables = TableRows.of(np.arange(3.0), a), TableRows.of(np.arange(12.0), b)
+    found = LongFilter(PhaseRows.one(*tables, 2), 0)
     assert found.threshold() == pytest.approx(filter_threshold(a, b, 2), rel=1e-9)
     ends = np.array(stable_intervals(a, b, 2))
     assert np.array(found.stable_intervals()) == pytest.approx(ends, rel=1e-11)

@@ -126,12 +126,13 @@ def measured_training(
         Residual bound of the sharpness, relative to its size.
     """
     rows, vectors = [], torch.zeros_like(torch.from_numpy(starts)).to(problem.device, problem.dtype)
-    for number, (state, loss) in enumerate(_trained(problem, replicas, starts, times, loss_bound)):
+    runs = _trained(problem, replicas, starts, times, loss_bound)
+    for number, (state, losses) in enumerate(runs):
         noise = _noise(seeds, number, vectors)
-        *row, vectors = _measured(problem, state, loss, vectors, noise, tolerance)
+        *row, vectors = _measured(problem, state, losses, vectors, noise, tolerance)
         rows.append(torch.stack(row))
-    found = torch.stack(rows, dim=-1).cpu().double().numpy()
-    return Course(*found, state.alive.cpu().numpy())
+    loss, sharpness, error = torch.stack(rows, dim=-1).cpu().double().numpy()
+    return Course(loss, sharpness, error, state.alive.cpu().numpy())
 
 
 def _trained(
@@ -237,7 +238,9 @@ def checked_training(
         Measure it at each check.
     """
     runs = _trained(problem, replicas, starts, schedule(updates, checks), loss_bound, batches)
-    losses, course, start = [], [], None
+    losses: list[Tensor] = []
+    course: list[Tensor] = []
+    start = None
     for number, (state, loss) in enumerate(runs):
         losses.append(loss)
         if sharpness or not course:
