@@ -32,6 +32,8 @@ def test_every_longest_delay_is_the_one_found_by_trial(name):
     # blocks that end at 16, 48, 112 and 240.
     ends = (16, 48, 112, 240)
     gains = thresholds[[0, 1, 2, *(end + k for end in ends for k in (-1, 0, 1))]]
+    # Thresholds of few and of many delays are computed in two ways: their last digits differ.
+    gains *= 1 + 1e-12
     expected = [_by_trial(thresholds, gain) for gain in gains]
     assert len(set(expected)) > 4
     assert ds.max_delay(gains, 1.0, optimizer).tolist() == expected
