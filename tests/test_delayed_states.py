@@ -140,7 +140,7 @@ def test_what_the_inner_optimizer_refuses_changes_nothing():
     saved = copy.deepcopy(optimizer.state_dict())
     saved["param_groups"][0]["lr"] = 2.0
     groups = optimizer.param_groups
-    with pytest.raises(KeyError, match="no such rate"):
+    with pytest.raises(ValueError, match="no such rate"):
         optimizer.load_state_dict(saved)
     assert optimizer.param_groups is groups
     assert groups[0]["lr"] == 0.1

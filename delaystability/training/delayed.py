@@ -21,7 +21,7 @@ from delaystability.training.delayed_state import (
 )
 from delaystability.training.due_times import DueTimes, checked_delay, checked_warmup
 from delaystability.training.group_delays import common_delay, group_delays
-from delaystability.training.inner_optimizer import checked_inner
+from delaystability.training.inner_optimizer import checked_inner, load_inner
 from delaystability.training.late_gradients import Arrival, Arrivals, LateGradients
 from delaystability.training.lent_gradients import LentGradients
 
@@ -50,13 +50,14 @@ def delayed(
     Parameters
     ----------
     torch_optimizer : torch.optim.Optimizer
-        Any that makes one update from the gradients in ``parameter.grad``: of torch (not LBFGS, but
-        for delay 0, which calls the loss several times an update), or of another package.
+        Any that makes one update from the gradients in ``parameter.grad``: of torch (not LBFGS,
+        which calls the loss several times an update), or of another package.
     delay : int, delay object, pipeline schedule, or list with one for each parameter group
         In steps, 0 to 100,000. A random delay is drawn for each step; one without a largest value
         is cut where 1e-12 of it is left; a measured one is replayed in its order and repeated at
         its end. The stages of a schedule such as ``ds.PipeDream(8)`` are the groups in their order.
-        A group's own entry ``"delay"`` counts before one delay for all.
+        A group's own entry ``"delay"`` counts before one delay for all, unless an earlier queue
+        left it there.
     warmup : "hold" or "wait"
         What is done while the gradient that is due is older than the first one. "hold": the first
         gradient, that of w_0, is applied in each of these steps. "wait": in the first steps, as
@@ -132,7 +133,7 @@ class Delayed(torch.optim.Optimizer):
     ) -> None:
         inner = checked_inner(torch_optimizer)
         delays = group_delays(delay, inner.param_groups)
-        device = None if queue_device is None else torch.device(queue_device)
+        device = None if queue_device is None else _checked_device(queue_device)
         settings = {WARMUP: checked_warmup(warmup), SEED: checked_count("seed", seed, 0)}
         for group, own in zip(inner.param_groups, delays, strict=True):
             group.update(settings | {DELAY: own})
@@ -244,8 +245,7 @@ class Delayed(torch.optim.Optimizer):
             if not arrivals.waiting:
                 self.optimizer.step()
         finally:
-            for arrival in arrivals.late:
-                arrival.parameter.grad = arrival.gradient
+            _put_back(arrivals)
         if arrivals.late:
             self._enter(arrivals.late)
         for queue in arrivals.prompt:
@@ -314,12 +314,7 @@ class Delayed(torch.optim.Optimizer):
         loaded = checked_delayed_state(
             state_dict, self.param_groups, lambda group: _times(group).longest, self._late.dtype
         )
-        before = self.optimizer.param_groups, self.optimizer.state
-        try:
-            self.optimizer.load_state_dict(loaded.inner)
-        except BaseException:
-            self.optimizer.param_groups, self.optimizer.state = before
-            raise
+        load_inner(self.optimizer, loaded.inner)
         self._late.load(loaded.queues)
         self.__setstate__({})
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
@@ -347,18 +342,8 @@ class Delayed(torch.optim.Optimizer):
         ):
             return known
         group[DELAY] = checked_delay(group[DELAY])
-        changed = _times(group)
-        if (
-            known is not None
-            and changed.longest != known.longest
-            and any(p in self._late.queues for p in group["params"])
-        ):
-            raise ValueError(
-                f"param_groups[{index}] must keep its longest delay ({known.longest}) once it has "
-                f"taken a step; got {changed.longest}"
-            )
-        self._times[index] = changed
-        return changed
+        self._times[index] = _times(group)
+        return self._times[index]
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _exchange(self) -> Arrivals:
@@ -367,11 +352,15 @@ class Delayed(torch.optim.Optimizer):
             (group["params"], self._times_of(index))
             for index, group in enumerate(self.param_groups)
         )
-        for arrival in arrivals.late:
-            due = self._late.due(arrival)
-            if due is not None and (arrival.again or due is arrival.gradient):
-                due = self._lent.lend(due)
-            arrival.parameter.grad = due
+        try:
+            for arrival in arrivals.late:
+                due = self._late.due(arrival)
+                if due is not None and (arrival.again or due is arrival.gradient):
+                    due = self._lent.lend(due)
+                arrival.parameter.grad = due
+        except BaseException:
+            _put_back(arrivals)
+            raise
         return arrivals
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -382,6 +371,12 @@ class Delayed(torch.optim.Optimizer):
             self._late.enter(arrival)
 
 
+def _put_back(arrivals: Arrivals) -> None:
+    """Make each ``parameter.grad`` the fresh gradient again."""
+    for arrival in arrivals.late:
+        arrival.parameter.grad = arrival.gradient
+
+
 def _times(group: Mapping[str, Any]) -> DueTimes:
     return DueTimes(group[DELAY], group[SEED], group[WARMUP])
 
@@ -390,3 +385,10 @@ def _checked_dtype(dtype: Any) -> torch.dtype | None:
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise TypeError(f"queue_dtype must be a floating-point torch.dtype; got {dtype!r}")
     return dtype
+
+
+def _checked_device(device: Any) -> torch.device:
+    try:
+        return torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"queue_device must be a device of torch; got {device!r}") from error

@@ -58,7 +58,11 @@ class GradientReferences:
         if self._shared:
             if written:
                 raise _overwritten(last)
-        elif written or any(seen._version != version for seen, version in self._seen):
+        elif (
+            written
+            or self._changed(last)
+            or any(seen._version != version for seen, version in self._seen)
+        ):
             self._copy_always()
         else:
             self._trust += 1
@@ -108,6 +112,12 @@ class GradientReferences:
         if not _is_dense(gradient) or gradient._is_view() or gradient.requires_grad:
             return False
         return gradient.untyped_storage().nbytes() == gradient.nbytes
+
+    def _changed(self, last: Tensor) -> bool:
+        """Whether the last gradient has other numbers, as after a write by ``.data``: uncounted."""
+        if self._copy is None or last.device.type != "cpu":
+            return False
+        return not torch.equal(last, self._copy)
 
     def _stands_at(self, last: Tensor, gradient: Tensor) -> bool:
         """Whether the gradient uses the memory of the last one for other numbers."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from delaystability.model.delays import Delay
 from delaystability.model.pipelines import PipelineSchedule
+from delaystability.training.delayed_state import DELAY, SEED, WARMUP
 from delaystability.training.due_times import checked_delay
 
 __all__ = ["common_delay", "group_delays"]
@@ -17,11 +18,14 @@ __all__ = ["common_delay", "group_delays"]
 def group_delays(delay: Any, groups: Sequence[Mapping[str, Any]]) -> list[Delay]:
     """List the delay of each group; an entry "delay" of a group counts before one delay for all.
 
+    It does not if an earlier queue left it there.
+
     Raises
     ------
     TypeError, ValueError
         If a delay is not allowed, their number is not that of the groups, or a group has two.
     """
+    groups = [_without_old_queue(group) for group in groups]
     given = _given(delay, len(groups))
     if given is None:
         common = checked_delay(delay)
@@ -39,6 +43,12 @@ def common_delay(delay: Any) -> dict[str, Any]:
     """The entry of a group that is added later: none if every group was given its own delay."""
     each = isinstance(delay, (PipelineSchedule, list, tuple, np.ndarray))
     return {} if each else {"delay": checked_delay(delay)}
+
+
+def _without_old_queue(group: Mapping[str, Any]) -> dict[str, Any]:
+    """The group without the delay that an earlier queue in front of it left behind."""
+    left = WARMUP in group and SEED in group
+    return {name: value for name, value in group.items() if not (left and name == DELAY)}
 
 
 def _given(delay: Any, groups: int) -> list[Delay] | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from delaystability.training.delayed_optimizer import DelayedOptimizer
 
-__all__ = ["checked_inner"]
+__all__ = ["checked_inner", "load_inner"]
 
 
 def checked_inner(torch_optimizer: Any) -> torch.optim.Optimizer:
@@ -37,3 +38,44 @@ def checked_inner(torch_optimizer: Any) -> torch.optim.Optimizer:
             "in front of its .optimizer, and the wrapper around the queue"
         )
     return torch_optimizer
+
+
+def load_inner(inner: torch.optim.Optimizer, state_dict: dict[str, Any]) -> None:
+    """Load the state of an inner optimizer, or change nothing.
+
+    Parameters
+    ----------
+    inner : torch.optim.Optimizer
+    state_dict : dict
+        Without queues.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer refuses it or fails, or entries that its steps read are missing.
+    """
+    groups, state = inner.param_groups, inner.state
+    try:
+        inner.load_state_dict(state_dict)
+        _refuse_lost_entries(inner.defaults, groups, inner.param_groups)
+    except BaseException as error:
+        inner.param_groups, inner.state = groups, state
+        if isinstance(error, ValueError) or not isinstance(error, Exception):
+            raise
+        raise ValueError(
+            f"state_dict must be one that {type(inner).__name__} can load: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _refuse_lost_entries(
+    names: Iterable[str], before: Sequence[Mapping[str, Any]], loaded: Sequence[Mapping[str, Any]]
+) -> None:
+    """Those of another optimizer have none, while torch fills in what older versions lacked."""
+    for index, (own, new) in enumerate(zip(before, loaded, strict=True)):
+        missing = [name for name in names if name in own and name not in new]
+        if missing:
+            raise ValueError(
+                f"param_groups[{index}] must have the entries of its optimizer; got none for "
+                f"{', '.join(missing)}"
+            )

@@ -101,21 +101,27 @@ class LateGradients:
 
         Raises
         ------
+        ValueError
+            If a queue is not as long as the delay of its group asks for.
         RuntimeError
             If a gradient in a queue was written into.
         """
         late: list[Arrival] = []
         prompt: list[dict[str, Any]] = []
-        for parameters, times in groups:
+        for index, (parameters, times) in enumerate(groups):
             if times.longest:
-                late += self._late_arrivals(parameters, times)
+                late += self._late_arrivals(index, parameters, times)
                 continue
             for parameter in parameters:
                 if parameter.grad is not None:
-                    prompt.append(self.queues.setdefault(parameter, {"step": 0}))
+                    queue = self.queues.setdefault(parameter, {"step": 0})
+                    _check_length(index, queue, 0)
+                    prompt.append(queue)
         return Arrivals(late, prompt)
 
-    def _late_arrivals(self, parameters: Iterable[Tensor], times: DueTimes) -> Iterator[Arrival]:
+    def _late_arrivals(
+        self, index: int, parameters: Iterable[Tensor], times: DueTimes
+    ) -> Iterator[Arrival]:
         clock, due, again, row, late_row = -1, -1, False, "", ""
         for parameter in parameters:
             gradient = parameter.grad
@@ -124,6 +130,7 @@ class LateGradients:
             queue = self.queues.get(parameter)
             if queue is None:
                 queue = self.queues[parameter] = self._new_queue(gradient, times.longest)
+            _check_length(index, queue, times.longest)
             references = self._references.get(parameter)
             if references is None:
                 references = self._references[parameter] = GradientReferences()
@@ -190,3 +197,13 @@ class LateGradients:
         gradient = arrival.gradient.detach()
         device, dtype = self.device or gradient.device, self._dtype_of(gradient)
         return gradient.to(device=device, dtype=dtype, copy=True)
+
+
+def _check_length(index: int, queue: dict[str, Any], longest: int) -> None:
+    """Refuse a delay for which the queue, which has a row for each step of it, was not made."""
+    rows = len(queue) - 1  # beside the clock
+    if rows != longest:
+        raise ValueError(
+            f"param_groups[{index}] must keep its longest delay ({rows}) once it has taken a step; "
+            f"got {longest}"
+        )

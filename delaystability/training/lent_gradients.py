@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 __all__ = ["LentGradients"]
@@ -13,18 +14,19 @@ _WATCHED = 3
 class LentGradients:
     """Lend gradients to an optimizer that are due once more: themselves, or copies.
 
-    Some packages add the weight decay to ``parameter.grad`` in place. If the optimizer does,
-    it gets copies for good.
+    Some packages add the weight decay to ``parameter.grad`` in place, many of them by its
+    ``.data``, whose writes are not counted. If the optimizer does, it gets copies for good; so it
+    does on a device, where numbers cannot be compared without waiting.
     """
 
     def __init__(self) -> None:
         self._trust = 0
-        self._lent: list[tuple[Tensor, int]] = []
+        self._lent: list[tuple[Tensor, int, Tensor]] = []
 
     def lend(self, gradient: Tensor) -> Tensor:
         """Return the gradient for one step."""
         given = gradient if self._trust >= _WATCHED else gradient.clone()
-        self._lent.append((given, given._version))
+        self._lent.append((given, given._version, gradient))
         return given
 
     def take_back(self) -> None:
@@ -36,13 +38,20 @@ class LentGradients:
             If it did for the first time, and had no copies any more.
         """
         lent, self._lent = self._lent, []
-        written = any(given._version != version for given, version in lent)
-        if written and self._trust >= _WATCHED:
+        if not lent or self._trust < 0:
+            return
+        counted = any(given._version != version for given, version, _ in lent)
+        if counted and self._trust >= _WATCHED:
             raise RuntimeError(
                 "torch_optimizer must write into its gradients in its first steps or never; it "
                 "has begun to, and changed one that is due once more"
             )
-        if written:
-            self._trust = -1
-        elif lent and self._trust >= 0:
-            self._trust += 1
+        if self._trust < _WATCHED:
+            unchanged = not counted and all(_are_equal(one, other) for one, _, other in lent)
+            self._trust = self._trust + 1 if unchanged else -1
+
+
+def _are_equal(given: Tensor, gradient: Tensor) -> bool:
+    """Whether they are seen to be equal, without waiting for a device."""
+    dense = type(given) is Tensor and given.layout is torch.strided
+    return dense and given.device.type == "cpu" and torch.equal(given, gradient)
