@@ -108,6 +108,24 @@ def test_gradients_that_are_written_into_behind_the_count_are_copied(kind, write
     assert applied == [1, 1, 1, 1, 1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("write", [_by_data, _by_numpy])
+@pytest.mark.parametrize("late", [4, 7])
+def test_such_writes_that_begin_late_are_an_error(late, write):
+    parameter, optimizer = _one(4)
+    assert _applied(optimizer, parameter, list(range(1, late + 1)))
+    write(parameter)
+    with pytest.raises(RuntimeError, match="must not be written into after the step"):
+        _applied(optimizer, parameter, [8])
+
+
+def test_a_gradient_that_is_no_number_comes_late_as_every_other():
+    parameter, optimizer = _one(2)
+    for t in range(9):
+        parameter.grad = torch.full((3,), torch.nan if t >= 6 else 1.0, dtype=torch.float64)
+        optimizer.step()
+        assert bool(parameter.isnan().any()) == (t >= 8)
+
+
 class _OfThatTime(torch.optim.Optimizer):
     """Adds the weight decay to ``parameter.grad.data``, as many optimizers did in 2018."""
 

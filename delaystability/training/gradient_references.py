@@ -39,7 +39,7 @@ class GradientReferences:
         self._last: Tensor | None = None
         self._version = 0  # of the last gradient, which grows when it is written into
         self._copy: Tensor | None = None
-        self._sample: list[Any] = []  # of its entries, if there is no copy
+        self._sample = ""  # of its entries, if there is no copy
         self._seen: list[tuple[Tensor, int]] = []  # all until now, while copies are made
         self._versions: dict[str, int] = {}  # of the rows that the queue keeps without a copy
 
@@ -54,15 +54,15 @@ class GradientReferences:
         last = self._last
         if last is None:
             return
-        written = last._version != self._version or self._stands_at(last, gradient)
+        written = (
+            last._version != self._version
+            or self._stands_at(last, gradient)
+            or self._has_other_numbers(last)
+        )
         if self._shared:
             if written:
                 raise _overwritten(last)
-        elif (
-            written
-            or self._changed(last)
-            or any(seen._version != version for seen, version in self._seen)
-        ):
+        elif written or any(seen._version != version for seen, version in self._seen):
             self._copy_always()
         else:
             self._trust += 1
@@ -90,7 +90,7 @@ class GradientReferences:
         self._shared = self._trust >= _WATCHED
         if self._shared:
             self._seen, self._copy, self._versions[row] = [], None, self._version
-            self._sample = _sample(gradient) if gradient.device.type == "cpu" else []
+            self._sample = _sample(gradient) if gradient.device.type == "cpu" else ""
             return gradient
         self._seen.append((gradient, self._version))
         self._copy = gradient.clone()
@@ -113,33 +113,31 @@ class GradientReferences:
             return False
         return gradient.untyped_storage().nbytes() == gradient.nbytes
 
-    def _changed(self, last: Tensor) -> bool:
-        """Whether the last gradient has other numbers, as after a write by ``.data``: uncounted."""
-        if self._copy is None or last.device.type != "cpu":
-            return False
-        return not torch.equal(last, self._copy)
-
     def _stands_at(self, last: Tensor, gradient: Tensor) -> bool:
-        """Whether the gradient uses the memory of the last one for other numbers."""
+        """Whether the gradient uses the memory of the last one, perhaps for other numbers."""
         if gradient is last:
             # A device cannot be asked without waiting, and graphs that it replays count no writes.
-            if last.device.type != "cpu":
-                return True
-            if self._copy is not None:
-                return not torch.equal(last, self._copy)
-            return _sample(last) != self._sample
+            return last.device.type != "cpu"
         place = gradient.data_ptr() if _is_dense(gradient) else 0
         return place != 0 and place == last.data_ptr()
+
+    def _has_other_numbers(self, last: Tensor) -> bool:
+        """Whether a write that is not counted, as one by ``.data``, is seen in the last one."""
+        if last.device.type != "cpu":
+            return False
+        if self._copy is not None:
+            return not torch.equal(last, self._copy)
+        return _sample(last) != self._sample
 
 
 def _is_dense(gradient: Tensor) -> bool:
     return type(gradient) is Tensor and gradient.layout is torch.strided
 
 
-def _sample(gradient: Tensor) -> list[Any]:
-    """A few entries: some writes, such as those by ``.data``, are not counted."""
+def _sample(gradient: Tensor) -> str:
+    """A few entries, written out: nan is not equal to itself."""
     size = min(_SAMPLE, gradient.numel())
-    return gradient.as_strided((size,), (gradient.numel() // max(size, 1),)).tolist()
+    return str(gradient.as_strided((size,), (gradient.numel() // max(size, 1),)).tolist())
 
 
 def _overwritten(gradient: Tensor) -> RuntimeError:
