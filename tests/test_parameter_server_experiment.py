@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 import delaystability as ds
 from delaystability.cli import app
 from delaystability.files.trials import Chunk, FinishedTrial, canonical
+from delaystability.numerics.replay import replayed_loop
 from delaystability.numerics.replay.replayed_mean_square import mean_square_logarithms
 from delaystability.server.run import WorkersGoneError
+from delaystability.validation import log_prediction
 from delaystability.validation.delay_kinds import parameter_server_log
 from delaystability.validation.experiments import load_experiment, parameter_server
 from delaystability.validation.experiments.parameter_server import (
@@ -162,6 +164,23 @@ def test_a_constant_log_predicts_the_closed_forms() -> None:
             assert found.replayed_mean_square == pytest.approx(square, rel=3e-3)
         else:
             assert found.mean_square is found.replayed_mean_square is None
+
+
+@pytest.mark.parametrize("optimizer", [ds.HeavyBall(0.5), ds.ShiftedMomentum(0.5)], ids=repr)
+def test_of_a_log_that_is_too_long_to_replay_the_beginning_counts(optimizer, monkeypatch) -> None:
+    # A worker that was stopped for a moment: one delay of 40 among short ones.
+    log = np.append(np.tile([1, 2, 1, 3], 30), np.zeros(60, dtype=int))
+    log[20] = 40
+    whole = predict(optimizer, log)
+    assert whole.no_delay > whole.replayed
+    reach = 2 + 40 + (41 if isinstance(optimizer, ds.ShiftedMomentum) else 1)
+    for module in (log_prediction, replayed_loop):
+        monkeypatch.setattr(module, "LARGEST_TABLE", 120 * reach + 5)
+    # The limit of a replay holds: the whole log would be refused.
+    with pytest.raises(ValueError, match="updates times longest delay"):
+        replayed_run(optimizer, log).logarithms(0.1)
+    assert predict(optimizer, log) == predict(optimizer, log[:120])
+    assert predict(optimizer, log).replayed < 0.99 * whole.replayed
 
 
 def test_buffers_of_workers_have_the_feedback_of_their_delays() -> None:

@@ -12,7 +12,7 @@ from delaystability.model.catalogue import ShiftedMomentum
 from delaystability.model.delays import FixedDelay, MeasuredDelay
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
 from delaystability.numerics.replay.periodic_loop import PeriodicLoop, periodic_loop, reduced_period
-from delaystability.numerics.replay.replayed_loop import ReplayedLoop
+from delaystability.numerics.replay.replayed_loop import LARGEST_TABLE, ReplayedLoop
 from delaystability.numerics.replay.replayed_mean_square import first_growing_gain
 from delaystability.numerics.tables.loop_filter import optimizer_tables
 from delaystability.questions.bounds import stability_threshold
@@ -63,9 +63,10 @@ def predict(
     optimizer : Optimizer
         With the same table for every delay, or shifted momentum.
     delays : sequence of int, in the order of the updates
+        Of a long log with long delays, its beginning counts.
     curvature_noise : float, at least 0; not with shifted momentum
     """
-    log = MeasuredDelay(np.asarray(delays))
+    log = _replayable(optimizer, MeasuredDelay(np.asarray(delays)))
     mean = round(float(log.mean))
     fixed = [float(stability_threshold(optimizer, lag)) for lag in (mean, log.maximum, 0)]
     view = independent_delays(optimizer, log)
@@ -84,6 +85,16 @@ def predict(
         else replay_threshold(optimizer, log)
     )
     return Prediction(replayed, average, noisy, noisy_replayed, *fixed)
+
+
+def _replayable(optimizer: Optimizer, log: MeasuredDelay) -> MeasuredDelay:
+    """The log up to where a replay would take too much memory.
+
+    On a machine that stops a worker for a moment, one delay of hundreds is among many short ones.
+    """
+    lags = [lag for part in optimizer_tables(optimizer, FixedDelay(log.maximum)) for lag in part]
+    reach = 2 + log.maximum + max(lags, default=0)
+    return MeasuredDelay(log.sequence[: max(1, LARGEST_TABLE // reach)])
 
 
 def independent_delays(optimizer: Optimizer, log: MeasuredDelay) -> Optimizer:

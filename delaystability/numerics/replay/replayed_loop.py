@@ -28,7 +28,7 @@ from delaystability.numerics.replay.replayed_gains import (
 )
 from delaystability.numerics.tables.loop_filter import Tables, loop_filter, optimizer_tables
 
-__all__ = ["ReplayedLoop", "replayed_loop"]
+__all__ = ["LARGEST_TABLE", "ReplayedLoop", "replayed_loop"]
 
 Array = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ _EXACT_DEGREE = 300  # of the polynomial whose roots are the boundaries
 _MOST_LIVE = 64  # iterates, up to which boundary functions are resolved
 _MOST_ALIKE = 200  # multipliers of a short period, up to which all are computed
 _LONGEST_RESOLVED = 20_000  # updates
-_LARGEST_TABLE = 20_000_000  # updates times reach: two tables of 160 MB
+LARGEST_TABLE = 20_000_000  # updates times reach: two tables of 160 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +117,9 @@ class ReplayedLoop:
     def _loop(self, *, wraps: bool = True, exact: bool = False) -> PeriodicLoop:
         lags = [lag for table in self.tables for part in table for lag in part]
         period, reach = len(self.rows), 2 + int(self.rows.max()) + max(lags, default=0)
-        if period * reach > _LARGEST_TABLE:
+        if period * reach > LARGEST_TABLE:
             raise ValueError(
-                f"sequence must have updates times longest delay <= {_LARGEST_TABLE}; got "
+                f"sequence must have updates times longest delay <= {LARGEST_TABLE}; got "
                 f"{period} updates that reach {reach} back"
             )
         return periodic_loop(
