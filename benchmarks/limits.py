@@ -47,6 +47,7 @@ WITHOUT_NUMBERS = {
     "Delay": "abstract",
     "DelayAwareLR": "on tensors: see README",
     "DelayedOptimizer": "on tensors: see README",
+    "delayed": "on tensors: see README",
     "Derivation": "what derive returns",
     "Optimizer": "abstract",
     "PipelineSchedule": "abstract",

@@ -92,8 +92,9 @@ def _replayable(optimizer: Optimizer, log: MeasuredDelay) -> MeasuredDelay:
 
     On a machine that stops a worker for a moment, one delay of hundreds is among many short ones.
     """
-    lags = [lag for part in optimizer_tables(optimizer, FixedDelay(log.maximum)) for lag in part]
-    reach = 2 + log.maximum + max(lags, default=0)
+    longest = int(log.maximum)
+    lags = [lag for part in optimizer_tables(optimizer, FixedDelay(longest)) for lag in part]
+    reach = 2 + longest + max(lags, default=0)
     return MeasuredDelay(log.sequence[: max(1, LARGEST_TABLE // reach)])
 
 
