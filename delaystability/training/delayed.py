@@ -355,7 +355,7 @@ class Delayed(torch.optim.Optimizer):
         try:
             for arrival in arrivals.late:
                 due = self._late.due(arrival)
-                if due is not None and (arrival.again or due is arrival.gradient):
+                if due is not None and (arrival.again or arrival.references.repeats):
                     due = self._lent.lend(due)
                 arrival.parameter.grad = due
         except BaseException:

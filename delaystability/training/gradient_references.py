@@ -29,17 +29,33 @@ class GradientReferences:
     DistributedDataParallel, that stands where the one before stood, or that was written into,
     shows that the memory is used again: then all are copied. If that begins only after
     references were taken, a gradient in the queue has been overwritten, and it is said.
+
+    Attributes
+    ----------
+    repeats : bool
+        Whether one tensor came twice, so that several rows of the queue may be that one.
     """
 
-    __slots__ = ("_copy", "_last", "_sample", "_seen", "_shared", "_trust", "_version", "_versions")
+    __slots__ = (
+        "_copy",
+        "_last",
+        "_sample",
+        "_seen",
+        "_shared",
+        "_trust",
+        "_version",
+        "_versions",
+        "repeats",
+    )
 
     def __init__(self) -> None:
+        self.repeats = False
         self._trust = 0
         self._shared = False  # whether the queue keeps the last gradient itself
         self._last: Tensor | None = None
         self._version = 0  # of the last gradient, which grows when it is written into
         self._copy: Tensor | None = None
-        self._sample = ""  # of its entries, if there is no copy
+        self._sample: list[Any] = []  # of its entries, if there is no copy
         self._seen: list[tuple[Tensor, int]] = []  # all until now, while copies are made
         self._versions: dict[str, int] = {}  # of the rows that the queue keeps without a copy
 
@@ -86,11 +102,12 @@ class GradientReferences:
         if self._trust < 0:
             self._versions.pop(row, None)
             return gradient.detach().clone()
+        self.repeats = self.repeats or gradient is self._last
         self._last, self._version = gradient, gradient._version
         self._shared = self._trust >= _WATCHED
         if self._shared:
             self._seen, self._copy, self._versions[row] = [], None, self._version
-            self._sample = _sample(gradient) if gradient.device.type == "cpu" else ""
+            self._sample = _sample(gradient) if gradient.device.type == "cpu" else []
             return gradient
         self._seen.append((gradient, self._version))
         self._copy = gradient.clone()
@@ -134,10 +151,11 @@ def _is_dense(gradient: Tensor) -> bool:
     return type(gradient) is Tensor and gradient.layout is torch.strided
 
 
-def _sample(gradient: Tensor) -> str:
-    """A few entries, written out: nan is not equal to itself."""
+def _sample(gradient: Tensor) -> list[Any]:
+    """A few entries, without nan, which is not equal to itself."""
     size = min(_SAMPLE, gradient.numel())
-    return str(gradient.as_strided((size,), (gradient.numel() // max(size, 1),)).tolist())
+    entries = gradient.as_strided((size,), (gradient.numel() // max(size, 1),)).tolist()
+    return [None if entry != entry else entry for entry in entries]
 
 
 def _overwritten(gradient: Tensor) -> RuntimeError:
