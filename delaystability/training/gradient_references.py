@@ -38,6 +38,7 @@ class GradientReferences:
 
     __slots__ = (
         "_copy",
+        "_entries",
         "_last",
         "_sample",
         "_seen",
@@ -55,7 +56,8 @@ class GradientReferences:
         self._last: Tensor | None = None
         self._version = 0  # of the last gradient, which grows when it is written into
         self._copy: Tensor | None = None
-        self._sample: list[Any] = []  # of its entries, if there is no copy
+        self._entries: Tensor | None = None  # a few of it, if there is no copy
+        self._sample: list[Any] = []  # what they were
         self._seen: list[tuple[Tensor, int]] = []  # all until now, while copies are made
         self._versions: dict[str, int] = {}  # of the rows that the queue keeps without a copy
 
@@ -107,7 +109,9 @@ class GradientReferences:
         self._shared = self._trust >= _WATCHED
         if self._shared:
             self._seen, self._copy, self._versions[row] = [], None, self._version
-            self._sample = _sample(gradient) if gradient.device.type == "cpu" else []
+            if gradient.device.type == "cpu":
+                self._entries = _few_entries(gradient)
+                self._sample = self._entries.tolist()
             return gradient
         self._seen.append((gradient, self._version))
         self._copy = gradient.clone()
@@ -122,7 +126,7 @@ class GradientReferences:
 
     def _copy_always(self) -> None:
         self._trust, self._shared = -1, False
-        self._last, self._copy, self._seen = None, None, []
+        self._last, self._copy, self._entries, self._seen = None, None, None, []
 
     def _stands_alone(self, gradient: Tensor) -> bool:
         """Whether it is a dense tensor with memory of its own, as far as can be seen at once."""
@@ -140,22 +144,24 @@ class GradientReferences:
 
     def _has_other_numbers(self, last: Tensor) -> bool:
         """Whether a write that is not counted, as one by ``.data``, is seen in the last one."""
-        if last.device.type != "cpu":
-            return False
         if self._copy is not None:
-            return not torch.equal(last, self._copy)
-        return _sample(last) != self._sample
+            return last.device.type == "cpu" and not torch.equal(last, self._copy)
+        if self._entries is None:
+            return False
+        entries = self._entries.tolist()
+        return entries != self._sample and any(
+            now != before and (now == now or before == before)  # nan is not equal to itself
+            for now, before in zip(entries, self._sample, strict=True)
+        )
 
 
 def _is_dense(gradient: Tensor) -> bool:
     return type(gradient) is Tensor and gradient.layout is torch.strided
 
 
-def _sample(gradient: Tensor) -> list[Any]:
-    """A few entries, without nan, which is not equal to itself."""
+def _few_entries(gradient: Tensor) -> Tensor:
     size = min(_SAMPLE, gradient.numel())
-    entries = gradient.as_strided((size,), (gradient.numel() // max(size, 1),)).tolist()
-    return [None if entry != entry else entry for entry in entries]
+    return gradient.as_strided((size,), (gradient.numel() // max(size, 1),))
 
 
 def _overwritten(gradient: Tensor) -> RuntimeError:

@@ -115,7 +115,8 @@ class LateGradients:
             for parameter in parameters:
                 if parameter.grad is not None:
                     queue = self.queues.setdefault(parameter, {"step": 0})
-                    _check_length(index, queue, 0)
+                    if len(queue) != 1:
+                        raise _wrong_length(index, queue, 0)
                     prompt.append(queue)
         return Arrivals(late, prompt)
 
@@ -123,6 +124,7 @@ class LateGradients:
         self, index: int, parameters: Iterable[Tensor], times: DueTimes
     ) -> Iterator[Arrival]:
         clock, due, again, row, late_row = -1, -1, False, "", ""
+        entries = times.longest + 1  # with the clock
         for parameter in parameters:
             gradient = parameter.grad
             if gradient is None:
@@ -130,7 +132,8 @@ class LateGradients:
             queue = self.queues.get(parameter)
             if queue is None:
                 queue = self.queues[parameter] = self._new_queue(gradient, times.longest)
-            _check_length(index, queue, times.longest)
+            if len(queue) != entries:
+                raise _wrong_length(index, queue, times.longest)
             references = self._references.get(parameter)
             if references is None:
                 references = self._references[parameter] = GradientReferences()
@@ -199,11 +202,9 @@ class LateGradients:
         return gradient.to(device=device, dtype=dtype, copy=True)
 
 
-def _check_length(index: int, queue: dict[str, Any], longest: int) -> None:
-    """Refuse a delay for which the queue, which has a row for each step of it, was not made."""
-    rows = len(queue) - 1  # beside the clock
-    if rows != longest:
-        raise ValueError(
-            f"param_groups[{index}] must keep its longest delay ({rows}) once it has taken a step; "
-            f"got {longest}"
-        )
+def _wrong_length(index: int, queue: dict[str, Any], longest: int) -> ValueError:
+    """A delay for which the queue, which has a row for each step of it, was not made."""
+    return ValueError(
+        f"param_groups[{index}] must keep its longest delay ({len(queue) - 1}) once it has taken a "
+        f"step; got {longest}"
+    )
