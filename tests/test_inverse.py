@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from time import process_time
 
 import numpy as np
@@ -251,3 +252,53 @@ def test_the_longest_delay_of_a_filter_that_begins_against_the_gradient(feedforw
     optimizer = ds.LinearOptimizer({1: pole}, feedforward)
     for gain in (0.02, 0.05, 0.1):
         assert ds.max_delay(gain, 1.0, optimizer) == _delays_by_trial(optimizer, gain, 400)
+
+
+LAWS = [
+    ds.RandomDelay([0.2, 0.0, 0.3, 0.5]),
+    ds.GeometricDelay(0.7),
+    ds.RandomDelay(np.random.default_rng(3).dirichlet(np.ones(50))),
+    ds.MeasuredDelay([0, 3, 1, 1, 2]),
+]
+
+
+@pytest.mark.parametrize("name", ["heavy-ball", "ema-momentum", "nesterov"])
+@pytest.mark.parametrize("law", LAWS, ids=["table", "geometric", "long", "log"])
+def test_the_largest_momentum_of_a_law_is_where_its_threshold_meets_the_gain(name, law):
+    def threshold(momentum):
+        return ds.stability_threshold(make(name, float(momentum)), law, moment="mean")
+
+    largest = threshold(0.0)
+    if name == "ema-momentum" and law is LAWS[2]:
+        with pytest.raises(ValueError, match="delay must have at most 32 lags where the gain of"):
+            ds.max_momentum(0.1, 1.0, name, law)
+        return
+    for share in (0.1, 0.6, 0.95):
+        m = ds.max_momentum(share * largest, 1.0, name, law)
+        assert all(threshold(other) > share * largest for other in np.linspace(0, m, 8)[:-1])
+        if m < 1:
+            assert threshold(m) == pytest.approx(share * largest, rel=1e-9)
+            assert threshold(m * (1 - 1e-7)) > share * largest > threshold(m * (1 + 1e-7))
+    assert np.isnan(ds.max_momentum(1.001 * largest, 1.0, name, law))
+
+
+def test_a_law_of_one_delay_has_the_largest_momentum_of_that_delay():
+    law = ds.RandomDelay({2: 1 - 2**-40, 3: 2**-40})
+    for name in ("heavy-ball", "nesterov"):
+        assert ds.max_momentum(0.05, 1.0, name, law) == pytest.approx(
+            ds.max_momentum(0.05, 1.0, name, 2), rel=1e-9
+        )
+
+
+def test_the_largest_momentum_of_a_law_refuses_what_is_not_linear_in_it():
+    @dataclass(frozen=True)
+    class Squared(ds.HeavyBall):
+        """Heavy ball with a momentum that enters as its square."""
+
+        def coefficients(self, delay):
+            return ds.HeavyBall(self.momentum**2).coefficients(delay)
+
+    with pytest.raises(ValueError, match="optimizer must have tables that are linear in the mom"):
+        ds.max_momentum(0.1, 1.0, Squared(0.5), LAWS[0])
+    with pytest.raises(ValueError, match="do not depend on the delay"):
+        ds.max_momentum(0.1, 1.0, "shifted-momentum", LAWS[0])

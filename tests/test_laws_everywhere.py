@@ -103,6 +103,7 @@ ENTRY_POINTS: dict[str, Callable[[ds.Optimizer, Any], Any]] = {
     ],
     "max_learning_rate": lambda o, d: ds.max_learning_rate([2.0, 20.0], o, d, moment="mean"),
     "max_sharpness": lambda o, d: ds.max_sharpness(0.1, o, d, moment="mean-square"),
+    "max_momentum": lambda _, d: ds.max_momentum([0.01, 0.05], 1.0, "heavy-ball", d),
     "is_stable": lambda o, d: ds.is_stable(0.01, [0.1, 1.0, 20.0], o, d, moment="mean"),
     "adjust_learning_rate": lambda o, d: [
         ds.adjust_learning_rate(1.0, o, d, d, new_optimizer=ds.SGD(), moment="mean", sharpness=9.0),
@@ -142,7 +143,6 @@ SAMPLED = {"almost_sure_threshold"}
 
 FIXED_ONLY: dict[str, Callable[[Any], Any]] = {
     "derive": lambda d: ds.derive(ds.SGD(), d).text(),
-    "max_momentum": lambda d: ds.max_momentum(0.01, 1.0, "heavy-ball", d),
 }
 """Statements about one delay: random ones are refused with a message that names them."""
 

@@ -23,7 +23,7 @@ from delaystability.model.arguments import (
     single,
 )
 from delaystability.model.catalogue import CATALOGUE
-from delaystability.model.delays import as_log, delay_array
+from delaystability.model.delays import as_log, delay_array, random_law
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.thresholds.threshold import threshold_array
@@ -151,7 +151,7 @@ def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
 
     References
     ----------
-    The threshold of `stability_threshold`, inverted. Theorem ``delayed-loop``.
+    Theorem ``delayed-loop``.
     """
     from delaystability.numerics.thresholds.inverse import longest_delays
 
@@ -162,14 +162,15 @@ def max_delay(lr: ArrayLike, sharpness: ArrayLike, optimizer: Optimizer) -> Any:
 
 
 def max_momentum(
-    lr: ArrayLike, sharpness: ArrayLike, optimizer: str | Optimizer, delay: int
+    lr: ArrayLike, sharpness: ArrayLike, optimizer: str | Optimizer, delay: Any
 ) -> Any:
     """Find the largest momentum in [0, 1) up to which a minimum is stable, at a raw learning rate.
 
     Exact to the last digit of the float. The threshold need not be monotone in the momentum: it is
-    looked at at 2,000 momenta, dense near 0 and in log(1 - momentum) up to the last float
-    below 1, and each of its local minima is narrowed down; only a dip between two of these momenta
-    that shows at neither would be missed, and none was found in the catalogue.
+    looked at at 2,000 momenta, dense near 0 and in log(1 - momentum) up to the last float below 1,
+    and its local minima are narrowed down; only a dip between two of these momenta that shows at
+    neither would be missed: none was found in the catalogue. Under a random delay the mean loop is
+    linear in the momentum, and momenta that put a root on the circle are counted.
 
     Parameters
     ----------
@@ -177,7 +178,9 @@ def max_momentum(
     optimizer : str or Optimizer
         A name of the catalogue whose only required parameter is the momentum, or an optimizer with
         a momentum, in place of which others are tried.
-    delay : int
+    delay : int or delay law
+        Of a law, for the mean; the mean square may need less. Tables must be linear in the momentum
+        then, and not depend on the delay.
 
     Returns
     -------
@@ -186,8 +189,8 @@ def max_momentum(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not what is described here.
+    TypeError, ValueError, ArithmeticError
+        If an argument is not what is described here; if the count does not decide.
 
     References
     ----------
@@ -195,11 +198,16 @@ def max_momentum(
     """
     from delaystability.numerics.thresholds.inverse import largest_momenta
 
-    family = _family(optimizer)
+    family, law = _family(optimizer), random_law(delay)
+    gains = positive("lr", lr) * positive("sharpness", sharpness)
+    if law is not None:
+        from delaystability.numerics.thresholds.momentum_of_law import largest_momentum_of_law
+
+        found = [largest_momentum_of_law(family, law, float(gain)) for gain in gains.flat]
+        return scalar_or_array(np.reshape(found, gains.shape))
     lags = delay_array(delay)
     if lags.ndim:
-        raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
-    gains = positive("lr", lr) * positive("sharpness", sharpness)
+        raise TypeError(f"delay must be one integer >= 0 or a law; got {delay!r}")
     return scalar_or_array(
         largest_momenta(lambda momentum: threshold_array(family(momentum), lags)[0], gains)
     )

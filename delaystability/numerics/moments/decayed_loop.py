@@ -14,38 +14,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from flint import ctx
 from numpy.typing import NDArray
 
 from delaystability.model.loop import Loop
-from delaystability.numerics.crossings.circle_cells import CircleCells
-from delaystability.numerics.crossings.circle_count import no_crossing_up_to, roots_outside
-from delaystability.numerics.crossings.crossings import (
-    LARGEST_EXACT_SPAN,
-    exact_intervals,
-    exact_threshold,
-)
-from delaystability.numerics.crossings.exact_crossings import working_precision
-from delaystability.numerics.crossings.phase_rows import POINTS_PER_LAG, PhaseRows
-from delaystability.numerics.exact.exact_filter import ExactFilter, rational_table
+from delaystability.numerics.crossings.free_part import free_gains, free_threshold
 from delaystability.numerics.moments.first_gain import first_gain
 from delaystability.numerics.moments.noise_loop import NoiseLoop
 from delaystability.numerics.tables.exact_tables import exact_number
 from delaystability.numerics.tables.loop_filter import loop_parts
-from delaystability.numerics.tables.table_rows import TableRows
 
 __all__ = ["decayed_gains", "decayed_growth", "decayed_mean_square_threshold", "decayed_threshold"]
 
 Array = NDArray[np.float64]
 
-_SHORT = 12
-"""Up to here exact arithmetic is faster than a scan."""
-_LONGEST = 2**17
-"""Lags of the whole loop, beyond which a scan takes seconds."""
 _LARGEST_COMPANION = 500
-_SHARE = 1 - 1e-9
 _EPS = float(np.finfo(np.float64).eps)
-_SCANS = 3
 
 
 def decayed_threshold(loop: Loop) -> float:
@@ -76,17 +59,7 @@ def decayed_threshold(loop: Loop) -> float:
 
 def _threshold_and_angle(loop: Loop) -> tuple[float, float]:
     free, late, delay = _free_and_late(loop)
-    if not np.any(late):
-        return 0.0, 0.0
-    first, span = _first_and_span(free, late)
-    if span > _SHORT:
-        try:
-            return _long_threshold(free.astype(float), late[first:].astype(float), delay + first)
-        except ArithmeticError:
-            if span > LARGEST_EXACT_SPAN:
-                raise
-    with ctx.workprec(working_precision(delay)):
-        return exact_threshold(_cells(free, late), delay)
+    return free_threshold(free, late, delay)
 
 
 def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
@@ -117,27 +90,7 @@ def decayed_gains(loop: Loop) -> list[tuple[float, float]]:
         If the loop has more than 64 lags beside a fixed delay.
     """
     free, late, delay = _free_and_late(loop)
-    if not np.any(late):
-        return []
-    _, span = _first_and_span(free, late)
-    if span > LARGEST_EXACT_SPAN:
-        raise ValueError(
-            f"loop must have at most {LARGEST_EXACT_SPAN} lags where weights decay, beside a "
-            f"fixed delay; got {span}"
-        )
-    with ctx.workprec(working_precision(delay)):
-        return exact_intervals(_cells(free, late), delay)
-
-
-def _first_and_span(free: NDArray[Any], late: NDArray[Any]) -> tuple[int, int]:
-    """The first lag of B, which is extra delay, and the lags of F and B in all."""
-    first = int(np.flatnonzero(late)[0])
-    return first, free.size + late.size - first - 2
-
-
-def _cells(free: NDArray[Any], late: NDArray[Any]) -> CircleCells:
-    tables = rational_table(free), rational_table(np.convolve(late, [1, -1]))
-    return CircleCells(ExactFilter.from_tables(*tables, spare_root=True))
+    return free_gains(free, late, delay)
 
 
 def decayed_growth(loop: Loop, gain: float) -> float:
@@ -173,20 +126,3 @@ def _free_and_late(loop: Loop) -> tuple[NDArray[Any], NDArray[Any], int]:
     if law is None:
         return free, b, delay
     return np.convolve(free, law[1]), np.convolve(b, law[0]), delay
-
-
-def _long_threshold(free: Array, late: Array, delay: int) -> tuple[float, float]:
-    if free.size + late.size + delay > _LONGEST:
-        raise ValueError(
-            f"delay must leave at most {_LONGEST} lags where weights decay; got "
-            f"{free.size + late.size + delay}"
-        )
-    if roots_outside(free):
-        return 0.0, 0.0
-    tables = TableRows.of_dense(free), TableRows.of_dense(late)
-    loops = PhaseRows.one(*tables, delay, integrates=False)
-    for scan in range(_SCANS):
-        found = loops.first_crossings(loops.scan(POINTS_PER_LAG * 4**scan))
-        if no_crossing_up_to(loops, _SHARE * np.minimum(found[0], 1e300))[0]:
-            return float(found[0][0]), float(found[1][0])
-    raise ArithmeticError(f"the loop's threshold near {found[0][0]} could not be counted")
