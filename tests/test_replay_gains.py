@@ -136,7 +136,7 @@ def test_the_search_begins_at_the_threshold_that_decay_makes(table):
     assert alone == pytest.approx(found.threshold, rel=1e-8)
 
 
-@pytest.mark.parametrize("degree", [0, 300])
+@pytest.mark.parametrize("degree", [0, 225])
 def test_early_windows_of_a_log_with_one_long_delay_are_found(degree, monkeypatch):
     # By the oracle the run grows between .0431 and .0472, far below where it grows for good.
     monkeypatch.setattr("delaystability.numerics.replay.replayed_loop._EXACT_DEGREE", degree)

@@ -328,14 +328,14 @@ def replay_gains(optimizer: Optimizer | Loop, sequence: Any = None) -> ReplayGai
     -------
     ReplayGains
         A sequence of (low, high), learning rate times curvature. Its ``method`` is "exact" for a
-        short log (updates times longest reach up to about 300) and for a constant one: every end
-        is a root of a polynomial, rounded to a float, and none is missing. Else it is "resolved":
-        the growth rate changes sign at every end, to about ten digits. Up to 20,000 updates, at
-        some moment of which at most 64 past iterates are still to be read, the functions whose
-        zeros the ends are were resolved, to their last terms, wherever no large multiplier shows
-        that the run grows: windows narrower than ``spacing``, a relative 1e-9, may be missing.
-        Other logs are scanned: the cells are ``spacing`` wide (a relative 0.0005; 0.02 where
-        a gain takes long) where the rate came near zero, and wider elsewhere.
+        short log (updates times past iterates that are still to be read, up to about 200) and for
+        a constant one: every end is a root of a polynomial, rounded to a float, and none is
+        missing. Else it is "resolved": the growth rate changes sign at every end, to about ten
+        digits. Up to 20,000 updates, at some moment of which at most 64 past iterates are still to
+        be read, the functions whose zeros the ends are were resolved, to their last terms, wherever
+        no large multiplier shows that the run grows: windows narrower than ``spacing``, a relative
+        1e-9, may be missing. Other logs are scanned: the cells are ``spacing`` wide (a relative
+        0.0005; 0.02 where a gain takes long) where the rate came near zero, and wider elsewhere.
 
     Raises
     ------
@@ -375,8 +375,8 @@ def replay_threshold(optimizer: Optimizer | Loop, sequence: Any = None) -> float
     TypeError, ValueError
         If an argument is not what is described here.
     ArithmeticError
-        If no gain up to 64 times the mean threshold grows, or the growth rate of a loop that
-        reaches more than 512 updates back does not settle.
+        If no gain that was searched, up to at least 64 times the mean threshold, grows, or the
+        growth rate of a loop that reaches more than 512 updates back does not settle.
 
     References
     ----------

@@ -22,15 +22,17 @@ def polynomial_through(values: Sequence[fmpq]) -> fmpq_poly:
     return found
 
 
-def positive_roots(polynomial: fmpq_poly) -> list[tuple[fmpq, fmpq]]:
+def positive_roots(*polynomials: fmpq_poly) -> list[tuple[fmpq, fmpq]]:
     """Disjoint intervals around the positive real roots, narrower than a float's rounding.
+
+    Those of several polynomials take far less time than those of their product.
 
     None is missed: the roots are isolated in ball arithmetic. In increasing order.
     """
-    if not polynomial:
+    if not all(polynomials):
         return []
-    numerator: fmpz_poly = polynomial.numer()
-    parts = [part for part, _ in numerator.factor_squarefree()[1]]
+    numerators: list[fmpz_poly] = [polynomial.numer() for polynomial in polynomials]
+    parts = [part for each in numerators for part, _ in each.factor_squarefree()[1]]
     balls = [
         root.real
         for part in parts

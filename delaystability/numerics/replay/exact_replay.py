@@ -1,12 +1,12 @@
 """The stable gains of a short log, exactly.
 
-The monodromy matrix M(a) of a period is a product of steps that are affine and of rank one in the
-gain a, so the coefficients of its characteristic polynomial p(z, a) have degree <= period in a. A
-multiplier is on the circle only where
+The monodromy matrix M(a) of a period, on the iterates that are live, is a product of steps that are
+affine and of rank one in the gain a, so the coefficients of its characteristic polynomial p(z, a)
+have degree <= period in a. A multiplier is on the circle only where
 
     p(1, a) p(-1, a) prod_{i<j} (1 - z_i z_j) = 0,
 
-and the product is Jury's determinant, of degree <= (reach - 1) period in a. Its real roots are
+and the product is Jury's determinant, of degree <= (size - 1) period in a. Its real roots are
 isolated, and a Schur-Cohn test in integers decides every open interval between them.
 
 References
@@ -24,29 +24,33 @@ from flint import fmpq, fmpq_mat, fmpq_poly
 
 from delaystability.numerics.exact.rational_polynomial import polynomial_through, positive_roots
 from delaystability.numerics.exact.schur_cohn import is_schur_stable
-from delaystability.numerics.replay.periodic_loop import PeriodicLoop
+from delaystability.numerics.replay.live_loop import LiveLoop
 
 __all__ = ["exact_stable_gains"]
 
 Coefficients = list[fmpq]
 
 
-def exact_stable_gains(loop: PeriodicLoop) -> tuple[tuple[float, float], ...]:
+def exact_stable_gains(loop: LiveLoop) -> tuple[tuple[float, float], ...]:
     """All open intervals of stable positive gains, each end rounded to a float.
 
     Parameters
     ----------
-    loop : PeriodicLoop with Fractions
+    loop : LiveLoop with Fractions
     """
-    degree, reach = loop.period, loop.reach
-    values = [_characteristic(loop, fmpq(gain)) for gain in range(degree + 1)]
-    powers = [polynomial_through([row[power] for row in values]) for power in range(reach + 1)]
+    degree, size = loop.period, loop.size
+    updates = [
+        [(lag, _exact(present), _exact(read)) for lag, present, read in update]
+        for update in loop.updates()
+    ]
+    values = [_characteristic(updates, loop.ages, gain) for gain in range(degree + 1)]
+    powers = [polynomial_through([row[power] for row in values]) for power in range(size + 1)]
     at_one = sum(powers, fmpq_poly([0]))
     at_minus_one = sum((-c if power % 2 else c for power, c in enumerate(powers)), fmpq_poly([0]))
     inner = polynomial_through(
-        [_jury([p(fmpq(a)) for p in powers]) for a in range((reach - 1) * degree + 1)]
+        [_jury([p(fmpq(a)) for p in powers]) for a in range((size - 1) * degree + 1)]
     )
-    boundaries = positive_roots(at_one * at_minus_one * inner)
+    boundaries = positive_roots(at_one, at_minus_one, inner)
     points = [_rational(low, high) for low, high in pairwise([(0, 0), *boundaries])]
     last = boundaries[-1][1] if boundaries else fmpq(0)
     points.append(last + 1)
@@ -60,24 +64,25 @@ def exact_stable_gains(loop: PeriodicLoop) -> tuple[tuple[float, float], ...]:
     return tuple(found)
 
 
-def _characteristic(loop: PeriodicLoop, gain: fmpq) -> Coefficients:
+def _characteristic(
+    updates: list[list[tuple[int, fmpq, fmpq]]], ages: list[int], gain: int
+) -> Coefficients:
     """Coefficients of p(z, gain), lowest power of z first."""
-    reach = loop.reach
-    # Row l is the iterate l updates ago as a combination of the starting ones.
-    rows = [[fmpq(int(i == j)) for j in range(reach)] for i in range(reach)]
-    for present, read in zip(*loop.tables(), strict=True):
-        factors = [
-            fmpq(p.numerator, p.denominator) + gain * fmpq(r.numerator, r.denominator)
-            for p, r in zip(present, read, strict=True)
+    # Each iterate as a combination of those that are live at the beginning.
+    past = {-age: [fmpq(int(age == other)) for other in ages] for age in ages}
+    for time, update in enumerate(updates):
+        used = [(present + gain * read, past[time - lag]) for lag, present, read in update]
+        past[time + 1] = [
+            sum((factor * row[j] for factor, row in used if factor), fmpq(0))
+            for j in range(len(ages))
         ]
-        new = [
-            sum((f * row[j] for f, row in zip(factors, rows, strict=True) if f), fmpq(0))
-            for j in range(reach)
-        ]
-        rows = [new, *rows[:-1]]
-    matrix = fmpq_mat(reach, reach, [value for row in rows for value in row])
-    polynomial = matrix.charpoly()
-    return [polynomial[power] for power in range(reach + 1)]
+    rows = [past[len(updates) - age] for age in ages]
+    polynomial = fmpq_mat(len(ages), len(ages), [value for row in rows for value in row]).charpoly()
+    return [polynomial[power] for power in range(len(ages) + 1)]
+
+
+def _exact(value: Fraction | int) -> fmpq:
+    return fmpq(value.numerator, value.denominator)
 
 
 def _jury(coefficients: Coefficients) -> fmpq:

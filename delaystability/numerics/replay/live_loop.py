@@ -7,9 +7,11 @@ multipliers that are not zero. It is computed for many gains at once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import log
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +110,20 @@ class LiveLoop:
         matrices, logarithms = self.matrices(gains)
         return Multipliers(np.linalg.eigvals(matrices).astype(complex), logarithms)
 
+    def updates(self) -> Iterator[list[tuple[int, Any, Any]]]:
+        """Lags and coefficients, without and with the factor gain, from the chosen moment on."""
+        edges = np.searchsorted(self._times, np.arange(self.period + 1)).tolist()
+        lags, pairs = self._lags.tolist(), self._pairs.tolist()
+        for time in range(self._begin, self._begin + self.period):
+            terms = range(edges[time % self.period], edges[time % self.period + 1])
+            yield [(lags[term], *pairs[term]) for term in terms]
+
+    @property
+    def ages(self) -> list[int]:
+        """How many updates before the chosen moment the live iterates are."""
+        found: list[int] = self._ages.tolist()
+        return found
+
     def matrices(self, gains: Array) -> tuple[Array, Array]:
         """What a period makes of the live iterates, of shape (n, size, size), and its logarithm."""
         one_by_one = len(gains) * (_PER_GAIN + _PER_REACH * self._reach * self.period)
@@ -189,7 +205,7 @@ class LiveLoop:
         """The updates that are read again, and the slots of live iterates before and after."""
         period, begin = self.period, self._begin
         edges = np.searchsorted(self._times, np.arange(period + 1))
-        ages = self._ages.tolist()
+        ages = self.ages
         lives, lags, numbers = (
             each.tolist() for each in (self._lives, self._lags, self._unique[1])
         )
@@ -216,19 +232,18 @@ class LiveLoop:
         return updates, first, [slots[begin + period - age] for age in ages]
 
 
-def _combined(loop: PeriodicLoop) -> tuple[Index, Index, Array]:
+def _combined(loop: PeriodicLoop) -> tuple[Index, Index, NDArray[Any]]:
     """Times, lags and (present, read) coefficients, one for each pair of time and lag."""
     times = np.concatenate([term.times for term in loop.terms])
     lags = np.concatenate([term.lags for term in loop.terms])
-    pairs = np.zeros((len(times), 2))
+    values = np.concatenate([term.coefficients for term in loop.terms])
     reads = np.concatenate([np.full(len(term.times), int(term.reads)) for term in loop.terms])
-    pairs[np.arange(len(times)), reads] = np.concatenate(
-        [term.coefficients for term in loop.terms]
-    ).astype(float)
+    pairs = np.zeros((len(times), 2), dtype=values.dtype)
+    pairs[np.arange(len(times)), reads] = values
     keys, places = np.unique(times * loop.reach + lags, return_inverse=True)
-    sums = np.zeros((len(keys), 2))
+    sums = np.zeros((len(keys), 2), dtype=values.dtype)
     np.add.at(sums, places.ravel(), pairs)
-    kept = sums.any(axis=1)
+    kept = (sums != 0).any(axis=1)
     return keys[kept] // loop.reach, keys[kept] % loop.reach, sums[kept]
 
 

@@ -83,6 +83,11 @@ def windows_on_panels(
     ----------
     loop : LiveLoop
     scale, first, stable_at_zero : see `windows_of_growth`
+
+    Returns
+    -------
+    ReplayGains
+        Without windows that are narrower than its ``spacing``.
     """
     low, high = scale * _LOWEST, scale * _HIGHEST
     if stable_at_zero:
@@ -104,7 +109,12 @@ def windows_on_panels(
         ends.insert(0, 0.0 if stable_at_zero else _begin(loop, float(gains[0])))
     if growth[-1] < 0:
         ends.append(float(gains[-1]))
-    intervals = tuple(zip(ends[::2], ends[1::2], strict=True))
+    # The ends of a window that is narrower than a panel may be, and was seen by luck, are rough.
+    intervals = tuple(
+        (start, end)
+        for start, end in zip(ends[::2], ends[1::2], strict=True)
+        if end - start >= _FINEST_PANEL * end
+    )
     searched = float(gains[0]), float(gains[-1])
     return ReplayGains(intervals, "resolved", _FINEST_PANEL, searched)
 

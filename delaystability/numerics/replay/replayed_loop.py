@@ -32,7 +32,7 @@ __all__ = ["LARGEST_TABLE", "ReplayedLoop", "replayed_loop"]
 
 Array = NDArray[np.float64]
 
-_EXACT_DEGREE = 300  # of the polynomial whose roots are the boundaries
+_EXACT_DEGREE = 225  # of the product of the polynomials whose roots are the boundaries
 _MOST_LIVE = 64  # iterates, up to which boundary functions are resolved
 _MOST_ALIKE = 200  # multipliers of a short period, up to which all are computed
 _LONGEST_RESOLVED = 20_000  # updates
@@ -72,9 +72,9 @@ class ReplayedLoop:
         """The stable gains; a scan may stop above the first interval if only that is asked for."""
         if self.known is not None:
             return self.known
-        loop = self._loop()
-        if loop.period * (loop.reach - 1) <= _EXACT_DEGREE:
-            return ReplayGains(exact_stable_gains(self._loop(exact=True)), "exact", 0.0, (0.0, inf))
+        if self._live.period * (self._live.size + 1) <= _EXACT_DEGREE:
+            exact = LiveLoop(self._loop(exact=True))
+            return ReplayGains(exact_stable_gains(exact), "exact", 0.0, (0.0, inf))
         if self.scale == 0:
             return ReplayGains((), "resolved", 0.0, (0.0, 0.0))
         decays = bool(self.coupled or self.direct)
@@ -90,7 +90,7 @@ class ReplayedLoop:
         Raises
         ------
         ArithmeticError
-            If small gains are stable and no gain up to 64 times the scale grows.
+            If small gains are stable and no gain that is searched grows.
         """
         found = self.gains(first=True)
         if found.method == "resolved" and found.threshold == found.searched[1] > 0:
