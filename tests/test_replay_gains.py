@@ -128,7 +128,7 @@ def test_the_first_end_does_not_depend_on_where_the_search_begins(factor):
 def test_the_search_begins_at_the_threshold_that_decay_makes(table):
     """Without decay no gain of the first table is stable; the second tolerates much less."""
     optimizer = ds.LinearOptimizer({1: 0.5 if len(table) > 1 else 0.99}, table)
-    log = np.repeat([0, 8, 2], 22)
+    log = np.repeat([0, 8, 2], 44)
     found = ds.replay_gains(ds.Loop(optimizer, ds.MeasuredDelay(log), decay=0.75))
     assert found.method == "resolved"
     assert found.threshold > 0
@@ -206,12 +206,13 @@ def test_ends_of_peaked_logs_are_those_of_the_monodromy(seed):
 
 
 def test_narrow_windows_of_a_long_log_are_found():
-    """By the oracle in 50 digits the run is stable in the middle of each, and grows beside it."""
+    """In 50 digits the run is stable in the middle of each window, and grows beside it."""
     log = np.random.default_rng(0).integers(0, 9, 1000).tolist()
     found = ds.replay_gains(ds.SGD(), log)
-    narrow = [end for interval in found for end in interval][4:8]
-    assert narrow == pytest.approx(
-        [0.52710459888081, 0.527104732899297, 0.54444786226510, 0.54444786526196], rel=1e-10
+    assert len(found) == 3
+    ends = [0.509123497007974, 0.509128952129613, 0.52710459888081, 0.527104732899297]
+    assert [end for interval in found.intervals[1:] for end in interval] == pytest.approx(
+        ends, rel=1e-11
     )
 
 

@@ -334,7 +334,7 @@ def replay_gains(optimizer: Optimizer | Loop, sequence: Any = None) -> ReplayGai
         digits. Up to 20,000 updates, at some moment of which at most 64 past iterates are still to
         be read, the functions whose zeros the ends are were resolved, to their last terms, wherever
         no large multiplier shows that the run grows: windows narrower than ``spacing``, a relative
-        1e-9, may be missing. Other logs are scanned: the cells are ``spacing`` wide (a relative
+        1e-8, may be missing. Other logs are scanned: the cells are ``spacing`` wide (a relative
         0.0005; 0.02 where a gain takes long) where the rate came near zero, and wider elsewhere.
 
     Raises

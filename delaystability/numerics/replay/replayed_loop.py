@@ -32,6 +32,7 @@ __all__ = ["LARGEST_TABLE", "ReplayedLoop", "replayed_loop"]
 
 Array = NDArray[np.float64]
 
+_EXACT_SIZE = 12  # of the matrix of a period
 _EXACT_DEGREE = 225  # of the product of the polynomials whose roots are the boundaries
 _MOST_LIVE = 64  # iterates, up to which boundary functions are resolved
 _MOST_ALIKE = 200  # multipliers of a short period, up to which all are computed
@@ -72,14 +73,14 @@ class ReplayedLoop:
         """The stable gains; a scan may stop above the first interval if only that is asked for."""
         if self.known is not None:
             return self.known
-        if self._live.period * (self._live.size + 1) <= _EXACT_DEGREE:
+        live = self._live
+        if live.size <= _EXACT_SIZE and live.period * (live.size + 1) <= _EXACT_DEGREE:
             exact = LiveLoop(self._loop(exact=True))
             return ReplayGains(exact_stable_gains(exact), "exact", 0.0, (0.0, inf))
         if self.scale == 0:
             return ReplayGains((), "resolved", 0.0, (0.0, 0.0))
         decays = bool(self.coupled or self.direct)
         begins = not decays or self.rate(0.0) < 0
-        live = self._live
         if live.size <= _MOST_LIVE and live.period <= _LONGEST_RESOLVED:
             return windows_on_panels(live, self.scale, first=first, stable_at_zero=begins)
         return windows_of_growth(self._growth, self.scale, first=first, stable_at_zero=begins)
