@@ -230,6 +230,22 @@ def test_the_hum_of_a_delayed_run_is_what_the_reading_says(kind):
     assert other.read(lambda: (curvatures * weight.square()).sum() / 2).hum > 1.15 * reading.hum
 
 
+@pytest.mark.parametrize("delay", [0, 1, 4])
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_the_price_includes_gradient_noise_where_the_threshold_is_at_most_two(momentum, delay):
+    # Gradients h x with noise of variance s^2 have the second moment v = s^2 (1 + noise), where
+    # noise = a^2 stationary_variance(a) = (h x / s)^2 at the gain a = lr h / sqrt(v). So the mean
+    # loss h x^2 / 2 is lr sqrt(v) / 2 times noise / (a (1 + noise)).
+    optimizer = ds.EMAMomentum(momentum) if momentum else ds.SGD()
+    threshold = ds.stability_threshold(optimizer, delay)
+    gains = np.r_[1e-4, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999] * threshold
+    noise = gains**2 * [ds.stationary_variance(optimizer, delay, gain) for gain in gains]
+    prices = noise / (gains * (1 + noise))
+    assert prices.max() <= max(1 / threshold, 0.5) * (1 + 1e-9)
+    # Negative control: above 2, as without delay, noise costs more than the hum.
+    assert (prices.max() > 1.5 / threshold) == (threshold > 2)
+
+
 def test_what_never_shrinks_has_no_hum():
     weight = torch.nn.Parameter(torch.ones(3, dtype=DOUBLE))
     for optimizer in (

@@ -6,7 +6,7 @@ them by Lanczos iteration, which holds a few copies of the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ def measure_curvature(
     losses: Callable[[], Any],
     parameters: Sequence[Tensor],
     *,
-    scales: Sequence[Tensor | float] | None = None,
+    scales: Iterable[Tensor | float] | None = None,
     start: Tensor | None = None,
     smallest: bool = False,
     tolerance: float = 0.01,
@@ -77,7 +77,7 @@ def measure_curvature(
         tuple of such tensors, whose mean is meant and whose graphs are all kept; or an iterator
         of them, which is asked for anew for each product, so that one graph at a time is alive.
     parameters : sequence of tensors that require gradients
-    scales : sequence of one number or tensor for each parameter, optional
+    scales : iterable of one number or tensor for each parameter, optional
         Measures ``S H S`` with these positive diagonal entries in S instead of H.
     start : tensor of shape (P,), optional
         An earlier eigenvector; normal numbers drawn from the seed are mixed in, or used alone.
@@ -111,26 +111,21 @@ def measure_curvature(
     scale = None if scales is None else joint.own(shape.row(_like(scales, parameters)))
     dense = with_dense_embeddings(losses)
     value, gradient, product = joint_derivatives(dense, parameters, shape, joint)
-    # Drawn on the CPU, so that the same numbers come on every device.
-    random = torch.Generator().manual_seed(seed)
-    begin = torch.randn(1, shape.size, generator=random)
-    begin = joint.own(begin.div_(torch.linalg.vector_norm(begin))).to(gradient)
-    if start is not None and start.shape == begin[0].shape and bool(torch.isfinite(start).all()):
-        begin = start.to(gradient)[None] + _SHARE * begin
     if scale is not None:
         gradient *= scale
+
+    held = torch.device(basis_device or gradient.device)
 
     def scaled(vector: Tensor) -> Tensor:
         vector = vector.to(gradient.device)
         image = product(vector) if scale is None else product(scale * vector).mul_(scale)
-        return image.to(begin.device)
+        return image.to(held)
 
-    begin = begin.to(basis_device)
     # All processes hold equally many vectors, though parts differ by one number.
-    longest = -(-shape.size // joint.count) * begin.element_size()
+    longest = -(-shape.size // joint.count) * gradient.element_size()
     found = extreme_eigenvalues(
         scaled,
-        begin,
+        _begin(shape.size, seed, start, joint, gradient.dtype).to(held),
         largest=1,
         smallest=int(smallest),
         tolerance=tolerance,
@@ -147,11 +142,24 @@ def measure_curvature(
     return Curvature(value, sharpness, error, along, ends[0], ends[1], direction, top.products)
 
 
+def _begin(
+    size: int, seed: int, start: Tensor | None, joint: JointMeasurement, dtype: torch.dtype
+) -> Tensor:
+    """Start from an earlier eigenvector with noise in it, or from noise alone, (1, P)."""
+    # Drawn on the CPU, so that the same numbers come on every device.
+    noise = torch.randn(1, size, generator=torch.Generator().manual_seed(seed))
+    noise = joint.own(noise.div_(torch.linalg.vector_norm(noise))).to(dtype)
+    known = start is not None and start.shape == noise[0].shape
+    if start is None or not (known and bool(torch.isfinite(start).all())):
+        return noise
+    return noise.to(start.device).mul_(_SHARE).add_(start.to(dtype))
+
+
 def held_vectors(size: int, wanted: int) -> int:
     """How many vectors of so many bytes an iteration holds that looks for so many eigenvalues."""
     return max(_BASIS_BYTES // max(size, 1), wanted + _FEWEST)
 
 
-def _like(scales: Sequence[Tensor | float], parameters: Sequence[Tensor]) -> Iterator[Tensor]:
+def _like(scales: Iterable[Tensor | float], parameters: Sequence[Tensor]) -> Iterator[Tensor]:
     for scale, parameter in zip(scales, parameters, strict=True):
         yield torch.as_tensor(scale, device=parameter.device).expand(parameter.shape)

@@ -39,8 +39,8 @@ def expected_hum(
     A preconditioner whose second moment forgets shrinks until the loop is at its threshold: then
     each coordinate has the root mean square ``lr / threshold``, and the loss lies above its minimum
     by ``lr / (2 threshold) sum_i sqrt(v_i)``, if it is quadratic, ``v`` being the second moments
-    that the optimizer keeps. The moments of mini-batches hold the gradients' noise too, whose own
-    share of the loss is not in this.
+    that the optimizer keeps. The moments of mini-batches hold the gradients' noise too. In one
+    direction the sum bounds its share of the loss as well where the threshold is at most 2.
 
     Parameters
     ----------

@@ -64,10 +64,13 @@ def measure_run(
                     f"preconditioner must return {len(parameters)} tensors, one for each "
                     f"parameter; got {len(diagonals)}"
                 )
+        scales = roots_of_scales(groups, largest, diagonals)
+        if not any(group.weight_decay and group.loop.coupled for group in groups):
+            diagonals = None  # of no use for the decay: a copy of the parameters less
         found = measure_curvature(
             loss,
             [parameter for group in groups for parameter in group.parameters],
-            scales=roots_of_scales(groups, largest, diagonals),
+            scales=scales,
             joint=joint,
             **options,
         )

@@ -97,7 +97,7 @@ def is_of_the_optimizer(preconditioner: Any) -> bool:
 
 def roots_of_scales(
     groups: Sequence[ParameterGroup], largest: float, preconditioner: list[Tensor] | None
-) -> list[Tensor | float] | None:
+) -> Iterable[Tensor | float] | None:
     """Roots of each parameter's learning rate relative to the largest, over its preconditioner.
 
     None where all are one.
@@ -109,7 +109,8 @@ def roots_of_scales(
     ]
     if preconditioner is None:
         return None if min(rates) == 1 else [math.sqrt(rate) for rate in rates]
-    return [(rate / p).sqrt() for rate, p in zip(rates, preconditioner, strict=True)]
+    # One by one: all at once they would be another copy of the parameters.
+    return ((rate / p).sqrt() for rate, p in zip(rates, preconditioner, strict=True))
 
 
 def with_preconditioned_decay(

@@ -74,7 +74,8 @@ class Reading:
         oscillation that it sustains once the ratio is near 1, ``learning_rate / threshold``. None
         for linear optimizers, and where the preconditioner never shrinks.
     loss_floor : float or None
-        What the hum adds to the loss, at most, in the quadratic model without gradient noise:
+        What the hum adds to the loss, at most, in the quadratic model (with gradient noise, if the
+        threshold is at most 2):
         ``learning_rate / (2 threshold) sum_i sqrt(v_i)``, with the second moments ``v`` that the
         optimizer keeps. None where it keeps none for each coordinate.
     """
