@@ -254,6 +254,7 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
         ("threshold sgd --delay 4 --delay-log log.csv", "delay must not be given beside delay-log"),
         ("threshold adam", "got 'adam', which has no threshold: ask `delaystability recommend`"),
         ("recommend --lr 0 --optimizer sgd --delay 4", "lr must be positive"),
+        ("recommend --lr 1 --optimizer adamw --delay 4", "adam (also for its kind, such as AdamW)"),
         ("recommend --lr 1 --optimizer sgd", "delay or delay-log must be given"),
         ("recommend --lr 1 --optimizer sgd --delay 4 --beta1 .9", "'sgd' has no parameter beta1"),
         ("recommend --lr 1 --optimizer adam --delay 4 --momentum .9", "no parameter momentum"),

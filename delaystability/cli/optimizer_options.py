@@ -109,6 +109,11 @@ def trained_optimizer_of(
     name: str, parameters: Parameters, betas: Mapping[str, str | None]
 ) -> Optimizer | Adam:
     """The optimizer to train with: one of the catalogue, or Adam with the betas that are given."""
+    if name not in (*CATALOGUE, Adam.name):
+        raise RefusedError(
+            f"optimizer must be one of {', '.join(CATALOGUE)}, {Adam.name} (also for its kind, "
+            f"such as AdamW); got {name!r}"
+        )
     given = {argument: text for argument, text in betas.items() if text is not None}
     surplus = [*parameters] if name == Adam.name else [*given]
     if surplus:

@@ -104,8 +104,13 @@ def recommend_learning_rate(
         explained = _same_minima
     # One factor for all parameter groups: that of the one that tolerates least.
     setting = min(settings, key=RULES[rule])
-    reason, alternatives = explained(setting, known)
+    reason, alternatives = explained(setting, settings, known)
     return _recommendation(setting, goal, rule, reason, alternatives)
+
+
+def _least(rule: str, settings: list[DelayedSetting]) -> float:
+    """The rate of a rule for parameter groups that get one common factor."""
+    return min(RULES[rule](setting) for setting in settings)
 
 
 def _refuse_adaptive(known: Recognised) -> None:
@@ -118,7 +123,9 @@ def _refuse_adaptive(known: Recognised) -> None:
         )
 
 
-def _trained(setting: DelayedSetting, known: Recognised) -> Explained:
+def _trained(
+    setting: DelayedSetting, settings: list[DelayedSetting], known: Recognised
+) -> Explained:
     rate = RULES[RECOMMENDED["linear"]](setting)
     before, after = setting.undelayed_effective_threshold, setting.effective_threshold
     reason = f"{known.title}: gradients are late by {_shown(setting.delay)}"
@@ -132,15 +139,15 @@ def _trained(setting: DelayedSetting, known: Recognised) -> Explained:
             "of accessible minima."
         )
     if setting.sharpness is not None:
-        reason += " " + _at_sharpness(setting, rate)
-    return reason, _alternatives_of_linear(setting)
+        reason += " " + _at_sharpness(settings, rate)
+    return reason, _alternatives_of_linear(settings)
 
 
-def _at_sharpness(setting: DelayedSetting, rate: float) -> str:
+def _at_sharpness(settings: list[DelayedSetting], rate: float) -> str:
     """Where the rate is at the measured sharpness, which does not change it."""
-    gain = float(setting.sharpness or 0)
-    before = setting.learning_rate * gain / setting.undelayed_threshold
-    after = rate * gain / setting.threshold
+    gain = float(settings[0].sharpness or 0)
+    before = max(one.learning_rate * gain / one.undelayed_threshold for one in settings)
+    after = max(rate * gain / one.threshold for one in settings)
     said = (
         f"At the measured sharpness {gain:.4g} the run without delay was at {before:.3g} of its "
         f"edge of stability, and the recommended rate is at {after:.3g} of the new one"
@@ -153,20 +160,20 @@ def _at_sharpness(setting: DelayedSetting, rate: float) -> str:
     return said + "."
 
 
-def _alternatives_of_linear(setting: DelayedSetting) -> tuple[Alternative, ...]:
+def _alternatives_of_linear(settings: list[DelayedSetting]) -> tuple[Alternative, ...]:
     entries = [
         Alternative(
             "same-minima",
-            RULES["same-minima"](setting),
+            _least("same-minima", settings),
             "the run without delay was at its edge of stability, as plain SGD often is, and should "
             "find the same minima (goal='same-minima')",
         )
     ]
-    if setting.sharpness is not None:
+    if settings[0].sharpness is not None:
         entries.append(
             Alternative(
                 "measured-edge",
-                RULES["measured-edge"](setting),
+                _least("measured-edge", settings),
                 "the run with late gradients stays as sharp as measured: its edge there, with a "
                 "fifth in reserve",
             )
@@ -174,7 +181,9 @@ def _alternatives_of_linear(setting: DelayedSetting) -> tuple[Alternative, ...]:
     return tuple(entries)
 
 
-def _same_minima(setting: DelayedSetting, known: Recognised) -> Explained:
+def _same_minima(
+    setting: DelayedSetting, settings: list[DelayedSetting], known: Recognised
+) -> Explained:
     before, after = setting.undelayed_threshold, setting.threshold
     start = (
         f"{known.title}: gradients are late by {_shown(setting.delay)}, and the threshold of "
@@ -189,13 +198,15 @@ def _same_minima(setting: DelayedSetting, known: Recognised) -> Explained:
         )
     else:
         reason = start + _with_measured_ratio(setting)
-    rule = RECOMMENDED["linear"]
-    entries = [Alternative(rule, RULES[rule](setting), "the loss is what counts (goal='train')")]
+    rule, entries = RECOMMENDED["linear"], []
+    if not any(one.integrates for one in settings):
+        counts = "the loss is what counts (goal='train')"
+        entries.append(Alternative(rule, _least(rule, settings), counts))
     if setting.sharpness is not None:
         entries.append(
             Alternative(
                 "same-minima",
-                RULES["same-minima"](setting),
+                _least("same-minima", settings),
                 "minima sharper than the measured one must stay accessible too",
             )
         )

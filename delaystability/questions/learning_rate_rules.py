@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import sqrt
+from math import fsum, sqrt
+from sys import float_info
 
 from delaystability.model.delays import Delay
 from delaystability.model.optimizer import Optimizer, steady_gain
@@ -89,13 +90,37 @@ class DelayedSetting:
     @property
     def effective_threshold(self) -> float:
         """The threshold for the effective rate: times B(1)/A(1), so a*/(1 - m) for heavy ball."""
-        lag = self.delay.minimum if self.delay.is_fixed else 0
-        return self.threshold * steady_gain(self.optimizer, lag)
+        return self.threshold * self._steady_gain(self._lag)
 
     @property
     def undelayed_effective_threshold(self) -> float:
         """The effective threshold at delay 0."""
-        return self.undelayed_threshold * steady_gain(self.optimizer, 0)
+        return self.undelayed_threshold * self._steady_gain(0)
+
+    @property
+    def integrates(self) -> bool:
+        """Whether updates grow while the gradient is constant: there is no effective rate."""
+        return any(_sums_to_one(self.optimizer, lag) for lag in {0, self._lag})
+
+    @property
+    def _lag(self) -> int:
+        return self.delay.minimum if self.delay.is_fixed else 0
+
+    def _steady_gain(self, lag: int) -> float:
+        if self.integrates:
+            raise ValueError(
+                "optimizer must have an effective learning rate, of which this rule is a part; the "
+                f"feedback of {self.optimizer!r} sums to 1, so that its updates grow while the "
+                "gradient is constant. Ask with goal='same-minima'"
+            )
+        return steady_gain(self.optimizer, lag)
+
+
+def _sums_to_one(optimizer: Optimizer, lag: int) -> bool:
+    """Whether the feedback coefficients do, but for their rounding and that of their sum."""
+    feedback = [float(term.coefficient) for term in optimizer.coefficients(lag).feedback]
+    size = 1 + sum(map(abs, feedback))
+    return abs(1 - fsum(feedback)) <= len(feedback) * size * float_info.epsilon
 
 
 def keep(setting: DelayedSetting) -> float:
