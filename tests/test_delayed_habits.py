@@ -200,6 +200,17 @@ def test_whatever_the_inner_optimizer_cannot_load_is_one_error_and_changes_nothi
     assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)
 
 
+def test_a_refusal_of_a_state_is_one_line_whatever_it_shows():
+    parameter, optimizer = _one(2)
+    _queued(optimizer, [parameter], 3)
+    for place in ("step", "gradient_1"):
+        saved = copy.deepcopy(optimizer.state_dict())
+        saved["state"][0]["delayed_" + place] = {"x": torch.zeros(2, 2)}
+        with pytest.raises(ValueError, match=f"delayed_{place}") as refusal:
+            optimizer.load_state_dict(saved)
+        assert "\n" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("device", ["nowhere", 1.5])
 def test_a_device_that_is_none_is_refused_by_name(device):
     with pytest.raises(ValueError, match=r"queue_device must be a device of torch; got"):

@@ -344,7 +344,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
                 raise ValueError(_refusal(name))
             if self._own is not None:
                 raise ValueError(
-                    f"optimizer must be left out for a {name} with goal='train', whose rule looks "
+                    f"optimizer must be left out for {name} with goal='train', whose rule looks "
                     "at the delay alone, unless preconditioner='frozen' says that it is a linear "
                     f"filter; got {self._own!r}"
                 )
@@ -363,7 +363,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
 
 def _refusal(name: str) -> str:
     return (
-        f"preconditioner must be 'frozen' to keep the accessible minima of a {name}, if that is "
+        f"preconditioner must be 'frozen' to keep the accessible minima with {name}, if that is "
         "meant; got None: the rule is about linear filters, and for a preconditioner that moves it "
         "divides the learning rate far too much (by 143 at delay 4 for an AdamW that then learnt "
         "nothing). Give goal='train' instead, which divides it by (1 + delay)**0.75"

@@ -24,6 +24,8 @@ from delaystability.training.group_delays import common_delay, group_delays
 from delaystability.training.inner_optimizer import checked_inner, load_inner
 from delaystability.training.late_gradients import Arrival, Arrivals, LateGradients
 from delaystability.training.lent_gradients import LentGradients
+from delaystability.training.saved_state import on_one_line
+from delaystability.training.scalars import checked_device
 
 __all__ = ["Delayed", "delayed"]
 
@@ -133,7 +135,7 @@ class Delayed(torch.optim.Optimizer):
     ) -> None:
         inner = checked_inner(torch_optimizer)
         delays = group_delays(delay, inner.param_groups)
-        device = None if queue_device is None else _checked_device(queue_device)
+        device = None if queue_device is None else checked_device("queue_device", queue_device)
         settings = {WARMUP: checked_warmup(warmup), SEED: checked_count("seed", seed, 0)}
         for group, own in zip(inner.param_groups, delays, strict=True):
             group.update(settings | {DELAY: own})
@@ -311,10 +313,12 @@ class Delayed(torch.optim.Optimizer):
         state_dict = dict(state_dict) if isinstance(state_dict, dict) else state_dict
         for pre_hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = pre_hook(self, state_dict) or state_dict
-        loaded = checked_delayed_state(
-            state_dict, self.param_groups, lambda group: _times(group).longest, self._late.dtype
+        loaded = on_one_line(
+            lambda: checked_delayed_state(
+                state_dict, self.param_groups, lambda group: _times(group).longest, self._late.dtype
+            )
         )
-        load_inner(self.optimizer, loaded.inner)
+        on_one_line(lambda: load_inner(self.optimizer, loaded.inner))
         self._late.load(loaded.queues)
         self.__setstate__({})
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
@@ -385,10 +389,3 @@ def _checked_dtype(dtype: Any) -> torch.dtype | None:
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise TypeError(f"queue_dtype must be a floating-point torch.dtype; got {dtype!r}")
     return dtype
-
-
-def _checked_device(device: Any) -> torch.device:
-    try:
-        return torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"queue_device must be a device of torch; got {device!r}") from error

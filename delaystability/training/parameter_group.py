@@ -209,7 +209,7 @@ def group_optimizer(
             "for what its learning rate has to be under delay see ds.recommend_learning_rate"
         )
     raise TypeError(
-        f"optimizer must be given for a {name}, for example optimizer=ds.HeavyBall(0.9); it is "
+        f"optimizer must be given for {name}, for example optimizer=ds.HeavyBall(0.9); it is "
         "recognised only for torch.optim.SGD, for torch's adaptive optimizers with their "
         "preconditioner, and for a DelayedOptimizer"
     )

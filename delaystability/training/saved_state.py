@@ -16,6 +16,7 @@ from delaystability.training.scalars import checked_rate, one_number
 
 __all__ = [
     "LARGEST_COUNT",
+    "on_one_line",
     "checked_entries",
     "checked_flag",
     "checked_list",
@@ -44,6 +45,20 @@ def valid(field: str, check: Callable[[], T]) -> T:
     except Exception as error:
         cause = f"it has no {error}" if isinstance(error, KeyError) else f"{error}"
         raise ValueError(f"{field} must be as it was saved: {cause}") from error
+
+
+def on_one_line(check: Callable[[], T]) -> T:
+    """Return what the check returns; its refusal is one line, whatever it shows.
+
+    Raises
+    ------
+    ValueError
+        If the check raises it.
+    """
+    try:
+        return check()
+    except ValueError as error:
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 def checked_entries(

@@ -1,4 +1,4 @@
-"""Single numbers as arguments."""
+"""Single numbers and devices as arguments."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from math import isfinite
 from numbers import Real
 from typing import Any
 
+import torch
 from torch import Tensor
 
-__all__ = ["checked_rate", "one_number", "unless_on_device"]
+__all__ = ["checked_device", "checked_rate", "one_number", "unless_on_device"]
 
 
 def one_number(argument: str, value: Any) -> float:
@@ -50,3 +51,17 @@ def unless_on_device(value: float | Tensor) -> float | Tensor:
     """Return the number as a float; a tensor on another device stays, as one would wait for it."""
     waits = isinstance(value, Tensor) and value.device.type != "cpu"
     return value.reshape(()) if waits else float(value)  # type: ignore[union-attr]
+
+
+def checked_device(argument: str, value: Any) -> torch.device:
+    """Return the value as a device.
+
+    Raises
+    ------
+    ValueError
+        If torch knows none of that name.
+    """
+    try:
+        return torch.device(value)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"{argument} must be a device of torch; got {value!r}") from error

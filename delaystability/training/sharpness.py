@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import isfinite
+from types import NoneType
 from typing import Any, TypeAlias
 
 import torch
@@ -14,7 +16,7 @@ from delaystability.numerics.top_eigenvalues import top_eigenvalues
 from delaystability.training.dense_embeddings import with_dense_embeddings
 from delaystability.training.hessian import held_vectors
 from delaystability.training.hessian_product import Flat, derivatives, refuse_sharded
-from delaystability.training.scalars import one_number
+from delaystability.training.scalars import checked_device, one_number
 from delaystability.training.side_effect_free import side_effect_free
 
 __all__ = ["Sharpness", "sharpness"]
@@ -33,7 +35,8 @@ class Sharpness:
     values : tuple of float
         The largest algebraic eigenvalues, the largest first.
     errors : tuple of float
-        Residual norms ``||H v - value v||``: some eigenvalue lies within each of its value.
+        Residual norms ``||H v - value v||``, and a rounding of H v in the parameters' precision:
+        some eigenvalue lies within each of its value.
     vectors : tensor of shape (k, P)
         The eigenvectors, orthonormal, over the flattened parameters in their order.
     loss : float
@@ -46,7 +49,7 @@ class Sharpness:
 
     values: tuple[float, ...]
     errors: tuple[float, ...]
-    vectors: Tensor
+    vectors: Tensor = field(repr=False)
     loss: float
     products: int
     complete: bool
@@ -133,6 +136,9 @@ def sharpness(
     checked_count("seed", seed, 0)
     if not 0 < one_number("tolerance", tolerance) < 1:
         raise ValueError(f"tolerance must be a number between 0 and 1; got {tolerance!r}")
+    held = None if basis_device is None else checked_device("basis_device", basis_device)
+    if not isinstance(groups, (Mapping, Sequence, NoneType)):
+        raise TypeError(f"groups must be a dict or list of parameters; got {groups!r}")
     named = dict(groups if isinstance(groups, Mapping) else enumerate(groups or [parameters]))
     if groups is not None and not groups:
         raise ValueError("groups must hold at least one group; got none")
@@ -145,7 +151,7 @@ def sharpness(
         side_effect_free(params if isinstance(params, nn.Module) else None, parameters),
     ):
         for key, block in blocks.items():
-            found[key] = _of_block(losses, block, k, tolerance, max_products, seed, basis_device)
+            found[key] = _of_block(losses, block, k, tolerance, max_products, seed, held)
     if groups is None:
         return found[0]
     return found if isinstance(groups, Mapping) else list(found.values())
@@ -158,14 +164,16 @@ def _of_block(
     tolerance: float,
     max_products: int,
     seed: int,
-    basis_device: torch.device | str | None,
+    basis_device: torch.device | None,
 ) -> Sharpness:
     shape = Flat(block)
     with torch.enable_grad():
         value, _, product = derivatives(with_dense_embeddings(losses), block, shape)
     # Drawn on the CPU, so that the same numbers come on every device.
     random = torch.Generator().manual_seed(seed)
-    held = torch.device(basis_device or shape.device)
+    held = basis_device or shape.device
+    # The products come in the precision of the parameters, whatever the iteration is made in.
+    epsilon = max(torch.finfo(tensor.dtype).eps for tensor in block)
 
     def start() -> Tensor:
         return torch.randn(1, shape.size, generator=random, dtype=shape.dtype).to(held)
@@ -178,13 +186,14 @@ def _of_block(
         max_products=max_products,
         basis_size=held_vectors(shape.size * shape.dtype.itemsize, k),
     )
+    values, rounding = found.values.tolist(), epsilon * float(found.values.abs().max())
     return Sharpness(
-        tuple(found.values.tolist()),
-        tuple(found.errors.tolist()),
+        tuple(values),
+        tuple(error + rounding for error in found.errors.tolist()),
         found.vectors,
         value,
         found.products,
-        found.complete,
+        found.complete and isfinite(rounding),
     )
 
 
@@ -201,6 +210,8 @@ def _closure(loss: Any) -> Callable[[], Any]:
 
 def _tensors(argument: str, given: Any) -> list[Tensor]:
     tensors: list[Tensor]
+    if not isinstance(given, (nn.Module, Iterable)):
+        raise TypeError(f"{argument} must be a module, or hold tensors; got {given!r}")
     if isinstance(given, nn.Module):
         tensors = [parameter for parameter in given.parameters() if parameter.requires_grad]
     else:
