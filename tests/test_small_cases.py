@@ -144,6 +144,26 @@ def test_the_searched_root_is_the_largest_of_the_polynomial(optimizer, gain):
     assert np.exp(searched_root(None, exact).real) == pytest.approx(moduli.max(), rel=1e-11)
 
 
+@pytest.mark.parametrize("delay", [3, 40, 301])
+@pytest.mark.parametrize(
+    "optimizer",
+    [ds.SGD(), ds.HeavyBall(0.9), ds.Nesterov(-0.5), ds.LinearOptimizer({1: 0.5, 2: -0.3})],
+    ids=repr,
+)
+def test_every_crossing_is_a_root_on_the_circle(optimizer, delay):
+    found = ds.crossings(optimizer, delay)
+    table = optimizer.coefficients(delay)
+    # Each angle solves (z - 1) A + gain z^-delay B = 0 with its gain, up to rounding.
+    z = np.exp(1j * found.angles)
+    a = 1 - sum(value * z ** -float(lag) for lag, value in table.feedback)
+    b = sum(value * z ** -float(lag) for lag, value in table.feedforward)
+    terms = (z - 1) * a, found.gains * z ** -float(delay) * b
+    assert np.abs(sum(terms)) / np.abs(terms[0]) == pytest.approx(0, abs=1e-12 * (delay + 1))
+    # A crossing for every turn of the phase, each at an angle of its own.
+    assert found.gains.size > delay // 2 - 2
+    assert np.all(np.diff(np.sort(found.angles)) > 1e-6)
+
+
 @pytest.mark.parametrize("gain", [0.01, 0.05, 0.3])
 def test_a_root_is_trusted_only_where_no_other_is_beyond_it(gain):
     delay = 6

@@ -93,16 +93,18 @@ class FactoredPhase:
             grows = rho * cosine_part / distance
             lost = _EPS * (2 + (theta + np.abs(self.angle)) / np.sqrt(distance))
         half = theta / 2
-        return Local(
-            phase=self.turns * theta
-            + np.pi * self.half_turns
-            + (self.turn_weight * argument).sum(axis=0),
-            slope=self.turns + (self.turn_weight * turn).sum(axis=0),
-            gain=np.ldexp(2 * np.sin(half) * size * self.unit[0], self.unit[1]),
-            log_slope=0.5 / np.tan(half) + (self.size_weight * grows).sum(axis=0),
-            phase_error=4 * _EPS + (np.abs(self.turn_weight) * lost).sum(axis=0),
-            gain_error=8 * _EPS + (np.abs(self.size_weight) * lost).sum(axis=0),
-        )
+        # At a root on the circle, where an error says nothing, it is NaN.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Local(
+                phase=self.turns * theta
+                + np.pi * self.half_turns
+                + (self.turn_weight * argument).sum(axis=0),
+                slope=self.turns + (self.turn_weight * turn).sum(axis=0),
+                gain=np.ldexp(2 * np.sin(half) * size * self.unit[0], self.unit[1]),
+                log_slope=0.5 / np.tan(half) + (self.size_weight * grows).sum(axis=0),
+                phase_error=4 * _EPS + (np.abs(self.turn_weight) * lost).sum(axis=0),
+                gain_error=8 * _EPS + (np.abs(self.size_weight) * lost).sum(axis=0),
+            )
 
     def solve(
         self, delay: Array, goal: Array, ends: tuple[float, float], direction: int
