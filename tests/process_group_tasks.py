@@ -97,7 +97,9 @@ OPTIMIZERS: dict[str, tuple[Callable[[nn.Module], Any], str | None]] = {
     "by layer": (_by_layer, None),
     "AdamW": (lambda net: torch.optim.AdamW(net.parameters(), 0.01), "adam"),
     "Adam": (lambda net: torch.optim.Adam(net.parameters(), 0.01, weight_decay=0.1), "adam"),
-    "delayed": (lambda net: ds.DelayedOptimizer(net.parameters(), 0.01, delay=2), None),
+    "RMSprop": (lambda net: torch.optim.RMSprop(net.parameters(), 0.01, momentum=0.9), "auto"),
+    "late": (lambda net: ds.DelayedOptimizer(net.parameters(), 0.01, delay=2), None),
+    "late AdamW": (lambda net: ds.delayed(OPTIMIZERS["AdamW"][0](net), delay=2), "adam"),
 }
 NETS: dict[str, Callable[[], nn.Module]] = {"plain": _plain, "tied": Tied, "recurrent": Recurrent}
 CASES = [
@@ -105,7 +107,9 @@ CASES = [
     ("plain", "Adam"),
     ("tied", "AdamW"),
     ("recurrent", "by layer"),
-    ("plain", "delayed"),
+    ("plain", "RMSprop"),
+    ("plain", "late"),
+    ("plain", "late AdamW"),
 ]
 
 
@@ -186,11 +190,6 @@ def readings(
     return found
 
 
-def all_failures(rank: int, count: int) -> list[list[tuple[str, str, bool]]]:
-    """Those of each wrapper."""
-    return [failures(rank, count, *case) for case in (("DDP", "heavy ball"), ("FSDP2", "AdamW"))]
-
-
 def failures(rank: int, count: int, how: str, optimizer: str) -> list[tuple[str, str, bool]]:
     """What readings that fail on the second process raise here; and whether the next one works."""
     run = Run(spread(made("plain"), how), optimizer, share(rank, count))
@@ -234,11 +233,6 @@ def diverged(rank: int, count: int) -> str:
     run = Run(spread(made("plain"), "DDP"), "AdamW", share(rank, count))
     factor = math.nan if rank == 1 else 1.0
     return run.monitor.read(lambda: factor * run.loss()).status.value
-
-
-def states(rank: int, count: int, wrappers: list[str]) -> list[list[list[Any]]]:
-    """What trainings leave behind, with readings and without, for each wrapper."""
-    return [[state_after(rank, count, how, read) for read in (True, False)] for how in wrappers]
 
 
 def state_after(rank: int, count: int, how: str, read: bool) -> list[Any]:
@@ -312,3 +306,16 @@ def other_ways(rank: int, count: int) -> dict[str, Any]:
 def batches(rank: int) -> list[slice]:
     """Rows of the batches of a process: three of them, or one."""
     return [slice(2), slice(2, 7), slice(7, 12)] if rank == 0 else [slice(12, 24)]
+
+
+def everything(rank: int, count: int) -> dict[str, Any]:
+    """What two processes do, which are started once."""
+    wrappers = ("DDP", "static_graph", "find_unused_parameters", "FSDP2")
+    cases = (("DDP", "heavy ball"), ("FSDP2", "AdamW"))
+    return {
+        "readings": readings(rank, count, ["DDP", "FSDP2"], CASES),
+        "failures": [failures(rank, count, *case) for case in cases],
+        "diverged": diverged(rank, count),
+        "states": [[state_after(rank, count, how, read) for read in (1, 0)] for how in wrappers],
+        "other ways": other_ways(rank, count),
+    }

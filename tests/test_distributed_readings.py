@@ -20,14 +20,11 @@ import delaystability as ds
 from tests.process_group_tasks import (
     CASES,
     Run,
-    all_failures,
     batches,
     data,
-    diverged,
+    everything,
     made,
-    other_ways,
     readings,
-    states,
     together,
 )
 
@@ -79,15 +76,22 @@ def alone():
     return found
 
 
-@pytest.mark.parametrize(
-    ("count", "wrappers", "cases"),
-    [(2, ["DDP", "FSDP2"], CASES), (4, ["FSDP2", "HSDP"], CASES[:1])],
-)
-def test_readings_are_those_of_one_process_on_the_joined_batch(count, wrappers, cases, alone):
-    ranks = together(readings, count, wrappers, cases)
+@pytest.fixture(scope="module")
+def two():
+    """What each of two processes found."""
+    return together(everything, 2)
+
+
+def test_readings_are_those_of_one_process_on_the_joined_batch(two, alone):
+    first, second = (process["readings"] for process in two)
+    assert first == second
+    assert np.abs(np.array(first) / np.array(2 * alone) - 1).max() < 1e-7
+
+
+def test_readings_on_grids_of_processes_and_of_empty_shards(alone):
+    ranks = together(readings, 4, ["FSDP2", "HSDP"], CASES[:1])
     assert ranks[1:] == ranks[:-1]
-    expected = np.array(alone[: len(cases)] * len(wrappers))
-    assert np.abs(np.array(ranks[0]) / expected - 1).max() < 1e-7
+    assert np.abs(np.array(ranks[0]) / np.array(2 * alone[:1]) - 1).max() < 1e-7
 
 
 def test_a_part_of_the_batch_has_another_sharpness(alone):
@@ -96,9 +100,9 @@ def test_a_part_of_the_batch_has_another_sharpness(alone):
     assert abs(own.numbers()[1] / alone[0][0][1] - 1) > 1e-2
 
 
-def test_an_error_on_one_process_ends_the_reading_on_all():
+def test_an_error_on_one_process_ends_the_reading_on_all(two):
     names = ["KeyError", "KeyboardInterrupt", "OutOfMemoryError", "ValueError", "ArithmeticError"]
-    for first, second in zip(*together(all_failures, 2), strict=True):
+    for first, second in zip(*(process["failures"] for process in two), strict=True):
         assert [name for name, _, _ in second] == names
         for name, message, _ in first:
             assert name == "FailedElsewhereError"
@@ -106,19 +110,18 @@ def test_an_error_on_one_process_ends_the_reading_on_all():
         assert all(works for _, _, works in first + second)
 
 
-def test_a_loss_that_is_not_a_number_on_one_process_is_so_on_all():
-    assert together(diverged, 2) == ["diverged", "diverged"]
+def test_a_loss_that_is_not_a_number_on_one_process_is_so_on_all(two):
+    assert [process["diverged"] for process in two] == ["diverged", "diverged"]
 
 
-def test_training_over_processes_is_bit_equal_with_and_without_readings():
-    wrappers = ["DDP", "static_graph", "find_unused_parameters", "FSDP2"]
-    for process in together(states, 2, wrappers):
-        for with_readings, without in process:
+def test_training_over_processes_is_bit_equal_with_and_without_readings(two):
+    for process in two:
+        for with_readings, without in process["states"]:
             assert with_readings == without
 
 
-def test_groups_buffers_and_uneven_batches():
-    first, second = together(other_ways, 2)
+def test_groups_buffers_and_uneven_batches(two):
+    first, second = (process["other ways"] for process in two)
     net = made("plain")
     inputs, labels = data()
     loss = torch.nn.functional.cross_entropy

@@ -121,8 +121,7 @@ class StabilityMonitor:
     the mean of these losses, as their mean gradient is that of the run. All of them must call
     `step`, and an error on one is raised on all. They share the vectors of the iteration out among
     themselves. A model of ``fully_shard`` is put together on each of them for a reading, in its
-    parameters' own precision: that takes three to six copies of the whole model besides the graph
-    of the loss.
+    parameters' own precision: that takes seven copies of the whole model.
 
     *Weight decay* counts in the threshold, not in the sharpness: it acts on the current weights,
     not on late ones (see `delaystability.Loop`). That of Adam (not of AdamW) goes
