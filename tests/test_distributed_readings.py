@@ -17,6 +17,7 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import delaystability as ds
+from delaystability.training.parameter_group import unwrapped
 from tests.process_group_tasks import (
     CASES,
     Run,
@@ -51,11 +52,12 @@ def _dense(run: Run) -> tuple[float, float]:
     scales = []
     for parameter in named.values():
         scale = torch.full_like(parameter, rates[id(parameter)] / max(rates.values()))
-        state = run.optimizer.state[parameter]
+        state = unwrapped(run.optimizer).state.get(parameter, {})
+        squares = state.get("square_avg")
         if "exp_avg_sq" in state:
-            scale = scale / (
-                (state["exp_avg_sq"] / (1 - 0.999 ** float(state["step"]))).sqrt() + 1e-8
-            )
+            squares = state["exp_avg_sq"] / (1 - 0.999 ** float(state["step"]))
+        if squares is not None:
+            scale = scale / (squares.sqrt() + 1e-8)
         scales.append(scale.detach().flatten())
     roots = torch.cat(scales).sqrt()
     values = torch.linalg.eigvalsh(roots[:, None] * hessian * roots)
