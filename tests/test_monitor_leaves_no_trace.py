@@ -152,6 +152,20 @@ def test_a_failed_reading_does_not_move_the_start_of_the_next_one(monkeypatch):
     assert readings(True) == readings(False)
 
 
+def test_ways_to_share_a_training_that_cannot_be_read_are_refused():
+    net = _net()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    with pytest.raises(TypeError, match=r"process_group must be a process group.*got str"):
+        ds.StabilityMonitor(net, optimizer, process_group="world")
+
+    class FullyShardedDataParallel(nn.Sequential):
+        """Of the older kind, which keeps flat parameters."""
+
+    with pytest.raises(TypeError, match="FullyShardedDataParallel.*use fully_shard"):
+        ds.StabilityMonitor(FullyShardedDataParallel(net), optimizer)
+    assert ds.StabilityMonitor(nn.Sequential(net), optimizer)
+
+
 FSDP = """
 import os, tempfile, warnings
 warnings.simplefilter("ignore")
