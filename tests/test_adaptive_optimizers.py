@@ -294,6 +294,11 @@ def test_the_price_of_a_hum_is_left_out_where_it_says_nothing():
     assert "worth at most" not in message(0.0, 5.0)
     assert "worth at most" in message(1e6, 5.0)
     assert "a hum of about" in message(0.0, 5.0)
+    # Then the ratio alone is no alarm, and the hum may be.
+    for scale, whole in ((0.0, True), (1e6, False)):
+        said = message(scale, 5.0)
+        assert ("the ratio alone is no alarm" in said) == ("worth up to the whole loss" in said)
+        assert ("worth up to the whole loss" in said) == whole
 
 
 class Transformer(nn.Module):

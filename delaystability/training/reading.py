@@ -245,14 +245,19 @@ def _moving_message(status: Status, ratio: float, loss: float, hum: Hum | None) 
     share += "preconditioner that does not move"
     if status is Status.FAR:
         return share + ("; runs this far from it lost nothing by it" if ratio < _FREE else "")
-    size = "; one that moves settles near 1; no alarm"
-    if hum is not None:
-        size += f", but a hum of about {hum.amplitude:.2g} (rms) in each coordinate, "
-        floor = hum.loss_floor
-        if floor is not None and floor < loss:
+    share += "; one that moves settles near 1; "
+    if hum is None:
+        return share + "no alarm"
+    size = f"but a hum of about {hum.amplitude:.2g} (rms) in each coordinate, "
+    floor = hum.loss_floor
+    if floor is not None and floor >= loss:
+        share += "the ratio alone is no alarm, "
+        size += f"worth up to the whole loss of {loss:.3g} (quadratic model), "
+    else:
+        share += "no alarm, "
+        if floor is not None:
             size += f"worth at most {floor:.2g} of the loss of {loss:.3g} (quadratic model), "
-        size += "which a smaller learning rate reduces"
-    return share + size
+    return share + size + "which a smaller learning rate reduces"
 
 
 def _steps(count: float) -> str:
