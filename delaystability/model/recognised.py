@@ -11,7 +11,7 @@ from delaystability.model.arguments import checked_optimizer, scalar_optimizer
 from delaystability.model.catalogue import SGD, EMAMomentum, HeavyBall, LinearOptimizer, Nesterov
 from delaystability.model.optimizer import Optimizer
 
-__all__ = ["Recognised", "innermost", "linear_filter", "recognised", "unwrapping"]
+__all__ = ["Recognised", "adaptive_type", "innermost", "linear_filter", "recognised", "unwrapping"]
 
 # Torch's optimizers with a preconditioner that moves, and those whose first moment is plain Adam's.
 _FIRST_MOMENT_OF_ADAM = {"Adam", "AdamW", "Adamax", "RAdam", "SparseAdam"}
@@ -35,6 +35,17 @@ class Recognised(NamedTuple):
     title: str
     adaptive: bool
     filters: tuple[Optimizer, ...]
+
+
+def adaptive_type(optimizer: Any) -> str:
+    """Tell "orthogonal" for Muon, which makes its update orthogonal, from "adaptive" for others.
+
+    Parameters
+    ----------
+    optimizer : Adam or torch.optim.Optimizer
+    """
+    names = {cls.__name__ for cls in type(innermost(optimizer)).__mro__}
+    return "orthogonal" if "Muon" in names else "adaptive"
 
 
 def recognised(optimizer: Any) -> Recognised:

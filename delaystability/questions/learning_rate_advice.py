@@ -8,7 +8,7 @@ from delaystability.model.arguments import one_delay, positive, single
 from delaystability.model.catalogue import SGD
 from delaystability.model.delays import Delay
 from delaystability.model.pipelines import PipelineSchedule
-from delaystability.model.recognised import Recognised, recognised
+from delaystability.model.recognised import Recognised, adaptive_type, recognised
 from delaystability.questions.learning_rate_rules import (
     ADAPTIVE_EXPONENT,
     RECOMMENDED,
@@ -32,9 +32,10 @@ def recommend_learning_rate(
 
     With the goal "train", the rate that lost least validation loss on networks, of the rules that
     measure nothing. For SGD, with momentum or without, and every other linear filter it is ``lr``
-    times ``a_eff(delay) / 4``, never above ``lr``, where ``a_eff = a* B(1)/A(1)`` is the threshold
+    times ``0.35 a_eff(delay)``, never above ``lr``, where ``a_eff = a* B(1)/A(1)`` is the threshold
     for the effective rate: ``a*/(1 - momentum)`` for heavy ball. For Adam and its kind it is
-    ``lr / (1 + delay)**0.75``. Both are rules of thumb with measured losses, no theorems.
+    ``lr / (1 + delay)**0.8``, for Muon ``lr / sqrt(1 + delay)``. All are rules of thumb with
+    measured losses, no theorems.
 
     With the goal "same-minima", the rate that keeps the accessible minima: the paper's rule
     ``lr a*(delay) / a*(0)``, a theorem, which assumes a run at its edge of stability. With a
@@ -95,7 +96,7 @@ def recommend_learning_rate(
     if checked_goal(goal) == "same-minima":
         _refuse_adaptive(known)
     if known.adaptive:
-        return _adaptive(rate, known, late, measured)
+        return _adaptive(rate, known, late, measured, RECOMMENDED[adaptive_type(optimizer)])
     settings = [DelayedSetting(rate, one, late, measured) for one in known.filters]
     if goal == "train":
         rule, explained = RECOMMENDED["linear"], _trained
@@ -229,24 +230,21 @@ def _with_measured_ratio(setting: DelayedSetting) -> str:
 
 
 def _adaptive(
-    rate: float, known: Recognised, delay: Delay, sharpness: float | None
+    rate: float, known: Recognised, delay: Delay, sharpness: float | None, name: str
 ) -> Recommendation:
     # The rules for adaptive optimizers look at the delay alone.
     setting = DelayedSetting(rate, SGD(), delay, sharpness)
-    name = RECOMMENDED["adaptive"]
-    divisor = (1 + setting.mean_delay) ** ADAPTIVE_EXPONENT
+    exponent, network = (ADAPTIVE_EXPONENT, "AdamW") if name == "inverse-power" else (0.5, "Muon")
+    divisor = (1 + setting.mean_delay) ** exponent
     reason = (
         f"{known.title} tunes its own preconditioner, so no threshold decides. Gradients are late "
         f"by {_shown(delay)}; the rate is divided by (1 + "
-        f"{setting.mean_delay:.4g})**{ADAPTIVE_EXPONENT:g} = {divisor:.4g}: of the rules that "
-        "measure nothing, this one lost least on networks with AdamW."
+        f"{setting.mean_delay:.4g})**{exponent:g} = {divisor:.4g}: of the rules that "
+        f"measure nothing, this one lost least on networks with {network}."
     )
+    slower = "inverse-square-root" if name == "inverse-power" else "keep"
     entries = [
-        Alternative(
-            "inverse-square-root",
-            RULES["inverse-square-root"](setting),
-            "the loss falls smoothly but too slowly",
-        ),
+        Alternative(slower, RULES[slower](setting), "the loss falls smoothly but too slowly"),
         Alternative(
             "inverse-delay", RULES["inverse-delay"](setting), "the loss spikes or stays noisy"
         ),

@@ -19,16 +19,16 @@ from delaystability.questions.dynamics import replay_threshold
 
 __all__ = [
     "ADAPTIVE_EXPONENT",
-    "EFFECTIVE_DIVISOR",
+    "EFFECTIVE_SHARE",
     "MEASURED_SHARE",
     "RECOMMENDED",
     "RULES",
     "DelayedSetting",
 ]
 
-EFFECTIVE_DIVISOR = 4.0
+EFFECTIVE_SHARE = 0.35
 """Of the effective threshold, for SGD and its momentum: the best of those tried on networks."""
-ADAPTIVE_EXPONENT = 0.75
+ADAPTIVE_EXPONENT = 0.8
 """Of one plus the delay, for Adam and its kind: the best of those tried on networks."""
 MEASURED_SHARE = 0.8
 """Of the largest stable rate at a measured sharpness: the rest is kept in reserve."""
@@ -139,7 +139,7 @@ def inverse_square_root(setting: DelayedSetting) -> float:
 
 
 def inverse_power(setting: DelayedSetting) -> float:
-    """``lr / (1 + delay)**0.75``, with the mean of a random delay."""
+    """``lr / (1 + delay)**0.8``, with the mean of a random delay."""
     return setting.learning_rate / (1 + setting.mean_delay) ** ADAPTIVE_EXPONENT
 
 
@@ -149,13 +149,15 @@ def same_minima(setting: DelayedSetting) -> float:
 
 
 def effective_threshold(setting: DelayedSetting) -> float:
-    """``min(lr, lr a_eff(delay) / 4)``, with the effective threshold a_eff = a* B(1)/A(1).
+    """``min(lr, 0.35 lr a_eff(delay))``, with the effective threshold a_eff = a* B(1)/A(1).
 
-    Where a_eff(0) is smaller than 4, as for SGD, the divisor is a_eff(0) without delay and grows
-    to 4 until the mean delay is 1: so the rate without delay is ``lr``, without a jump.
+    Where 0.35 a_eff(0) is below 1, as for SGD, a_eff is divided by a_eff(0) without delay, and the
+    divisor grows to 1/0.35 until the mean delay is 1: so the rate without delay is ``lr``, without
+    a jump.
     """
-    start = min(EFFECTIVE_DIVISOR, setting.undelayed_effective_threshold)
-    divisor = start + (EFFECTIVE_DIVISOR - start) * min(1.0, setting.mean_delay)
+    divisor = 1 / EFFECTIVE_SHARE
+    start = min(divisor, setting.undelayed_effective_threshold)
+    divisor = start + (divisor - start) * min(1.0, setting.mean_delay)
     return setting.learning_rate * min(1.0, setting.effective_threshold / divisor)
 
 
@@ -199,5 +201,9 @@ RULES: dict[str, Callable[[DelayedSetting], float]] = {
 }
 """Every rule by its name."""
 
-RECOMMENDED = {"linear": "effective-threshold", "adaptive": "inverse-power"}
+RECOMMENDED = {
+    "linear": "effective-threshold",
+    "adaptive": "inverse-power",
+    "orthogonal": "inverse-square-root",
+}
 """What to train with, for each type of optimizer."""

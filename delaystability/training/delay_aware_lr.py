@@ -17,6 +17,7 @@ from delaystability.model.arguments import (
 from delaystability.model.delays import Delay, as_delay, delay_array
 from delaystability.model.loop import at_any_delay
 from delaystability.model.optimizer import Optimizer
+from delaystability.model.recognised import adaptive_type
 from delaystability.training.delay_rule import DelayRule
 from delaystability.training.delay_window import DelaySource, DelayWindow, new_delays
 from delaystability.training.parameter_group import (
@@ -95,7 +96,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         as in a plain SGD of another package.
     goal : "same-minima" or "train"
         "train" takes an optimizer that is not known to be linear for one with a preconditioner that
-        moves, and divides its rate by ``(1 + delay)**0.75``. Measured sharpness is not followed: on
+        moves, and divides its rate by ``(1 + delay)**0.8``. Measured sharpness is not followed: on
         networks, riding the edge did worse than measuring nothing.
 
     Raises
@@ -143,7 +144,9 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         self._inner = unwrapped(torch_optimizer)
         self._own = optimizer
         tuned_for = one_delay("reference_delay", reference_delay)
-        self._rule = DelayRule(goal, moment, reference_optimizer, tuned_for)
+        self._rule = DelayRule(
+            goal, moment, reference_optimizer, tuned_for, adaptive_type(self._inner)
+        )
         self._source, self._moment, self._goal = source, moment, goal
         self._preconditioner = preconditioner
         self._initial = None
@@ -366,5 +369,5 @@ def _refusal(name: str) -> str:
         f"preconditioner must be 'frozen' to keep the accessible minima with {name}, if that is "
         "meant; got None: the rule is about linear filters, and for a preconditioner that moves it "
         "divides the learning rate far too much (by 143 at delay 4 for an AdamW that then learnt "
-        "nothing). Give goal='train' instead, which divides it by (1 + delay)**0.75"
+        "nothing). Give goal='train' instead, which divides it by (1 + delay)**0.8"
     )

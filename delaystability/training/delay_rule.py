@@ -31,6 +31,8 @@ class DelayRule:
         None: the same.
     reference_delay : Delay
         That the learning rates were tuned for.
+    adaptive : str
+        The type of an optimizer with a preconditioner that moves; see `adaptive_type`.
 
     Raises
     ------
@@ -44,6 +46,7 @@ class DelayRule:
         moment: str | None,
         reference_optimizer: Optimizer | None,
         reference_delay: Delay,
+        adaptive: str = "adaptive",
     ) -> None:
         if moment not in MOMENTS:
             allowed = "'replay', 'mean', 'mean-square' or None"
@@ -56,6 +59,7 @@ class DelayRule:
             )
         self._moment = moment
         self._reference = (reference_optimizer, reference_delay)
+        self._adaptive = RECOMMENDED[adaptive]
         self._values: dict[Any, float] = {}
 
     def factor(self, optimizer: Optimizer | None, delay: Delay, label: Any) -> float:
@@ -96,7 +100,7 @@ class DelayRule:
     def _computed(self, optimizer: Optimizer | None, delay: Delay) -> float:
         if optimizer is None:
             # Its rule looks at the delay alone.
-            return RULES[RECOMMENDED["adaptive"]](DelayedSetting(1.0, SGD(), delay))
+            return RULES[self._adaptive](DelayedSetting(1.0, SGD(), delay))
         moment = self._moment
         if moment == "replay" and delay.sequence is None and not self._trains:
             moment = "mean"
