@@ -131,7 +131,7 @@ def test_recommend_prints_the_rate_of_the_library_with_reason_and_alternatives(t
         0.1, ds.HeavyBall(0.9), 0, 8, sharpness=2.34
     )
     table = run(*command.split(), "--sharpness", "2.34").stdout
-    assert "learning rate     0.003485498645" in table
+    assert "learning rate     0.00487969810301" in table
     assert "0.00476649387351: better when" in table
     assert "or same-minima    0.000366894594211: better when" in table
 

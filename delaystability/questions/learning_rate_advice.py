@@ -79,9 +79,9 @@ def recommend_learning_rate(
     --------
     >>> import delaystability as ds
     >>> round(float(ds.recommend_learning_rate(0.1, ds.HeavyBall(0.9), 8)), 6)
-    0.003485
+    0.00488
     >>> round(float(ds.recommend_learning_rate(0.003, ds.Adam(), 4)), 6)
-    0.000897
+    0.000828
     """
     rate = single("lr", positive("lr", lr))
     if isinstance(delay, PipelineSchedule):
