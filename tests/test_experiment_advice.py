@@ -207,6 +207,7 @@ def test_losses_between_the_grid_are_interpolated_and_none_is_worse_than_chance(
     # Below the grid a run hardly moves: linear in the rate, from the start, capped at chance.
     assert CURVE.at(0.125) == pytest.approx(1.6) and CURVE.at(1e-9) == pytest.approx(2.0)
     assert [CURVE.share(loss) for loss in (1.0, 1.5, 2.0, 9.0, np.nan)] == [0, 0.5, 1, 1, 1]
+    assert CURVE.at_least(0.125) == 1.2 and CURVE.at_least(0.5) == 1.0
     with pytest.raises(ValueError, match="rate must be at most 2"):
         CURVE.at(2.1)
 

@@ -57,7 +57,8 @@ class LossCurve:
     def at(self, rate: float) -> float:
         """The loss at a rate: linear in its logarithm between two of the grid.
 
-        Below the grid it is linear in the rate itself, as of a run that hardly moves.
+        Below the grid it is linear in the rate itself, from the loss without training: an upper
+        bound, since less and less is left to learn.
 
         Raises
         ------
@@ -70,6 +71,10 @@ class LossCurve:
             start, first = self.at_most_chance([self.start, self.losses[0]])
             return float(start + (first - start) * rate / self.rates[0])
         return float(np.interp(np.log(rate), np.log(self.rates), self.counted))
+
+    def at_least(self, rate: float) -> float:
+        """The same, but below the grid the loss of its lowest rate: a lower bound there."""
+        return self.at(max(rate, float(self.rates[0])))
 
     def share(self, loss: float) -> float:
         """Regret of a loss, (loss - best) / (chance - best): 0 is best, 1 is nothing learnt."""

@@ -94,11 +94,11 @@ _SEARCHED = (
     ),
     Task(
         "fashion-adamw", "Fashion-MNIST, conv net, AdamW",
-        "fashion-mnist", "conv", "adamw", -12, -6, batch=32, length=2,
+        "fashion-mnist", "conv", "adamw", -13, -6, batch=32, length=2,
     ),
     Task(
         "text-adamw", "text, transformer, AdamW",
-        "python-topics", "transformer", "adamw", -11, -5, batch=8,
+        "python-topics", "transformer", "adamw", -12, -5, batch=8,
     ),
     Task(
         "text-adamw-cosine", "text, transformer, AdamW, cosine",

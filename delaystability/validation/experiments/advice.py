@@ -81,7 +81,7 @@ class Plan(rows.Plan):
     tasks: tuple[str, ...] = planned(
         "names of tasks; those whose data or optimizer are not installed are left out",
         quick=("digits-sgd", "digits-heavy-ball", "digits-adamw"),
-        default=tuple(TASKS),
+        default=tuple(name for name in TASKS if name != "text-adamw-cosine"),
         full=tuple(TASKS),
     )
     delays: tuple[int, ...] = planned(
@@ -146,8 +146,14 @@ class Advice(rows.Row):
         return self.interpolated(rule)
 
     def interpolated(self, rule: str) -> float:
-        """The same from the grid alone."""
+        """The same from the grid alone; an upper bound for a rate below it."""
         return self.curve.share(self.curve.at(self.rule_rates[rule]))
+
+    def at_least(self, rule: str) -> float:
+        """The same, a lower bound for a rate below the grid."""
+        if rule in self.plan.rules_run:
+            return self.share(rule)
+        return self.curve.share(self.curve.at_least(self.rule_rates[rule]))
 
     def diverged(self, rule: str) -> bool:
         """Whether its run diverged; where it was not run, that at the next rate of the grid."""
@@ -301,14 +307,14 @@ def _divergence_line(found: Sequence[Share]) -> Finding:
 
 
 def _paper_line(cells: Sequence[Advice]) -> Finding:
-    paper, ours = shares(cells, PAPER), shares(cells, RECOMMENDED)
+    late = [cell for cell in cells if cell.delay]
     saved = mean_of_groups(
-        [entry.task.name for entry in ours],
-        [theirs.share - own.share for theirs, own in zip(paper, ours, strict=True)],
+        [cell.task for cell in late],
+        [cell.at_least(PAPER) - cell.share(RECOMMENDED) for cell in late],
     )
     return Finding(
         "It costs less than the paper's rule, which keeps the accessible minima",
-        f"on average less by {saved.text('.3f')} tasks",
+        f"on average less by at least {saved.text('.3f')} tasks",
         "the whole interval above 0",
         inside(saved, 0.0, np.inf),
         saved.to_dict(),
@@ -340,6 +346,12 @@ def _summary(cells: Sequence[Advice]) -> dict[str, Any]:
             for cell in cells
             if cell.curve.best_rate in (cell.rates[0], cell.rates[-1])
         ],
+        "settings_with_a_rate_below_the_grid": {
+            rule: sum(
+                cell.rule_rates[rule] < cell.rates[0] for cell in cells if rule in cell.rule_rates
+            )
+            for rule in TITLES
+        },
         "not_run": NOT_RUN,
         "not_installed": [name for name in cells[0].plan.tasks if missing_for(TASKS[name])]
         if cells
