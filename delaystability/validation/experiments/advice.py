@@ -376,7 +376,7 @@ def figures(cells: Sequence[Advice]) -> dict[str, Figure]:
 
 EXPERIMENT = Experiment(
     name="advice",
-    title="The recommended learning rate costs little, and less than other rules",
+    title="The recommended learning rate costs little validation loss when gradients arrive late",
     row=Advice,
     sizes=SIZES,
     settings=settings,
