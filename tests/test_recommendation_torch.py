@@ -259,7 +259,7 @@ def test_what_the_goal_cannot_take_is_refused():
         ds.DelayAwareLR(linear, goal="fast")
     with pytest.raises(ValueError, match="reference_optimizer must be left out"):
         ds.DelayAwareLR(linear, goal="train", reference_optimizer=ds.HeavyBall(0.9))
-    with pytest.raises(ValueError, match="optimizer must be left out for a AdamW"):
+    with pytest.raises(ValueError, match="optimizer must be left out for AdamW"):
         ds.DelayAwareLR(adaptive, ds.EMAMomentum(0.9), goal="train")
     frozen = ds.DelayAwareLR(adaptive, goal="train", preconditioner="frozen")
     assert _steps(frozen, adaptive, [8]) == pytest.approx([_rate(1.0, ds.EMAMomentum(0.9), 8)])
