@@ -211,6 +211,17 @@ def test_a_refusal_of_a_state_is_one_line_whatever_it_shows():
         assert "\n" not in str(refusal.value)
 
 
+def test_a_saved_gradient_without_numbers_is_refused_before_anything_is_changed():
+    parameter, optimizer = _one(2)
+    _queued(optimizer, [parameter], 3)
+    saved = copy.deepcopy(optimizer.state_dict())
+    saved["param_groups"][0]["lr"] = 5.0
+    saved["state"][0]["delayed_gradient_0"] = saved["state"][0]["delayed_gradient_0"].to("meta")
+    with pytest.raises(ValueError, match=r"\['delayed_gradient_0'\] must be a tensor .* on meta"):
+        optimizer.load_state_dict(saved)
+    assert optimizer.param_groups[0]["lr"] == 1.0
+
+
 @pytest.mark.parametrize("device", ["nowhere", 1.5])
 def test_a_device_that_is_none_is_refused_by_name(device):
     with pytest.raises(ValueError, match=r"queue_device must be a device of torch; got"):

@@ -139,10 +139,12 @@ def check_queue(
             and row.shape == parameter.shape
             and row.dtype == dtype
             and row.layout in layouts
+            # One without numbers cannot be moved to the device of the parameter.
+            and (row.device.type != "meta" or parameter.device.type == "meta")
         )
         if not good:
             found = (
-                f"one of shape {tuple(row.shape)}, {row.dtype}, {row.layout}"
+                f"one of shape {tuple(row.shape)}, {row.dtype}, {row.layout}, on {row.device}"
                 if isinstance(row, Tensor)
                 else type(row).__name__
             )
