@@ -48,8 +48,9 @@ def no_crossing_up_to(loops: PhaseRows, gain: Array) -> NDArray[np.bool_]:
     which: Any = rows if gain.size > 1 else 0
     values = [table.on_centres(count).ravel() for table in tables]
     errors: list[Any] = [table.error[which] for table in tables]
-    terms = gain.size * (loops.a.lags.size + loops.b.lags.size)
-    room, fastest = max(_CELLS_PER_ROW, _MOST_TERMS // terms), float(loops.speed.max())
+    # What is unclear among many rows costs less elsewhere; a long row alone has no better way.
+    alone = _MOST_TERMS // (loops.a.lags.size + loops.b.lags.size)
+    room, fastest = _CELLS_PER_ROW if gain.size > 1 else alone, float(loops.speed.max())
     for _ in range(_MOST_LEVELS):
         moves = [half * speed[which] for speed in speeds]
         slack = [move + error for move, error in zip(moves, errors, strict=True)]
@@ -61,7 +62,7 @@ def no_crossing_up_to(loops: PhaseRows, gain: Array) -> NDArray[np.bool_]:
             proved[rows[left & still]] = False
             left &= proved[rows]
         rows, centre = rows[left], centre[left]
-        if rows.size > room:
+        if rows.size > room * gain.size:
             proved &= np.bincount(rows, minlength=gain.size) <= room
             rows, centre = (each[proved[rows]] for each in (rows, centre))
         if not rows.size:
