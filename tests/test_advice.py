@@ -123,7 +123,7 @@ MOVING = {
 def test_a_preconditioner_that_moves_is_refused_unless_said_to_be_frozen(name, optimizer):
     torch_optimizer = MOVING[name]([nn.Parameter(torch.ones(2, 2))], lr=0.01)
     with pytest.raises(
-        ValueError, match=r"preconditioner must be 'frozen'.*by 143.*goal='train'.*0\.75"
+        ValueError, match=r"preconditioner must be 'frozen'.*by 143.*goal='train'.*0\.8"
     ):
         ds.DelayAwareLR(torch_optimizer, optimizer)
     # The refused scheduler is not left on the optimizer.
