@@ -382,7 +382,7 @@ def test_trials_of_a_rule_that_has_changed_are_run_again(
     run_experiment(EXPERIMENT, tmp_path, size="quick", backend="sequential")
     again = run_experiment(EXPERIMENT, tmp_path, size="quick", backend="sequential")
     assert again.sweep.trials_before == 2
-    monkeypatch.setitem(advice.RULES, "inverse-delay", lambda setting: 0.9 * setting.learning_rate)
+    monkeypatch.setattr(advice, "recommend_learning_rate", lambda lr, *_: 0.9 * lr)
     changed = run_experiment(EXPERIMENT, tmp_path, size="quick", backend="sequential")
     assert changed.sweep.trials_before == 0 and changed.sweep.trials == 2
 
