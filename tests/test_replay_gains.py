@@ -200,7 +200,7 @@ def test_both_ways_to_carry_many_gains_agree():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [0, 2, 4, 6])
 def test_ends_of_peaked_logs_are_those_of_the_monodromy(seed):
     assert not wrong_ends(*peaked_case(seed), gains=4)
 

@@ -73,15 +73,15 @@ class ReplayedLoop:
         """The stable gains; a scan may stop above the first interval if only that is asked for."""
         if self.known is not None:
             return self.known
-        live = self._live
-        if live.size <= _EXACT_SIZE and live.period * (live.size + 1) <= _EXACT_DEGREE:
+        live = self._live if len(self.rows) <= _LONGEST_RESOLVED else None
+        if live and live.size <= _EXACT_SIZE and live.period * (live.size + 1) <= _EXACT_DEGREE:
             exact = LiveLoop(self._loop(exact=True))
             return ReplayGains(exact_stable_gains(exact), "exact", 0.0, (0.0, inf))
         if self.scale == 0:
             return ReplayGains((), "resolved", 0.0, (0.0, 0.0))
         decays = bool(self.coupled or self.direct)
         begins = not decays or self.rate(0.0) < 0
-        if live.size <= _MOST_LIVE and live.period <= _LONGEST_RESOLVED:
+        if live and live.size <= _MOST_LIVE:
             return windows_on_panels(live, self.scale, first=first, stable_at_zero=begins)
         return windows_of_growth(self._growth, self.scale, first=first, stable_at_zero=begins)
 
@@ -110,9 +110,9 @@ class ReplayedLoop:
 
     @cached_property
     def _growth(self) -> Growth:
-        loop, live = self._loop(), self._live
-        if loop.period < loop.reach and live.size <= _MOST_ALIKE:
-            return LiveGrowth(live)
+        loop = self._loop()
+        if loop.period < loop.reach and self._live.size <= _MOST_ALIKE:
+            return LiveGrowth(self._live)
         return FloquetGrowth(loop)
 
     def _loop(self, *, wraps: bool = True, exact: bool = False) -> PeriodicLoop:
