@@ -90,7 +90,7 @@ _SEARCHED = (
     ),
     Task(
         "fashion-heavy-ball", "Fashion-MNIST, conv net, heavy ball, cosine",
-        "fashion-mnist", "conv", "heavy-ball", -13, -5, batch=32, cosine=True, length=2,
+        "fashion-mnist", "conv", "heavy-ball", -13, -4, batch=32, cosine=True, length=2,
     ),
     Task(
         "fashion-adamw", "Fashion-MNIST, conv net, AdamW",
