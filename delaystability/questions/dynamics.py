@@ -331,11 +331,12 @@ def replay_gains(optimizer: Optimizer | Loop, sequence: Any = None) -> ReplayGai
         short log (updates times past iterates that are still to be read, up to about 200) and for
         a constant one: every end is a root of a polynomial, rounded to a float, and none is
         missing. Else it is "resolved": the growth rate changes sign at every end, to about ten
-        digits. Up to 20,000 updates, at some moment of which at most 64 past iterates are still to
-        be read, the functions whose zeros the ends are were resolved, to their last terms, wherever
-        no large multiplier shows that the run grows: windows narrower than ``spacing``, a relative
-        1e-8, may be missing. Other logs are scanned: the cells are ``spacing`` wide (a relative
-        0.0005; 0.02 where a gain takes long) where the rate came near zero, and wider elsewhere.
+        digits, or seven where a multiplier only grazes the circle. Up to 20,000 updates, at some
+        moment of which at most 64 past iterates are still to be read, the functions whose zeros
+        the ends are were resolved, to their last terms, wherever no large multiplier shows that
+        the run grows: windows narrower than ``spacing``, a relative 1e-8, may be missing. Other
+        logs are scanned: the cells are ``spacing`` wide (a relative 0.0005; 0.02 where a gain
+        takes long) where the rate came near zero, and wider elsewhere.
 
     Raises
     ------
