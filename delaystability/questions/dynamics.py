@@ -334,9 +334,8 @@ def replay_gains(optimizer: Optimizer | Loop, sequence: Any = None) -> ReplayGai
         digits, or seven where a multiplier only grazes the circle. Up to 20,000 updates, at some
         moment of which at most 64 past iterates are still to be read, the functions whose zeros
         the ends are were resolved, to their last terms, wherever no large multiplier shows that
-        the run grows: windows narrower than ``spacing``, a relative 1e-8, may be missing. Other
-        logs are scanned: the cells are ``spacing`` wide (a relative 0.0005; 0.02 where a gain
-        takes long) where the rate came near zero, and wider elsewhere.
+        the run grows: windows narrower than ``spacing``, a relative 1e-8, may be missing. Others
+        are scanned: cells are ``spacing`` wide (5e-4 or 0.02) where the rate came near zero.
 
     Raises
     ------
@@ -359,8 +358,7 @@ def replay_gains(optimizer: Optimizer | Loop, sequence: Any = None) -> ReplayGai
 def replay_threshold(optimizer: Optimizer | Loop, sequence: Any = None) -> float:
     """Find the gain at which a run that replays measured delays in their order starts to grow.
 
-    It is the end of the first of the intervals of `replay_gains`; larger gains may be stable again.
-    What is proved for short logs and resolved for long ones is said there.
+    It is the end of the first of the intervals of `replay_gains`, where it is said what is proved.
 
     Parameters
     ----------
