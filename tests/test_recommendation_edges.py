@@ -47,3 +47,12 @@ def test_a_filter_whose_updates_grow_has_no_effective_rate_but_minima(optimizer)
     for delay in (0, 1):
         with pytest.raises(ValueError, match="optimizer must have an effective learning rate"):
             ds.recommend_learning_rate(0.1, optimizer, delay)
+
+
+@pytest.mark.parametrize("optimizer", [ds.HeavyBall(-0.9), ds.LinearOptimizer({}, {0: 1, 1: -0.9})])
+def test_a_filter_whose_edge_is_low_without_delay_is_taken_relative_to_it(optimizer):
+    # The paper's rule leaves such rates as they are; the recommendation asks for SGD's share.
+    kept = ds.adjust_learning_rate(1.0, optimizer, 0, 2)
+    advice = ds.recommend_learning_rate(1.0, optimizer, 2)
+    assert float(advice) == pytest.approx(min(1.0, 0.7 * kept), rel=1e-12)
+    assert float(ds.recommend_learning_rate(1.0, optimizer, 0)) == 1.0

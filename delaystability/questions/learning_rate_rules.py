@@ -151,12 +151,15 @@ def same_minima(setting: DelayedSetting) -> float:
 def effective_threshold(setting: DelayedSetting) -> float:
     """``min(lr, 0.35 lr a_eff(delay))``, with the effective threshold a_eff = a* B(1)/A(1).
 
-    Where 0.35 a_eff(0) is below 1, as for SGD, a_eff is divided by a_eff(0) without delay, and the
-    divisor grows to 1/0.35 until the mean delay is 1: so the rate without delay is ``lr``, without
-    a jump.
+    Where a_eff(0) is below that of SGD, 2, as for negative momentum, a_eff is taken relative to it:
+    what is far from the edge of such a loop without delay need not fall further than SGD does.
+    Where 0.35 a_eff(0) is below 1, a_eff is divided by a_eff(0) without delay, and the divisor
+    grows to its value until the mean delay is 1: so the rate without delay is ``lr``, without a
+    jump.
     """
-    divisor = 1 / EFFECTIVE_SHARE
-    start = min(divisor, setting.undelayed_effective_threshold)
+    undelayed = setting.undelayed_effective_threshold
+    divisor = min(1.0, undelayed / 2) / EFFECTIVE_SHARE
+    start = min(divisor, undelayed)
     divisor = start + (divisor - start) * min(1.0, setting.mean_delay)
     return setting.learning_rate * min(1.0, setting.effective_threshold / divisor)
 

@@ -24,6 +24,7 @@ from delaystability.training.group_delays import common_delay, group_delays
 from delaystability.training.inner_optimizer import checked_inner, load_inner
 from delaystability.training.late_gradients import Arrival, Arrivals, LateGradients
 from delaystability.training.lent_gradients import LentGradients
+from delaystability.training.probing_step import is_probing_step
 from delaystability.training.saved_state import on_one_line
 from delaystability.training.scalars import checked_device
 
@@ -242,6 +243,9 @@ class Delayed(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        if is_probing_step(self.optimizer):
+            self.optimizer.step()
+            return loss
         arrivals = self._exchange()
         try:
             if not arrivals.waiting:

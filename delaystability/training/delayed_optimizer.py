@@ -24,6 +24,7 @@ from delaystability.training.gradient_references import GradientReferences
 from delaystability.training.group_settings import GroupSettings, checked_settings, with_momentum
 from delaystability.training.optimizer_state import checked_optimizer_state
 from delaystability.training.plain_data import plain_delay
+from delaystability.training.probing_step import is_probing_step
 from delaystability.training.scalars import unless_on_device
 from delaystability.training.tensor_lists import AllAtOnce, OneByOne
 
@@ -201,10 +202,12 @@ class DelayedOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        probing = is_probing_step(self)
         for index, group in enumerate(self.param_groups):
             settings = self._current(index)
             for lane in self._lanes(group, settings):
-                _advance(lane, group, settings)
+                if not probing:
+                    _advance(lane, group, settings)
         return loss
 
     def applied_delays(self, group: int = 0, start: int = 0) -> NDArray[np.int64]:
