@@ -243,10 +243,13 @@ class Delayed(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        if is_probing_step(self.optimizer):
+        probing = is_probing_step(self.optimizer)
+        arrivals = self._exchange()
+        if probing:
+            # Its state, queues too, is there afterwards, and nothing waits in them.
+            _put_back(arrivals)
             self.optimizer.step()
             return loss
-        arrivals = self._exchange()
         try:
             if not arrivals.waiting:
                 self.optimizer.step()
