@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from delaystability.model.delays import MeasuredDelay, as_log
 from delaystability.model.loop import Loop
+from delaystability.numerics.crossings.batch_scan import batch_thresholds
 from delaystability.numerics.crossings.crossings import stable_intervals
 from delaystability.numerics.moments.decayed_loop import decayed_threshold
 from delaystability.numerics.moments.second_moment import mean_threshold
@@ -37,6 +38,7 @@ _EXACT_DEGREE = 225  # of the product of the polynomials whose roots are the bou
 _MOST_LIVE = 64  # iterates, up to which boundary functions are resolved
 _MOST_ALIKE = 200  # multipliers of a short period, up to which all are computed
 _LONGEST_RESOLVED = 20_000  # updates
+_FEW_COEFFICIENTS = 64  # of a filter whose threshold floats prove in a millisecond or two
 LARGEST_TABLE = 20_000_000  # updates times reach: two tables of 160 MB
 
 
@@ -146,10 +148,18 @@ def replayed_loop(loop: Loop) -> ReplayedLoop:
 
 
 def _mean_threshold(loop: Loop, log: MeasuredDelay) -> float:
-    """Return the threshold of the mean; that without decay where a log is too long for it."""
+    """Return the threshold of the mean; that without decay where a log is too long for it.
+
+    It is where a search begins: one that is proved in floats is as good as the exact one.
+    """
     if loop.decay:
         try:
             return decayed_threshold(loop)
         except (ArithmeticError, ValueError):
             pass
+    a, b, lag = loop_filter(loop.optimizer, log)
+    if a.size + b.size <= _FEW_COEFFICIENTS:
+        found, _, proved = batch_thresholds(a[None], b[None], np.array([float(lag)]))
+        if proved[0] and 0 < found[0] < inf:
+            return float(found[0])
     return mean_threshold(loop.optimizer, log)[0]
