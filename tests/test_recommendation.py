@@ -74,7 +74,8 @@ def test_heavy_ball_is_not_divided_by_hundreds():
     assert recommended.factor == pytest.approx(0.048797, rel=1e-4)
     assert recommended.learning_rate == float(recommended) == pytest.approx(0.1 / 20.49, rel=1e-3)
     # The rule of the paper divides by 273, and stands beside it under its name.
-    (paper,) = recommended.alternatives
+    slower, paper = recommended.alternatives
+    assert (slower.rule, slower.learning_rate) == ("inverse-delay", pytest.approx(0.1 / 9))
     assert paper.rule == "same-minima"
     assert 0.1 / paper.learning_rate == pytest.approx(272.6, rel=1e-3)
 
@@ -246,7 +247,7 @@ def test_a_measured_sharpness_warns_and_adds_an_alternative():
     assert "beyond the edge" not in calm.reason
     assert "starts beyond the edge" in sharp.reason
     for found, sharpness in ((calm, 1.0), (sharp, 20.0)):
-        edge = found.alternatives[1]
+        edge = found.alternatives[-1]
         assert edge.rule == "measured-edge"
         reserve = 0.8 * ds.max_learning_rate(sharpness, momentum, 8)
         assert edge.learning_rate == pytest.approx(min(0.1, reserve), rel=4 * EPS)
@@ -319,11 +320,15 @@ def test_the_record_is_plain_data_and_reads_well():
     found = ds.recommend_learning_rate(0.1, ds.HeavyBall(0.9), 8, sharpness=2.34)
     data = json.loads(json.dumps(found.to_dict()))
     assert data["learning_rate"] == float(found)
-    assert [entry["rule"] for entry in data["alternatives"]] == ["same-minima", "measured-edge"]
+    assert [entry["rule"] for entry in data["alternatives"]] == [
+        "inverse-delay",
+        "same-minima",
+        "measured-edge",
+    ]
     lines = str(found).splitlines()
     assert lines[0] == "learning rate 0.0048797 (goal train)"
     assert lines[1] == found.reason
-    assert lines[2].startswith("or 0.000366895 (same-minima): better when")
+    assert lines[3].startswith("or 0.000366895 (same-minima): better when")
     with pytest.raises(AttributeError):
         found.learning_rate = 1.0
     assert "Heavy ball, momentum 0.9" in found.reason

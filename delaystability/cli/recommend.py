@@ -55,7 +55,7 @@ def recommend(
 ) -> None:
     """Recommend a learning rate for late gradients, for a recipe tuned without delay.
 
-    By default the rate that lost least on networks, with the reason and the alternatives.
+    By default a rate that lost little on networks, with the reason and the alternatives.
     """
     with clear_errors():
         betas = {"beta1": beta1, "beta2": beta2}

@@ -30,7 +30,7 @@ def recommend_learning_rate(
 ) -> Recommendation:
     """Recommend a learning rate for late gradients, for a recipe that was tuned without delay.
 
-    With the goal "train", the rate that lost least validation loss on networks, of the rules that
+    With the goal "train", a rate that lost little validation loss on networks, by rules that
     measure nothing. For SGD, with momentum or without, and every other linear filter it is ``lr``
     times ``0.35 a_eff(delay)``, never above ``lr``, where ``a_eff = a* B(1)/A(1)`` is the threshold
     for the effective rate: ``a*/(1 - momentum)`` for heavy ball. For Adam and its kind it is
@@ -135,9 +135,9 @@ def _trained(
     else:
         reason += (
             f", and the threshold of the effective rate times sharpness goes from {before:.4g} to "
-            f"{after:.4g}. The rate is multiplied by {rate / setting.learning_rate:.4g}: of the "
-            "rules that measure nothing, this one lost least on networks. It does not keep the set "
-            "of accessible minima."
+            f"{after:.4g}. The rate is multiplied by {rate / setting.learning_rate:.4g}, by a rule "
+            "that measures nothing: no network that was trained with it diverged; in short runs "
+            "with long delays it was too small. It does not keep the set of accessible minima."
         )
     if setting.sharpness is not None:
         reason += " " + _at_sharpness(settings, rate)
@@ -162,7 +162,12 @@ def _at_sharpness(settings: list[DelayedSetting], rate: float) -> str:
 
 
 def _alternatives_of_linear(settings: list[DelayedSetting]) -> tuple[Alternative, ...]:
-    entries = [
+    entries = []
+    inverse = _least("inverse-delay", settings)
+    if inverse > _least(RECOMMENDED["linear"], settings):
+        slow = "the loss falls smoothly but too slowly, as in short runs"
+        entries.append(Alternative("inverse-delay", inverse, slow))
+    entries += [
         Alternative(
             "same-minima",
             _least("same-minima", settings),
