@@ -200,13 +200,16 @@ def test_what_is_about_one_delay_refuses_every_law_alike(name, law):
         FIXED_ONLY[name](law)
 
 
+_WANT_LAWS = {"Loop", "DelayedOptimizer", "delayed"}
+
+
 @pytest.mark.parametrize("name", [*ENTRY_POINTS, *FIXED_ONLY])
 @pytest.mark.quick(8)
 def test_a_fixed_law_of_six_methods_is_its_integer(name):
     if name.startswith(("plot.stale", "plot.impl")):
         expected_delay: Any = ds.FixedDelay(3)
     else:
-        expected_delay = ds.FixedDelay(3) if name in {"Loop", "DelayedOptimizer"} else 3
+        expected_delay = ds.FixedDelay(3) if name in _WANT_LAWS else 3
     if name in FIXED_ONLY:
         found, expected = (FIXED_ONLY[name](d) for d in (ConstantDelay(3), expected_delay))
         assert str(found) == str(expected)
