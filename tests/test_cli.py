@@ -276,7 +276,7 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
         ("verify -o /dev/null/report", "folder must be a writable folder"),
         ("verify --quick --device tpu", "device"),
         ("certify sgd --delay 1" + "0" * 20, "got 100000000000000000000"),
-        ("certify", "Missing argument 'optimizer'"),
+        ("certify", "Missing argument '"),  # older versions of typer write OPTIMIZER
         ("certify sgd --nope", "No such option: --nope"),
         ("certify sgd --delay", "requires an argument"),
         ("export -o folder", "Missing option '--language'"),
