@@ -47,7 +47,7 @@ def no_crossing_up_to(loops: PhaseRows, gain: Array) -> NDArray[np.bool_]:
     centre = half * (2 * centre + 1)
     which: Any = rows if gain.size > 1 else 0
     values = [table.on_centres(count).ravel() for table in tables]
-    errors: list[Any] = [table.error[which] for table in tables]
+    errors = [table.grid_error(centre, which) for table in tables]
     # What is unclear among many rows costs less elsewhere; a long row alone has no better way.
     alone = _MOST_TERMS // (loops.a.lags.size + loops.b.lags.size)
     room, fastest = _CELLS_PER_ROW if gain.size > 1 else alone, float(loops.speed.max())
@@ -112,12 +112,13 @@ def roots_outside(coefficients: Array) -> int:
     """
     used = coefficients[: int(np.flatnonzero(coefficients)[-1]) + 1]
     table = TableRows.of_dense(used)
-    speed, error = float(table.speed[0]), float(table.error[0])
+    speed, smallest = float(table.speed[0]), float(table.error[0])
     count = fast_cells(_CELLS_PER_LAG * (table.span + 16))
     half = np.pi / (2 * count)
     centre: Array = half * (2 * np.arange(count, dtype=np.float64) + 1)
     grid: Any = table.on_grid(2 * count, _LARGEST_DEGREE)[0]
     values, ends = grid[1::2], (grid[:-1:2], grid[2::2])
+    error = table.grid_error(centre)
     total = 0.0
     for _ in range(_MOST_LEVELS):
         # Within half of its size the value keeps to a half plane around the centre's.
@@ -129,11 +130,11 @@ def roots_outside(coefficients: Array) -> int:
         if not np.any(rest):
             # Over half of the circle; z^-n f has no poles but at 0, and f n of them.
             return round(-total / np.pi)
-        if half * speed < error or np.count_nonzero(rest) * table.lags.size > _MOST_TERMS:
+        if half * speed < smallest or np.count_nonzero(rest) * table.lags.size > _MOST_TERMS:
             break
         half /= 2
         middle, (low, high) = values[rest], (end[rest] for end in ends)
         ends = np.concatenate([low, middle]), np.concatenate([middle, high])
         centre = np.concatenate([centre[rest] - half, centre[rest] + half])
-        values = table.at(centre)[0]
+        values, error = table.at(centre)[0], table.error_at(centre)
     raise ArithmeticError("a root is too near to the unit circle to be counted")

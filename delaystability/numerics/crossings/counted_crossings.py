@@ -13,6 +13,7 @@ touches a multiple, has a least gain: below the least of these, no crossing is m
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class CountedCrossings:
         size = 2 ** int(np.ceil(np.log2(least)))
         while True:
             half = np.pi / size
-            cells = loop.cells(half * (2 * np.arange(size // 2) + 1), half, loop.on_grid(size))
+            cells = loop.on_grid(half * (2 * np.arange(size // 2) + 1), half)
             many = np.count_nonzero(np.isnan(cells.direction)) * lags > _MOST_TERMS // 16
             # Many cells at once are cheaper by FFT.
             if not many or size >= _LARGEST_GRID:
@@ -94,7 +95,7 @@ class CountedCrossings:
             centre = cells.centre[open_]
             half /= 2
             centre = np.concatenate([centre - half, centre + half])
-            cells = loop.cells(centre, half, loop.at(centre))
+            cells = loop.at(centre, half)
         else:
             done.append(cells)
         return _runs(loop, _Cells.joined(done))
@@ -134,36 +135,49 @@ class _Phase:
     b: TableRows
     delay: int
 
-    def on_grid(self, size: int) -> list[list[Complex]]:
-        """A, z A', z (z A')', and those of B, at the angles pi (2 k + 1)/size up to pi."""
-        return [
-            [moment.on_centres(size // 2)[0] for moment in _moments(table)[:3]]
-            for table in (self.a, self.b)
-        ]
+    @cached_property
+    def moments(self) -> tuple[list[TableRows], list[TableRows]]:
+        """A and B, and what z d/dz makes of them, up to three times."""
+        return _moments(self.a), _moments(self.b)
 
-    def at(self, theta: Array) -> list[list[Complex]]:
-        """The same at any angles."""
-        return [
-            [*table.at(theta, slope=True), _moments(table)[2].at(theta)[0]]
-            for table in (self.a, self.b)
-        ]
+    def on_grid(self, centre: Array, half: float) -> _Cells:
+        """Cells all around, from A, z A', z (z A')', and those of B, by FFT."""
+        return self._cells(
+            centre,
+            half,
+            [[m.on_centres(centre.size)[0] for m in moments[:3]] for moments in self.moments],
+            [[m.grid_error(centre) for m in moments[:3]] for moments in self.moments],
+        )
+
+    def at(self, centre: Array, half: float) -> _Cells:
+        """Cells at any angles."""
+        return self._cells(
+            centre,
+            half,
+            [[*t.at(centre, slope=True), m.at(centre)[0]] for t, _, m, _ in self.moments],
+            [[m.error_at(centre) for m in moments[:3]] for moments in self.moments],
+        )
 
     def phase(self, theta: Array, a: Complex, b: Complex) -> Array:
         turned = (self.delay + 0.5) * theta - np.pi / 2
         return np.asarray(np.angle(np.exp(1j * turned) * a * np.conj(b)))
 
-    def cells(self, centre: Array, half: float, values: list[list[Complex]]) -> _Cells:
+    def _cells(
+        self,
+        centre: Array,
+        half: float,
+        values: list[list[Complex]],
+        rounding: list[list[Array]],
+    ) -> _Cells:
         slope, bend = np.full(centre.shape, self.delay + 0.5), np.zeros(centre.shape)
         blur = 4 * _EPS * slope * centre
         ends = []
         with np.errstate(divide="ignore", invalid="ignore"):
-            for sign, table, (value, turn, second) in zip(
-                (1, -1), (self.a, self.b), values, strict=True
+            for sign, moments, (value, turn, second), errors in zip(
+                (1, -1), self.moments, values, rounding, strict=True
             ):
-                sizes = [float(moment.size[0]) for moment in _moments(table)]
-                errors = [float(moment.error[0]) for moment in _moments(table)]
                 # Taylor's series in theta, with a bound of the third derivative.
-                bends = np.abs(second) + errors[2] + half * sizes[3]
+                bends = np.abs(second) + errors[2] + half * moments[3].size[0]
                 turns = np.abs(turn) + errors[1] + half * bends
                 slack = errors[0] + half * turns
                 least = np.abs(value) - slack

@@ -214,9 +214,11 @@ class LongFilter:
         inside = arcs[~at_end]
         low, high, start, stop = (each[inside] for each in (*ends, *turns))
         solved = self.loop.solve((low, high), (start, stop), goals[~at_end])
-        found = np.array([self.loop.gain(solved), solved, 2 * np.sign(steps[inside])])
+        b = np.abs(self.loop.b.at(solved)[0])
         # Where B is lost in rounding, it vanishes on the circle, or no float tells it from that.
-        return found[:, np.abs(self.loop.b.at(solved)[0]) > 4 * self.loop.b.error[0]]
+        kept = b > 4 * self.loop.b.error_at(solved)
+        gains = self.loop.step(solved) * np.abs(self.loop.a.at(solved)[0]) / np.where(kept, b, 1)
+        return np.array([gains, solved, 2 * np.sign(steps[inside])])[:, kept]
 
     def _rising(self, *, smallest: bool = False) -> Array:
         """The same where the phase rises along the whole circle; or only those of small gain."""

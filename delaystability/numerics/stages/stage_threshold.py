@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq, linear_sum_assignment
+from scipy.sparse.linalg import eigs
 
 from delaystability.numerics.stages.stage_bound import safe_rate
 from delaystability.numerics.stages.stage_filter import responses
@@ -23,8 +24,9 @@ __all__ = ["StageThreshold", "stage_threshold"]
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 _TURN = 0.05  # relative change of the responses between neighbouring angles
-_TOGETHER = 64  # angles
+_TOGETHER = 16  # angles
 _SWEPT = 40  # coordinates
+_FEW_ROWS = 64  # of which all eigenvalues take less time than one
 _WIDTH = 0.003  # relative, of the first interval around a crossing
 _CHECKED_ROWS = 400  # of the companion matrix: larger ones take seconds
 _MARGIN = 1e-5
@@ -88,9 +90,7 @@ def _followed(loop: StageLoop, near: StageThreshold) -> StageThreshold | None:
     """The crossing of this loop next to one of a similar loop; None if there is none near it."""
 
     def eigenvalue(angle: float) -> complex:
-        values = np.linalg.eigvals(loop.turned(np.array([angle]))[0])
-        wanted = 2 * np.sin(near.angle / 2) / near.learning_rate
-        return complex(values[np.argmin(np.abs(values - wanted))])
+        return _nearest(loop, angle, 2 * np.sin(near.angle / 2) / near.learning_rate)
 
     width = _WIDTH
     while width < 0.3:
@@ -116,11 +116,13 @@ def _swept(loop: StageLoop, turn: float) -> StageThreshold | None:
         if best is not None and floor[max(first - 1, 0)] > best.learning_rate:
             break
         part = angles[first : first + _TOGETHER]
+        crossed: list[_Crossed] = []
         for place, values in enumerate(np.linalg.eigvals(loop.turned(part)), start=first):
             if before.size:
                 values = _matched(before, values)
-                best = _better(loop, angles[place - 1 : place + 1], before, values, best)
+                crossed += _crossed(angles[place - 1 : place + 1], before, values)
             before = values
+        best = _least(loop, crossed, best)
     return best
 
 
@@ -149,39 +151,66 @@ def _matched(before: Complex, values: Complex) -> Complex:
     return values[order]
 
 
-def _better(
-    loop: StageLoop, angles: Array, before: Complex, after: Complex, best: StageThreshold | None
-) -> StageThreshold | None:
-    """The best crossing so far, with those between two angles."""
+class _Crossed(NamedTuple):
+    """An eigenvalue that changes sides between two angles, and about the learning rate there."""
+
+    learning_rate: float
+    angles: Array
+    left: complex
+    right: complex
+
+
+def _crossed(angles: Array, before: Complex, after: Complex) -> list[_Crossed]:
+    """The eigenvalues that cross the positive axis between two angles."""
     changed = (before.imag * after.imag < 0) & (np.maximum(before.real, after.real) > 0)
+    found = []
     for left, right in zip(before[changed], after[changed], strict=True):
         share = left.imag / (left.imag - right.imag)
         real = left.real + share * (right.real - left.real)
         middle = np.sin(min(angles[0] + share * (angles[1] - angles[0]), np.pi) / 2)
-        if real <= 0 or (best is not None and 2 * middle / real > 1.2 * best.learning_rate):
-            continue
-        found = _refined(loop, angles, left, right)
+        if real > 0:
+            found.append(_Crossed(2 * middle / real, angles, left, right))
+    return found
+
+
+def _least(
+    loop: StageLoop, crossed: list[_Crossed], best: StageThreshold | None
+) -> StageThreshold | None:
+    """The best crossing so far and of these, of which the least promising are not refined."""
+    for each in sorted(crossed, key=lambda each: each.learning_rate):
+        if best is not None and each.learning_rate > 1.2 * best.learning_rate:
+            break
+        found = _refined(loop, each)
         if found is not None and (best is None or found.learning_rate < best.learning_rate):
             best = found
     return best
 
 
-def _refined(
-    loop: StageLoop, angles: Array, left: complex, right: complex
-) -> StageThreshold | None:
+def _refined(loop: StageLoop, crossed: _Crossed) -> StageThreshold | None:
     """The crossing between two angles, by Brent's method on the eigenvalue's imaginary part."""
+    _, angles, left, right = crossed
 
     def near(angle: float) -> complex:
+        if angle in angles:
+            return left if angle == angles[0] else right
         share = (angle - angles[0]) / (angles[1] - angles[0])
-        values = np.linalg.eigvals(loop.turned(np.array([angle]))[0])
-        wanted = left + share * (right - left)
-        return complex(values[np.argmin(np.abs(values - wanted))])
+        return _nearest(loop, angle, left + share * (right - left))
 
-    if near(angles[0]).imag * near(angles[1]).imag > 0:
-        return None
     angle = float(brentq(lambda value: near(value).imag, *angles, xtol=1e-14, rtol=1e-14))
     real = near(angle).real
     return StageThreshold(2 * np.sin(angle / 2) / real, min(angle, np.pi)) if real > 0 else None
+
+
+def _nearest(loop: StageLoop, angle: float, wanted: complex) -> complex:
+    """The eigenvalue at this angle that is nearest to a number."""
+    turned = loop.turned(np.array([angle]))[0]
+    if len(turned) < _FEW_ROWS:
+        values = np.linalg.eigvals(turned)
+        return complex(values[np.argmin(np.abs(values - wanted))])
+    # The shift must not be an eigenvalue itself; the start makes the digits the same each time.
+    shift = wanted * (1 + 1e-10)
+    start = np.ones(len(turned), dtype=complex)
+    return complex(eigs(turned, k=1, sigma=shift, v0=start, return_eigenvectors=False)[0])
 
 
 def _checked(loop: StageLoop, lr: float) -> bool:
