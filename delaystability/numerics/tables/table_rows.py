@@ -232,8 +232,8 @@ class _SplitTable:
         length = _BLOCK // (parts + width)
         for first in range(0, theta.size, length):
             here = slice(first, first + length)
-            far = _moved(theta[here], float(width) * np.arange(parts))
-            near = _moved(theta[here], np.arange(float(width)))
+            far = _moved(theta[here], width * np.arange(parts, dtype=np.float64))
+            near = _moved(theta[here], np.arange(width, dtype=np.float64))
             for row, table in zip(found, tables, strict=False):
                 inner = near.real @ table.T + 1j * (near.imag @ table.T)
                 row[here] = (far * (inner + table.sum(axis=1))).sum(axis=1) + inner.sum(axis=1)
