@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from delaystability.validation.language_models import CharacterGRU, CharacterTransformer
-from delaystability.validation.modules import MLP, SmallConvNet
+from delaystability.validation.modules import MLP, SmallConvNet, SmallResidualNet
 from delaystability.validation.task_data import CONTEXT, TaskData
 
 __all__ = ["MODELS", "initial_model"]
@@ -47,6 +47,7 @@ MODELS: dict[str, Callable[[TaskData], nn.Module]] = {
     "matrices": lambda data: _matrices(data, (64,)),
     "deep-matrices": lambda data: _matrices(data, (48,) * 3),
     "conv": _conv,
+    "residual": lambda data: SmallResidualNet(1, data.inputs.shape[-1], data.classes),
     "transformer": lambda data: CharacterTransformer(data.classes, CONTEXT),
     "gru": lambda data: CharacterGRU(data.classes),
 }

@@ -6,7 +6,7 @@ chosen on the other tasks, committed, and then run on these.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import inf
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from delaystability.model.delays import Delay, RandomDelay, as_delay
 from delaystability.validation.task_data import FASHION
 
-__all__ = ["TASKS", "Task", "missing_for"]
+__all__ = ["PROBE_TASKS", "TASKS", "Task", "missing_for"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,43 @@ _HELD_OUT = (
 )  # fmt: skip
 
 TASKS = {task.name: task for task in (*_SEARCHED, *_HELD_OUT)}
-"""All tasks by name."""
+"""Those of the experiment ``advice``, by name."""
+
+_SGD_TYPE = ("sgd", "heavy-ball", "nesterov")
+_HELD_OUT_OF_PROBES = (
+    Task(
+        "residual-heavy-ball", "digits, residual net, heavy ball, cosine",
+        "digits", "residual", "heavy-ball", -11, 1,
+        batch=32, cosine=True, length=2, held_out=True,
+    ),
+    Task(
+        "fashion-mlp-nesterov", "Fashion-MNIST, MLP, Nesterov",
+        "fashion-mnist", "mlp", "nesterov", -12, 0, batch=32, length=2, held_out=True,
+    ),
+    Task(
+        "random-deep-sgd", "breast cancer, deep MLP with layer norm, SGD, random delay",
+        "breast-cancer", "deep", "sgd", -9, 3, batch=32, random=True, length=2, held_out=True,
+    ),
+    Task(
+        "short-nesterov", "digits, conv net, Nesterov, 250 updates",
+        "digits", "conv", "nesterov", -11, 1, batch=16, held_out=True,
+    ),
+    Task(
+        "text-heavy-ball", "other text, transformer, heavy ball, clipped, cosine",
+        "dataset-descriptions", "transformer", "heavy-ball", -10, 0,
+        batch=8, cosine=True, clip=1.0, held_out=True,
+    ),
+)  # fmt: skip
+
+PROBE_TASKS = {
+    task.name: task
+    for task in (
+        # How long to probe, and at which rates, was chosen on all of these.
+        *(replace(task, held_out=False) for task in TASKS.values() if task.optimizer in _SGD_TYPE),
+        *_HELD_OUT_OF_PROBES,
+    )
+}
+"""Those of the experiment ``probe``, by name."""
 
 
 def missing_for(task: Task) -> str:
