@@ -69,6 +69,10 @@ if TYPE_CHECKING:
     from delaystability.numerics.exact.intervals import UndecidedError
     from delaystability.printing.derivation import Derivation, all_derivations, derive
     from delaystability.questions.learning_rate_advice import recommend_learning_rate
+    from delaystability.questions.learning_rate_probe import (
+        ProbedRecommendation,
+        probe_learning_rates,
+    )
     from delaystability.questions.minibatches import mean_square_learning_rate
     from delaystability.questions.recommendation import Recommendation
     from delaystability.questions.stages import (
@@ -110,6 +114,7 @@ __all__ = [
     "PipeDream2BW",
     "PipelineSchedule",
     "PipelinedBackpropagation",
+    "ProbedRecommendation",
     "RandomDelay",
     "Recommendation",
     "ShiftedMomentum",
@@ -135,6 +140,7 @@ __all__ = [
     "max_sharpness",
     "mean_square_learning_rate",
     "plot",
+    "probe_learning_rates",
     "recommend_learning_rate",
     "replay_gains",
     "replay_threshold",
@@ -159,6 +165,7 @@ _LOADED_WHEN_USED = {
     "PipeDream2BW": "delaystability.model.pipelines",
     "PipelineSchedule": "delaystability.model.pipelines",
     "PipelinedBackpropagation": "delaystability.model.pipelines",
+    "ProbedRecommendation": "delaystability.questions.learning_rate_probe",
     "Recommendation": "delaystability.questions.recommendation",
     "StabilityMonitor": "delaystability.training.stability_monitor",
     "UndecidedError": "delaystability.numerics.exact.intervals",
@@ -168,6 +175,7 @@ _LOADED_WHEN_USED = {
     "derive": "delaystability.printing.derivation",
     "export": "delaystability.translation.export",
     "mean_square_learning_rate": "delaystability.questions.minibatches",
+    "probe_learning_rates": "delaystability.questions.learning_rate_probe",
     "recommend_learning_rate": "delaystability.questions.learning_rate_advice",
     "safe_stage_learning_rate": "delaystability.questions.stages",
     "sharpness": "delaystability.training.sharpness",

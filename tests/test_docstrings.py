@@ -306,6 +306,14 @@ GOOD: dict[str, dict[str, Any]] = {
         "curvature_noise": 0.0,
         "moment": "mean",
     },
+    "probe_learning_rates": {
+        "train": lambda rate, updates: [rate] * updates,
+        "lr": 0.1,
+        "optimizer": ds.HeavyBall(0.9),
+        "delay": 8,
+        "updates": 100,
+        "rates": [0.01, 0.1],
+    },
     "recommend_learning_rate": {
         "lr": 0.1,
         "optimizer": ds.HeavyBall(0.9),
@@ -380,7 +388,8 @@ def test_every_function_with_arguments_is_tried():
         for name, found, kind in PUBLIC
         if "." not in name and kind in ("function", "class") and _parameters(found)
     }
-    records = {"Certificate", "Derivation", "PipelineSchedule", "Recommendation"}
+    records = {"Certificate", "Derivation", "PipelineSchedule", "ProbedRecommendation"}
+    records |= {"Recommendation"}
     # They take a model of torch, and are tried in tests of their own.
     training = {"DelayAwareLR", "DelayedOptimizer", "StabilityMonitor", "delayed", "sharpness"}
     assert takes - set(GOOD) <= records | training

@@ -314,6 +314,7 @@ KEYS = {
     "noise": "3477428c21e80d34",
     "parameter-server": "96853a8f524fbd60",
     "pipeline": "1237eadff3e52355",
+    "probe": "486169b138e32122",
     "quadratic": "6a8368ae0d16c02e",
     "random-delay": "2969560759518423",
     "selection": "1b4449aa5ccdcd89",

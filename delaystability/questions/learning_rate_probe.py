@@ -59,6 +59,11 @@ class ProbedRecommendation(Recommendation):
         From the smallest rate to the largest; empty if there was one rate alone.
     updates : int
         Of all probes together: what they cost.
+
+    References
+    ----------
+    K. Jamieson, A. Talwalkar, Non-stochastic best arm identification and hyperparameter
+    optimization, AISTATS 2016, arXiv:1502.07943.
     """
 
     probes: tuple[Probe, ...]
@@ -147,7 +152,8 @@ def probe_learning_rates(
 
     References
     ----------
-    None.
+    One step of successive halving: K. Jamieson, A. Talwalkar, Non-stochastic best arm
+    identification and hyperparameter optimization, AISTATS 2016, arXiv:1502.07943.
 
     Examples
     --------
@@ -166,9 +172,13 @@ def probe_learning_rates(
     >>> round(float(chosen), 3)
     0.122
     """
+    if not callable(train):
+        raise TypeError(f"train must be a function (learning rate, updates); got {train!r}")
     rate = single("lr", positive("lr", lr))
     length = probe_updates(checked_count("updates", updates, 4))
-    tried = probed_rates(rate, optimizer, delay) if rates is None else _checked_rates(rates)
+    tried = probed_rates(rate, optimizer, delay)
+    if rates is not None:
+        tried = _checked_rates(rates)
     if len(tried) == 1:
         only = "There is one rate to try, so nothing was probed."
         return _recommendation(rate, tried[0], only, (), 0)
@@ -224,6 +234,8 @@ def _judged(losses: ArrayLike, length: int) -> float:
 
 
 def _checked_rates(rates: Sequence[Any]) -> tuple[float, ...]:
+    if not np.iterable(rates):
+        raise TypeError(f"rates must be a sequence of learning rates; got {rates!r}")
     found = sorted({single("rates", positive("rates", one)) for one in rates})
     if not found:
         raise ValueError("rates must hold at least one learning rate; got none")

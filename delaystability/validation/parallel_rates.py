@@ -120,7 +120,9 @@ class _FlatModel:
         def loss(flat: Tensor, inputs: Tensor, labels: Tensor) -> Tensor:
             parts = {
                 name: part.view(weight.shape)
-                for (name, weight), part in zip(named.items(), flat.split(sizes), strict=True)
+                for (name, weight), part in zip(
+                    named.items(), torch.split(flat, sizes), strict=True
+                )
             }
             logits = functional_call(model, parts, (inputs,))
             return cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1))

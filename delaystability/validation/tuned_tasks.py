@@ -157,6 +157,10 @@ _HELD_OUT_OF_PROBES = (
         "digits", "conv", "nesterov", -11, 1, batch=16, held_out=True,
     ),
     Task(
+        "random-fashion-sgd", "Fashion-MNIST, conv net, SGD, random delay",
+        "fashion-mnist", "conv", "sgd", -9, 2, batch=32, random=True, length=2, held_out=True,
+    ),
+    Task(
         "text-heavy-ball", "other text, transformer, heavy ball, clipped, cosine",
         "dataset-descriptions", "transformer", "heavy-ball", -10, 0,
         batch=8, cosine=True, clip=1.0, held_out=True,

@@ -13,9 +13,9 @@ How long to probe and at which rates was chosen on the first six tasks, which in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -185,10 +185,9 @@ def run(cells: Sequence[ProbedTask]) -> list[dict[str, Any]]:
         every = [*rates, *tried, recommended]
         runs = train_at_rates(model, task, data, cell.delay, every, steps, cell.seed)
         probes = dict(zip(every, runs.losses.T.cpu().numpy(), strict=True))
-        # The first part of a run is its probe: a step knows nothing of how many follow.
-        chosen = probe_learning_rates(
-            lambda rate, length, probes=probes: probes[rate][:length], tuned, built, law, steps
-        )
+        # The first part of a run is its probe.
+        train = partial(_beginning, probes)
+        chosen = probe_learning_rates(train, tuned, built, law, steps)
         ends = runs.ends.tolist()
         found.append(
             shared
@@ -205,6 +204,10 @@ def run(cells: Sequence[ProbedTask]) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _beginning(losses: Mapping[float, Array], rate: float, updates: int) -> Array:
+    return losses[rate][:updates]
 
 
 def judge(cells: Sequence[ProbedTask]) -> Verdict:
