@@ -43,6 +43,7 @@ print(json.dumps({"seconds": seconds, "mebibytes": resident() - before, "end": e
 
 WITHOUT_NUMBERS = {
     "CATALOGUE": "a mapping",
+    "BoundedDelayThreshold": "what bounded_delay_threshold returns",
     "Certificate": "what certify returns",
     "Delay": "abstract",
     "DelayAwareLR": "on tensors: see README",
@@ -99,6 +100,12 @@ CASES = (
         "many = ds.LinearOptimizer({k: .1 for k in range(1, 10**5)})",
     ),
     Case("FixedDelay", "2^53", "ds.FixedDelay(2**53)"),
+    Case("BoundedDelay", "1,258,290", "ds.BoundedDelay(1_258_290).extremal_log()"),
+    Case(
+        "bounded_delay_threshold",
+        "heavy ball, every sequence to 126",
+        "ds.bounded_delay_threshold(ds.HeavyBall(.9), 126)",
+    ),
     Case("RandomDelay", "10^6 probabilities", "ds.RandomDelay(np.full(10**6, 1e-6))"),
     Case("GeometricDelay", "1 - 2^-53", "ds.GeometricDelay(1 - 2**-53)"),
     Case(
@@ -116,6 +123,12 @@ CASES = (
         "10^6 momenta, delay 10^9",
         "ds.stability_threshold(ds.Nesterov(momenta), 10**9)",
         _MOMENTA,
+    ),
+    Case(
+        "stability_threshold",
+        "two lags, every sequence to 10^6",
+        "ds.stability_threshold(two, ds.BoundedDelay(10**6))",
+        _TWO_LAGS,
     ),
     Case(
         "stability_threshold",

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from delaystability.model.adaptive import Adam
+from delaystability.model.bounded_delay import BoundedDelay
 from delaystability.model.catalogue import (
     CATALOGUE,
     SGD,
@@ -68,6 +69,10 @@ if TYPE_CHECKING:
     from delaystability.numerics.certificates.certificate import Certificate, certify
     from delaystability.numerics.exact.intervals import UndecidedError
     from delaystability.printing.derivation import Derivation, all_derivations, derive
+    from delaystability.questions.any_sequence import (
+        BoundedDelayThreshold,
+        bounded_delay_threshold,
+    )
     from delaystability.questions.learning_rate_advice import recommend_learning_rate
     from delaystability.questions.learning_rate_probe import (
         ProbedRecommendation,
@@ -94,6 +99,8 @@ __all__ = [
     "CATALOGUE",
     "SGD",
     "Adam",
+    "BoundedDelay",
+    "BoundedDelayThreshold",
     "Certificate",
     "Delay",
     "DelayAwareLR",
@@ -126,6 +133,7 @@ __all__ = [
     "adjust_learning_rate",
     "all_derivations",
     "almost_sure_threshold",
+    "bounded_delay_threshold",
     "certify",
     "crossings",
     "delayed",
@@ -156,6 +164,7 @@ __all__ = [
 ]
 
 _LOADED_WHEN_USED = {
+    "BoundedDelayThreshold": "delaystability.questions.any_sequence",
     "Certificate": "delaystability.numerics.certificates.certificate",
     "DelayAwareLR": "delaystability.training.delay_aware_lr",
     "DelayedOptimizer": "delaystability.training.delayed_optimizer",
@@ -170,6 +179,7 @@ _LOADED_WHEN_USED = {
     "StabilityMonitor": "delaystability.training.stability_monitor",
     "UndecidedError": "delaystability.numerics.exact.intervals",
     "all_derivations": "delaystability.printing.derivation",
+    "bounded_delay_threshold": "delaystability.questions.any_sequence",
     "certify": "delaystability.numerics.certificates.certificate",
     "delayed": "delaystability.training.delayed",
     "derive": "delaystability.printing.derivation",

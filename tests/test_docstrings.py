@@ -241,6 +241,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "PipeDream2BW": {"stages": 3},
     "PipelinedBackpropagation": {"stages": 3},
     "Adam": {"beta1": 0.9, "beta2": 0.999},
+    "BoundedDelay": {"max_delay": 3},
+    "bounded_delay_threshold": {"optimizer": ds.SGD(), "max_delay": 3},
     "EMAMomentum": {"momentum": 0.9},
     "FixedDelay": {"delay": 4},
     "GeometricDelay": {"ratio": 0.5},
@@ -388,8 +390,8 @@ def test_every_function_with_arguments_is_tried():
         for name, found, kind in PUBLIC
         if "." not in name and kind in ("function", "class") and _parameters(found)
     }
-    records = {"Certificate", "Derivation", "PipelineSchedule", "ProbedRecommendation"}
-    records |= {"Recommendation"}
+    records = {"BoundedDelayThreshold", "Certificate", "Derivation", "PipelineSchedule"}
+    records |= {"ProbedRecommendation", "Recommendation"}
     # They take a model of torch, and are tried in tests of their own.
     training = {"DelayAwareLR", "DelayedOptimizer", "StabilityMonitor", "delayed", "sharpness"}
     assert takes - set(GOOD) <= records | training

@@ -53,8 +53,13 @@ def _escape_slope(name, values):
     return (rates[1] - rates[0]) / (2 * step)
 
 
+def _any_sequence_threshold(name, values):
+    return ds.stability_threshold(_optimizer(name, values), ds.BoundedDelay(_delay(values)))
+
+
 MEASURED = {
     "threshold": _threshold,
+    "any-sequence-threshold": _any_sequence_threshold,
     "mean-square-threshold": _mean_square_threshold,
     "noise-amplification": _noise_amplification,
     "fastest-gain": _fastest(0),

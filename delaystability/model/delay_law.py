@@ -34,6 +34,9 @@ class Delay(ABC):
     sequence: NDArray[np.int64] | None = None
     """The delays in their order, where it is known: those of a log."""
 
+    has_probabilities: ClassVar[bool] = True
+    """Whether this is a law; a set of sequences has no probabilities."""
+
     kind: ClassVar[str]
     """The name of the law in files: by default that of its class, as in "negative-binomial"."""
 

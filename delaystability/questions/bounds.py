@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from delaystability.model.arguments import asked_loop, nonnegative, positive, scalar_or_array
+from delaystability.model.catalogue import SGD
 from delaystability.model.delays import delay_array, random_law
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer, scalar_optimizers
@@ -69,7 +70,12 @@ def _threshold(
     noise = nonnegative("curvature_noise", curvature_noise)
     if np.any(noise > _LARGEST_NOISE):
         raise ValueError(f"curvature_noise must be at most 1e12; got {noise.max()}")
-    random = random_law(delay) is not None
+    law = random_law(delay)
+    if law is not None and not law.has_probabilities:
+        from delaystability.questions.any_sequence import guaranteed_thresholds
+
+        return guaranteed_thresholds(loop or Loop(optimizer, law), noise, moment)
+    random = law is not None
     mean_square = moment == "mean-square" or (moment is None and bool(np.any(noise > 0)))
     if not random and not (mean_square and np.any(noise > 0)):
         # Without any randomness both moments have the same threshold.
@@ -149,7 +155,11 @@ def stability_threshold(
     optimizer : Optimizer or Loop
         Its momentum may be an array. A `Loop` has a delay itself, and perhaps a decay.
     delay : int, integer array or delay object, at least 0; left out beside a Loop
-        With a random delay D, z^-delay becomes its generating function E[z^-D].
+        With a random delay D, z^-delay becomes its generating function E[z^-D]. With a
+        `BoundedDelay` the gains are stable for every sequence of delays up to its bound, without
+        moment and noise: for SGD all that are, a* = 4/(n + sqrt(n^2 - 4 J (J + 1))) with
+        J = floor((2 bound + 1)/3) and n = bound + 1 + J; for other optimizers those below the small
+        gain, a safe bound, to which `bounded_delay_threshold` says how much may be missing.
     curvature_noise : number or array, 0 to 1e12
         Variance of the mini-batch curvature divided by the square of its mean.
         It models one direction. Where several directions are noisy the threshold of all of them is
@@ -362,6 +372,11 @@ def adjust_learning_rate(
         # One moment for both settings: a mean and a mean square do not compare.
         moment = "mean-square"
     before = _threshold(optimizer, delay, curvature_noise, moment)
+    law = random_law(delay)
+    if law is not None and not law.has_probabilities and not isinstance(optimizer, SGD):
+        raise ValueError(
+            f"delay must have a threshold that is exact for {optimizer!r}; got {law!r}"
+        )
     if np.any(before <= 0):
         raise ValueError(f"optimizer must have a stable learning rate at delay {delay}; got none")
     new = optimizer if new_optimizer is None else new_optimizer

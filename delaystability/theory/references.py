@@ -44,6 +44,14 @@ class Reference:
 
 
 LITERATURE: dict[str, Reference] = {
+    "berezansky2009": Reference(
+        "article",
+        ("L. Berezansky", "E. Braverman"),
+        "Exponential stability of difference equations with several delays: recursive approach",
+        2009,
+        journal="Advances in Difference Equations",
+        number="104310",
+    ),
     "elaydi2005": Reference(
         "book",
         ("S. Elaydi",),
@@ -51,6 +59,15 @@ LITERATURE: dict[str, Reference] = {
         2005,
         edition="Third",
         publisher="Springer",
+    ),
+    "erbe1995": Reference(
+        "article",
+        ("L. H. Erbe", "H. Xia", "J. S. Yu"),
+        "Global stability of a linear nonautonomous delay difference equation",
+        1995,
+        journal="Journal of Difference Equations and Applications",
+        volume="1",
+        pages="151–161",
     ),
     "feller1968": Reference(
         "book",

@@ -39,6 +39,7 @@ class Part:
 CHAPTERS = (
     "crossings",
     "sgd",
+    "any_sequence",
     "heavy_ball",
     "heavy_ball_delays",
     "heavy_ball_bounds",

@@ -18,6 +18,8 @@ __all__ = ["QUANTITIES", "Root", "Statement"]
 QUANTITIES: dict[str, str] = {
     "threshold": "a_*: the loop is stable exactly for gains (learning rate times curvature) "
     "between 0 and a_*",
+    "any-sequence-threshold": "the same for the loop with a delay that changes from update to "
+    "update: it is stable for every sequence of delays from 0 to tau",
     "mean-square-threshold": "the same for the mean square, where the curvature of every update is "
     "random and independent, with variance kappa times its squared mean",
     "mean-threshold-geometric": "the same for the mean of the iterate, where the delay of every "

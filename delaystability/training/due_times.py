@@ -79,6 +79,11 @@ def checked_delay(delay: object) -> Delay:
         If it is none.
     """
     law = as_delay(delay)
+    if not law.has_probabilities and not law.is_fixed:
+        raise TypeError(
+            f"delay must be drawn or replayed in training; got {law!r}: train with one of its "
+            "sequences, such as its extremal_log()"
+        )
     plain_delay(law)
     _queue_length(law)
     if law.sequence is not None and law.sequence.ndim > 1:

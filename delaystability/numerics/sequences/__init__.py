@@ -1,0 +1,1 @@
+"""Stability under every sequence of delays up to a bound."""

@@ -1,0 +1,199 @@
+"""Stability under every sequence of delays up to a bound: what is promised, and what is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delaystability.model.arguments import asked_loop, scalar_optimizer
+from delaystability.model.bounded_delay import as_bounded
+from delaystability.model.delays import MeasuredDelay, as_log
+from delaystability.model.loop import Loop
+from delaystability.model.optimizer import Optimizer, scalar_optimizers
+from delaystability.numerics.sequences.sgd_sequences import any_sequence_threshold, gain_scale
+from delaystability.numerics.thresholds.threshold import threshold_array
+
+__all__ = [
+    "BoundedDelayThreshold",
+    "bounded_delay_threshold",
+    "guaranteed_threshold",
+    "guaranteed_thresholds",
+]
+
+Array = NDArray[np.float64]
+
+_SHORT_OF = 1e-3
+"""How far below the worst sequence that was found polytopes are looked for."""
+_MOST_FIXED = 1024
+
+
+@dataclass(frozen=True)
+class BoundedDelayThreshold:
+    """Report what is known of the largest gain that is stable for every sequence of delays.
+
+    Attributes
+    ----------
+    sufficient : float
+        Every gain below it is stable, whatever the delays are up to the bound.
+    necessary : float
+        At this gain `sequence` does not die out: no larger bound is true.
+    sequence : MeasuredDelay
+        One turn of the worst cycle of delays that was found.
+    method : str
+        How ``sufficient`` is known: "exact", where it equals ``necessary``, "small gain", or
+        "polytope", a norm in which every step contracts.
+
+    References
+    ----------
+    Theorem ``any-sequence-sgd``.
+    """
+
+    sufficient: float
+    necessary: float
+    sequence: MeasuredDelay
+    method: str
+
+    @property
+    def gap(self) -> float:
+        """``necessary / sufficient - 1``: what is not known; 0 where exact."""
+        return self.necessary / self.sufficient - 1 if self.sufficient else np.inf
+
+
+def bounded_delay_threshold(
+    optimizer: Optimizer | Loop, max_delay: Any = None
+) -> BoundedDelayThreshold:
+    """Find which gains are stable for every sequence of delays up to a bound, from both sides.
+
+    For SGD both sides are one closed form. For other optimizers the sufficient side is the small
+    gain, one over the maximum of b(theta) = -Re H + sqrt((tau |z - 1| |H|)^2 - (Im H)^2) on the
+    circle, H = B/((z - 1) A), proved cell by cell; for up to four numbers of memory it is
+    raised by norms in which every step contracts. The necessary side is the worst fixed delay or
+    cycle of delays that a search finds; beyond 128 numbers of memory, the worst fixed delay.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters, or Loop with a `BoundedDelay`
+        Its tables must not depend on the delay.
+    max_delay : int or BoundedDelay; left out beside a Loop
+
+    Returns
+    -------
+    BoundedDelayThreshold
+        ``sufficient`` and ``necessary`` in learning rate times curvature, ``sequence``, ``method``
+        and ``gap``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here, or the bound is beyond 1,258,290 updates.
+    ArithmeticError
+        If the small gain of a filter with poles next to the circle is not settled.
+
+    Examples
+    --------
+    >>> import delaystability as ds
+    >>> found = ds.bounded_delay_threshold(ds.HeavyBall(0.9), 2)
+    >>> found.method, round(found.sufficient, 4), round(found.necessary, 4)
+    ('polytope', 0.0512, 0.0512)
+
+    References
+    ----------
+    C.-Y. Kao, B. Lincoln, Simple stability criteria for systems with time-varying delays,
+    Automatica 40 (2004), 1429-1434. N. Guglielmi, V. Protasov, Exact computation of joint spectral
+    characteristics of linear operators, Foundations of Computational Mathematics 13 (2013), 37-97.
+    Theorem ``any-sequence-sgd``.
+    """
+    loop = _loop(optimizer, max_delay)
+    bound = loop.delay
+    scale = gain_scale(loop)
+    if scale is not None:
+        edge = any_sequence_threshold(bound.max_delay) / scale
+        return BoundedDelayThreshold(edge, edge, bound.extremal_log(), "exact")
+    fixed = _worst_fixed_delay(loop)
+    if not bound.max_delay:
+        return BoundedDelayThreshold(fixed[0], fixed[0], as_log([0]), "exact")
+    from delaystability.numerics.sequences.worst_sequence import worst_sequence
+
+    low = guaranteed_threshold(loop)
+    high, sequence = worst_sequence(loop, bound.max_delay, fixed)
+    raised = _raised(loop, low, high * (1 - _SHORT_OF))
+    if raised > low:
+        return BoundedDelayThreshold(raised, high, sequence, "polytope")
+    return BoundedDelayThreshold(low, high, sequence, "small gain")
+
+
+def guaranteed_threshold(loop: Loop) -> float:
+    """Every gain below it is stable for every sequence; that of `stability_threshold`.
+
+    Parameters
+    ----------
+    loop : Loop with a `BoundedDelay` and scalar parameters
+    """
+    tau = loop.delay.max_delay
+    scale = gain_scale(loop)
+    if scale is not None:
+        return any_sequence_threshold(tau) / scale
+    on_time = _fixed_threshold(loop, 0)
+    if not tau or on_time <= 0:
+        return on_time
+    from delaystability.numerics.sequences.small_gain import small_gain_threshold
+
+    return min(on_time, small_gain_threshold(loop, tau))
+
+
+def guaranteed_thresholds(loop: Loop, noise: Array, moment: str | None) -> Array:
+    """`guaranteed_threshold` for each entry of the parameters; refused beside a moment or noise."""
+    if moment is not None or np.any(noise > 0):
+        name = "moment" if moment is not None else "curvature_noise"
+        raise ValueError(
+            f"{name} must be left out beside {loop.delay!r}, which has no probabilities"
+        )
+    shape, entries = scalar_optimizers(loop.optimizer, noise)
+    found = [guaranteed_threshold(replace(loop, optimizer=one)) for _, one, _ in entries]
+    return np.reshape(found, shape)
+
+
+def _loop(optimizer: Any, max_delay: Any) -> Loop:
+    bound = None if max_delay is None else as_bounded(max_delay)
+    loop, plain, delay = asked_loop(optimizer, bound)
+    if delay.has_probabilities:
+        raise TypeError(f"optimizer must be a Loop with a BoundedDelay; got {optimizer!r}")
+    scalar_optimizer(plain)
+    return loop or Loop(plain, delay)
+
+
+def _fixed_threshold(loop: Loop, delay: int) -> float:
+    if not loop.decay:
+        return float(threshold_array(loop.optimizer, delay)[0])
+    from delaystability.numerics.moments.decayed_loop import decayed_threshold
+
+    return decayed_threshold(replace(loop, delay=delay))
+
+
+def _worst_fixed_delay(loop: Loop) -> tuple[float, int, float]:
+    """The least threshold of a fixed delay, that delay, and the angle of its root without decay.
+
+    Of many delays, and beside decay, only some are asked: any of them is a true bound.
+    """
+    tau = loop.delay.max_delay
+    delays = np.unique(np.linspace(0, tau, min(tau, _MOST_FIXED) + 1).astype(np.int64))
+    edges, angles = threshold_array(loop.optimizer, delays)
+    if loop.decay:
+        delays, angles = delays[[0, -1]], angles[[0, -1]]
+        edges = np.array([_fixed_threshold(loop, int(delay)) for delay in delays])
+    worst = int(np.argmin(edges))
+    return float(edges[worst]), int(delays[worst]), float(angles[worst])
+
+
+def _raised(loop: Loop, low: float, high: float) -> float:
+    """The gain up to which contracting polytopes reach from the one that is safe already."""
+    from delaystability.numerics.sequences.delay_matrices import DelayMatrices
+    from delaystability.numerics.sequences.polytope_norm import LARGEST_STATE, stable_up_to
+
+    if loop.delay.max_delay >= LARGEST_STATE or not 0 < low < high:
+        return low
+    matrices = DelayMatrices.of(loop, loop.delay.max_delay)
+    return stable_up_to(matrices, low, high) if matrices.size <= LARGEST_STATE else low
