@@ -199,8 +199,8 @@ any_sequence_sgd = theorem(
         reads none before it, so that \(w\) is multiplied by $-c(a)$ in each turn. At $a_*$ this
         is $-1$, by {ref:square} and {ref:root}, and the run does not decay. Above $a_*$ it grows
         while $q(a)$ is negative, at least up to the midpoint of the roots, and for $tau = 0$ for
-        ever. As \(3 J \le 2 \tau + 1\) and \(\pi (J + 1)/3 < \tau + 1 + J\) for \(\tau \ge 1\), that
-        midpoint is above $pi/(2 tau + 1)$, from where on the fixed delay $tau$ is unstable, by
+        ever. As \(3 J \le 2 \tau + 1\) and \(\pi (J + 1)/3 < \tau + 1 + J\) for \(\tau \ge 1\),
+        that midpoint is above $pi/(2 tau + 1)$, from where on the fixed delay $tau$ is unstable, by
         {theorem:sgd-upper-bound}. The threshold is""",
         _sharp,
     ),
