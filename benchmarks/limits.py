@@ -42,6 +42,7 @@ print(json.dumps({"seconds": seconds, "mebibytes": resident() - before, "end": e
 """
 
 WITHOUT_NUMBERS = {
+    "BestOptimizer": "what best_optimizer returns",
     "CATALOGUE": "a mapping",
     "BoundedDelayThreshold": "what bounded_delay_threshold returns",
     "Certificate": "what certify returns",
@@ -222,6 +223,17 @@ CASES = (
         "fastest_gain",
         "weight prediction, delay 10^9",
         "ds.fastest_gain(ds.WeightPrediction(.9), 10**9)",
+    ),
+    Case("best_optimizer", "delay 128, condition 10^12", "ds.best_optimizer(128, 1e12)"),
+    Case(
+        "best_optimizer",
+        "its tolerated noise at delay 128",
+        "ds.best_optimizer(128, 1e12).tolerated_curvature_noise()",
+    ),
+    Case(
+        "batch_sharpness_edge",
+        "30 noises, delay 1000",
+        "ds.batch_sharpness_edge(ds.HeavyBall(.9), 1000, np.geomspace(1e-9, 1e12, 30))",
     ),
     Case(
         "max_delay",

@@ -73,12 +73,16 @@ if TYPE_CHECKING:
         BoundedDelayThreshold,
         bounded_delay_threshold,
     )
+    from delaystability.questions.best_optimizer import BestOptimizer, best_optimizer
     from delaystability.questions.learning_rate_advice import recommend_learning_rate
     from delaystability.questions.learning_rate_probe import (
         ProbedRecommendation,
         probe_learning_rates,
     )
-    from delaystability.questions.minibatches import mean_square_learning_rate
+    from delaystability.questions.minibatches import (
+        batch_sharpness_edge,
+        mean_square_learning_rate,
+    )
     from delaystability.questions.recommendation import Recommendation
     from delaystability.questions.stages import (
         safe_stage_learning_rate,
@@ -99,6 +103,7 @@ __all__ = [
     "CATALOGUE",
     "SGD",
     "Adam",
+    "BestOptimizer",
     "BoundedDelay",
     "BoundedDelayThreshold",
     "Certificate",
@@ -133,6 +138,8 @@ __all__ = [
     "adjust_learning_rate",
     "all_derivations",
     "almost_sure_threshold",
+    "batch_sharpness_edge",
+    "best_optimizer",
     "bounded_delay_threshold",
     "certify",
     "crossings",
@@ -165,6 +172,7 @@ __all__ = [
 
 _LOADED_WHEN_USED = {
     "BoundedDelayThreshold": "delaystability.questions.any_sequence",
+    "BestOptimizer": "delaystability.questions.best_optimizer",
     "Certificate": "delaystability.numerics.certificates.certificate",
     "DelayAwareLR": "delaystability.training.delay_aware_lr",
     "DelayedOptimizer": "delaystability.training.delayed_optimizer",
@@ -180,6 +188,8 @@ _LOADED_WHEN_USED = {
     "UndecidedError": "delaystability.numerics.exact.intervals",
     "all_derivations": "delaystability.printing.derivation",
     "bounded_delay_threshold": "delaystability.questions.any_sequence",
+    "batch_sharpness_edge": "delaystability.questions.minibatches",
+    "best_optimizer": "delaystability.questions.best_optimizer",
     "certify": "delaystability.numerics.certificates.certificate",
     "delayed": "delaystability.training.delayed",
     "derive": "delaystability.printing.derivation",

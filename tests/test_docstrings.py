@@ -272,6 +272,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "updates": 1000,
         "seed": 0,
     },
+    "batch_sharpness_edge": {"optimizer": ds.SGD(), "delay": 1, "noise": 0.5},
+    "best_optimizer": {"delay": 1, "condition_number": 100.0},
     "certify": {"optimizer": ds.SGD(), "delay": 1, "digits": 5},
     "crossings": {"optimizer": ds.SGD(), "delay": 1},
     "derive": {"optimizer": ds.SGD(), "delay": 1},
@@ -390,7 +392,13 @@ def test_every_function_with_arguments_is_tried():
         for name, found, kind in PUBLIC
         if "." not in name and kind in ("function", "class") and _parameters(found)
     }
-    records = {"BoundedDelayThreshold", "Certificate", "Derivation", "PipelineSchedule"}
+    records = {
+        "BoundedDelayThreshold",
+        "BestOptimizer",
+        "Certificate",
+        "Derivation",
+        "PipelineSchedule",
+    }
     records |= {"ProbedRecommendation", "Recommendation"}
     # They take a model of torch, and are tried in tests of their own.
     training = {"DelayAwareLR", "DelayedOptimizer", "StabilityMonitor", "delayed", "sharpness"}

@@ -119,6 +119,7 @@ ENTRY_POINTS: dict[str, Callable[[ds.Optimizer, Any], Any]] = {
     "escape_rate": lambda o, d: ds.escape_rate(o, d, [0.001, 0.01], prove=True),
     "fastest_gain": lambda o, d: ds.fastest_gain(o, d),
     "stationary_variance": lambda o, d: ds.stationary_variance(o, d, 1e-3, curvature_noise=0.1),
+    "batch_sharpness_edge": lambda o, d: ds.batch_sharpness_edge(o, d, [0.0, 0.3]),
     "mean_square_learning_rate": lambda o, d: ds.mean_square_learning_rate(_HESSIANS, o, d),
     "certify": _certificate,
     "Loop": lambda o, d: [

@@ -175,6 +175,7 @@ ASKED = {
     "almost_sure_threshold": lambda o: ds.almost_sure_threshold(o, 4),
     "replay_threshold": lambda o: ds.replay_threshold(o, [1, 2, 3]),
     "replay_gains": lambda o: ds.replay_gains(o, [1, 2, 3]),
+    "batch_sharpness_edge": lambda o: ds.batch_sharpness_edge(o, 4, 0.1),
     "mean_square_learning_rate": lambda o: ds.mean_square_learning_rate([[[1.0]]], o, 4),
     "stage_threshold": lambda o: ds.stage_threshold(np.eye(2), o, [1, 0]),
     "safe_stage_learning_rate": lambda o: ds.safe_stage_learning_rate(1.0, o, [1, 0]),

@@ -1,4 +1,4 @@
-"""The learning rate that mini-batches allow at a minimum, from their Hessians in all directions."""
+"""What the noise of mini-batches allows: learning rates, and the sharpness of batches."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from delaystability.model.arguments import checked_count, checked_optimizer
+from delaystability.model.arguments import (
+    checked_count,
+    checked_optimizer,
+    nonnegative,
+    scalar_or_array,
+)
 from delaystability.model.delays import as_delay
 from delaystability.model.optimizer import Optimizer
+from delaystability.questions.bounds import stability_threshold
 
-__all__ = ["mean_square_learning_rate"]
+__all__ = ["batch_sharpness_edge", "mean_square_learning_rate"]
 
 _MOST_ENTRIES = 2**27
 _MOST_MODES = 1500
+_LARGEST_NOISE = 1e12
 _ASYMMETRY = 1e-6
 """Of the largest entry: Hessians in single precision are symmetric to about this."""
 
@@ -105,6 +112,52 @@ def mean_square_learning_rate(
     else:
         curvature = FullCurvature(values / scale)
     return DirectionMoments(curvature, optimizer, delay, share / batch).learning_rate() / scale
+
+
+def batch_sharpness_edge(optimizer: Optimizer, delay: Any, noise: ArrayLike) -> Any:
+    """Find the learning rate times batch sharpness at which the mean square stops dying out.
+
+    Along one direction a batch has the curvature h_B, drawn anew for each update, with the mean h
+    and the variance ``noise h^2``. Its batch sharpness E[h_B^2]/E[h_B] = h (1 + noise) is what a
+    gradient of the batch meets. At the edge, the learning rate times it is
+    ``a* (1 + noise)``, where a* is the threshold of `stability_threshold` with this noise.
+    Without noise this is the threshold of full batches, 2 (1 + m) for heavy ball without delay.
+    For small batches it tends to 2 A(1)/B(1), which is 2 (1 - m) for heavy ball, whatever the
+    delay.
+
+    Parameters
+    ----------
+    optimizer, delay : see `stability_threshold`
+    noise : number or array, 0 to 1e12
+        The variance of the curvature over its squared mean; for independent samples, that of one
+        sample over the batch size.
+
+    Returns
+    -------
+    float, or array of the common shape
+        Without a unit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described here.
+
+    References
+    ----------
+    A. Andreyev, P. Beneventano, Edge of stochastic stability, arXiv:2412.20553 (2024): batch
+    sharpness at 2/lr for SGD without delay.
+
+    Examples
+    --------
+    >>> import delaystability as ds
+    >>> [round(ds.batch_sharpness_edge(ds.SGD(), 4, noise), 3) for noise in (0, 1, 100, 1e9)]
+    [0.347, 0.57, 1.85, 2.0]
+    """
+    values = nonnegative("noise", noise)
+    if np.any(values > _LARGEST_NOISE):
+        raise ValueError(f"noise must be at most 1e12; got {values.max()}")
+    edge = stability_threshold(optimizer, delay, curvature_noise=values, moment="mean-square")
+    return scalar_or_array(np.asarray(edge * (1 + values)))
 
 
 def _checked_hessians(hessians: ArrayLike, *, factored: bool) -> NDArray[np.float64]:
