@@ -20,13 +20,15 @@ from delaystability.training.delayed_state import (
     with_queues,
 )
 from delaystability.training.due_times import DueTimes, checked_delay, checked_warmup
+from delaystability.training.gradient_cohort import Arrival
 from delaystability.training.group_delays import common_delay, group_delays
 from delaystability.training.inner_optimizer import checked_inner, load_inner
-from delaystability.training.late_gradients import Arrival, Arrivals, LateGradients
+from delaystability.training.late_gradients import Arrivals, LateGradients
 from delaystability.training.lent_gradients import LentGradients
 from delaystability.training.probing_step import is_probing_step
 from delaystability.training.saved_state import on_one_line
-from delaystability.training.scalars import checked_device
+from delaystability.training.scalars import checked_device, checked_dtype
+from delaystability.training.step_hooks import is_watched
 
 __all__ = ["Delayed", "delayed"]
 
@@ -144,7 +146,7 @@ class Delayed(torch.optim.Optimizer):
             {
                 "optimizer": inner,
                 "_default": settings | common_delay(delay),
-                "_late": LateGradients(_checked_dtype(queue_dtype), device),
+                "_late": LateGradients(checked_dtype("queue_dtype", queue_dtype), device),
             }
         )
 
@@ -213,9 +215,9 @@ class Delayed(torch.optim.Optimizer):
         """
         if not set_to_none:
             self._late.copy_shared()
+        self._late.free()
         self.optimizer.zero_grad(set_to_none=set_to_none)
 
-    # The inner step is still compiled, if that is asked for.
     @torch.compiler.disable(recursive=False)  # type: ignore[no-untyped-call,untyped-decorator]
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Queue the fresh gradients and let the optimizer make a step with those that are due.
@@ -239,6 +241,16 @@ class Delayed(torch.optim.Optimizer):
         RuntimeError
             If a gradient in the queue was written into, or the step is captured in a CUDA graph.
         """
+        given = () if closure is None else (closure,)
+        step = self._step_with_hooks if is_watched(self) else self._step
+        return step(*given)
+
+    # The optimizer inside has a record of its own for the profiler, and torch's takes long.
+    step.hooked = True  # type: ignore[attr-defined]
+
+    # The inner step is still compiled, if that is asked for.
+    @torch.compiler.disable(recursive=False)  # type: ignore[no-untyped-call,untyped-decorator]
+    def _step(self, closure: Callable[[], float] | None = None) -> float | None:
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -247,19 +259,21 @@ class Delayed(torch.optim.Optimizer):
         arrivals = self._exchange()
         if probing:
             # Its state, queues too, is there afterwards, and nothing waits in them.
-            _put_back(arrivals)
+            arrivals.put_back()
             self.optimizer.step()
             return loss
         try:
             if not arrivals.waiting:
                 self.optimizer.step()
         finally:
-            _put_back(arrivals)
+            arrivals.put_back()
         if arrivals.late:
             self._enter(arrivals.late)
-        for queue in arrivals.prompt:
-            queue["step"] += 1
+        for cohort in arrivals.prompt:
+            cohort.enter([])
         return loss
+
+    _step_with_hooks = torch.optim.Optimizer.profile_hook_step(_step)
 
     def applied_delays(self, group: int = 0, start: int = 0) -> NDArray[np.int64]:
         """List the delays of the gradients that were applied to a group, in order.
@@ -359,18 +373,16 @@ class Delayed(torch.optim.Optimizer):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _exchange(self) -> Arrivals:
         """Put the gradients that are due in the place of the fresh ones."""
-        arrivals = self._late.arrivals(
-            (group["params"], self._times_of(index))
-            for index, group in enumerate(self.param_groups)
-        )
+        groups = enumerate(self.param_groups)
+        arrivals = self._late.arrivals([(one["params"], self._times_of(k)) for k, one in groups])
         try:
             for arrival in arrivals.late:
                 due = self._late.due(arrival)
-                if due is not None and (arrival.again or arrival.references.repeats):
+                if due is not None and (arrival.again or arrival.cohort.references.repeats):
                     due = self._lent.lend(due)
-                arrival.parameter.grad = due
+                arrival.put(due)
         except BaseException:
-            _put_back(arrivals)
+            arrivals.put_back()
             raise
         return arrivals
 
@@ -382,17 +394,5 @@ class Delayed(torch.optim.Optimizer):
             self._late.enter(arrival)
 
 
-def _put_back(arrivals: Arrivals) -> None:
-    """Make each ``parameter.grad`` the fresh gradient again."""
-    for arrival in arrivals.late:
-        arrival.parameter.grad = arrival.gradient
-
-
 def _times(group: Mapping[str, Any]) -> DueTimes:
     return DueTimes(group[DELAY], group[SEED], group[WARMUP])
-
-
-def _checked_dtype(dtype: Any) -> torch.dtype | None:
-    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise TypeError(f"queue_dtype must be a floating-point torch.dtype; got {dtype!r}")
-    return dtype

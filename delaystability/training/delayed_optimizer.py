@@ -168,7 +168,9 @@ class DelayedOptimizer(torch.optim.Optimizer):
         """
         if not set_to_none:
             for parameter, references in self._references.items():
-                references.copy_shared(self.state[parameter])
+                queue = self.state[parameter]
+                copies = references.copy_shared((name, [queue[name]]) for name in queue)
+                queue |= {name: copy for name, (copy,) in copies.items()}
         super().zero_grad(set_to_none)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -302,7 +304,7 @@ class DelayedOptimizer(torch.optim.Optimizer):
             references = self._references.get(parameter)
             if references is None:
                 references = self._references[parameter] = GradientReferences()
-            references.arrived(gradient)
+            references.arrived([gradient])
             key = (state["step"], parameter.device, parameter.dtype)
             lane = lanes.get(key)
             if lane is None:
@@ -328,13 +330,13 @@ class _Lane:
     def late_gradients(self, row: str) -> list[Tensor]:
         """Those of a row of the queues."""
         pairs = zip(self.states, self.references, strict=True)
-        return [references.due(state[row], row) for state, references in pairs]
+        return [references.due([state[row]], row)[0] for state, references in pairs]
 
     def enter(self, row: str) -> None:
         """Put the fresh gradients into a row of the queues."""
         entering = zip(self.states, self.references, self.gradients, strict=True)
         for state, references, gradient in entering:
-            state[row] = references.kept(gradient, row)
+            [state[row]] = references.kept([gradient], row)
 
     def ring(self, name: str, length: int) -> Callable[[int], list[Tensor]]:
         """From a time to the tensors of that row of the ring."""

@@ -12,7 +12,6 @@ from delaystability.training.saved_state import checked_entries, saved_count
 
 __all__ = [
     "check_queue",
-    "copy_rows",
     "queue_of",
     "refuse_graph_capture",
     "ring_row",
@@ -70,13 +69,6 @@ def refuse_graph_capture(gradient: Tensor) -> None:
             "the step of a delayed optimizer must not be captured in a CUDA graph, as its queue "
             "moves from step to step: capture the forward and backward pass, and leave it outside"
         )
-
-
-def copy_rows(queue: dict[str, Any], gradient: Tensor) -> list[str]:
-    """Replace a gradient in the rows that are the tensor itself by copies; return their names."""
-    rows = [name for name, row in queue.items() if row is gradient]
-    queue |= {name: gradient.clone() for name in rows}
-    return rows
 
 
 def separate_rows(queue: dict[str, Any]) -> None:

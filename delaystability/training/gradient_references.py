@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable, Iterable, Sequence
+from ctypes import string_at
+from itertools import compress
+from operator import attrgetter, eq, is_, ne
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from delaystability.training.gradient_queue import copy_rows
-
-__all__ = ["GradientReferences"]
+__all__ = ["GradientReferences", "stands_alone"]
 
 _WATCHED = 3
-"""Steps in which copies are made, until it is seen that nobody writes into the last gradient.
+"""Steps in which copies are made, until it is seen that nobody writes into the last gradients.
 
 A data-parallel wrapper changes its buffers once, after the first of them.
 """
 
+_BYTES, _TRIES = 64, 4
+"""How many bytes of a gradient are looked at for writes that are not counted.
 
-_SAMPLE = 8
+The gradients take turns, as a habit of writing into them meets all; one with zeros there shows
+little, and passes its turn on, a few times.
+"""
+
+_UNKNOWN, _NONE = -1, -2
+"""Instead of the address of a gradient that is no dense tensor; of one to compare with."""
+
+_version = attrgetter("_version")
 
 
 class GradientReferences:
-    """Decide for a parameter whether its queue may keep a gradient without a copy.
+    """Decide for some parameters whether their queue may keep the gradients without a copy.
 
-    It may where every step brings a new tensor and leaves the old one alone, as it is after
+    It may where every step brings new tensors and leaves the old ones alone, as it is after
     ``zero_grad()``. A gradient that is a view of a larger buffer, such as a bucket of
     DistributedDataParallel, that stands where the one before stood, or that was written into,
     shows that the memory is used again: then all are copied. If that begins only after
-    references were taken, a gradient in the queue has been overwritten, and it is said.
+    references were taken, a gradient in the queue has been overwritten, and it is said, at the
+    latest before it is applied.
 
     Attributes
     ----------
@@ -37,14 +49,16 @@ class GradientReferences:
     """
 
     __slots__ = (
-        "_copy",
-        "_entries",
+        "_copies",
         "_last",
-        "_sample",
+        "_last_versions",
+        "_now",
+        "_places",
+        "_samples",
         "_seen",
         "_shared",
         "_trust",
-        "_version",
+        "_turn",
         "_versions",
         "repeats",
     )
@@ -52,116 +66,204 @@ class GradientReferences:
     def __init__(self) -> None:
         self.repeats = False
         self._trust = 0
-        self._shared = False  # whether the queue keeps the last gradient itself
-        self._last: Tensor | None = None
-        self._version = 0  # of the last gradient, which grows when it is written into
-        self._copy: Tensor | None = None
-        self._entries: Tensor | None = None  # a few of it, if there is no copy
-        self._sample: list[Any] = []  # what they were
-        self._seen: list[tuple[Tensor, int]] = []  # all until now, while copies are made
-        self._versions: dict[str, int] = {}  # of the rows that the queue keeps without a copy
+        self._shared = False  # whether the queue keeps the last gradients themselves
+        self._last: list[Tensor] = []
+        self._last_versions: list[int] = []  # which grow when they are written into
+        self._now: list[int] = []  # the addresses of the fresh gradients, where they have one
+        self._places: list[int] = []  # those of the last ones
+        self._copies: list[Tensor] = []  # of the last gradients, while they are watched
+        self._samples: list[_Sample] = []  # of the last gradients, if there are no copies
+        self._turn = 0
+        self._seen: list[tuple[list[Tensor], list[int]]] = []  # all until now, with their versions
+        self._versions: dict[Hashable, list[int]] = {}  # of the rows that are kept without a copy
 
-    def arrived(self, gradient: Tensor) -> None:
-        """Learn from the next gradient whether the last one was left alone.
+    def part(self, chosen: Sequence[bool]) -> GradientReferences:
+        """What is known of some of the parameters."""
+        part = GradientReferences()
+        part.repeats, part._trust, part._shared = self.repeats, self._trust, self._shared
+        part._last = list(compress(self._last, chosen))
+        part._last_versions = list(compress(self._last_versions, chosen))
+        part._places = list(compress(self._places, chosen))
+        part._copies = list(compress(self._copies, chosen))
+        part._seen = [
+            (list(compress(gradients, chosen)), list(compress(versions, chosen)))
+            for gradients, versions in self._seen
+        ]
+        part._versions = {
+            row: list(compress(versions, chosen)) for row, versions in self._versions.items()
+        }
+        return part
+
+    def arrived(self, gradients: list[Tensor]) -> None:
+        """Learn from the next gradients whether the last ones were left alone.
 
         Raises
         ------
         RuntimeError
-            If the queue keeps the last one, and it was overwritten.
+            If the queue keeps the last ones, and they were seen to be overwritten.
         """
-        last = self._last
-        if last is None:
+        if self._trust < 0:
             return
-        written = (
-            last._version != self._version
-            or self._stands_at(last, gradient)
-            or self._has_other_numbers(last)
-        )
+        self._now = _places(gradients)
+        if not self._last:
+            return
+        reused = self._reused(gradients) if any(map(eq, self._now, self._places)) else None
         if self._shared:
-            if written:
-                raise _overwritten(last)
-        elif written or any(seen._version != version for seen, version in self._seen):
+            if reused is None:
+                reused = next((s.index for s in self._samples if s.changed(self._last)), None)
+            if reused is not None:
+                raise _overwritten(self._last[reused])
+        elif reused is not None or self._were_written_into():
             self._copy_always()
         else:
             self._trust += 1
 
-    def due(self, gradient: Tensor, row: str) -> Tensor:
-        """Return the gradient of a row.
+    def due(self, gradients: list[Tensor], row: Hashable) -> list[Tensor]:
+        """Return the gradients of a row.
 
         Raises
         ------
         RuntimeError
-            If it was overwritten in the queue.
+            If one was overwritten in the queue.
         """
-        if gradient._version != self._versions.get(row, gradient._version):
-            raise _overwritten(gradient)
-        return gradient
+        versions = self._versions.get(row)
+        if versions is not None:
+            _refuse_other_versions(gradients, versions)
+        return gradients
 
-    def kept(self, gradient: Tensor, row: str) -> Tensor:
-        """Return what the queue shall keep in a row: the gradient itself, or a copy."""
-        if self._trust >= 0 and not self._stands_alone(gradient):
+    def kept(self, gradients: list[Tensor], row: Hashable) -> list[Tensor]:
+        """Return what the queue shall keep in a row: the gradients themselves, or copies."""
+        if self._trust >= 0 and not self._stand_alone(gradients):
             self._copy_always()
         if self._trust < 0:
             self._versions.pop(row, None)
-            return gradient.detach().clone()
-        self.repeats = self.repeats or gradient is self._last
-        self._last, self._version = gradient, gradient._version
+            return [gradient.detach().clone() for gradient in gradients]
+        versions = list(map(_version, gradients))
+        self._last, self._last_versions = gradients, versions
+        self._places = self._now
+        if min(self._now) <= 0:
+            self._places = [place if place > 0 else _NONE for place in self._now]
         self._shared = self._trust >= _WATCHED
         if self._shared:
-            self._seen, self._copy, self._versions[row] = [], None, self._version
-            if gradient.device.type == "cpu":
-                self._entries = _few_entries(gradient)
-                self._sample = self._entries.tolist()
-            return gradient
-        self._seen.append((gradient, self._version))
-        self._copy = gradient.clone()
-        return self._copy
+            self._seen, self._copies, self._versions[row] = [], [], versions
+            self._samples = self._sampled(gradients)
+            return gradients
+        self._seen.append((gradients, versions))
+        self._copies = [gradient.clone() for gradient in gradients]
+        return self._copies
 
-    def copy_shared(self, queue: dict[str, Any]) -> None:
-        """Copy what the queue shares with the parameter, which is about to be overwritten."""
-        if self._shared and self._last is not None:
-            for row in copy_rows(queue, self._last):
-                self._versions.pop(row, None)
+    def copy_shared(
+        self, rows: Iterable[tuple[Hashable, list[Tensor]]]
+    ) -> dict[Hashable, list[Tensor]]:
+        """Copy the rows with what the queue shares with the parameters, before it is overwritten.
+
+        Raises
+        ------
+        RuntimeError
+            If it was overwritten already.
+        """
+        copies: dict[Hashable, list[Tensor]] = {}
+        if self._shared:
+            for row, gradients in rows:
+                if any(map(is_, gradients, self._last)):
+                    copies[row] = [gradient.clone() for gradient in self.due(gradients, row)]
+                    self._versions.pop(row, None)
         self._copy_always()
+        return copies
 
     def _copy_always(self) -> None:
         self._trust, self._shared = -1, False
-        self._last, self._copy, self._entries, self._seen = None, None, None, []
+        self._last, self._last_versions, self._places, self._now = [], [], [], []
+        self._copies, self._samples, self._seen = [], [], []
 
-    def _stands_alone(self, gradient: Tensor) -> bool:
-        """Whether it is a dense tensor with memory of its own, as far as can be seen at once."""
-        if not _is_dense(gradient) or gradient._is_view() or gradient.requires_grad:
-            return False
-        return gradient.untyped_storage().nbytes() == gradient.nbytes
+    def _reused(self, gradients: list[Tensor]) -> int | None:
+        """Which gradient is in the memory of the last one, unless it is this one, unchanged."""
+        for index, gradient in enumerate(gradients):
+            if self._now[index] == self._places[index]:
+                last = self._last[index]
+                # A device cannot be asked without waiting, and its graphs count no writes.
+                same = gradient is last and last.is_cpu
+                if not same or last._version != self._last_versions[index]:
+                    return index
+                self.repeats = True
+        return None
 
-    def _stands_at(self, last: Tensor, gradient: Tensor) -> bool:
-        """Whether the gradient uses the memory of the last one, perhaps for other numbers."""
-        if gradient is last:
-            # A device cannot be asked without waiting, and graphs that it replays count no writes.
-            return last.device.type != "cpu"
-        place = gradient.data_ptr() if _is_dense(gradient) else 0
-        return place != 0 and place == last.data_ptr()
-
-    def _has_other_numbers(self, last: Tensor) -> bool:
-        """Whether a write that is not counted, as one by ``.data``, is seen in the last one."""
-        if self._copy is not None:
-            return last.device.type == "cpu" and not torch.equal(last, self._copy)
-        if self._entries is None:
-            return False
-        entries = self._entries.tolist()
-        return entries != self._sample and any(
-            now != before and (now == now or before == before)  # nan is not equal to itself
-            for now, before in zip(entries, self._sample, strict=True)
+    def _were_written_into(self) -> bool:
+        """Whether one of the gradients until now was changed after its step."""
+        return any(list(map(_version, seen)) != versions for seen, versions in self._seen) or any(
+            last.is_cpu and not torch.equal(last, copy)
+            for last, copy in zip(self._last, self._copies, strict=True)
         )
+
+    def _stand_alone(self, gradients: list[Tensor]) -> bool:
+        """Whether they have memory of their own: all while they are watched, then one in turn.
+
+        A view that comes late is no danger, as it is seen when its memory is used again.
+        """
+        if not self._shared:
+            return all(map(stands_alone, gradients))
+        return _UNKNOWN not in self._now and stands_alone(gradients[self._turn])
+
+    def _sampled(self, gradients: list[Tensor]) -> list[_Sample]:
+        """A part of the gradient whose turn it is: of all, if one may come again."""
+        samples: list[_Sample] = []
+        count = len(gradients)
+        tries = count if self.repeats else min(_TRIES, count)
+        for _ in range(tries if gradients[0].is_cpu else 0):
+            turn, self._turn = self._turn, (self._turn + 1) % count
+            if stands_alone(gradients[turn]):
+                samples.append(_Sample.of(turn, gradients[turn]))
+                if not self.repeats and any(samples[-1].content):
+                    break
+        return samples
+
+
+class _Sample(NamedTuple):
+    """A part of the memory of a gradient on the host, and what it was."""
+
+    index: int
+    start: int
+    content: bytes
+
+    @staticmethod
+    def of(index: int, gradient: Tensor) -> _Sample:
+        """From the middle of a gradient that stands alone."""
+        size = min(_BYTES, gradient.nbytes)
+        start = gradient.data_ptr() + (gradient.nbytes - size) // 2
+        return _Sample(index, start, string_at(start, size))
+
+    def changed(self, last: list[Tensor]) -> bool:
+        """Whether the gradient lost its memory, or was written into."""
+        gradient, size = last[self.index], len(self.content)
+        there = gradient.data_ptr() + (gradient.nbytes - size) // 2 == self.start
+        return not there or string_at(self.start, size) != self.content
+
+
+def stands_alone(gradient: Tensor) -> bool:
+    """Tell whether it is a dense tensor with memory of its own, as far as can be seen at once."""
+    if not _is_dense(gradient) or gradient._is_view() or gradient.requires_grad:
+        return False
+    return gradient.untyped_storage().nbytes() == gradient.nbytes
+
+
+def _places(gradients: list[Tensor]) -> list[int]:
+    """Their addresses, 0 of one without entries; those of dense tensors only."""
+    try:
+        if set(map(type, gradients)) == {Tensor}:
+            return list(map(Tensor.data_ptr, gradients))
+    except RuntimeError:  # a sparse one has no storage
+        pass
+    return [gradient.data_ptr() if _is_dense(gradient) else _UNKNOWN for gradient in gradients]
 
 
 def _is_dense(gradient: Tensor) -> bool:
     return type(gradient) is Tensor and gradient.layout is torch.strided
 
 
-def _few_entries(gradient: Tensor) -> Tensor:
-    size = min(_SAMPLE, gradient.numel())
-    return gradient.as_strided((size,), (gradient.numel() // max(size, 1),))
+def _refuse_other_versions(gradients: list[Tensor], versions: list[int]) -> None:
+    now = list(map(_version, gradients))
+    if now != versions:
+        raise _overwritten(next(compress(gradients, map(ne, now, versions))))
 
 
 def _overwritten(gradient: Tensor) -> RuntimeError:

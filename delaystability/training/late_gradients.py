@@ -1,48 +1,22 @@
-"""The gradients that wait for their step: a queue for each parameter of an optimizer."""
+"""The gradients that wait for their step: queues for the parameters of an optimizer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from operator import is_
+from types import NoneType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from delaystability.training.due_times import DueTimes
-from delaystability.training.gradient_queue import (
-    queue_of,
-    refuse_graph_capture,
-    ring_row,
-    separate_rows,
-)
-from delaystability.training.gradient_references import GradientReferences
+from delaystability.training.gradient_cohort import Arrival, GradientCohort
+from delaystability.training.gradient_queue import separate_rows
+from delaystability.training.gradient_references import stands_alone
 
-__all__ = ["Arrival", "Arrivals", "LateGradients"]
-
-
-class Arrival(NamedTuple):
-    """A fresh gradient, its queue, and the gradient that is due.
-
-    Attributes
-    ----------
-    parameter, gradient : Tensor
-    queue : dict
-    references : GradientReferences
-    row : str
-        Where the fresh gradient goes.
-    due : Tensor or None
-        As it is in the queue; None if nothing is due.
-    again : bool
-        Whether the gradient that is due may be due once more.
-    """
-
-    parameter: Tensor
-    gradient: Tensor
-    queue: dict[str, Any]
-    references: GradientReferences
-    row: str
-    due: Tensor | None
-    again: bool
+__all__ = ["Arrivals", "LateGradients"]
 
 
 class Arrivals(NamedTuple):
@@ -52,21 +26,37 @@ class Arrivals(NamedTuple):
     ----------
     late : list of Arrival
         Of the groups with a delay.
-    prompt : list of dict
-        The queues, without rows, of the parameters of the other groups.
+    prompt : list of GradientCohort
+        Those of the other groups, which keep no gradients.
     """
 
     late: list[Arrival]
-    prompt: list[dict[str, Any]]
+    prompt: list[GradientCohort]
 
     @property
     def waiting(self) -> bool:
         """Whether gradients came in, and none is due."""
         return bool(self.late) and not self.prompt and all(one.due is None for one in self.late)
 
+    def put_back(self) -> None:
+        """Make each ``parameter.grad`` the fresh gradient again."""
+        for arrival in self.late:
+            arrival.put(arrival.gradients)
+
+
+class _Members(NamedTuple):
+    """The parameters of a group: those that had gradients in cohorts, and the idle ones."""
+
+    parameters: list[Tensor]
+    cohorts: list[GradientCohort]
+    idle: list[Tensor]
+
 
 class LateGradients:
     """Keep the queues of an optimizer's parameters.
+
+    Parameters that have had gradients at the same steps share a queue, so that a step costs
+    little more than to take their gradients and to put others in their place.
 
     Parameters
     ----------
@@ -74,30 +64,34 @@ class LateGradients:
         In which real gradients wait.
     device : torch.device, optional
         On which they wait. With one of both, all are copied.
-
-    Attributes
-    ----------
-    queues : dict from parameters to dicts
-        With the entries ``step``, ``gradient_0``, ...
     """
 
     def __init__(self, dtype: torch.dtype | None, device: torch.device | None) -> None:
         self.dtype, self.device = dtype, device
-        self.queues: dict[Tensor, dict[str, Any]] = {}
-        self._references: dict[Tensor, GradientReferences] = {}
+        self._cohort_of: dict[Tensor, GradientCohort] = {}
+        self._groups: list[_Members] = []
+        self._left: list[list[Tensor]] = []
+
+    @property
+    def queues(self) -> dict[Tensor, dict[str, Any]]:
+        """For each parameter that had a gradient, the entries ``step``, ``gradient_0``, ..."""
+        cohorts = {id(cohort): cohort for cohort in self._cohort_of.values()}
+        return {p: queue for c in cohorts.values() for p, queue in c.queues().items()}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"dtype": self.dtype, "device": self.device, "queues": self.queues}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a copy, which may share gradients with the parameters as the original does."""
-        self.__dict__.update(state)
-        self._references = {}
-        for queue in self.queues.values():
+        self.dtype, self.device = state["dtype"], state["device"]
+        for queue in state["queues"].values():
             separate_rows(queue)
+        self._cohort_of, self._groups, self._left = {}, [], []
+        for cohort in GradientCohort.of(state["queues"].items()):
+            self._add(cohort)
 
-    def arrivals(self, groups: Iterable[tuple[Iterable[Tensor], DueTimes]]) -> Arrivals:
-        """The fresh gradients, each with the one that is due.
+    def arrivals(self, groups: Sequence[tuple[list[Tensor], DueTimes]]) -> Arrivals:
+        """The fresh gradients of each group of parameters, with those that are due.
 
         Raises
         ------
@@ -106,70 +100,52 @@ class LateGradients:
         RuntimeError
             If a gradient in a queue was written into.
         """
-        late: list[Arrival] = []
-        prompt: list[dict[str, Any]] = []
-        for index, (parameters, times) in enumerate(groups):
-            if times.longest:
-                late += self._late_arrivals(index, parameters, times)
-                continue
-            for parameter in parameters:
-                if parameter.grad is not None:
-                    queue = self.queues.setdefault(parameter, {"step": 0})
-                    if len(queue) != 1:
-                        raise _wrong_length(index, queue, 0)
-                    prompt.append(queue)
-        return Arrivals(late, prompt)
+        self.free()
+        self._follow(groups)
+        arrivals = Arrivals([], [])
+        for index, (_, times) in enumerate(groups):
+            for cohort, gradients in self._fresh(self._groups[index], times.longest):
+                if len(cohort.rows) != times.longest:
+                    raise _wrong_length(index, len(cohort.rows), times.longest)
+                if times.longest:
+                    arrivals.late.append(cohort.arrival(gradients, times))
+                else:
+                    arrivals.prompt.append(cohort)
+        return arrivals
 
-    def _late_arrivals(
-        self, index: int, parameters: Iterable[Tensor], times: DueTimes
-    ) -> Iterator[Arrival]:
-        clock, due, again, row, late_row = -1, -1, False, "", ""
-        entries = times.longest + 1  # with the clock
-        for parameter in parameters:
-            gradient = parameter.grad
-            if gradient is None:
-                continue
-            queue = self.queues.get(parameter)
-            if queue is None:
-                queue = self.queues[parameter] = self._new_queue(gradient, times.longest)
-            if len(queue) != entries:
-                raise _wrong_length(index, queue, times.longest)
-            references = self._references.get(parameter)
-            if references is None:
-                references = self._references[parameter] = GradientReferences()
-            if queue["step"] != clock:
-                refuse_graph_capture(gradient)
-                clock = queue["step"]
-                due = times.due(clock)
-                row = ring_row("gradient", clock, times.longest)
-                late_row = ring_row("gradient", due, times.longest)
-                again = not (times.fixed and clock >= times.longest)
-            references.arrived(gradient)
-            late: Tensor | None = gradient if due == clock else None
-            if 0 <= due < clock:
-                late = references.due(queue[late_row], late_row)
-            yield Arrival(parameter, gradient, queue, references, row, late, again)
-
-    def due(self, arrival: Arrival) -> Tensor | None:
-        """The gradient that is due, with the type and on the device of the fresh one."""
-        due = arrival.due
-        if due is None or not self._converts:
-            return due
-        return due.to(device=arrival.gradient.device, dtype=arrival.gradient.dtype)
+    def due(self, arrival: Arrival) -> list[Tensor] | None:
+        """The gradients that are due, with the type and on the device of the fresh ones."""
+        if arrival.due is None or not self._converts:
+            return arrival.due
+        return [
+            due.to(device=fresh.device, dtype=fresh.dtype)
+            for due, fresh in zip(arrival.due, arrival.gradients, strict=True)
+        ]
 
     def enter(self, arrival: Arrival) -> None:
-        """Put the fresh gradient at the end of its queue."""
-        arrival.queue[arrival.row] = self._kept(arrival)
-        arrival.queue["step"] += 1
+        """Put the fresh gradients at the end of their queue."""
+        cohort = arrival.cohort
+        row = cohort.step % len(cohort.rows)
+        if arrival.gradients[0].is_cpu:
+            self._left.append(cohort.rows[row])
+        if self._converts:
+            kept = [self._converted(gradient) for gradient in arrival.gradients]
+        else:
+            kept = cohort.references.kept(arrival.gradients, row)
+        cohort.enter(kept)
+
+    def free(self) -> None:
+        """Let go of what left the queues: a host takes long to free pages."""
+        self._left.clear()
 
     def steps(self, parameters: Iterable[Tensor]) -> int:
         """How many gradients of a group came in."""
-        return max((self.queues[p]["step"] for p in parameters if p in self.queues), default=0)
+        return max((self._cohort_of[p].step for p in parameters if p in self._cohort_of), default=0)
 
     def copy_shared(self) -> None:
         """Copy the gradients that queues share with parameters, before these are written into."""
-        for parameter, references in self._references.items():
-            references.copy_shared(self.queues[parameter])
+        for cohort in {id(cohort): cohort for cohort in self._cohort_of.values()}.values():
+            cohort.copy_shared()
 
     def load(self, queues: Iterable[tuple[Tensor, dict[str, Any]]]) -> None:
         """Replace all queues by saved ones."""
@@ -180,7 +156,77 @@ class LateGradients:
             }
             for parameter, queue in queues
         }
-        self.__setstate__({"queues": moved})
+        self.__setstate__({"dtype": self.dtype, "device": self.device, "queues": moved})
+
+    def _add(self, cohort: GradientCohort) -> None:
+        self._cohort_of.update(zip(cohort.parameters, repeat(cohort)))
+
+    def _follow(self, groups: Sequence[tuple[list[Tensor], DueTimes]]) -> None:
+        """Notice parameters that came, went, or moved to another group."""
+        known = self._groups
+        if len(known) == len(groups):
+            for members, (parameters, _) in zip(known, groups, strict=True):
+                same = len(members.parameters) == len(parameters)
+                if not (same and all(map(is_, members.parameters, parameters))):
+                    break
+            else:
+                return
+        self._groups = [self._members(parameters) for parameters, _ in groups]
+
+    def _members(self, parameters: list[Tensor]) -> _Members:
+        here, cohorts = set(parameters), []
+        for parameter in parameters:
+            cohort = self._cohort_of.get(parameter)
+            if cohort is None or any(cohort is one for one in cohorts):
+                continue
+            chosen = [member in here for member in cohort.parameters]
+            cohorts.append(cohort if all(chosen) else self._split(cohort, chosen)[0])
+        idle = [parameter for parameter in parameters if parameter not in self._cohort_of]
+        return _Members(list(parameters), cohorts, idle)
+
+    def _split(
+        self, cohort: GradientCohort, chosen: list[bool]
+    ) -> tuple[GradientCohort, GradientCohort]:
+        parts = cohort.part(chosen), cohort.part([not one for one in chosen])
+        for part in parts:
+            self._add(part)
+        return parts
+
+    def _fresh(
+        self, members: _Members, longest: int
+    ) -> Iterator[tuple[GradientCohort, list[Tensor]]]:
+        """The cohorts that have gradients, with these; one that has some is divided."""
+        for place, cohort in reversed(tuple(enumerate(members.cohorts))):
+            gradients = [parameter.grad for parameter in cohort.parameters]
+            if NoneType not in set(map(type, gradients)):
+                yield cohort, gradients  # type: ignore[misc]
+                continue
+            present = [gradient is not None for gradient in gradients]
+            if any(present):
+                parts = self._split(cohort, present)
+                members.cohorts[place : place + 1] = parts
+                yield parts[0], [gradient for gradient in gradients if gradient is not None]
+        if members.idle and any(p.grad is not None for p in members.idle):
+            yield from self._new(members, longest)
+
+    def _new(
+        self, members: _Members, longest: int
+    ) -> Iterator[tuple[GradientCohort, list[Tensor]]]:
+        """Queues for the parameters that have their first gradients."""
+        alike: dict[Any, list[tuple[Tensor, Tensor]]] = {}
+        for parameter in members.idle:
+            if (gradient := parameter.grad) is not None:
+                # Those that have to be copied are apart, as others need not be.
+                key = stands_alone(gradient), gradient.device
+                alike.setdefault(key, []).append((parameter, gradient))
+        members.idle[:] = [parameter for parameter in members.idle if parameter.grad is None]
+        for pairs in alike.values():
+            gradients = [gradient for _, gradient in pairs]
+            rows = [[self._empty(gradient) for gradient in gradients] for _ in range(longest)]
+            cohort = GradientCohort([parameter for parameter, _ in pairs], 0, rows)
+            self._add(cohort)
+            members.cohorts.append(cohort)
+            yield cohort, gradients
 
     @property
     def _converts(self) -> bool:
@@ -190,21 +236,20 @@ class LateGradients:
         real = self.dtype if gradient.is_floating_point() else None
         return real or gradient.dtype
 
-    def _new_queue(self, gradient: Tensor, longest: int) -> dict[str, Any]:
-        return queue_of(gradient, longest, dtype=self._dtype_of(gradient), device=self.device)
+    def _empty(self, gradient: Tensor) -> Tensor:
+        dtype = self._dtype_of(gradient)
+        return torch.zeros_like(gradient, dtype=dtype, device=self.device, requires_grad=False)
 
-    def _kept(self, arrival: Arrival) -> Tensor:
-        """What the queue keeps of the fresh gradient."""
-        if not self._converts:
-            return arrival.references.kept(arrival.gradient, arrival.row)
-        gradient = arrival.gradient.detach()
+    def _converted(self, gradient: Tensor) -> Tensor:
+        """A copy as the queue keeps it."""
+        gradient = gradient.detach()
         device, dtype = self.device or gradient.device, self._dtype_of(gradient)
         return gradient.to(device=device, dtype=dtype, copy=True)
 
 
-def _wrong_length(index: int, queue: dict[str, Any], longest: int) -> ValueError:
+def _wrong_length(index: int, rows: int, longest: int) -> ValueError:
     """A delay for which the queue, which has a row for each step of it, was not made."""
     return ValueError(
-        f"param_groups[{index}] must keep its longest delay ({len(queue) - 1}) once it has taken a "
+        f"param_groups[{index}] must keep its longest delay ({rows}) once it has taken a "
         f"step; got {longest}"
     )

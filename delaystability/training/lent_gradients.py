@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,8 @@ __all__ = ["LentGradients"]
 
 _WATCHED = 3
 """Steps in which the optimizer gets copies, until it is seen that it leaves them alone."""
+
+_version = attrgetter("_version")
 
 
 class LentGradients:
@@ -21,12 +25,13 @@ class LentGradients:
 
     def __init__(self) -> None:
         self._trust = 0
-        self._lent: list[tuple[Tensor, int, Tensor]] = []
+        self._lent: list[tuple[list[Tensor], list[int], list[Tensor]]] = []
 
-    def lend(self, gradient: Tensor) -> Tensor:
-        """Return the gradient for one step."""
-        given = gradient if self._trust >= _WATCHED else gradient.clone()
-        self._lent.append((given, given._version, gradient))
+    def lend(self, gradients: list[Tensor]) -> list[Tensor]:
+        """Return the gradients for one step."""
+        trusted = self._trust >= _WATCHED
+        given = gradients if trusted else [gradient.clone() for gradient in gradients]
+        self._lent.append((given, list(map(_version, given)), gradients))
         return given
 
     def take_back(self) -> None:
@@ -40,14 +45,16 @@ class LentGradients:
         lent, self._lent = self._lent, []
         if not lent or self._trust < 0:
             return
-        counted = any(given._version != version for given, version, _ in lent)
+        counted = any(list(map(_version, given)) != versions for given, versions, _ in lent)
         if counted and self._trust >= _WATCHED:
             raise RuntimeError(
                 "torch_optimizer must write into its gradients in its first steps or never; it "
                 "has begun to, and changed one that is due once more"
             )
         if self._trust < _WATCHED:
-            unchanged = not counted and all(_are_equal(one, other) for one, _, other in lent)
+            unchanged = not counted and all(
+                all(map(_are_equal, given, gradients)) for given, _, gradients in lent
+            )
             self._trust = self._trust + 1 if unchanged else -1
 
 

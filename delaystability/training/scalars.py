@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["checked_device", "checked_rate", "one_number", "unless_on_device"]
+__all__ = ["checked_device", "checked_dtype", "checked_rate", "one_number", "unless_on_device"]
 
 
 def one_number(argument: str, value: Any) -> float:
@@ -65,3 +65,16 @@ def checked_device(argument: str, value: Any) -> torch.device:
         return torch.device(value)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"{argument} must be a device of torch; got {value!r}") from error
+
+
+def checked_dtype(argument: str, value: Any) -> torch.dtype | None:
+    """Return the value if it is a floating-point type, or None.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if value is not None and not (isinstance(value, torch.dtype) and value.is_floating_point):
+        raise TypeError(f"{argument} must be a floating-point torch.dtype; got {value!r}")
+    return value
