@@ -15,6 +15,8 @@ import torch
 from torch import nn
 
 import delaystability as ds
+from delaystability.model.frozen_filters import ADAPTIVE
+from delaystability.training import adaptive_optimizers
 from delaystability.training.adaptive_optimizers import adaptive_filter
 from delaystability.training.preconditioner import present_preconditioner
 from delaystability.training.reading import Status
@@ -46,6 +48,7 @@ KINDS = {
     "Adam": (adam, "exp_avg_sq", 10**6),
     "AMSGrad": (lambda p, lr: adam(p, lr, amsgrad=True), "max_exp_avg_sq", 10**6),
     "AdamW": (lambda p, lr: torch.optim.AdamW(p, lr, (0.9, BETA2), weight_decay=0), None, 10**6),
+    "Adamax": (lambda p, lr: torch.optim.Adamax(p, lr, (0.8, BETA2)), "exp_inf", 10**6),
     "NAdam": (nadam(0.004), "exp_avg_sq", 10**6),
     "NAdam, early": (nadam(1e-9), "exp_avg_sq", 10**6),
     "RAdam": (lambda p, lr: torch.optim.RAdam(p, lr, (0.8, 1 - 1e-6)), "exp_avg_sq", 10**5),
@@ -87,6 +90,8 @@ def with_frozen_moments(kind, lr, shape=(SIZE,)):
     if name == "variance" and len(shape) == 2:
         state["row_var"] = squares.mean(1, keepdim=True)
         state["col_var"] = squares.mean(0, keepdim=True)
+    elif name == "exp_inf":
+        state[name] = squares.sqrt()
     else:
         state[name or "exp_avg_sq"] = squares * (1 - beta2**step)
     if "mu_product" in state:
@@ -164,6 +169,7 @@ def test_filters_that_are_left_are_those_of_the_catalogue():
         (torch.optim.Muon, "its steps have one size"),
         (torch.optim.Rprop, "signs of the gradients"),
         (torch.optim.Adadelta, "the steps before"),
+        (torch.optim.SparseAdam, "only the rows"),
         (torch.optim.LBFGS, "not diagonal"),
     ],
 )
@@ -179,7 +185,8 @@ def test_what_has_no_frozen_preconditioner_is_refused_with_the_reason(kind, reas
 
 def test_the_cure_is_named_and_the_empty_state_refused():
     weight = torch.nn.Parameter(torch.ones(2))
-    for kind in (torch.optim.NAdam, torch.optim.RMSprop, torch.optim.Adagrad):
+    kinds = (torch.optim.NAdam, torch.optim.RMSprop, torch.optim.Adagrad, torch.optim.Adamax)
+    for kind in kinds:
         optimizer = kind([weight])
         with pytest.raises(TypeError, match="give preconditioner='auto'"):
             StabilityMonitor([weight], optimizer)
@@ -188,6 +195,32 @@ def test_the_cure_is_named_and_the_empty_state_refused():
             monitor.read(lambda: weight.square().sum())
     with pytest.raises(ValueError, match="preconditioner must be None, 'auto', 'adam' or"):
         StabilityMonitor([weight], torch.optim.Adam([weight]), preconditioner="Adam")
+
+
+def test_one_list_names_the_adaptive_optimizers_of_torch():
+    adaptive = set(ADAPTIVE)
+    formulas = set(adaptive_optimizers._DIAGONALS)
+    assert formulas < adaptive
+    assert adaptive - formulas < set(adaptive_optimizers._WITHOUT)
+    # What is left of torch's has no moving preconditioner, and is no optimizer on its own.
+    known = adaptive | {"SGD", "ASGD", "LBFGS", "Rprop", "Optimizer"}
+    assert {name for name in dir(torch.optim) if isinstance(getattr(torch.optim, name), type)} == (
+        known
+    )
+
+
+def test_an_adaptive_optimizer_of_another_package_is_told_what_it_is():
+    class Adafactor(torch.optim.Optimizer):
+        """Of another package."""
+
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = Adafactor([weight], {"lr": 0.1})
+    with pytest.raises(TypeError, match=r"ds\.EMAMomentum\(0\.9\), with a callable as precond"):
+        StabilityMonitor([weight], optimizer)
+    # Negative control: one with a name that says nothing.
+    optimizer = type("Other", (torch.optim.Optimizer,), {})([weight], {"lr": 0.1})
+    with pytest.raises(TypeError, match=r"for example optimizer=ds\.HeavyBall\(0\.9\); it is"):
+        StabilityMonitor([weight], optimizer)
 
 
 # The hum

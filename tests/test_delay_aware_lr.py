@@ -416,8 +416,8 @@ def test_torch_sgd_is_recognised(settings, optimizer):
 
 def test_unknown_optimizers_and_bad_delays_are_refused():
     parameter = nn.Parameter(torch.ones(1))
-    with pytest.raises(TypeError, match="optimizer must be given for Adamax"):
-        DelayAwareLR(torch.optim.Adamax([parameter]), preconditioner="frozen")
+    with pytest.raises(TypeError, match="optimizer must be given for ASGD"):
+        DelayAwareLR(torch.optim.ASGD([parameter]), preconditioner="frozen")
     with pytest.raises(TypeError, match="torch_optimizer"):
         DelayAwareLR(ds.HeavyBall(M))
     optimizer = _sgd()

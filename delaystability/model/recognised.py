@@ -9,13 +9,18 @@ from typing import Any, NamedTuple
 from delaystability.model.adaptive import Adam
 from delaystability.model.arguments import checked_optimizer, scalar_optimizer
 from delaystability.model.catalogue import SGD, EMAMomentum, HeavyBall, LinearOptimizer, Nesterov
+from delaystability.model.frozen_filters import ADAPTIVE, first_moment
 from delaystability.model.optimizer import Optimizer
 
-__all__ = ["Recognised", "adaptive_type", "innermost", "linear_filter", "recognised", "unwrapping"]
-
-# Torch's optimizers with a preconditioner that moves, and those whose first moment is plain Adam's.
-_FIRST_MOMENT_OF_ADAM = {"Adam", "AdamW", "Adamax", "RAdam", "SparseAdam"}
-_ADAPTIVE = _FIRST_MOMENT_OF_ADAM | {"NAdam", "RMSprop", "Adagrad", "Adadelta", "Adafactor", "Muon"}
+__all__ = [
+    "Recognised",
+    "adaptive_type",
+    "innermost",
+    "is_adaptive_by_name",
+    "linear_filter",
+    "recognised",
+    "unwrapping",
+]
 
 
 class Recognised(NamedTuple):
@@ -35,6 +40,17 @@ class Recognised(NamedTuple):
     title: str
     adaptive: bool
     filters: tuple[Optimizer, ...]
+
+
+def is_adaptive_by_name(optimizer: Any) -> bool:
+    """Tell whether an optimizer is called as one of torch's with a preconditioner that moves.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        Without wrappers; of torch or of another package.
+    """
+    return any(cls.__name__ in ADAPTIVE for cls in type(optimizer).__mro__)
 
 
 def adaptive_type(optimizer: Any) -> str:
@@ -76,9 +92,9 @@ def recognised(optimizer: Any) -> Recognised:
             f"optimizer; got {optimizer!r}"
         )
     groups = inner.param_groups
-    if {cls.__name__ for cls in type(inner).__mro__} & _ADAPTIVE:
+    if is_adaptive_by_name(inner):
         # Another package's Adam may treat its first moment in another way.
-        known = _names_in_torch(inner) & _FIRST_MOMENT_OF_ADAM
+        known = any(ADAPTIVE.get(name) is first_moment for name in _names_in_torch(inner))
         betas = [float(group["betas"][0]) for group in groups] if known else []
         return Recognised(kind, True, _distinct(Adam(beta).momentum_filter for beta in betas))
     filters = [linear_filter(inner, group) for group in groups]

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from delaystability.model.catalogue import SGD, EMAMomentum, HeavyBall, LinearOptimizer
+from delaystability.model.frozen_filters import ADAPTIVE
 from delaystability.model.optimizer import Optimizer
 
 __all__ = ["Diagonal", "adaptive_filter", "diagonals", "is_adaptive", "without_diagonal"]
@@ -94,53 +94,35 @@ def _adafactor(group: _Group, parameter: Tensor, state: _State) -> Diagonal:
     return Diagonal(root, 0.0, late / norm, in_coordinates=parameter.dim() < 2)
 
 
-def _first_moment(group: _Group, state: _State) -> Optimizer:
-    return EMAMomentum(float(group["betas"][0]))
+def _adamax(group: _Group, parameter: Tensor, state: _State) -> Diagonal:
+    # Its infinity norm, which holds epsilon already, stands where others have the root.
+    return Diagonal(state["exp_inf"], 0.0, 1.0)
 
 
-def _nadam_filter(group: _Group, state: _State) -> Optimizer:
-    beta, decay = float(group["betas"][0]), float(group["momentum_decay"])
-    step = float(state.get("step", 0)) + 1
-    now, following = (beta * (1 - 0.5 * 0.96 ** (k * decay)) for k in (step, step + 1))
-    # (1 - now) g + following b, where b = beta b' + (1 - beta) g is the first moment.
-    return LinearOptimizer({1: beta}, {0: 1 - now + following * (1 - beta), 1: -(1 - now) * beta})
-
-
-def _heavy_ball(group: _Group, state: _State) -> Optimizer:
-    return HeavyBall(float(group["momentum"])) if group["momentum"] else SGD()
-
-
-def _plain(group: _Group, state: _State) -> Optimizer:
-    return SGD()
-
-
-_ADAPTIVE: dict[
-    str,
-    tuple[
-        Callable[[_Group, Tensor, _State], Diagonal],
-        Callable[[_Group, _State], Optimizer],
-    ],
-] = {
-    "Adam": (_adam, _first_moment),
-    "AdamW": (_adam, _first_moment),
-    "NAdam": (_adam, _nadam_filter),
-    "RAdam": (_radam, _first_moment),
-    "RMSprop": (_rmsprop, _heavy_ball),
-    "Adagrad": (_adagrad, _plain),
-    "Adafactor": (_adafactor, _plain),
+_DIAGONALS: dict[str, Callable[[_Group, Tensor, _State], Diagonal]] = {
+    "Adam": _adam,
+    "AdamW": _adam,
+    "Adamax": _adamax,
+    "NAdam": _adam,
+    "RAdam": _radam,
+    "RMSprop": _rmsprop,
+    "Adagrad": _adagrad,
+    "Adafactor": _adafactor,
 }
+"""Of those in `ADAPTIVE` that have one."""
 
 _WITHOUT = {
     "Muon": "its steps have one size, whatever that of the gradients",
     "Rprop": "its steps follow the signs of the gradients alone",
     "Adadelta": "its steps follow the steps before",
+    "SparseAdam": "it moves only the rows that a batch has touched",
     "LBFGS": "its metric is not diagonal",
 }
 
 
 def is_adaptive(inner: torch.optim.Optimizer) -> bool:
     """Tell whether this is one of torch's optimizers whose preconditioner is known here."""
-    return _known(inner) is not None
+    return bool(_name(inner))
 
 
 def without_diagonal(inner: torch.optim.Optimizer) -> str:
@@ -151,9 +133,9 @@ def without_diagonal(inner: torch.optim.Optimizer) -> str:
 def adaptive_filter(inner: torch.optim.Optimizer, group: Mapping[str, Any]) -> Optimizer | None:
     """Tell which linear filter an optimizer is while its preconditioner is frozen, if it is known.
 
-    EMA momentum for Adam, AdamW and RAdam; heavy ball for RMSprop with momentum; no momentum for
-    RMSprop without it, Adagrad and Adafactor. NAdam adds the fresh gradient to the first moment, in
-    shares that move over thousands of steps: those of its next step.
+    EMA momentum for Adam, AdamW, Adamax and RAdam; heavy ball for RMSprop with momentum; no
+    momentum for RMSprop without it, Adagrad and Adafactor. NAdam adds the fresh gradient to the
+    first moment, in shares that move over thousands of steps: those of its next step.
 
     Parameters
     ----------
@@ -161,11 +143,11 @@ def adaptive_filter(inner: torch.optim.Optimizer, group: Mapping[str, Any]) -> O
     group : mapping
         Of its ``param_groups``.
     """
-    known = _known(inner)
-    if known is None:
+    left = ADAPTIVE[_name(inner)] if is_adaptive(inner) else None
+    if left is None:
         return None
-    states = (inner.state[p] for p in group["params"] if p in inner.state)
-    return known[1](group, next((state for state in states if _step(state)), {}))
+    steps = (_step(inner.state[p]) for p in group["params"] if p in inner.state)
+    return left(group, next(filter(None, steps), 0.0))
 
 
 def diagonals(inner: torch.optim.Optimizer) -> Iterator[tuple[Tensor, Diagonal | None]]:
@@ -178,19 +160,19 @@ def diagonals(inner: torch.optim.Optimizer) -> Iterator[tuple[Tensor, Diagonal |
     inner : torch.optim.Optimizer
         For which `is_adaptive` is true.
     """
-    known = _known(inner)
-    assert known is not None
+    diagonal = _DIAGONALS[_name(inner)]
     for group in inner.param_groups:
         for parameter in group["params"]:
             if not (parameter.requires_grad and parameter.numel()):
                 continue
             state = inner.state.get(parameter, {})
             with torch.no_grad():
-                yield parameter, known[0](group, parameter, state) if _step(state) else None
+                yield parameter, diagonal(group, parameter, state) if _step(state) else None
 
 
-def _known(inner: torch.optim.Optimizer) -> Any:
-    return next((_ADAPTIVE[name] for name in _names(inner) if name in _ADAPTIVE), None)
+def _name(inner: torch.optim.Optimizer) -> str:
+    """Of torch's optimizer whose diagonal is known here; empty for others."""
+    return next((name for name in _names(inner) if name in _DIAGONALS), "")
 
 
 def _names(inner: torch.optim.Optimizer) -> list[str]:

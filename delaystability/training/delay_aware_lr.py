@@ -52,7 +52,8 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
     arXiv:1909.12340.
 
     The delays are given to `step`, or read from ``source``, from a `DelayedOptimizer` or from what
-    `delayed` returns, where each group has its own and a fixed one is known before its first step.
+    `delayed` returns, where each group has its own and a fixed one is known before its first step;
+    the scheduler may be made before the queue.
 
     Parameters
     ----------
@@ -153,9 +154,8 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         if initial_delay is not None:
             self._initial = one_delay("initial_delay", initial_delay)
         self._knows = "source" if source is not None else ""
-        self._late_optimizer = None if source is not None else late_optimizer(torch_optimizer)
-        if self._late_optimizer is not None:
-            self._knows = type(self._late_optimizer).__name__
+        self._late_optimizer: Any = None
+        self._finds_queue(torch_optimizer)
         self._windows = [DelayWindow(window, every, growth=4 if moment == "replay" else 2)]
         self._factors: list[float] = []
         self._looks: list[tuple[float, int, float] | None] = []
@@ -274,8 +274,18 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
             self._inner.register_step_post_hook(take_off),
         )
 
+    def _finds_queue(self, torch_optimizer: Any) -> bool:
+        """Whether one that knows the delays is found now; it may be made after the scheduler."""
+        if self._knows:
+            return False
+        self._late_optimizer = late_optimizer(torch_optimizer)
+        if self._late_optimizer is not None:
+            self._knows = type(self._late_optimizer).__name__
+        return bool(self._knows)
+
     def _note(self, delay: Any) -> None:
         """Append the new delays to the windows."""
+        self._finds_queue(self._inner)
         if delay is not None and self._knows:
             raise ValueError(f"delay must not be given: the {self._knows} knows it; got {delay!r}")
         if self._source is not None:
@@ -294,7 +304,7 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
             self._windows += [self._windows[0].empty() for _ in range(missing)]
 
     def _follow_new_groups(self) -> None:
-        if len(self._factors) != len(self._inner.param_groups):
+        if len(self._factors) != len(self._inner.param_groups) or self._finds_queue(self._inner):
             self._update_factors()
 
     def _update_factors(self) -> None:

@@ -22,7 +22,7 @@ from delaystability.training.delayed_state import (
 from delaystability.training.due_times import DueTimes, checked_delay, checked_warmup
 from delaystability.training.gradient_cohort import Arrival
 from delaystability.training.group_delays import common_delay, group_delays
-from delaystability.training.inner_optimizer import checked_inner, load_inner
+from delaystability.training.inner_optimizer import checked_inner, load_inner, put_in_front
 from delaystability.training.late_gradients import Arrivals, LateGradients
 from delaystability.training.lent_gradients import LentGradients
 from delaystability.training.probing_step import is_probing_step
@@ -181,6 +181,7 @@ class Delayed(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore from a copy or a pickle."""
         super().__setstate__(state)
+        put_in_front(self.optimizer, self)
         self._times: dict[int, DueTimes] = {}
         self._lent = LentGradients()
 
@@ -246,7 +247,7 @@ class Delayed(torch.optim.Optimizer):
         return step(*given)
 
     # The optimizer inside has a record of its own for the profiler, and torch's takes long.
-    step.hooked = True  # type: ignore[attr-defined]
+    step.hooked = True
 
     # The inner step is still compiled, if that is asked for.
     @torch.compiler.disable(recursive=False)  # type: ignore[no-untyped-call,untyped-decorator]

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from ctypes import string_at
 from itertools import compress
 from operator import attrgetter, eq, is_, ne
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,6 +30,8 @@ _UNKNOWN, _NONE = -1, -2
 """Instead of the address of a gradient that is no dense tensor; of one to compare with."""
 
 _version = attrgetter("_version")
+
+Row = TypeVar("Row", bound=Hashable)
 
 
 class GradientReferences:
@@ -110,7 +112,7 @@ class GradientReferences:
         reused = self._reused(gradients) if any(map(eq, self._now, self._places)) else None
         if self._shared:
             if reused is None:
-                reused = next((s.index for s in self._samples if s.changed(self._last)), None)
+                reused = next((s.place for s in self._samples if s.changed(self._last)), None)
             if reused is not None:
                 raise _overwritten(self._last[reused])
         elif reused is not None or self._were_written_into():
@@ -152,9 +154,7 @@ class GradientReferences:
         self._copies = [gradient.clone() for gradient in gradients]
         return self._copies
 
-    def copy_shared(
-        self, rows: Iterable[tuple[Hashable, list[Tensor]]]
-    ) -> dict[Hashable, list[Tensor]]:
+    def copy_shared(self, rows: Iterable[tuple[Row, list[Tensor]]]) -> dict[Row, list[Tensor]]:
         """Copy the rows with what the queue shares with the parameters, before it is overwritten.
 
         Raises
@@ -162,7 +162,7 @@ class GradientReferences:
         RuntimeError
             If it was overwritten already.
         """
-        copies: dict[Hashable, list[Tensor]] = {}
+        copies: dict[Row, list[Tensor]] = {}
         if self._shared:
             for row, gradients in rows:
                 if any(map(is_, gradients, self._last)):
@@ -221,20 +221,20 @@ class GradientReferences:
 class _Sample(NamedTuple):
     """A part of the memory of a gradient on the host, and what it was."""
 
-    index: int
+    place: int
     start: int
     content: bytes
 
     @staticmethod
-    def of(index: int, gradient: Tensor) -> _Sample:
+    def of(place: int, gradient: Tensor) -> _Sample:
         """From the middle of a gradient that stands alone."""
         size = min(_BYTES, gradient.nbytes)
         start = gradient.data_ptr() + (gradient.nbytes - size) // 2
-        return _Sample(index, start, string_at(start, size))
+        return _Sample(place, start, string_at(start, size))
 
     def changed(self, last: list[Tensor]) -> bool:
         """Whether the gradient lost its memory, or was written into."""
-        gradient, size = last[self.index], len(self.content)
+        gradient, size = last[self.place], len(self.content)
         there = gradient.data_ptr() + (gradient.nbytes - size) // 2 == self.start
         return not there or string_at(self.start, size) != self.content
 

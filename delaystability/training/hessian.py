@@ -17,6 +17,7 @@ from delaystability.numerics.lanczos import extreme_eigenvalues
 from delaystability.training.dense_embeddings import with_dense_embeddings
 from delaystability.training.hessian_product import Flat, joint_derivatives
 from delaystability.training.joint_measurement import JointMeasurement, Processes
+from delaystability.training.scaled_operator import ScaledOperator
 
 __all__ = ["Curvature", "held_vectors", "measure_curvature"]
 
@@ -121,10 +122,11 @@ def measure_curvature(
         image = product(vector) if scale is None else product(scale * vector).mul_(scale)
         return image.to(held)
 
+    operator = ScaledOperator(scaled, joint.total if joint.count > 1 else None)
     # All processes hold equally many vectors, though parts differ by one number.
     longest = -(-shape.size // joint.count) * gradient.element_size()
     found = extreme_eigenvalues(
-        scaled,
+        operator,
         _begin(shape.size, seed, start, joint, gradient.dtype).to(held),
         largest=1,
         smallest=int(smallest),
@@ -136,10 +138,13 @@ def measure_curvature(
     top, bottom = found.largest, found.smallest
     direction = top.vectors[0, 0]
     slope = joint.total(gradient[0] @ direction.to(gradient))
-    numbers = torch.cat([top.values[0], top.errors[0], slope[None]])
-    ends = torch.cat([bottom.values[0], bottom.errors[0]]).tolist() if smallest else [None, None]
-    sharpness, error, along = numbers.tolist()
-    return Curvature(value, sharpness, error, along, ends[0], ends[1], direction, top.products)
+    numbers = [top.values[0], top.errors[0]]
+    numbers += [bottom.values[0], bottom.errors[0]] if smallest else []
+    # Of one tensor, as each waits for the device.
+    along, *scaled_numbers = torch.cat([slope[None], *numbers]).tolist()
+    sharpness, error, *ends = map(operator.unscaled, scaled_numbers)
+    low, low_error = ends if smallest else (None, None)
+    return Curvature(value, sharpness, error, along, low, low_error, direction, top.products)
 
 
 def _begin(

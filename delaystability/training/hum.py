@@ -40,7 +40,8 @@ def expected_hum(
     each coordinate has the root mean square ``lr / threshold``, and the loss lies above its minimum
     by ``lr / (2 threshold) sum_i sqrt(v_i)``, if it is quadratic, ``v`` being the second moments
     that the optimizer keeps. The moments of mini-batches hold the gradients' noise too. In one
-    direction the sum bounds its share of the loss as well where the threshold is at most 2.
+    direction the sum bounds its share of the loss as well where the threshold is at most 2. Adamax
+    keeps the largest gradients and not their mean squares, so that both are upper bounds for it.
 
     Parameters
     ----------

@@ -174,7 +174,8 @@ class LateGradients:
         self._groups = [self._members(parameters) for parameters, _ in groups]
 
     def _members(self, parameters: list[Tensor]) -> _Members:
-        here, cohorts = set(parameters), []
+        here = set(parameters)
+        cohorts: list[GradientCohort] = []
         for parameter in parameters:
             cohort = self._cohort_of.get(parameter)
             if cohort is None or any(cohort is one for one in cohorts):

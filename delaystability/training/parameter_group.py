@@ -12,7 +12,12 @@ from torch import Tensor
 from delaystability.model.arguments import checked_optimizer, one_delay, scalar_optimizer
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
-from delaystability.model.recognised import innermost, linear_filter, unwrapping
+from delaystability.model.recognised import (
+    innermost,
+    is_adaptive_by_name,
+    linear_filter,
+    unwrapping,
+)
 from delaystability.numerics.moments.decayed_loop import decayed_growth
 from delaystability.numerics.replay.replayed_loop import replayed_loop
 from delaystability.questions.bounds import stability_threshold
@@ -23,6 +28,7 @@ from delaystability.training.adaptive_optimizers import (
     is_adaptive,
     without_diagonal,
 )
+from delaystability.training.inner_optimizer import queue_in_front
 
 __all__ = [
     "ADAM",
@@ -166,9 +172,13 @@ def unwrapped(torch_optimizer: Any) -> torch.optim.Optimizer:
 
 
 def late_optimizer(torch_optimizer: Any) -> Any:
-    """Find the optimizer that knows its delays: it has ``applied_delays``; None if none does."""
-    chain = unwrapping(torch_optimizer)
-    return next((one for one in chain if hasattr(one, "applied_delays")), None)
+    """Find the optimizer that knows its delays: it has ``applied_delays``; None if none does.
+
+    It may be around the given one, too.
+    """
+    chain = list(unwrapping(torch_optimizer))
+    known = next((one for one in chain if hasattr(one, "applied_delays")), None)
+    return queue_in_front(chain[-1]) if known is None else known
 
 
 def group_optimizer(
@@ -207,6 +217,13 @@ def group_optimizer(
         raise TypeError(
             f"torch_optimizer {name} has no preconditioner that could be taken as frozen: {why}; "
             "for what its learning rate has to be under delay see ds.recommend_learning_rate"
+        )
+    if is_adaptive_by_name(inner):
+        raise TypeError(
+            f"optimizer must be given for {name} of {type(inner).__module__}, as what is left of "
+            "it while its preconditioner is frozen, for example optimizer=ds.EMAMomentum(0.9), "
+            "with a callable as preconditioner; for what its learning rate has to be under delay "
+            "see ds.recommend_learning_rate"
         )
     raise TypeError(
         f"optimizer must be given for {name}, for example optimizer=ds.HeavyBall(0.9); it is "

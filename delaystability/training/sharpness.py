@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from types import NoneType
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from delaystability.model.arguments import checked_count
@@ -17,6 +19,7 @@ from delaystability.training.dense_embeddings import with_dense_embeddings
 from delaystability.training.hessian import held_vectors
 from delaystability.training.hessian_product import Flat, derivatives, refuse_sharded
 from delaystability.training.scalars import checked_device, one_number
+from delaystability.training.scaled_operator import ScaledOperator
 from delaystability.training.side_effect_free import side_effect_free
 
 __all__ = ["Sharpness", "sharpness"]
@@ -28,7 +31,8 @@ Parameters: TypeAlias = nn.Module | Tensor | Iterable[Tensor]
 class Sharpness:
     """Keep the largest eigenvalues of the Hessian of a loss.
 
-    ``float(...)`` of it is the largest.
+    ``float(...)`` of it is the largest, and so is the record itself where a sharpness is asked for:
+    ``ds.recommend_learning_rate(..., sharpness=record)``.
 
     Attributes
     ----------
@@ -57,6 +61,10 @@ class Sharpness:
     def __float__(self) -> float:
         return self.values[0]
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Stand for the largest eigenvalue wherever a number is asked for."""
+        return np.array(self.values[0], dtype=dtype)
+
 
 def sharpness(
     loss: Tensor | Callable[[], Any],
@@ -71,7 +79,7 @@ def sharpness(
 ) -> Any:
     """Measure the sharpness of a loss: the largest eigenvalues of its Hessian, with error bounds.
 
-    ``float(ds.sharpness(loss, model))`` is what `max_learning_rate` and `is_stable` take. The
+    The record is what `max_learning_rate`, `is_stable` and `recommend_learning_rate` take. The
     training stays as it is found, gradients, buffers and random numbers included.
 
     Parameters
@@ -114,7 +122,8 @@ def sharpness(
     -----
     The vectors held are seven, or as many as fit into 64 MiB, and ``k - 1`` more. The largest
     eigenvalues are meant, not the largest in size: a strongly negative one does not lead to an
-    oscillation. Each eigenvalue is counted as often as it occurs.
+    oscillation. Each eigenvalue is counted as often as it occurs. Products are scaled by a power of
+    two; below 1e-38 those of single precision lose digits, which the errors then hold.
 
     References
     ----------
@@ -172,28 +181,36 @@ def _of_block(
     # Drawn on the CPU, so that the same numbers come on every device.
     random = torch.Generator().manual_seed(seed)
     held = basis_device or shape.device
-    # The products come in the precision of the parameters, whatever the iteration is made in.
-    epsilon = max(torch.finfo(tensor.dtype).eps for tensor in block)
 
     def start() -> Tensor:
         return torch.randn(1, shape.size, generator=random, dtype=shape.dtype).to(held)
 
+    operator = ScaledOperator(lambda vector: product(vector.to(shape.device)).to(held))
     found = top_eigenvalues(
-        lambda vector: product(vector.to(shape.device)).to(held),
+        operator,
         start,
         k,
         tolerance=tolerance,
         max_products=max_products,
         basis_size=held_vectors(shape.size * shape.dtype.itemsize, k),
     )
-    values, rounding = found.values.tolist(), epsilon * float(found.values.abs().max())
+    values, errors = (
+        [operator.unscaled(number) for number in numbers.tolist()]
+        for numbers in (found.values, found.errors)
+    )
+    # Products of less than the smallest number are zero; a few of them make up each.
+    numbers = [torch.finfo(tensor.dtype) for tensor in block]
+    least = 4 * math.sqrt(shape.size) * max(number.tiny * number.eps for number in numbers)
+    largest = max(map(abs, values))
+    # They come in the precision of the parameters, whatever the iteration is made in.
+    rounding = max(number.eps for number in numbers) * largest + least
     return Sharpness(
         tuple(values),
-        tuple(error + rounding for error in found.errors.tolist()),
+        tuple(error + rounding for error in errors),
         found.vectors,
         value,
         found.products,
-        found.complete and isfinite(rounding),
+        found.complete and math.isfinite(rounding) and least <= tolerance * (largest or 1),
     )
 
 

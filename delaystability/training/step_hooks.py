@@ -22,4 +22,4 @@ def is_watched(optimizer: torch.optim.Optimizer) -> bool:
         optimizer._optimizer_step_pre_hooks,
         optimizer._optimizer_step_post_hooks,
     )
-    return any(hooks) or torch.autograd._profiler_enabled()
+    return any(hooks) or torch.autograd.profiler._is_profiler_enabled
