@@ -108,6 +108,7 @@ CASES = (
         "ds.bounded_delay_threshold(ds.HeavyBall(.9), 126)",
     ),
     Case("RandomDelay", "10^6 probabilities", "ds.RandomDelay(np.full(10**6, 1e-6))"),
+    Case("MixedRead", "10^6 weights", "ds.MixedRead(np.full(10**6, 1e-6))"),
     Case("GeometricDelay", "1 - 2^-53", "ds.GeometricDelay(1 - 2**-53)"),
     Case(
         "MeasuredDelay",
@@ -159,6 +160,23 @@ CASES = (
         "stability_threshold",
         "log of 1000 ones and a delay 10^9",
         "ds.stability_threshold(ds.SGD(), ds.MeasuredDelay([1] * 1000 + [10**9]))",
+    ),
+    Case(
+        "stability_threshold",
+        "4096 mixed reads of both signs",
+        "ds.stability_threshold(ds.HeavyBall(.9), read)",
+        "weights = np.random.default_rng(0).normal(size=4096); "
+        "read = ds.MixedRead(np.append(weights, 1 - weights.sum()))",
+    ),
+    Case(
+        "stability_threshold",
+        "weight decay, delay 2^53",
+        "ds.stability_threshold(ds.HeavyBall(.9), 2**53, decay=1e-9, coupled=True)",
+    ),
+    Case(
+        "spectral_radius",
+        "weight decay, 30,000 gains, delay 10^6",
+        "ds.spectral_radius(ds.HeavyBall(.9), 10**6, np.geomspace(1e-12, 1, 30_000), decay=1e-9)",
     ),
     Case(
         "mean_square_learning_rate",

@@ -34,6 +34,7 @@ from delaystability.model.delays import (
     RandomDelay,
 )
 from delaystability.model.loop import Loop
+from delaystability.model.mixed_read import MixedRead
 from delaystability.questions.bounds import (
     LearningRateWarning,
     StabilityWarning,
@@ -120,6 +121,7 @@ __all__ = [
     "LinearOptimizer",
     "Loop",
     "MeasuredDelay",
+    "MixedRead",
     "Nesterov",
     "Optimizer",
     "PipeDream",

@@ -101,3 +101,25 @@ def exact_threshold(p: Dense, q: Dense) -> Fraction | None:
     """The first end of the stable set if it begins at 0; None if every gain is stable."""
     found = exact_stable_set(p, q)
     return found[0][1] if found and found[0][0] == 0 else Fraction(0)
+
+
+def parts_of_loop(optimizer, weights: dict, decay=0, *, coupled: bool = False):
+    """P and Q where gradients are read at a mixture of iterates, and present weights decay."""
+    feedback, feedforward = optimizer.coefficients(0)
+    a, b, mixed = {0: Fraction(1)}, {}, {}
+    for lag, value in feedback:
+        a[lag] = a.get(lag, 0) - Fraction(value)
+    for lag, value in feedforward:
+        b[lag] = b.get(lag, 0) + Fraction(value)
+        for late, weight in weights.items():
+            mixed[lag + late] = mixed.get(lag + late, 0) + Fraction(value) * Fraction(weight)
+    degree = 1 + max(*a, *b, *mixed)
+    p, q = [Fraction(0)] * (degree + 1), [Fraction(0)] * (degree + 1)
+    for lag, value in a.items():
+        p[degree - lag] += value
+        p[degree - lag - 1] -= value
+    for lag, value in (b if coupled else a).items():
+        p[degree - lag - 1] += Fraction(decay) * value
+    for lag, value in mixed.items():
+        q[degree - lag - 1] += value
+    return p, q

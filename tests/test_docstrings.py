@@ -181,7 +181,9 @@ def test_the_check_sees_all_that_is_public():
 def test_a_gap_is_noticed(pattern, replacement, gap):
     whole = ds.stability_threshold.__doc__
 
-    def stability_threshold(optimizer, delay, *, curvature_noise=0.0, moment=None):
+    def stability_threshold(
+        optimizer, delay, *, curvature_noise=0.0, moment=None, decay=0.0, coupled=False
+    ):
         return None
 
     stability_threshold.__doc__ = whole
@@ -249,12 +251,16 @@ GOOD: dict[str, dict[str, Any]] = {
     "HeavyBall": {"momentum": 0.9},
     "LinearOptimizer": {"feedback": {1: 0.5}, "feedforward": {0: 1.0}},
     "MeasuredDelay": {"sequence": [1, 2, 3]},
+    "MixedRead": {"weights": [0.25, 0.75]},
     "Nesterov": {"momentum": 0.9},
     "RandomDelay": {"pmf": [0.5, 0.5]},
     "ShiftedMomentum": {"momentum": 0.9},
     "SpikeCompensation": {"momentum": 0.9},
     "WeightPrediction": {"momentum": 0.9, "horizon": 2.0},
     "adjust_learning_rate": {
+        "decay": 0.1,
+        "new_decay": 0.1,
+        "coupled": True,
         "lr": 0.1,
         "optimizer": ds.SGD(),
         "delay": 0,
@@ -266,6 +272,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "sharpness": 2.0,
     },
     "almost_sure_threshold": {
+        "decay": 0.1,
+        "coupled": True,
         "optimizer": ds.SGD(),
         "delay": 1,
         "curvature_noise": 0.0,
@@ -275,12 +283,14 @@ GOOD: dict[str, dict[str, Any]] = {
     "batch_sharpness_edge": {"optimizer": ds.SGD(), "delay": 1, "noise": 0.5},
     "best_optimizer": {"delay": 1, "condition_number": 100.0},
     "certify": {"optimizer": ds.SGD(), "delay": 1, "digits": 5},
-    "crossings": {"optimizer": ds.SGD(), "delay": 1},
+    "crossings": {"decay": 0.1, "coupled": True, "optimizer": ds.SGD(), "delay": 1},
     "derive": {"optimizer": ds.SGD(), "delay": 1},
-    "escape_rate": {"optimizer": ds.SGD(), "delay": 1, "gain": 0.5},
+    "escape_rate": {"decay": 0.1, "coupled": True, "optimizer": ds.SGD(), "delay": 1, "gain": 0.5},
     "export": {"language": "c", "folder": None, "optimizers": ["sgd"], "samples": 1},
-    "fastest_gain": {"optimizer": ds.SGD(), "delay": 1},
+    "fastest_gain": {"decay": 0.1, "coupled": True, "optimizer": ds.SGD(), "delay": 1},
     "is_stable": {
+        "decay": 0.1,
+        "coupled": True,
         "lr": 0.1,
         "sharpness": 2.0,
         "optimizer": ds.SGD(),
@@ -288,8 +298,16 @@ GOOD: dict[str, dict[str, Any]] = {
         "curvature_noise": 0.0,
         "moment": "mean",
     },
-    "max_delay": {"lr": 0.1, "sharpness": 2.0, "optimizer": ds.SGD()},
+    "max_delay": {
+        "decay": 0.1,
+        "coupled": True,
+        "lr": 0.1,
+        "sharpness": 2.0,
+        "optimizer": ds.SGD(),
+    },
     "max_learning_rate": {
+        "decay": 0.1,
+        "coupled": True,
         "sharpness": 2.0,
         "optimizer": ds.SGD(),
         "delay": 1,
@@ -302,8 +320,17 @@ GOOD: dict[str, dict[str, Any]] = {
         "delay": 1,
         "batch_size": 2,
     },
-    "max_momentum": {"lr": 0.1, "sharpness": 2.0, "optimizer": "heavy-ball", "delay": 1},
+    "max_momentum": {
+        "decay": 0.1,
+        "coupled": True,
+        "lr": 0.1,
+        "sharpness": 2.0,
+        "optimizer": "heavy-ball",
+        "delay": 1,
+    },
     "max_sharpness": {
+        "decay": 0.1,
+        "coupled": True,
         "lr": 0.1,
         "optimizer": ds.SGD(),
         "delay": 1,
@@ -325,9 +352,25 @@ GOOD: dict[str, dict[str, Any]] = {
         "sharpness": 2.0,
         "goal": "train",
     },
-    "replay_gains": {"optimizer": ds.SGD(), "sequence": [1, 2, 3, 1, 2, 3] * 50},
-    "replay_threshold": {"optimizer": ds.SGD(), "sequence": [1, 2, 3, 1, 2, 3] * 50},
-    "spectral_radius": {"optimizer": ds.SGD(), "delay": 1, "gain": 0.5},
+    "replay_gains": {
+        "decay": 0.1,
+        "coupled": True,
+        "optimizer": ds.SGD(),
+        "sequence": [1, 2, 3, 1, 2, 3] * 50,
+    },
+    "replay_threshold": {
+        "decay": 0.1,
+        "coupled": True,
+        "optimizer": ds.SGD(),
+        "sequence": [1, 2, 3, 1, 2, 3] * 50,
+    },
+    "spectral_radius": {
+        "decay": 0.1,
+        "coupled": True,
+        "optimizer": ds.SGD(),
+        "delay": 1,
+        "gain": 0.5,
+    },
     "safe_stage_learning_rate": {
         "sharpness": 2.0,
         "optimizer": ds.SGD(),
@@ -354,14 +397,18 @@ GOOD: dict[str, dict[str, Any]] = {
         "tolerance": 1e-3,
     },
     "stability_threshold": {
+        "decay": 0.1,
+        "coupled": True,
         "optimizer": ds.SGD(),
         "delay": 1,
         "curvature_noise": 0.0,
         "moment": "mean",
     },
     "Loop": {"optimizer": ds.SGD(), "delay": 1, "decay": 0.1, "coupled": True},
-    "stable_gains": {"optimizer": ds.SGD(), "delay": 1},
+    "stable_gains": {"decay": 0.1, "coupled": True, "optimizer": ds.SGD(), "delay": 1},
     "stationary_variance": {
+        "decay": 0.1,
+        "coupled": True,
         "optimizer": ds.SGD(),
         "delay": 1,
         "gain": 0.5,

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from delaystability.model.adaptive import wrong_optimizer
 from delaystability.model.delays import Delay, as_delay, delay_array, random_law, unmasked
-from delaystability.model.loop import Loop
-from delaystability.model.optimizer import Optimizer
+from delaystability.model.loop import Decay, Loop, checked_decay
+from delaystability.model.optimizer import Optimizer, scalar_optimizers
 
 __all__ = [
+    "Asked",
     "asked_loop",
     "checked_count",
     "checked_optimizer",
+    "decay_amount",
     "nonnegative",
     "one_delay",
     "positive",
@@ -26,6 +29,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+LoopEntries = Iterator[tuple[Any, Loop, list[Any]]]
 
 
 def scalar_or_array(values: Array) -> Any:
@@ -126,17 +130,67 @@ def scalar_optimizer(optimizer: Optimizer, argument: str = "optimizer") -> Optim
     return optimizer
 
 
+class Asked(NamedTuple):
+    """The loop that a question is about; its parts may be arrays.
+
+    Attributes
+    ----------
+    optimizer : Optimizer
+    delay : int, array or Delay
+    decay : Decay
+    """
+
+    optimizer: Optimizer
+    delay: Any
+    decay: Decay
+
+    def entries(self, *arrays: Any) -> tuple[tuple[int, ...], LoopEntries]:
+        """List loops of single numbers, broadcast with other arrays; see `scalar_optimizers`."""
+        lags = np.empty((), dtype=object)
+        lags[()] = self.delay
+        if random_law(self.delay) is None:
+            lags = delay_array(self.delay).astype(object)
+        shape, found = scalar_optimizers(self.optimizer, lags, self.decay.amount, *arrays)
+        return shape, (
+            (index, Loop(one, lag, amount, self.decay.coupled), rest)
+            for index, one, (lag, amount, *rest) in found
+        )
+
+    @property
+    def has_plain_delay(self) -> bool:
+        """Whether the delay is one of Python's integers: the common call."""
+        return type(self.delay) is int
+
+    def single(self) -> Loop:
+        """The loop of single numbers; what is an array is refused."""
+        scalar_optimizer(self.optimizer)
+        if np.ndim(self.decay.amount):
+            raise TypeError(f"decay must be one number here; got {self.decay.amount!r}")
+        return Loop(self.optimizer, one_delay("delay", self.delay), *self.decay[:2])
+
+
 def asked_loop(
-    optimizer: Any, delay: Any, argument: str = "optimizer"
-) -> tuple[Loop | None, Optimizer, Any]:
-    """Tell which loop was meant: the loop if its weights decay, the optimizer and the delay."""
+    optimizer: Any, delay: Any, decay: Any = 0.0, coupled: Any = False, argument: str = "optimizer"
+) -> Asked:
+    """Tell which loop was meant: that of an optimizer, a delay and a decay, or a `Loop`."""
+    if not isinstance(coupled, bool):
+        raise TypeError(f"coupled must be True or False; got {coupled!r}")
     if not isinstance(optimizer, Loop):
         checked_optimizer(optimizer, argument)
         if delay is None:
             raise TypeError("delay must be an integer >= 0 or a law beside an optimizer; got None")
-        return None, optimizer, delay
-    if delay is not None:
-        raise TypeError(f"delay must be left out beside a Loop, which has one; got {delay!r}")
+        return Asked(optimizer, delay, Decay(decay_amount(decay), coupled))
+    for name, value in (("delay", delay), ("decay", decay or None), ("coupled", coupled or None)):
+        if value is not None:
+            raise TypeError(f"{name} must be left out beside a Loop, which has one; got {value!r}")
     checked_optimizer(optimizer.optimizer, argument)
-    delay = as_delay(optimizer.delay)
-    return (optimizer if optimizer.decay else None), optimizer.optimizer, delay
+    return Asked(optimizer.optimizer, as_delay(optimizer.delay), optimizer.shrinkage)
+
+
+def decay_amount(decay: Any, argument: str = "decay") -> Any:
+    """Return the decay as one number, or as an array of floats; refuse it unless at least 0."""
+    if type(decay) is float and decay == 0:
+        return decay
+    if isinstance(decay, (list, tuple, np.ndarray)) and np.ndim(decay):
+        return nonnegative(argument, decay)
+    return checked_decay(decay, argument)

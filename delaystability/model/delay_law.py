@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Delay"]
+__all__ = ["Delay", "values_of_table"]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -157,6 +157,11 @@ class Delay(ABC):
         return self.minimum == self.maximum
 
     @property
+    def varies(self) -> bool:
+        """Whether delays differ from update to update; a mixture of reads is always the same."""
+        return not self.is_fixed
+
+    @property
     def pmf(self) -> Table:
         """Every possible delay, in increasing order, with its positive probability.
 
@@ -282,7 +287,7 @@ class Delay(ABC):
                     found.excess / scale
                 )
         pmf = self.pmf if self.maximum < inf else self._cut_table()
-        return _values_of_table(pmf, angles)
+        return values_of_table(pmf, angles)
 
     def _formula(self, z: Any) -> Any:
         try:
@@ -304,7 +309,8 @@ def _blocks(last: int) -> Iterator[NDArray[np.int64]]:
         first, size = first + size, min(2 * size, 2**18)
 
 
-def _values_of_table(pmf: Table, angles: Array) -> tuple[Complex, Array]:
+def values_of_table(pmf: Table, angles: Array) -> tuple[Complex, Array]:
+    """``D = sum_k pmf_k z^-k`` and ``1 - |D|^2`` at z = exp(i angle), for entries that sum to 1."""
     from delaystability.model.circle_value import minus_one
 
     lags = np.array(list(pmf), dtype=np.float64)

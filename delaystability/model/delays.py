@@ -6,10 +6,9 @@ delays are independent from update to update; a measured delay is replayed from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil, fsum, inf, isfinite, log
+from math import ceil, inf, log
 from os import PathLike
 from typing import Any
 
@@ -27,6 +26,7 @@ from delaystability.model.delay_log.entries import (
 )
 from delaystability.model.frozen_table import FrozenTable
 from delaystability.model.tabulated_delay import TabulatedDelay, times
+from delaystability.model.unit_table import is_real, plain_number, unit_table
 
 __all__ = [
     "LARGEST_DELAY",
@@ -43,6 +43,8 @@ __all__ = [
     "shown",
     "unmasked",
 ]
+
+_PMF = "probabilities >= 0 of the delays 0, 1, 2, ... that sum to 1, or such a mapping"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class RandomDelay(TabulatedDelay):
     _pmf: FrozenTable
 
     def __init__(self, pmf: Any) -> None:
-        object.__setattr__(self, "_pmf", FrozenTable(_checked_pmf(pmf)))
+        object.__setattr__(self, "_pmf", FrozenTable(unit_table("pmf", pmf, _PMF)))
 
     def __repr__(self) -> str:
         return f"RandomDelay({self._pmf})"
@@ -144,10 +146,10 @@ class GeometricDelay(Delay):
     ratio: Any
 
     def __post_init__(self) -> None:
-        if not (_is_real(self.ratio) and 0 <= self.ratio < 1):
-            error = ValueError if _is_real(self.ratio) else TypeError
+        if not (is_real(self.ratio) and 0 <= self.ratio < 1):
+            error = ValueError if is_real(self.ratio) else TypeError
             raise error(f"ratio must be one number with 0 <= ratio < 1; got {self.ratio!r}")
-        object.__setattr__(self, "ratio", _plain(self.ratio))
+        object.__setattr__(self, "ratio", plain_number(self.ratio))
 
     def probability(self, delay: Any) -> Any:
         if not np.ndim(delay):
@@ -335,41 +337,3 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
         given = np.asarray(delay, dtype=object)[values > LARGEST_DELAY].flat[0]
         raise ValueError(f"{argument} must be {allowed}, at most 2**53; got {shown(given)}")
     return values.astype(np.int64)
-
-
-def _is_real(value: Any) -> bool:
-    """Whether it is a finite integer, float or fraction, and not a bool."""
-    number = isinstance(value, (int, float, Fraction, np.integer, np.floating))
-    try:
-        return number and not isinstance(value, bool) and isfinite(value)
-    except OverflowError:
-        return False
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _checked_pmf(pmf: Any) -> dict[int, Any]:
-    allowed = "probabilities >= 0 of the delays 0, 1, 2, ... that sum to 1, or such a mapping"
-    if isinstance(pmf, (str, bytes)) or not (isinstance(pmf, Mapping) or np.iterable(pmf)):
-        raise TypeError(f"pmf must be {allowed}; got {pmf!r}")
-    table: dict[int, Any] = {}
-    for delay, value in pmf.items() if isinstance(pmf, Mapping) else enumerate(pmf):
-        integral = hasattr(delay, "__index__") and not isinstance(delay, (bool, np.bool_))
-        if not integral or not 0 <= delay.__index__() <= LARGEST_DELAY:
-            raise ValueError(f"pmf must be {allowed}; got the delay {shown(delay)}")
-        if not _is_real(value) or value < 0:
-            raise ValueError(f"pmf must be {allowed}; got {value!r} for delay {delay}")
-        if value > 0:
-            table[delay.__index__()] = _plain(value)
-    if all(isinstance(value, (int, Fraction)) for value in table.values()):
-        total: Any = sum(table.values())
-        wrong = total != 1
-    else:
-        total = fsum(table.values())
-        wrong = abs(total - 1) > 8 * len(table) * np.finfo(np.float64).eps
-        table = {delay: float(value) / total for delay, value in table.items()} if total else {}
-    if wrong:
-        raise ValueError(f"pmf must be {allowed}; got the sum {total}")
-    return dict(sorted(table.items()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NamedTuple, TypeVar
@@ -14,7 +14,16 @@ from delaystability.model.delays import Delay, as_delay, random_law, shown
 from delaystability.model.optimizer import Optimizer
 from delaystability.model.parameters import without_decimals
 
-__all__ = ["Loop", "LoopTables", "at_any_delay", "depends_on_delay", "loop_tables"]
+__all__ = [
+    "NO_DECAY",
+    "Decay",
+    "Loop",
+    "LoopTables",
+    "at_any_delay",
+    "checked_decay",
+    "depends_on_delay",
+    "loop_tables",
+]
 
 T = TypeVar("T")
 _DELAYS = (1, 2, 3, 10, 1000, 10**6)
@@ -47,6 +56,38 @@ class LoopTables(NamedTuple):
         """Leave out coefficients that are zero."""
         a, b = ({lag: value for lag, value in table.items() if value} for table in self)
         return LoopTables(a, b)
+
+
+class Decay(NamedTuple):
+    """How present weights decay: by ``amount`` times a table, that of A or of B.
+
+    Attributes
+    ----------
+    amount : number or array
+        Learning rate times weight decay.
+    coupled : bool
+        Whether it goes through the optimizer's filter.
+    through : mapping, optional
+        The table, where it is neither: B times the denominator of a random delay.
+    """
+
+    amount: Any = 0
+    coupled: bool = False
+    through: Mapping[int, Any] | None = None
+
+    def __bool__(self) -> bool:
+        plain = type(self.amount) in (float, int)
+        return bool(self.amount if plain else np.any(self.amount))
+
+    def table(self, a: Mapping[Any, Any], b: Mapping[Any, Any]) -> dict[Any, Any]:
+        """What decay adds to the part of the loop that is not late, from the tables A and B."""
+        if not self:
+            return {}
+        chosen = self.through or (b if self.coupled else a)
+        return {lag: self.amount * value for lag, value in chosen.items()}
+
+
+NO_DECAY = Decay()
 
 
 @dataclass(frozen=True)
@@ -102,7 +143,7 @@ class Loop:
         if not _is_symbolic(self.delay):
             object.__setattr__(self, "delay", as_delay(self.delay))
         if not _is_symbolic(self.decay):
-            object.__setattr__(self, "decay", _checked_decay(self.decay))
+            object.__setattr__(self, "decay", checked_decay(self.decay))
         if not isinstance(self.coupled, bool):
             raise TypeError(f"coupled must be True or False; got {self.coupled!r}")
 
@@ -115,6 +156,11 @@ class Loop:
     def is_replayed(self) -> bool:
         """Whether the delays are a log, which has an order."""
         return getattr(self.delay, "sequence", None) is not None
+
+    @property
+    def shrinkage(self) -> Decay:
+        """The decay and the way that it takes."""
+        return Decay(self.decay, self.coupled)
 
     @property
     def lag(self) -> Any:
@@ -204,7 +250,8 @@ def _is_symbolic(value: Any) -> bool:
     return bool(getattr(value, "free_symbols", None))
 
 
-def _checked_decay(decay: Any) -> Any:
+def checked_decay(decay: Any, argument: str = "decay") -> Any:
+    """Return the decay; refuse it unless it is one finite number >= 0."""
     allowed = "a number >= 0: the learning rate times the weight decay"
     try:
         if isinstance(decay, (str, bytes, bool, np.bool_, complex)) or np.ndim(decay):
@@ -213,7 +260,7 @@ def _checked_decay(decay: Any) -> Any:
     except OverflowError:
         good = False
     except (TypeError, ValueError) as error:
-        raise TypeError(f"decay must be {allowed}; got {decay!r}") from error
+        raise TypeError(f"{argument} must be {allowed}; got {decay!r}") from error
     if not good:
-        raise ValueError(f"decay must be {allowed}; got {shown(decay)}")
+        raise ValueError(f"{argument} must be {allowed}; got {shown(decay)}")
     return decay.item() if isinstance(decay, np.ndarray) else without_decimals(decay)

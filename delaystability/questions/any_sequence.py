@@ -158,11 +158,10 @@ def guaranteed_thresholds(loop: Loop, noise: Array, moment: str | None) -> Array
 
 def _loop(optimizer: Any, max_delay: Any) -> Loop:
     bound = None if max_delay is None else as_bounded(max_delay)
-    loop, plain, delay = asked_loop(optimizer, bound)
-    if delay.has_probabilities:
+    loop = asked_loop(optimizer, bound).single()
+    if loop.delay.has_probabilities or not (loop.delay.varies or loop.delay.is_fixed):
         raise TypeError(f"optimizer must be a Loop with a BoundedDelay; got {optimizer!r}")
-    scalar_optimizer(plain)
-    return loop or Loop(plain, delay)
+    return loop
 
 
 def _fixed_threshold(loop: Loop, delay: int) -> float:

@@ -11,19 +11,23 @@ Source: Giladi, Nacson, Hoffer, Soudry, ICLR 2020, arXiv:1909.12340.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from delaystability.model.arguments import asked_loop, nonnegative, positive, scalar_or_array
+from delaystability.model.arguments import (
+    asked_loop,
+    decay_amount,
+    nonnegative,
+    positive,
+    scalar_or_array,
+)
 from delaystability.model.catalogue import SGD
 from delaystability.model.delays import delay_array, random_law
 from delaystability.model.loop import Loop
-from delaystability.model.optimizer import Optimizer, scalar_optimizers
-from delaystability.numerics.thresholds.threshold import threshold_array
+from delaystability.model.optimizer import Optimizer
+from delaystability.questions.thresholds import StabilityWarning, threshold_of
 
 __all__ = [
     "LearningRateWarning",
@@ -38,103 +42,12 @@ __all__ = [
 Array = NDArray[np.float64]
 
 
-class StabilityWarning(UserWarning):
-    """The mean of a run with random delays is stable where its mean square is not."""
-
-
 class LearningRateWarning(UserWarning):
     """A learning rate was divided by more than 10 for minima that the run may never have seen."""
 
 
-_MOMENTS = ("mean", "mean-square")
-_LARGEST_NOISE = 1e12
 _LARGEST_QUIET_DIVISOR = 10
 _TINY = np.finfo(np.float64).tiny
-
-
-def _threshold(
-    optimizer: Any,
-    delay: Any,
-    curvature_noise: ArrayLike = 0.0,
-    moment: str | None = None,
-    argument: str = "optimizer",
-) -> Array:
-    if not (moment is None or (isinstance(moment, str) and moment in _MOMENTS)):
-        raise ValueError(f"moment must be 'mean', 'mean-square' or None; got {moment!r}")
-    loop, optimizer, delay = asked_loop(optimizer, delay, argument)
-    given: Any = curvature_noise
-    noiseless = isinstance(given, float) and given == 0
-    if noiseless and loop is None and type(delay) is int:
-        # Nothing is random: the common call, which need not wait for the checks below.
-        return threshold_array(optimizer, delay)[0]
-    noise = nonnegative("curvature_noise", curvature_noise)
-    if np.any(noise > _LARGEST_NOISE):
-        raise ValueError(f"curvature_noise must be at most 1e12; got {noise.max()}")
-    law = random_law(delay)
-    if law is not None and not law.has_probabilities:
-        from delaystability.questions.any_sequence import guaranteed_thresholds
-
-        return guaranteed_thresholds(loop or Loop(optimizer, law), noise, moment)
-    random = law is not None
-    mean_square = moment == "mean-square" or (moment is None and bool(np.any(noise > 0)))
-    if not random and not (mean_square and np.any(noise > 0)):
-        # Without any randomness both moments have the same threshold.
-        if loop is None:
-            return threshold_array(optimizer, delay)[0] + 0.0 * noise
-        mean_square = False
-    each = _each_of_loop(loop) if loop else partial(_each, optimizer, delay)
-    if mean_square:
-        return each(noise, "mean-square")
-    threshold = each(noise, "mean")
-    if moment is None and random:
-        _warn_of_rare_events(threshold, each(noise, "mean-square"))
-    return threshold
-
-
-def _each_of_loop(loop: Loop) -> Callable[[Array, str], Array]:
-    from delaystability.numerics.moments.decayed_loop import (
-        decayed_mean_square_threshold,
-        decayed_threshold,
-    )
-
-    def each(noise: Array, moment: str) -> Array:
-        if moment == "mean":
-            return decayed_threshold(loop) + 0.0 * noise
-        thresholds = [decayed_mean_square_threshold(loop, value) for value in noise.flat]
-        return np.reshape(np.array(thresholds), noise.shape)
-
-    return each
-
-
-def _warn_of_rare_events(mean: Array, mean_square: Array) -> None:
-    if np.any(mean_square < 0.9 * mean):
-        warnings.warn(
-            f"the mean is stable up to {mean.flat[0]:.6g}, but the mean square only up to "
-            f"{mean_square.flat[0]:.6g}: rare long delays may make runs diverge above it; ask "
-            "with moment='mean-square', or with moment='mean' to silence this; a log in its order: "
-            "replay_threshold",
-            StabilityWarning,
-            stacklevel=4,
-        )
-
-
-def _each(optimizer: Optimizer, delay: Any, noise: Array, moment: str) -> Array:
-    """The threshold for each combination of parameters, delays and noise, one at a time."""
-    from delaystability.numerics.moments.second_moment import mean_square_threshold, mean_threshold
-
-    lags = np.empty((), dtype=object)
-    lags[()] = delay
-    if random_law(delay) is None:
-        lags = delay_array(delay).astype(object)
-    shape, entries = scalar_optimizers(optimizer, noise, lags)
-    result = np.empty(shape)
-    for index, one, (one_noise, lag) in entries:
-        result[index] = (
-            mean_square_threshold(one, lag, float(one_noise))
-            if moment == "mean-square"
-            else mean_threshold(one, lag)[0]
-        )
-    return result
 
 
 def stability_threshold(
@@ -143,6 +56,8 @@ def stability_threshold(
     *,
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
+    decay: ArrayLike = 0.0,
+    coupled: bool = False,
 ) -> Any:
     """Find how large a gain may be: every gain ``lr * sharpness`` in (0, a*) is stable.
 
@@ -155,11 +70,12 @@ def stability_threshold(
     optimizer : Optimizer or Loop
         Its momentum may be an array. A `Loop` has a delay itself, and perhaps a decay.
     delay : int, integer array or delay object, at least 0; left out beside a Loop
-        With a random delay D, z^-delay becomes its generating function E[z^-D]. With a
-        `BoundedDelay` the gains are stable for every sequence of delays up to its bound, without
-        moment and noise: for SGD all that are, a* = 4/(n + sqrt(n^2 - 4 J (J + 1))) with
-        J = floor((2 bound + 1)/3) and n = bound + 1 + J; for other optimizers those below the small
-        gain, a safe bound, to which `bounded_delay_threshold` says how much may be missing.
+        With a random delay D, z^-delay becomes its generating function E[z^-D]; with a
+        `MixedRead` the sum of its weights times z^-lag. With a `BoundedDelay` the gains are stable
+        for every sequence of delays up to its bound, without moment and noise: for SGD all that
+        are, a* = 4/(n + sqrt(n^2 - 4 J (J + 1))) with J = floor((2 bound + 1)/3) and
+        n = bound + 1 + J; for other optimizers those below the small gain, a safe bound, to which
+        `bounded_delay_threshold` says how much may be missing.
     curvature_noise : number or array, 0 to 1e12
         Variance of the mini-batch curvature divided by the square of its mean.
         It models one direction. Where several directions are noisy the threshold of all of them is
@@ -169,6 +85,11 @@ def stability_threshold(
         Which moment of a perturbation must die out. By default the mean square if there is
         curvature noise, and else the mean, with a `StabilityWarning` where the mean square of a
         random delay has a clearly smaller threshold.
+    decay : number or array, at least 0
+        Learning rate times weight decay. It acts on present weights, however late gradients are.
+    coupled : bool
+        Whether the decay goes through the optimizer's filter with the gradient, as in
+        ``torch.optim.SGD``; by default it does not, as in AdamW. Without momentum it is the same.
 
     Returns
     -------
@@ -186,7 +107,8 @@ def stability_threshold(
     Theorems ``sgd``, ``heavy-ball``, ``ema-momentum``, ``nesterov``, ``shifted-momentum``;
     ``mean-square`` with noise and ``random-delay-mean`` with random delays.
     """
-    return scalar_or_array(_threshold(optimizer, delay, curvature_noise, moment))
+    asked = asked_loop(optimizer, delay, decay, coupled)
+    return scalar_or_array(threshold_of(asked, curvature_noise, moment))
 
 
 def max_learning_rate(
@@ -196,6 +118,8 @@ def max_learning_rate(
     *,
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
+    decay: ArrayLike = 0.0,
+    coupled: bool = False,
 ) -> Any:
     """Find the largest learning rate that is stable at a minimum: a*(optimizer, delay) / sharpness.
 
@@ -203,7 +127,7 @@ def max_learning_rate(
     ----------
     sharpness : number or array, positive
         Largest eigenvalue of the Hessian at the minimum.
-    optimizer, delay, curvature_noise, moment : see `stability_threshold`
+    optimizer, delay, curvature_noise, moment, decay, coupled : see `stability_threshold`
 
     Returns
     -------
@@ -221,7 +145,7 @@ def max_learning_rate(
     Theorem ``adjustment``.
     """
     sharpness_array = positive("sharpness", sharpness)
-    threshold = _threshold(optimizer, delay, curvature_noise, moment)
+    threshold = threshold_of(asked_loop(optimizer, delay, decay, coupled), curvature_noise, moment)
     with np.errstate(over="ignore"):
         return scalar_or_array(threshold / sharpness_array)
 
@@ -233,6 +157,8 @@ def max_sharpness(
     *,
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
+    decay: ArrayLike = 0.0,
+    coupled: bool = False,
 ) -> Any:
     """Find the sharpest minimum that a learning rate can settle in: a*(optimizer, delay) / lr.
 
@@ -240,7 +166,7 @@ def max_sharpness(
     ----------
     lr : number or array, positive
         Learning rate.
-    optimizer, delay, curvature_noise, moment : see `stability_threshold`
+    optimizer, delay, curvature_noise, moment, decay, coupled : see `stability_threshold`
 
     Returns
     -------
@@ -258,7 +184,7 @@ def max_sharpness(
     Theorem ``adjustment``.
     """
     lr_array = positive("lr", lr)
-    threshold = _threshold(optimizer, delay, curvature_noise, moment)
+    threshold = threshold_of(asked_loop(optimizer, delay, decay, coupled), curvature_noise, moment)
     with np.errstate(over="ignore"):
         return scalar_or_array(threshold / lr_array)
 
@@ -271,6 +197,8 @@ def is_stable(
     *,
     curvature_noise: ArrayLike = 0.0,
     moment: str | None = None,
+    decay: ArrayLike = 0.0,
+    coupled: bool = False,
 ) -> Any:
     """Tell whether a run stays at a minimum: whether ``lr * sharpness < a*(optimizer, delay)``.
 
@@ -279,7 +207,7 @@ def is_stable(
     Parameters
     ----------
     lr, sharpness : numbers or arrays, positive
-    optimizer, delay, curvature_noise, moment : see `stability_threshold`
+    optimizer, delay, curvature_noise, moment, decay, coupled : see `stability_threshold`
 
     Returns
     -------
@@ -298,13 +226,14 @@ def is_stable(
     lr_array, sharpness_array = positive("lr", lr), positive("sharpness", sharpness)
     with np.errstate(over="ignore", under="ignore"):
         gain = lr_array * sharpness_array
-    stable = gain < _threshold(optimizer, delay, curvature_noise, moment)
+    asked = asked_loop(optimizer, delay, decay, coupled)
+    stable = gain < threshold_of(asked, curvature_noise, moment)
     return stable if stable.ndim else bool(stable)
 
 
 def adjust_learning_rate(
     lr: ArrayLike,
-    optimizer: Optimizer,
+    optimizer: Optimizer | Loop,
     delay: Any,
     new_delay: Any,
     new_optimizer: Optimizer | None = None,
@@ -313,6 +242,9 @@ def adjust_learning_rate(
     new_curvature_noise: ArrayLike | None = None,
     moment: str | None = None,
     sharpness: ArrayLike | None = None,
+    decay: ArrayLike = 0.0,
+    new_decay: ArrayLike | None = None,
+    coupled: bool = False,
 ) -> Any:
     """Keep the same accessible minima under another delay: the paper's rule, not how to train best.
 
@@ -334,8 +266,10 @@ def adjust_learning_rate(
     optimizer, delay : see `stability_threshold`
     new_delay : like delay
     new_optimizer : Optimizer, by default the same as before
-    curvature_noise, moment : see `stability_threshold`
+    curvature_noise, moment, decay, coupled : see `stability_threshold`
     new_curvature_noise : like curvature_noise, by default the same as before
+    new_decay : like decay, by default the same as before
+        A weight decay that stays the same is another decay at another learning rate.
     sharpness : number or array, positive, optional
         The largest that was measured in the run with ``optimizer`` and ``delay``, for example by a
         `StabilityMonitor`. Sharper minima than that are given up.
@@ -371,16 +305,22 @@ def adjust_learning_rate(
     if moment is None and any(np.any(noise > 0) for noise in noises):
         # One moment for both settings: a mean and a mean square do not compare.
         moment = "mean-square"
-    before = _threshold(optimizer, delay, curvature_noise, moment)
-    law = random_law(delay)
-    if law is not None and not law.has_probabilities and not isinstance(optimizer, SGD):
+    asked = asked_loop(optimizer, delay, decay, coupled)
+    before = threshold_of(asked, curvature_noise, moment)
+    law = random_law(asked.delay)
+    any_sequence = law is not None and law.varies and not law.has_probabilities
+    if any_sequence and not isinstance(asked.optimizer, SGD):
         raise ValueError(
-            f"delay must have a threshold that is exact for {optimizer!r}; got {law!r}"
+            f"delay must have a threshold that is exact for {asked.optimizer!r}; got {law!r}"
         )
     if np.any(before <= 0):
         raise ValueError(f"optimizer must have a stable learning rate at delay {delay}; got none")
-    new = optimizer if new_optimizer is None else new_optimizer
-    after = _threshold(new, new_delay, new_noise, moment, "new_optimizer")
+    new = asked.optimizer if new_optimizer is None else new_optimizer
+    new_amount = asked.decay.amount
+    if new_decay is not None:
+        new_amount = decay_amount(new_decay, "new_decay")
+    later = asked_loop(new, new_delay, new_amount, asked.decay.coupled, "new_optimizer")
+    after = threshold_of(later, new_noise, moment)
     with np.errstate(over="ignore"):
         if sharpness is not None:
             return scalar_or_array(np.minimum(lr_array, after / positive("sharpness", sharpness)))

@@ -97,9 +97,10 @@ def mean_square_learning_rate(
     """
     from delaystability.numerics.moments.direction_moments import DirectionMoments
     from delaystability.numerics.moments.sampled_curvature import FactoredCurvature, FullCurvature
+    from delaystability.numerics.tables.loop_filter import with_one_read
 
     checked_optimizer(optimizer)
-    delay = as_delay(delay)
+    optimizer, delay = with_one_read(optimizer, as_delay(delay))
     values = _checked_hessians(hessians, factored=factored)
     samples = len(values)
     batch = checked_count("batch_size", batch_size, 1, None if replacement else samples)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from delaystability.model.arguments import checked_optimizer, positive, scalar_or_array
-from delaystability.model.delays import Delay, delay_array, random_law
-from delaystability.model.optimizer import Optimizer, scalar_optimizers
+from delaystability.model.arguments import Asked, asked_loop, positive, scalar_or_array
+from delaystability.model.delays import delay_array, random_law
+from delaystability.model.loop import Decay, Loop
+from delaystability.model.optimizer import Optimizer
 
 __all__ = ["escape_rate", "fastest_gain", "spectral_radius"]
 
@@ -17,7 +18,13 @@ _LONGEST_LAW = 64
 
 
 def spectral_radius(
-    optimizer: Optimizer, delay: Any, gain: ArrayLike, *, prove: bool = False
+    optimizer: Optimizer | Loop,
+    delay: Any,
+    gain: ArrayLike,
+    *,
+    prove: bool = False,
+    decay: ArrayLike = 0.0,
+    coupled: bool = False,
 ) -> Any:
     """Find the factor by which one update shrinks or grows a perturbation (largest root modulus).
 
@@ -30,12 +37,13 @@ def spectral_radius(
     Parameters
     ----------
     optimizer, delay : see `stability_threshold`
-        Fixed delays up to 2**53. For a random delay, the perturbation's mean.
+        Fixed delays up to 2**53. For a random delay, the perturbation's mean. None beside a `Loop`.
     gain : number or array, positive
         Learning rate times curvature.
     prove : bool
         Also prove in ball arithmetic that no root lies beyond the answer, to 1e-7 of the distance
         between neighbouring roots. About ten milliseconds for each entry.
+    decay, coupled : see `stability_threshold`
 
     Returns
     -------
@@ -54,10 +62,19 @@ def spectral_radius(
     S. Elaydi, An Introduction to Difference Equations, 3rd edition, Springer 2005.
     Theorem ``escape-rate``.
     """
-    return scalar_or_array(np.exp(_log_radius(optimizer, delay, gain, prove)))
+    asked = asked_loop(optimizer, delay, decay, coupled)
+    return scalar_or_array(np.exp(_log_radius(asked, gain, prove)))
 
 
-def escape_rate(optimizer: Optimizer, delay: Any, gain: ArrayLike, *, prove: bool = False) -> Any:
+def escape_rate(
+    optimizer: Optimizer | Loop,
+    delay: Any,
+    gain: ArrayLike,
+    *,
+    prove: bool = False,
+    decay: ArrayLike = 0.0,
+    coupled: bool = False,
+) -> Any:
     """Find how fast a perturbation grows, in nats an update: the log of `spectral_radius`.
 
     It is found as such, with its own digits: at a gain of 1e-17 it is about -1e-17, where the
@@ -65,7 +82,7 @@ def escape_rate(optimizer: Optimizer, delay: Any, gain: ArrayLike, *, prove: boo
 
     Parameters
     ----------
-    optimizer, delay, gain, prove : see `spectral_radius`
+    optimizer, delay, gain, prove, decay, coupled : see `spectral_radius`
 
     Returns
     -------
@@ -83,32 +100,37 @@ def escape_rate(optimizer: Optimizer, delay: Any, gain: ArrayLike, *, prove: boo
     ----------
     Theorem ``escape-rate``.
     """
-    return scalar_or_array(_log_radius(optimizer, delay, gain, prove))
+    return scalar_or_array(_log_radius(asked_loop(optimizer, delay, decay, coupled), gain, prove))
 
 
-def _log_radius(optimizer: Optimizer, delay: Any, gain: ArrayLike, prove: bool) -> Any:
+def _log_radius(asked: Asked, gain: ArrayLike, prove: bool) -> Any:
     from delaystability.numerics.roots.spectrum import log_spectral_radius
 
-    checked_optimizer(optimizer)
     gains = positive("gain", gain)
-    law = random_law(delay)
-    if law is None:
-        lags = delay if type(delay) is int else delay_array(delay)
-        return log_spectral_radius(optimizer, lags, gains, prove=prove)
-    shape, entries = scalar_optimizers(optimizer, gains)
+    if random_law(asked.delay) is None:
+        lags = asked.delay if asked.has_plain_delay else delay_array(asked.delay)
+        return log_spectral_radius(asked.optimizer, lags, gains, asked.decay, prove=prove)
+    shape, entries = asked.entries(gains)
     found = np.empty(shape)
-    for index, one, (one_gain,) in entries:
-        found[index] = log_spectral_radius(*_mean_loop(one, law), one_gain, prove=prove)
+    for index, loop, (one_gain,) in entries:
+        optimizer, lag, decay = _mean_loop(loop)
+        found[index] = log_spectral_radius(optimizer, lag, one_gain, decay, prove=prove)
     return found
 
 
-def _mean_loop(optimizer: Optimizer, law: Delay) -> tuple[Optimizer, int]:
-    from delaystability.numerics.tables.loop_filter import mean_loop
+def _mean_loop(loop: Loop) -> tuple[Optimizer, int, Decay]:
+    from delaystability.numerics.tables.loop_filter import decay_through, mean_loop
 
-    return mean_loop(optimizer, law)
+    return *mean_loop(loop.optimizer, loop.delay), decay_through(loop)
 
 
-def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
+def fastest_gain(
+    optimizer: Optimizer | Loop,
+    delay: Any = None,
+    *,
+    decay: float = 0.0,
+    coupled: bool = False,
+) -> tuple[float, float]:
     """Find the gain at which perturbations die out fastest, and the spectral radius there.
 
     For delayed SGD the gain is tau^tau/(tau+1)^(tau+1) and the radius tau/(tau+1).
@@ -127,12 +149,13 @@ def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
     delay : int or delay object
         For a random delay, the perturbation's mean; its delays span at most 64 updates, or follow a
         formula of at most that order.
+    decay, coupled : see `stability_threshold`; one number
 
     Returns
     -------
     gain, radius : float
         Neither has a unit. Where a whole range of gains is equally fast (heavy ball at delay 0),
-        its lower end.
+        its lower end; 0 where weights that decay return fastest without gradients.
 
     Raises
     ------
@@ -147,18 +170,18 @@ def fastest_gain(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
     """
     from delaystability.numerics.roots.fastest import fastest_gain as fastest
 
-    checked_optimizer(optimizer)
-    for name, value in optimizer.parameters.items():
+    asked = asked_loop(optimizer, delay, decay, coupled)
+    for name, value in {**asked.optimizer.parameters, "decay": asked.decay.amount}.items():
         if np.ndim(value):
             raise TypeError(f"{name} must be one number for the fastest gain; got {value!r}")
-    law = random_law(delay)
+    law = random_law(asked.delay)
     if law is not None:
         if max(map(max, law.tables())) - law.minimum > _LONGEST_LAW:
             raise ValueError(
                 f"delay must span at most {_LONGEST_LAW} updates for the fastest gain; got {law!r}"
             )
-        return fastest(*_mean_loop(optimizer, law))
-    lags = delay_array(delay)
+        return fastest(*_mean_loop(asked.single()))
+    lags = delay_array(asked.delay)
     if lags.ndim:
         raise TypeError(f"delay must be one integer >= 0; got {delay!r}")
-    return fastest(optimizer, int(lags))
+    return fastest(asked.optimizer, int(lags), asked.decay)

@@ -95,6 +95,23 @@ LITERATURE: dict[str, Reference] = {
         booktitle="International Conference on Learning Representations",
         eprint="1412.6980",
     ),
+    "kuruklis1994": Reference(
+        "article",
+        ("S. A. Kuruklis",),
+        "The asymptotic stability of $x_{n+1} - a x_n + b x_{n-k} = 0$",
+        1994,
+        journal="Journal of Mathematical Analysis and Applications",
+        volume="188",
+        pages="719–731",
+    ),
+    "loshchilov2019": Reference(
+        "inproceedings",
+        ("I. Loshchilov", "F. Hutter"),
+        "Decoupled weight decay regularization",
+        2019,
+        booktitle="International Conference on Learning Representations",
+        eprint="1711.05101",
+    ),
     "marden1966": Reference(
         "book",
         ("M. Marden",),
@@ -136,6 +153,29 @@ LITERATURE: dict[str, Reference] = {
         "On the importance of initialization and momentum in deep learning",
         2013,
         booktitle="International Conference on Machine Learning",
+    ),
+    "yang2019": Reference(
+        "misc",
+        ("B. Yang", "J. Zhang", "J. Li", "C. Ré", "C. R. Aberger", "C. De Sa"),
+        "PipeMare: asynchronous pipeline parallel DNN training",
+        2019,
+        eprint="1910.05124",
+    ),
+    "zheng2017": Reference(
+        "inproceedings",
+        (
+            "S. Zheng",
+            "Q. Meng",
+            "T. Wang",
+            "W. Chen",
+            "N. Yu",
+            "Z.-M. Ma",
+            "T.-Y. Liu",
+        ),
+        "Asynchronous stochastic gradient descent with delay compensation",
+        2017,
+        booktitle="International Conference on Machine Learning",
+        eprint="1609.08326",
     ),
 }
 """Key to reference, in alphabetical order."""

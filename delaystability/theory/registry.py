@@ -53,6 +53,7 @@ CHAPTERS = (
     "mean_square",
     "random_delays",
     "geometric_delays",
+    "mixed_reads",
     "pipelines",
     "pipeline_bound",
     "speed",

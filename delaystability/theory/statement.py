@@ -20,6 +20,12 @@ QUANTITIES: dict[str, str] = {
     "between 0 and a_*",
     "any-sequence-threshold": "the same for the loop with a delay that changes from update to "
     "update: it is stable for every sequence of delays from 0 to tau",
+    "decayed-threshold": "the same for SGD whose weights decay at once, by the factor 1 - c in "
+    "every update",
+    "mixed-read-threshold": "the same for SGD whose gradients are those of a mixture of weights, a "
+    "share l of them present and the rest late",
+    "any-delays-threshold": "the same for such a mixture, where the rest is late by any sequence "
+    "of bounded delays, and the loop must be stable for all of them",
     "mean-square-threshold": "the same for the mean square, where the curvature of every update is "
     "random and independent, with variance kappa times its squared mean",
     "mean-threshold-geometric": "the same for the mean of the iterate, where the delay of every "

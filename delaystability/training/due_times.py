@@ -79,6 +79,11 @@ def checked_delay(delay: object) -> Delay:
         If it is none.
     """
     law = as_delay(delay)
+    if not (law.varies or law.is_fixed):
+        raise ValueError(
+            "delay must be one delay, a law or a log to train with: a queue holds gradients, not "
+            f"gradients at a mixture of weights; got {law!r}"
+        )
     if not law.has_probabilities and not law.is_fixed:
         raise TypeError(
             f"delay must be drawn or replayed in training; got {law!r}: train with one of its "

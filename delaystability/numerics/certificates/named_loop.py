@@ -153,7 +153,7 @@ def _bits(optimizer: Optimizer, delay: int) -> int:
 
 def _distribution(delay: Delay) -> tuple[Table, Table]:
     """E[z^-delay] without its certain part, as a fraction of exact tables that is 1 at z = 1."""
-    found = (delay.pmf, {0: 1}) if delay.maximum < inf else delay.rational_tables()
+    found = delay.tables() if delay.maximum < inf else delay.rational_tables()
     if found is None:
         raise ValueError(
             "delay must have a largest value or a generating function that is a fraction of short "

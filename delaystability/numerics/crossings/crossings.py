@@ -36,6 +36,7 @@ __all__ = [
     "Crossings",
     "all_crossings",
     "exact_cells",
+    "exact_crossings",
     "exact_intervals",
     "exact_threshold",
     "filter_threshold",
@@ -120,8 +121,12 @@ def all_crossings(filter_: FilterPhase) -> Crossings:
 
         return Crossings(*LongFilter.of(filter_).crossings())
     with ctx.workprec(working_precision(filter_.delay)):
-        cells = exact_cells(filter_)
-        return _all_crossings(cells, filter_.delay, cells_of(cells, filter_.delay))
+        return exact_crossings(exact_cells(filter_), filter_.delay)
+
+
+def exact_crossings(cells: CircleCells, delay: int) -> Crossings:
+    """The same from the exact cells; inside a context of `working_precision`."""
+    return _all_crossings(cells, delay, cells_of(cells, delay))
 
 
 def _all_crossings(cells: CircleCells, delay: int, arcs: list[Cell]) -> Crossings:

@@ -18,6 +18,8 @@ from delaystability.numerics.crossings.circle_cells import CircleCells
 from delaystability.numerics.crossings.circle_count import no_crossing_up_to, roots_outside
 from delaystability.numerics.crossings.crossings import (
     LARGEST_EXACT_SPAN,
+    Crossings,
+    exact_crossings,
     exact_intervals,
     exact_threshold,
 )
@@ -26,7 +28,7 @@ from delaystability.numerics.crossings.phase_rows import POINTS_PER_LAG, PhaseRo
 from delaystability.numerics.exact.exact_filter import ExactFilter, rational_table
 from delaystability.numerics.tables.table_rows import TableRows
 
-__all__ = ["free_gains", "free_threshold"]
+__all__ = ["free_crossings", "free_gains", "free_threshold"]
 
 Array = NDArray[np.float64]
 _SHORT = 12
@@ -79,14 +81,31 @@ def free_gains(free: NDArray[Any], late: NDArray[Any], delay: int) -> list[tuple
     """
     if not np.any(late):
         return []
+    _check_span(free, late)
+    with ctx.workprec(working_precision(delay)):
+        return exact_intervals(_cells(free, late), delay)
+
+
+def free_crossings(free: NDArray[Any], late: NDArray[Any], delay: int) -> Crossings:
+    """List all crossings, in exact arithmetic; see `all_crossings`.
+
+    Raises
+    ------
+    ValueError
+        If the loop has more than 64 lags beside a fixed delay, or more than 2**20 crossings.
+    """
+    _check_span(free, late)
+    with ctx.workprec(working_precision(delay)):
+        return exact_crossings(_cells(free, late), delay)
+
+
+def _check_span(free: NDArray[Any], late: NDArray[Any]) -> None:
     _, span = _first_and_span(free, late)
     if span > LARGEST_EXACT_SPAN:
         raise ValueError(
             f"loop must have at most {LARGEST_EXACT_SPAN} lags where weights decay, beside a "
             f"fixed delay; got {span}"
         )
-    with ctx.workprec(working_precision(delay)):
-        return exact_intervals(_cells(free, late), delay)
 
 
 def _first_and_span(free: NDArray[Any], late: NDArray[Any]) -> tuple[int, int]:

@@ -55,7 +55,8 @@ def count_outside(loop: SplitLoop, sigma: Array) -> OutsideCount:
 def _count(loop: SplitLoop, sigma: Array) -> OutsideCount:
     loops = len(sigma)
     far, _ = loop.far_terms()
-    pole_roots, far_roots = _roots(loop.pole.dense()), _roots(far)
+    near_table = loop.near_terms() if loop.decays else loop.pole.dense()
+    pole_roots, far_roots = _roots(near_table), _roots(far)
     ends = np.tile([0.0, np.pi], (loops, 1))
     equal = np.concatenate(
         [_equal_moduli(loop, sigma, far), _small_equal_moduli(loop, sigma)], axis=1
@@ -100,11 +101,15 @@ def arguments(loop: SplitLoop, zeta: Complex) -> tuple[Array, Array, NDArray[np.
     zeta : complex array of shape (loops, points)
         Imaginary parts in [0, pi]; one real part for each loop.
     """
-    pole = loop.pole.dense()
-    near, near_sure = _argument(pole, 0, _roots(pole), loop.pole.at(zeta), zeta)
-    step = np.expm1(zeta)
-    # Above the axis, from 0 or pi at its start to pi.
-    near = near + np.angle(step.real + 1j * np.abs(step.imag))
+    if loop.decays:
+        table = loop.near_terms()
+        near, near_sure = _argument(table, -1, _roots(table), loop.near(zeta), zeta)
+    else:
+        pole = loop.pole.dense()
+        near, near_sure = _argument(pole, 0, _roots(pole), loop.pole.at(zeta), zeta)
+        step = np.expm1(zeta)
+        # Above the axis, from 0 or pi at its start to pi.
+        near = near + np.angle(step.real + 1j * np.abs(step.imag))
     far, first_lag = loop.far_terms()
     late, late_sure = _argument(far, first_lag, _roots(far), loop.far(zeta), zeta)
     return near, late - loop.delay * zeta.imag, near_sure & late_sure
@@ -152,17 +157,14 @@ def driven_phases(
 
 def _equal_moduli(loop: SplitLoop, sigma: Array, far: Array) -> Array:
     """Angles at which |near| = |z^-delay far|, from a polynomial in cos(theta)."""
-    pole = loop.pole.dense()
-    near = np.zeros((len(pole), pole.shape[1] + 1))
-    near[:, :-1] += pole
-    near[:, 1:] -= pole
+    near = loop.near_terms()
     late = 2 * loop.delay * sigma
     squares = [_cosine_series(table, sigma) for table in (near, far)]
     # The first lag of near is -1, of far -1 or 0: a power of the radius between them.
     shift = 0.0 if loop.late.lags.size else -2 * sigma
     scale = np.exp(np.stack([np.minimum(late, 0), np.minimum(-late, 0) + shift]))
     size = max(square.shape[1] for square in squares)
-    series = np.zeros((len(pole), size))
+    series = np.zeros((len(near), size))
     for sign, factor, square in zip((1, -1), scale, squares, strict=True):
         series[:, : square.shape[1]] += sign * factor * square
     found = _quadratic_roots(series) if size <= 3 else _chebyshev_roots(series)
@@ -211,13 +213,11 @@ def _cosine_series(table: Array, sigma: Array) -> Array:
 def _small_equal_moduli(loop: SplitLoop, sigma: Array) -> Array:
     """The same close to theta = 0, where cos(theta) is 1: from two terms in sin(theta/2)^2."""
     start: Any = sigma + 0j
-    pole = _expansion(loop.pole.dense(), sigma, loop.pole.at(start).real)
-    square = np.expm1(sigma) ** 2, 4 * np.exp(sigma)
-    near = (
-        square[0] * pole[0],
-        square[0] * pole[1] + square[1] * pole[0],
-        square[0] * pole[2] + square[1] * pole[1],
-    )
+    if loop.decays:
+        expanded = _expansion(loop.near_terms(), sigma, loop.near(start).real * np.exp(-sigma))
+        near = tuple(np.exp(2 * sigma) * part for part in expanded)
+    else:
+        near = _near_expansion(loop, sigma, start)
     table, first = loop.far_terms()
     far = _expansion(table, sigma, loop.far(start).real * np.exp(first * sigma))
     ratio = np.exp(-2 * (loop.delay + first) * sigma)
@@ -227,6 +227,17 @@ def _small_equal_moduli(loop: SplitLoop, sigma: Array) -> Array:
     squares = np.concatenate([half / a, c / half, -c / b], axis=1)
     valid = (squares > 0) & (squares < 1)
     return np.asarray(2 * np.arcsin(np.sqrt(np.where(valid, squares, 0.0))))
+
+
+def _near_expansion(loop: SplitLoop, sigma: Array, start: Complex) -> tuple[Array, Array, Array]:
+    """`_expansion` of (z - 1) A, accurate next to z = 1."""
+    pole = _expansion(loop.pole.dense(), sigma, loop.pole.at(start).real)
+    square = np.expm1(sigma) ** 2, 4 * np.exp(sigma)
+    return (
+        square[0] * pole[0],
+        square[0] * pole[1] + square[1] * pole[0],
+        square[0] * pole[2] + square[1] * pole[1],
+    )
 
 
 def _expansion(table: Array, sigma: Array, at_zero: Any) -> tuple[Array, Array, Array]:

@@ -14,10 +14,11 @@ from math import lcm
 from flint import acb, arb, ctx, fmpz_poly
 
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.loop import LoopTables, loop_tables
+from delaystability.model.loop import NO_DECAY, Decay, LoopTables, loop_tables
 from delaystability.numerics.exact.exact_filter import ball
 from delaystability.numerics.exact.exact_optimizer import exact_optimizer
 from delaystability.numerics.tables.characteristic import table_polynomial
+from delaystability.numerics.tables.exact_tables import exact_number
 
 __all__ = ["ExactLoop", "exact_loop"]
 
@@ -30,23 +31,25 @@ _DIGITS = 320
 
 @dataclass(frozen=True)
 class ExactLoop:
-    """A, and gain B, as pairs of lag and rational coefficient, and the delay."""
+    """A, and gain B, as pairs of lag and rational coefficient, the delay, and what decays."""
 
     a: Table
     b: Table
     delay: int
+    still: Table = ()
 
     @property
     def degree(self) -> int:
         """The degree of the characteristic polynomial."""
-        return 1 + max(max(lag for lag, _ in self.a), self.delay + max(lag for lag, _ in self.b))
+        early = max(lag for lag, _ in (*self.a, *self.still))
+        return 1 + max(early, self.delay + max(lag for lag, _ in self.b))
 
     def dominant_root(self) -> tuple[float, float]:
         """Log |z| and the angle of the root of largest modulus, from all roots, each in a ball.
 
         Roots whose balls of modulus overlap have one modulus, or are closer than 1e-90.
         """
-        values = table_polynomial(self.a, self.b, self.delay, Fraction(1))
+        values = table_polynomial(self.a, self.b, self.delay, Fraction(1), self.still)
         common = lcm(*(Fraction(value).denominator for value in values))
         polynomial = fmpz_poly([int(value * common) for value in reversed(values)])
         with ctx.workprec(_DIGITS):
@@ -83,14 +86,16 @@ class ExactLoop:
         return None
 
     def value(self, zeta: acb) -> acb:
-        """(z - 1) A + gain z^-delay B at z = exp(zeta)."""
-        return zeta.expm1() * _sum(self.a, zeta, 0) + _sum(self.b, zeta, self.delay)
+        """(z - 1) A + gain z^-delay B at z = exp(zeta), and what decays."""
+        free = zeta.expm1() * _sum(self.a, zeta, 0) + _sum(self.still, zeta, 0)
+        return free + _sum(self.b, zeta, self.delay)
 
     def slope(self, zeta: acb) -> acb:
         """The derivative of `value` by zeta."""
         a, a_slope = _sum(self.a, zeta, 0), _sum(self.a, zeta, 0, slope=True)
         b_slope = _sum(self.b, zeta, self.delay, slope=True)
-        return zeta.exp() * a + zeta.expm1() * a_slope + b_slope
+        still_slope = _sum(self.still, zeta, 0, slope=True)
+        return zeta.exp() * a + zeta.expm1() * a_slope + still_slope + b_slope
 
 
 def _sum(table: Table, zeta: acb, delay: int, *, slope: bool = False) -> acb:
@@ -101,12 +106,16 @@ def _sum(table: Table, zeta: acb, delay: int, *, slope: bool = False) -> acb:
     return total
 
 
-def exact_loop(optimizer: Optimizer, delay: int, gain: float) -> ExactLoop:
+def exact_loop(optimizer: Optimizer, delay: int, gain: float, decay: Decay = NO_DECAY) -> ExactLoop:
     """The loop of the exact parameters at a float gain, taken as the binary number that it is."""
     tables = _exact_tables(optimizer, delay).converted(Fraction).without_zeros()
     b = tuple((lag, Fraction(gain) * value) for lag, value in sorted(tables.b.items()) if gain)
+    exact = Decay(exact_number(decay.amount), decay.coupled, decay.through)
+    still = tuple((k, Fraction(v)) for k, v in sorted(exact.table(*tables).items()))
     # Without gradients the loop has no delay.
-    return ExactLoop(tuple(sorted(tables.a.items())), b or ((0, Fraction(0)),), delay if b else 0)
+    return ExactLoop(
+        tuple(sorted(tables.a.items())), b or ((0, Fraction(0)),), delay if b else 0, still
+    )
 
 
 def _exact_tables(optimizer: Optimizer, delay: int) -> LoopTables:

@@ -11,23 +11,34 @@ tables are F/z and (1 - 1/z) B, but for one root z = 1: what is exact for those 
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.model.arguments import Asked
+from delaystability.model.delays import as_delay
 from delaystability.model.loop import Loop
-from delaystability.numerics.crossings.free_part import free_gains, free_threshold
+from delaystability.numerics.crossings.crossings import Crossings
+from delaystability.numerics.crossings.free_part import free_crossings, free_gains, free_threshold
 from delaystability.numerics.moments.first_gain import first_gain
-from delaystability.numerics.moments.noise_loop import NoiseLoop
-from delaystability.numerics.tables.exact_tables import exact_number
-from delaystability.numerics.tables.loop_filter import loop_parts
+from delaystability.numerics.moments.noise_loop import CircleValues, NoiseLoop
+from delaystability.numerics.tables.free_and_late import free_and_late
 
-__all__ = ["decayed_gains", "decayed_growth", "decayed_mean_square_threshold", "decayed_threshold"]
+__all__ = [
+    "decayed_crossings",
+    "decayed_gains",
+    "decayed_growth",
+    "decayed_mean_square_threshold",
+    "decayed_threshold",
+    "decayed_variance",
+    "longest_decayed_delays",
+]
 
 Array = NDArray[np.float64]
 
 _LARGEST_COMPANION = 500
+_MOST_TRIED = 1024
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -58,7 +69,7 @@ def decayed_threshold(loop: Loop) -> float:
 
 
 def _threshold_and_angle(loop: Loop) -> tuple[float, float]:
-    free, late, delay = _free_and_late(loop)
+    free, late, delay = free_and_late(loop)
     return free_threshold(free, late, delay)
 
 
@@ -68,17 +79,87 @@ def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
     Decay that is not noisy only changes the free part of the mean loop.
     """
     largest, angle = _threshold_and_angle(loop)
-    if largest == 0 or (loop.fixed and curvature_noise == 0):
+    if largest == 0 or (curvature_noise == 0 and not loop.delay.varies):
         return largest
     circle = NoiseLoop(loop.optimizer, loop.delay, float(loop.decay), loop.coupled)
 
     def amplification(gain: float) -> float:
-        return circle.mean(gain, lambda values: curvature_noise + values.spread)
+        return _amplification(loop, circle, gain, curvature_noise)
 
     # A root that no noise excites leaves without amplification: the last sample keeps away.
     spread = float(loop.delay.on_circle(np.array([angle]))[1][0])
     margin = 1e-6 if curvature_noise + spread <= 64 * _EPS else 1e-12
     return first_gain(amplification, largest, largest * (1 - margin))
+
+
+def _amplification(loop: Loop, circle: NoiseLoop, gain: float, curvature_noise: float) -> float:
+    def excited(values: CircleValues) -> Array:
+        if loop.delay.varies:
+            return np.asarray(curvature_noise + values.spread)
+        return np.asarray(curvature_noise * np.abs(values.delay) ** 2)
+
+    return circle.mean(gain, excited)
+
+
+def decayed_variance(loop: Loop, gain: float, curvature_noise: float) -> float:
+    """Variance of ``w_t / lr`` for white noise of unit variance; see `stationary_variance`.
+
+    Raises
+    ------
+    ValueError
+        If the mean is unstable at this gain, or the noise amplification is not below 1.
+    """
+    if not any(low < gain < high for low, high in decayed_gains(loop)):
+        raise ValueError(f"gain must be one at which the mean loop is stable; got {gain!r}")
+    circle = NoiseLoop(loop.optimizer, loop.delay, float(loop.decay), loop.coupled)
+    amplification = _amplification(loop, circle, gain, curvature_noise)
+    if not amplification < 1:
+        raise ValueError(
+            "gain must keep the noise amplification N(gain) below 1, or the variance grows without "
+            f"end; got gain {gain!r}, where N is {amplification:.6g}"
+        )
+    direct = circle.mean(gain, lambda values: np.ones(values.spread.shape)) / gain / gain
+    return direct / (1 - amplification)
+
+
+def longest_decayed_delays(asked: Asked, gains: Array) -> NDArray[np.int64]:
+    """Find the largest delay such that every gain up to this one is stable up to it, by trying.
+
+    Raises
+    ------
+    ValueError
+        If a gain is stable at every delay up to 1,024.
+    """
+    shape, entries = asked.entries(gains)
+    found = np.empty(shape, dtype=np.int64)
+    for index, loop, (gain,) in entries:
+        unstable = (
+            delay
+            for delay in range(_MOST_TRIED + 1)
+            if not gain < decayed_threshold(replace(loop, delay=as_delay(delay)))
+        )
+        first = next(unstable, None)
+        if first is None:
+            raise ValueError(
+                f"lr * sharpness = {gain} is stable at every delay up to {_MOST_TRIED}: decay may "
+                "keep it stable at all"
+            )
+        found[index] = first - 1
+    return found
+
+
+def decayed_crossings(loop: Loop) -> Crossings:
+    """List all crossings, in exact arithmetic; see `all_crossings`.
+
+    Raises
+    ------
+    ValueError
+        If the loop has more than 64 lags beside a fixed delay, or no gain moves any root.
+    """
+    free, late, delay = free_and_late(loop)
+    if not np.any(late):
+        raise ValueError(f"optimizer must use the gradient; got {loop.optimizer!r}")
+    return free_crossings(free, late, delay)
 
 
 def decayed_gains(loop: Loop) -> list[tuple[float, float]]:
@@ -89,7 +170,7 @@ def decayed_gains(loop: Loop) -> list[tuple[float, float]]:
     ValueError
         If the loop has more than 64 lags beside a fixed delay.
     """
-    free, late, delay = _free_and_late(loop)
+    free, late, delay = free_and_late(loop)
     return free_gains(free, late, delay)
 
 
@@ -101,7 +182,7 @@ def decayed_growth(loop: Loop, gain: float) -> float:
     ValueError
         If the polynomial has a degree above 500.
     """
-    free, late, delay = _free_and_late(loop)
+    free, late, delay = free_and_late(loop)
     if max(free.size, delay + late.size + 1) > _LARGEST_COMPANION + 1:
         raise ValueError(
             f"loop must have at most {_LARGEST_COMPANION} lags where weights decay; got "
@@ -111,18 +192,3 @@ def decayed_growth(loop: Loop, gain: float) -> float:
     total[: free.size] += free.astype(float)
     total[delay + 1 : delay + 1 + late.size] += gain * late.astype(float)
     return float(np.log(np.abs(np.roots(total)).max(initial=0.0)))
-
-
-def _free_and_late(loop: Loop) -> tuple[NDArray[Any], NDArray[Any], int]:
-    """F/z and B over the lags 0, 1, ..., both times what a random delay adds, and a fixed delay."""
-    a, b, law, delay = loop_parts(loop.optimizer, loop.delay, exact=True)
-    exact = a.dtype == object
-    decay = exact_number(loop.decay) if exact else float(loop.decay)
-    decayed = b if loop.coupled else a
-    free = np.zeros(1 + max(a.size, decayed.size), dtype=a.dtype)
-    free[: a.size] += a
-    free[1 : 1 + a.size] -= a
-    free[1 : 1 + decayed.size] += decay * decayed
-    if law is None:
-        return free, b, delay
-    return np.convolve(free, law[1]), np.convolve(b, law[0]), delay

@@ -26,19 +26,20 @@ def law_on_panels(delay: Delay, angles: Array) -> tuple[Complex, Array]:
     angles : array of shape (panels, nodes)
         The nodes of equal panels from 0 to pi.
     """
-    if delay.maximum == np.inf or len(delay.pmf) <= _SHORT:
+    table = delay.tables()[0] if delay.varies and delay.maximum < np.inf else {}
+    if len(table) <= _SHORT:
         return delay.on_circle(angles)
     panels = len(angles)
-    lags = np.array(list(delay.pmf), dtype=np.float64)
-    chances = np.array([float(value) for value in delay.pmf.values()])
+    lags = np.array(list(table), dtype=np.float64)
+    chances = np.array([float(value) for value in table.values()])
     centre = np.round(lags @ chances)
     lags -= centre
     places = np.mod(lags.astype(np.int64), 2 * panels)
     turned = np.empty(angles.shape, dtype=np.complex128)
     for node in range(angles.shape[1]):
-        table = np.zeros(2 * panels, dtype=np.complex128)
-        np.add.at(table, places, chances * np.exp(-1j * lags * angles[0, node]))
-        turned[:, node] = np.fft.fft(table)[:panels]
+        folded = np.zeros(2 * panels, dtype=np.complex128)
+        np.add.at(folded, places, chances * np.exp(-1j * lags * angles[0, node]))
+        turned[:, node] = np.fft.fft(folded)[:panels]
     spread = np.maximum(1 - np.abs(turned) ** 2, 0)
     values = turned * np.exp(-1j * centre * angles)
     small = spread < _SMALL * spread.max()

@@ -28,7 +28,11 @@ from delaystability.numerics.moments.first_gain import first_gain
 from delaystability.numerics.moments.noise_loop import NoiseLoop
 from delaystability.numerics.moments.noise_polynomial import first_noisy_gain
 from delaystability.numerics.moments.pole_zero_noise import pole_zero_amplification
-from delaystability.numerics.tables.loop_filter import loop_filter, optimizer_tables
+from delaystability.numerics.tables.loop_filter import (
+    loop_filter,
+    optimizer_tables,
+    with_one_read,
+)
 from delaystability.numerics.thresholds.threshold import threshold_array
 
 __all__ = [
@@ -84,7 +88,7 @@ def noise_amplification(
         Learning rate times mean curvature, positive and below the mean threshold.
     """
     noise = checked_curvature_noise(curvature_noise)
-    return _amplifier(optimizer, as_delay(delay))(_checked_gain(gain), noise)
+    return _amplifier(*with_one_read(optimizer, as_delay(delay)))(_checked_gain(gain), noise)
 
 
 def _amplifier(optimizer: Optimizer, delay: Delay) -> Amplifier:
@@ -150,7 +154,8 @@ def mean_square_threshold(optimizer: Optimizer, delay: Any, curvature_noise: flo
     interpolants (`first_gain`) and located by Brent's method: peaks are resolved, which is not a
     proof.
     """
-    noise, delay = checked_curvature_noise(curvature_noise), as_delay(delay)
+    noise = checked_curvature_noise(curvature_noise)
+    optimizer, delay = with_one_read(optimizer, as_delay(delay))
     largest, angle = mean_threshold(optimizer, delay)
     fixed = delay.minimum == delay.maximum
     if largest == 0 or (fixed and noise == 0):
@@ -222,15 +227,20 @@ def stationary_variance(
         raise ValueError(
             f"gain must be one at which the mean loop is stable; got {gain!r}, where it is unstable"
         )
-    amplifier = _amplifier(optimizer, delay)
+    amplifier = _amplifier(*with_one_read(optimizer, delay))
     amplification = amplifier(gain, noise)
     if not amplification < 1:
         raise ValueError(
             "gain must keep the noise amplification N(gain) below 1, or the variance grows without "
             f"end; got gain {gain!r}, where N is {amplification:.6g}"
         )
-    # N is linear in the curvature noise, with slope gain^2 mean |G|^2.
-    direct = (amplifier(gain, 1.0) - amplifier(gain, 0.0)) / gain / gain
+    if delay.varies or delay.is_fixed:
+        # N is linear in the curvature noise, with slope gain^2 mean |G|^2.
+        direct = (amplifier(gain, 1.0) - amplifier(gain, 0.0)) / gain / gain
+    else:
+        # What a mixture of reads sees of the iterate is not the iterate.
+        loop = NoiseLoop(optimizer, delay)
+        direct = loop.mean(gain, lambda values: np.ones(values.spread.shape)) / gain / gain
     variance = direct / (1 - amplification)
     if not variance < np.inf:
         raise ValueError(f"gain must be one at which the variance is a float; got {gain!r}")

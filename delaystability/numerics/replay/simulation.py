@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import MeasuredDelay, as_delay
+from delaystability.model.loop import NO_DECAY, Decay, Loop
+from delaystability.numerics.moments.decayed_loop import decayed_mean_square_threshold
 from delaystability.numerics.moments.second_moment import (
     checked_curvature_noise,
     mean_square_threshold,
@@ -23,7 +25,7 @@ from delaystability.numerics.moments.second_moment import (
 from delaystability.numerics.replay.block_solver import block_solver
 from delaystability.numerics.replay.loop_states import parts_growth
 from delaystability.numerics.replay.periodic_loop import periodic_loop
-from delaystability.numerics.tables.loop_filter import optimizer_tables
+from delaystability.numerics.tables.loop_filter import optimizer_tables, with_one_read
 
 __all__ = ["SimulatedThreshold", "almost_sure_threshold"]
 
@@ -63,6 +65,7 @@ def almost_sure_threshold(
     *,
     updates: int = 20_000,
     seed: int = 0,
+    decay: Decay = NO_DECAY,
 ) -> SimulatedThreshold:
     """Gain at which a single run turns from dying out to growing, by a seeded simulation.
 
@@ -78,22 +81,38 @@ def almost_sure_threshold(
         mean-square threshold, the answer depends on more than the variance.
     updates : int, at least 1000
     seed : int
+    decay : Decay
 
     Raises
     ------
+    ValueError
+        If decay is coupled to a mixture of reads.
     ArithmeticError
         If no gain up to 10^7 times the mean-square threshold grows.
     """
-    noise, delay = checked_curvature_noise(curvature_noise), as_delay(delay)
+    noise = checked_curvature_noise(curvature_noise)
+    loop = Loop(optimizer, delay, decay.amount, decay.coupled)
+    optimizer, delay = with_one_read(optimizer, as_delay(delay))
+    if decay and decay.coupled and loop.delay is not delay:
+        raise ValueError(f"delay must be no mixture where decay is coupled; got {loop.delay!r}")
     random = np.random.default_rng(seed)
     delays = delay.sample(random, updates)
     curvatures = 1 + np.sqrt(noise) * random.standard_normal(updates)
     low = mean_square_threshold(optimizer, delay, noise)
+    if decay:
+        low = decayed_mean_square_threshold(loop, noise)
     if low == 0:
         return SimulatedThreshold(0.0, 0.0, updates, seed)
     tables = optimizer_tables(optimizer, MeasuredDelay(delays))
-    loop = periodic_loop(delays[:, None], [tables], curvatures=curvatures, wraps=False)
-    solver = block_solver(loop)
+    run = periodic_loop(
+        delays[:, None],
+        [tables],
+        coupled=float(decay.amount) * decay.coupled,
+        direct=float(decay.amount) * (not decay.coupled),
+        curvatures=curvatures,
+        wraps=False,
+    )
+    solver = block_solver(run)
     edges = np.linspace(0, updates, _BLOCKS + 2).astype(int)
 
     def rates(gain: float) -> Array:

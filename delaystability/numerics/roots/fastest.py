@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.model.loop import NO_DECAY, Decay, Loop
 from delaystability.model.optimizer import Optimizer
-from delaystability.numerics.crossings.outside_count import arguments, count_outside
+from delaystability.numerics.crossings.free_part import free_threshold
+from delaystability.numerics.crossings.outside_count import arguments, count_outside, table_roots
 from delaystability.numerics.roots.spectrum import dominant_roots
+from delaystability.numerics.tables.free_and_late import free_and_late
 from delaystability.numerics.tables.split_loop import SplitLoop, split_loop
 from delaystability.numerics.thresholds.threshold import threshold_array
 
@@ -33,8 +36,10 @@ _MOST_CROSSINGS = 200_000
 _SECTIONS = 4
 
 
-def fastest_gain(optimizer: Optimizer, delay: int) -> tuple[float, float]:
+def fastest_gain(optimizer: Optimizer, delay: int, decay: Decay = NO_DECAY) -> tuple[float, float]:
     """Find the gain of smallest spectral radius in (0, threshold), and that radius.
+
+    Where weights decay the gain may be 0: then every gradient slows the return down.
 
     Raises
     ------
@@ -44,12 +49,15 @@ def fastest_gain(optimizer: Optimizer, delay: int) -> tuple[float, float]:
         If the search does not end.
     """
     threshold = float(threshold_array(optimizer, delay)[0])
+    if decay:
+        free, late, lag = free_and_late(Loop(optimizer, delay), decay)
+        threshold = free_threshold(free, late, lag)[0]
     if threshold == 0:
         raise ValueError(
             f"optimizer must be stable at small gains; the threshold of {optimizer!r} "
             f"at delay {delay} is 0"
         )
-    loop = split_loop(optimizer, np.array([delay]), np.ones(1))
+    loop = split_loop(optimizer, np.array([delay]), np.ones(1), decay)
     if loop is None:
         raise ValueError(
             f"optimizer must have lags that are short or follow the delay; got {optimizer!r}"
@@ -58,18 +66,21 @@ def fastest_gain(optimizer: Optimizer, delay: int) -> tuple[float, float]:
     # Just above a gain where two roots meet they are a pair again, and hardly slower.
     meeting = _double_root_gains(loop, largest) * (1 + 4 * np.finfo(np.float64).eps)
     candidates = np.append(meeting, largest / 2)
-    rates = dominant_roots(optimizer, delay, candidates).real
+    rates = dominant_roots(optimizer, delay, candidates, decay).real
     # The smallest of those that are equally fast to within what is checked.
     equal = rates <= rates.min() + _resolved(rates.min(), delay)
     best = float(candidates[equal].min())
     rate = float(rates[candidates == best][0])
+    if loop.decays:
+        alone = float(np.log(np.abs(table_roots(loop.near_terms())).max()))
+        best, rate = min((best, rate), (0.0, alone), key=lambda found: found[1])
     for _ in range(_MOST_LEVELS):
         if rate == -np.inf:
             break
-        low, high = _faster_gains(optimizer, loop, rate - _resolved(rate, delay), largest)
+        low, high = _faster_gains(optimizer, loop, rate - _resolved(rate, delay), largest, decay)
         if not low.size:
             break
-        best, faster = _least(optimizer, delay, low, high)
+        best, faster = _least(optimizer, delay, decay, low, high)
         if not faster < rate:
             raise ArithmeticError(f"the fastest gain near {best} is not settled")
         rate = faster
@@ -83,12 +94,14 @@ def _resolved(rate: float, delay: int) -> float:
     return float(_LEVEL * min(1 / (delay + 1), 10 * np.abs(rate)))
 
 
-def _least(optimizer: Optimizer, delay: int, low: Array, high: Array) -> tuple[float, float]:
+def _least(
+    optimizer: Optimizer, delay: int, decay: Decay, low: Array, high: Array
+) -> tuple[float, float]:
     """The gain of least log radius of seven in each interval, then of seven around it."""
     best, rate = 0.0, np.inf
     for _ in range(_SECTIONS):
         gains = low[:, None] + (high - low)[:, None] * np.arange(1, 8) / 8
-        rates = dominant_roots(optimizer, delay, gains).real
+        rates = dominant_roots(optimizer, delay, gains, decay).real
         row, column = np.unravel_index(rates.argmin(), rates.shape)
         if rates[row, column] < rate:
             best, rate = float(gains[row, column]), float(rates[row, column])
@@ -98,15 +111,16 @@ def _least(optimizer: Optimizer, delay: int, low: Array, high: Array) -> tuple[f
 
 
 def _faster_gains(
-    optimizer: Optimizer, loop: SplitLoop, sigma: float, largest: float
+    optimizer: Optimizer, loop: SplitLoop, sigma: float, largest: float, decay: Decay = NO_DECAY
 ) -> tuple[Array, Array]:
     """The ends of each interval of gains in (0, largest) with no root of log |z| > sigma."""
-    # At small gains the root that starts at z = 1 is outside: without an inward crossing no gain
-    # is faster, and all that are begin below the last of them.
+    # At small gains the root that starts next to z = 1 is outside: without an inward crossing no
+    # gain is faster, and all that are begin below the last of them.
     inward = _crossing_gains(loop, sigma, largest, inward=True)
-    if not inward.size:
-        return inward, inward
-    largest = min(1.5 * float(inward[-1]), largest)
+    if not loop.decays:
+        if not inward.size:
+            return inward, inward
+        largest = min(1.5 * float(inward[-1]), largest)
     gains = _crossing_gains(loop, sigma, largest)
     ends = np.concatenate([[0.0], gains[gains < largest], [largest]])
     middles = (ends[1:] + ends[:-1]) / 2
@@ -115,7 +129,7 @@ def _faster_gains(
     faster = counted.count == 0
     for index in np.flatnonzero(~counted.sure):
         faster[index] = (
-            dominant_roots(optimizer, int(loop.delay[0, 0]), middles[index]).real < sigma
+            dominant_roots(optimizer, int(loop.delay[0, 0]), middles[index], decay).real < sigma
         )
     return ends[:-1][faster], ends[1:][faster]
 
@@ -204,14 +218,17 @@ def _double_root_gains(loop: SplitLoop, largest: float) -> Array:
     """Gains in (0, largest) at which two real roots meet: where the slope of log gain vanishes."""
     if loop.late.lags.size:
         return np.zeros(0)
-    pole, zero = loop.pole.dense()[0], loop.zero.dense()[0]
+    pole, zero, still = (t.dense()[0] for t in (loop.pole, loop.zero, loop.still))
     # In s = (delay + 1)(1 - 1/z), so that the roots next to z = 1 keep their digits.
     span = float(loop.delay[0, 0]) + 1
     shift = np.polynomial.Polynomial([1.0, -1 / span])
-    a, b = (np.polynomial.Polynomial(table)(shift) for table in (pole, zero))
+    a, b, c = (np.polynomial.Polynomial(table)(shift) for table in (pole, zero, still))
     s = np.polynomial.Polynomial([0.0, 1.0])
     # z - 1 = z s/span and z d/dz = (1 - s/span) span d/ds.
     slope = a * b * (1 + s * (span - 1) / span) + s * shift * (a.deriv() * b - a * b.deriv())
+    if loop.decays:
+        near = a * s / span + shift * c
+        slope = span * (near * b + shift * (near.deriv() * b - near * b.deriv()))
     roots = slope.roots()
     roots = roots[np.abs(roots.imag) <= 1e-6 * np.abs(roots)].real
     roots = roots[roots < 0]

@@ -35,6 +35,7 @@ class RadiusProof:
     delay: int
     precision: int
     sigma: Fraction
+    still: Table = ()
 
     def roots_outside(self, gain: Fraction) -> int:
         """The proved number of roots of the characteristic polynomial outside this circle.
@@ -67,7 +68,8 @@ class RadiusProof:
         late = tuple((lag - self.delay, value) for lag, value in self.a if self._late(lag))
         step = self._zeta(t).expm1()
         drive = gain * self._filter(self.b, t) + step * self._filter(late, t)
-        return step * self._filter(early, t), drive * (-self.delay * real_ball(self.sigma)).exp()
+        memory = step * self._filter(early, t) + self._filter(self.still, t)
+        return memory, drive * (-self.delay * real_ball(self.sigma)).exp()
 
     def _turn(self, part: Interval, gain: arb) -> arb | None:
         """The change of arg f / pi over an interval, or None if undecided."""
@@ -84,7 +86,7 @@ class RadiusProof:
             # f keeps to a half plane: the principal value of the quotient is the change.
             return (values[1] / values[0]).arg() / arb.pi()
         # Close to a double root: f as its value in the middle and its slope elsewhere.
-        loop, middle = ExactLoop(self.a, self.b, self.delay), t.mid()
+        loop, middle = ExactLoop(self.a, self.b, self.delay, self.still), t.mid()
         change = loop.slope(self._zeta(t)) * acb(0, arb.pi() * (t - middle))
         if not avoids_zero(loop.value(self._zeta(middle)) + change):
             return None
@@ -105,7 +107,7 @@ def prove_dominance(loop: ExactLoop, sigma: float) -> None:
     outside = -1
     for share in _SHARES:
         beyond = Fraction(sigma) + Fraction(share) / (loop.delay + 1)
-        proof = RadiusProof(loop.a, loop.b, loop.delay, _BITS, beyond)
+        proof = RadiusProof(loop.a, loop.b, loop.delay, _BITS, beyond, loop.still)
         try:
             outside = proof.roots_outside(Fraction(1))
         except UndecidedError:

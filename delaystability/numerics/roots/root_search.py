@@ -69,7 +69,8 @@ def _few(roots: list[complex]) -> list[complex]:
 
 
 def _poles(loop: SplitLoop) -> Complex:
-    poles = np.roots(loop.pole.dense()[0]).astype(complex)
+    near = loop.near_terms() if loop.decays else loop.pole.dense()
+    poles = np.roots(near[0]).astype(complex)
     return np.asarray(np.log(poles[np.abs(poles) > 1e-3]))
 
 
@@ -121,11 +122,18 @@ def _sampled(exact: ExactLoop) -> complex:
             dense[lag] = float(value)
         tables.append(dense)
     a, b = tables
-    root = complex(branch_roots(FilterPhase.from_tables(a, b, exact.delay), 1.0)[0])
-    coefficients = np.zeros(1 + max(a.size, exact.delay + b.size))
+    delay = exact.delay
+    if exact.still:
+        # What decays is read without delay: one table of both.
+        still = [lag for lag, _ in exact.still]
+        b = np.concatenate([np.zeros(delay), b, np.zeros(max(0, max(still) + 1 - delay - b.size))])
+        b[still] += [float(value) for _, value in exact.still]
+        delay = 0
+    root = complex(branch_roots(FilterPhase.from_tables(a, b, delay), 1.0)[0])
+    coefficients = np.zeros(1 + max(a.size, delay + b.size))
     coefficients[: a.size] += a
     coefficients[1 : a.size + 1] -= a
-    coefficients[exact.delay + 1 : exact.delay + 1 + b.size] += b
+    coefficients[delay + 1 : delay + 1 + b.size] += b
     # A twentieth of the distance between neighbouring roots decides on either side.
     margin = 0.3 / exact.degree
     logarithm = np.log(root)

@@ -18,6 +18,7 @@ from math import fsum
 
 import numpy as np
 
+from delaystability.model.loop import NO_DECAY, Decay
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.tables.characteristic import dense_tables, table_polynomial
 
@@ -31,7 +32,9 @@ _ACCURACY = 512 * _EPS
 """Of log |z|, by a bound that is some ten times what rounding does."""
 
 
-def short_root(optimizer: Optimizer, delay: int, gain: float) -> complex | None:
+def short_root(
+    optimizer: Optimizer, delay: int, gain: float, decay: Decay = NO_DECAY
+) -> complex | None:
     """The logarithm of the dominant root in the closed upper half plane; None if it is unsure.
 
     Parameters
@@ -39,11 +42,15 @@ def short_root(optimizer: Optimizer, delay: int, gain: float) -> complex | None:
     optimizer : Optimizer with floats or whole numbers as parameters
     delay : int
     gain : float, positive
+    decay : Decay
     """
     a, b = dense_tables(optimizer, delay)
-    if max(len(a), delay + len(b)) > LARGEST_DEGREE:
+    decayed = decay.table(dict(enumerate(a)), dict(enumerate(b)))
+    still = [decayed.get(lag, 0.0) for lag in range(1 + max(decayed, default=0))]
+    if max(len(a), len(still), delay + len(b)) > LARGEST_DEGREE:
         return None
-    row = table_polynomial(list(enumerate(a)), list(enumerate(b)), delay, gain)
+    tables = [list(enumerate(table)) for table in (a, b, still)]
+    row = table_polynomial(tables[0], tables[1], delay, gain, tables[2])
     coefficients = np.trim_zeros(np.array(row, dtype=np.float64), "b")
     degree = coefficients.size - 1
     if degree < 1 or not np.isfinite(coefficients).all():
@@ -54,7 +61,7 @@ def short_root(optimizer: Optimizer, delay: int, gain: float) -> complex | None:
     roots = np.linalg.eigvals(companion)
     best = _dominant(coefficients, roots)
     try:
-        return None if best is None else _polished(a, b, delay, gain, best)
+        return None if best is None else _polished(a, still, b, delay, gain, best)
     except OverflowError:
         # A tiny root in a long table.
         return None
@@ -92,22 +99,23 @@ def _dominant(coefficients: np.ndarray, roots: np.ndarray) -> complex | None:
 
 
 def _polished(
-    a: list[float], b: list[float], delay: int, gain: float, root: complex
+    a: list[float], still: list[float], b: list[float], delay: int, gain: float, root: complex
 ) -> complex | None:
-    """Newton's method in zeta = log z for (z - 1) A + gain z^-delay B, where digits allow."""
+    """Newton's method in zeta = log z for (z - 1) A + decay + gain z^-delay B, if digits allow."""
     zeta = cmath.log(root)
-    near, far = _terms(a, 0), _terms(b, delay)
+    near, decayed, far = _terms(a, 0), _terms(still, 0), _terms(b, delay)
     for _ in range(_STEPS):
         z = cmath.exp(zeta)
         step = z - 1 if abs(zeta) > 0.5 else _minus_one(zeta)
         first, first_slope, first_size = _sum(near, zeta)
         second, second_slope, second_size = _sum(far, zeta)
-        value = step * first + gain * second
-        slope = z * first + step * first_slope + gain * second_slope
+        third, third_slope, third_size = _sum(decayed, zeta)
+        value = step * first + third + gain * second
+        slope = z * first + step * first_slope + third_slope + gain * second_slope
         if not slope:
             return None
         moved = value / slope
-        error = _EPS * 8 * (abs(step) * first_size + gain * second_size) / abs(slope)
+        error = _EPS * 8 * (abs(step) * first_size + third_size + gain * second_size) / abs(slope)
         zeta -= moved
         if abs(moved) <= error:
             break

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.model.delays import delay_array
+from delaystability.model.loop import NO_DECAY, Decay
 from delaystability.model.optimizer import Optimizer, scalar_optimizers
 from delaystability.numerics.crossings.outside_count import count_outside, table_roots
 from delaystability.numerics.roots.loop_newton import MOST_STEPS, newton
@@ -41,9 +42,16 @@ _DOUBLE = 1e-4
 
 
 def log_spectral_radius(
-    optimizer: Optimizer, delay: Any, gain: Array, *, prove: bool = False
+    optimizer: Optimizer, delay: Any, gain: Array, decay: Decay = NO_DECAY, *, prove: bool = False
 ) -> Array:
     """Values of log |z| of the dominant root, broadcast; -inf where all roots are 0.
+
+    Parameters
+    ----------
+    optimizer, delay, gain : broadcast together
+    decay : Decay
+        Its amount is broadcast, too.
+    prove : bool
 
     Raises
     ------
@@ -51,23 +59,26 @@ def log_spectral_radius(
         If the count of the roots beyond contradicts the roots that were found, or is not proved
         where that is asked for.
     """
-    found = np.asarray(dominant_roots(optimizer, delay, gain).real, dtype=np.float64)
+    found = np.asarray(dominant_roots(optimizer, delay, gain, decay).real, dtype=np.float64)
     if prove:
         from delaystability.numerics.exact.exact_loop import exact_loop
         from delaystability.numerics.roots.radius_proof import prove_dominance
 
-        _, entries = scalar_optimizers(optimizer, delay_array(delay), gain)
-        for index, one, (lag, one_gain) in entries:
+        _, entries = scalar_optimizers(optimizer, delay_array(delay), gain, decay.amount)
+        for index, one, (lag, one_gain, amount) in entries:
             if np.isfinite(found[index]):
-                exact = exact_loop(one, int(lag), float(one_gain))
+                here = decay._replace(amount=amount)
+                exact = exact_loop(one, int(lag), float(one_gain), here)
                 prove_dominance(exact, float(found[index]))
     return found
 
 
-def dominant_roots(optimizer: Optimizer, delay: Any, gain: Array) -> Complex:
+def dominant_roots(
+    optimizer: Optimizer, delay: Any, gain: Array, decay: Decay = NO_DECAY
+) -> Complex:
     """Find the logarithm of the dominant root in the closed upper half plane, for every entry."""
-    if np.ndim(gain) == 0 and np.ndim(delay) == 0:
-        one = _short(optimizer, delay, float(gain))
+    if np.ndim(gain) == np.ndim(delay) == np.ndim(decay.amount) == 0:
+        one = _short(optimizer, delay, float(gain), decay._replace(amount=float(decay.amount)))
         if one is not None:
             return np.array(one)
     parameters = {
@@ -75,19 +86,21 @@ def dominant_roots(optimizer: Optimizer, delay: Any, gain: Array) -> Complex:
         for name, value in optimizer.parameters.items()
         if value is not None and not isinstance(value, Mapping)
     }
-    arrays = np.broadcast_arrays(delay_array(delay), gain, *parameters.values())
+    amounts = np.asarray(decay.amount, dtype=np.float64)
+    arrays = np.broadcast_arrays(delay_array(delay), gain, amounts, *parameters.values())
     shape = arrays[0].shape
-    delays, gains, *values = (array.reshape(-1) for array in arrays)
+    delays, gains, amounts, *values = (array.reshape(-1) for array in arrays)
     varying = {n: v for (n, p), v in zip(parameters.items(), values, strict=True) if p.ndim}
     found = np.empty(gains.size, dtype=np.complex128)
     for start in range(0, gains.size, _BLOCK):
         block = slice(start, start + _BLOCK)
         here = {name: value[block] for name, value in varying.items()}
-        found[block] = _block(optimizer, here, delays[block], gains[block])
+        decays = decay._replace(amount=amounts[block])
+        found[block] = _block(optimizer, here, delays[block], gains[block], decays)
     return found.reshape(shape)
 
 
-def _short(optimizer: Optimizer, delay: Any, gain: float) -> complex | None:
+def _short(optimizer: Optimizer, delay: Any, gain: float, decay: Decay) -> complex | None:
     """One short loop of plain numbers, if its dominant root is sure at once."""
     if type(delay) not in (int, np.int64) or not 0 <= delay < LARGEST_DEGREE:
         return None
@@ -95,19 +108,23 @@ def _short(optimizer: Optimizer, delay: Any, gain: float) -> complex | None:
         numbers = value.values() if isinstance(value, Mapping) else (value,)
         if any(type(number) not in (int, float) for number in numbers):
             return None
-    return short_root(optimizer, int(delay), gain)
+    return short_root(optimizer, int(delay), gain, decay)
 
 
 def _block(
-    optimizer: Optimizer, varying: dict[str, Array], delay: NDArray[np.int64], gain: Array
+    optimizer: Optimizer,
+    varying: dict[str, Array],
+    delay: NDArray[np.int64],
+    gain: Array,
+    decay: Decay,
 ) -> Complex:
     if gain.size == 1:
         one = with_parameters(optimizer, {name: float(value[0]) for name, value in varying.items()})
-        return np.array([_single(one, int(delay[0]), float(gain[0]))])
+        return np.array([_single(one, int(delay[0]), float(gain[0]), _entry(decay, 0))])
     many = with_parameters(optimizer, varying)
     found = np.full(gain.size, np.nan, dtype=np.complex128)
     try:
-        loop = split_loop(many, delay, gain)
+        loop = split_loop(many, delay, gain, decay)
     except (TypeError, ValueError):
         # Tables that are not written for arrays: one entry after the other.
         loop = None
@@ -120,13 +137,19 @@ def _block(
                     rows, _starts(rows, with_entries(many, part), delay[part])
                 )
     for index in np.flatnonzero(np.isnan(found)):
-        found[index] = _single(with_entries(many, index), int(delay[index]), float(gain[index]))
+        found[index] = _single(
+            with_entries(many, index), int(delay[index]), float(gain[index]), _entry(decay, index)
+        )
     return found
 
 
-def _single(optimizer: Optimizer, delay: int, gain: float) -> complex:
+def _entry(decay: Decay, index: Any) -> Decay:
+    return decay._replace(amount=float(decay.amount[index]))
+
+
+def _single(optimizer: Optimizer, delay: int, gain: float, decay: Decay) -> complex:
     """One entry, by floats where they are trusted, else by exact coefficients or a bisection."""
-    loop = split_loop(optimizer, np.array([delay]), np.array([gain]))
+    loop = split_loop(optimizer, np.array([delay]), np.array([gain]), decay)
     found = np.array([np.nan + 0j])
     if loop is not None and np.all(np.isfinite(loop.zero.values)):
         found = _trusted_in_turn(loop, _starts(loop, optimizer, np.array([delay])))
@@ -135,7 +158,7 @@ def _single(optimizer: Optimizer, delay: int, gain: float) -> complex:
     from delaystability.numerics.exact.exact_loop import exact_loop
     from delaystability.numerics.roots.root_search import searched_root
 
-    exact = exact_loop(optimizer, delay, gain)
+    exact = exact_loop(optimizer, delay, gain, decay)
     if exact.degree <= _CERTIFIED_DEGREE:
         return complex(*exact.dominant_root())
     return searched_root(loop, exact)
@@ -152,11 +175,11 @@ def _starts(loop: SplitLoop, optimizer: Optimizer, delay: NDArray[np.int64]) -> 
         # From the root that is on the circle at the threshold.
         gain_ratio = -loop.mismatch(crossing).real
         outward = crossing + gain_ratio / loop.slope(crossing)
-        small = -loop.zero.at_one / (loop.pole.at_one + loop.late.at_one)
+        small = -(loop.zero.at_one + loop.still.at_one) / (loop.pole.at_one + loop.late.at_one)
         slow = np.log1p(small + 0j)
         pairs = (-1 + 1j * np.array([1e-3, 0.7, 1.6, 3.0])) / span
         starts = [outward, slow, pairs[:, 2:3], crossing, 1.5 * small, pairs]
-        poles = _pole_logarithms(loop.pole.dense())
+        poles = _pole_logarithms(loop.near_terms() if loop.decays else loop.pole.dense())
     starts += [poles, poles + 0.3 / span]
     starts = [np.broadcast_to(start, (len(span), start.shape[1])) for start in starts]
     return np.concatenate(starts, axis=1) + 0j
@@ -174,9 +197,8 @@ def _eigenvalues(loop: SplitLoop) -> Complex:
     degree, loops = loop.degree, len(loop.delay)
     rows = np.zeros((loops, degree + 1))
     far, first = loop.far_terms()
-    for lag, value in zip(loop.pole.lags, loop.pole.values.T, strict=True):
-        rows[:, lag] += value
-        rows[:, lag + 1] -= value
+    near = loop.near_terms()
+    rows[:, : near.shape[1]] += near
     places = 1 + loop.delay.astype(np.int64) + first + np.arange(far.shape[1])
     np.add.at(rows, (np.arange(loops)[:, None], places), far)
     companion = np.zeros((loops, degree, degree))
@@ -222,8 +244,11 @@ def count_margin(loop: SplitLoop, root: Complex) -> Array:
 def _errors(loop: SplitLoop, root: Complex) -> tuple[Array, NDArray[np.bool_]]:
     """A bound on the error of a root, and whether another one is so close by to make it double."""
     slope = np.abs(loop.slope(root))
-    terms = loop.delay + np.abs(np.exp(root) / np.expm1(root))
-    terms = terms + np.abs(loop.pole.slope(root) / loop.pole.at(root))
+    if loop.decays:
+        terms = loop.delay + np.abs(loop.near_slope(root))
+    else:
+        terms = loop.delay + np.abs(np.exp(root) / np.expm1(root))
+        terms = terms + np.abs(loop.pole.slope(root) / loop.pole.at(root))
     terms = terms + np.abs(loop.far_slope(root) / loop.far(root))
     error = (loop.rounding(root) + np.abs(loop.mismatch(root))) / slope
     return error, slope < _DOUBLE * terms

@@ -45,14 +45,21 @@ def characteristic_coefficients(optimizer: Optimizer, delay: int, gain: Any) -> 
 
 
 def table_polynomial(
-    a: Sequence[tuple[int, Any]], b: Sequence[tuple[int, Any]], delay: int, gain: Any
+    a: Sequence[tuple[int, Any]],
+    b: Sequence[tuple[int, Any]],
+    delay: int,
+    gain: Any,
+    still: Sequence[tuple[int, Any]] = (),
 ) -> list[Any]:
-    """The same from A and B as pairs (lag, coefficient)."""
-    degree = 1 + max(max(lag for lag, _ in a), delay + max(lag for lag, _ in b))
+    """The same from A and B as pairs (lag, coefficient), and what is added to (z - 1) A."""
+    early = max(lag for lag, _ in (*a, *still))
+    degree = 1 + max(early, delay + max(lag for lag, _ in b))
     coefficients: list[Any] = [0] * (degree + 1)
     for lag, coefficient in a:
         coefficients[lag] = coefficients[lag] + coefficient
         coefficients[lag + 1] = coefficients[lag + 1] - coefficient
+    for lag, coefficient in still:
+        coefficients[lag + 1] = coefficients[lag + 1] + coefficient
     for lag, coefficient in b:
         coefficients[delay + lag + 1] = coefficients[delay + lag + 1] + gain * coefficient
     return coefficients

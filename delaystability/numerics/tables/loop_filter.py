@@ -17,7 +17,7 @@ import numpy as np
 
 from delaystability.model.catalogue import LinearOptimizer, Optimizer
 from delaystability.model.delays import Delay, as_delay
-from delaystability.model.loop import LoopTables, at_any_delay, loop_tables
+from delaystability.model.loop import Decay, Loop, LoopTables, at_any_delay, loop_tables
 from delaystability.numerics.tables.exact_tables import (
     exact_number,
     exact_tables,
@@ -26,7 +26,14 @@ from delaystability.numerics.tables.exact_tables import (
 )
 from delaystability.numerics.tables.table_rows import LARGEST_SPAN
 
-__all__ = ["loop_filter", "loop_parts", "mean_loop", "optimizer_tables"]
+__all__ = [
+    "decay_through",
+    "loop_filter",
+    "loop_parts",
+    "mean_loop",
+    "optimizer_tables",
+    "with_one_read",
+]
 
 Tables = tuple[dict[int, float], dict[int, float]]
 _LONGEST_DENSE = 2**22
@@ -68,6 +75,26 @@ def mean_loop(optimizer: Optimizer, delay: Delay) -> tuple[LinearOptimizer, int]
     a, b, minimum = loop_filter(optimizer, delay, exact=True)
     feedback = {lag: -value for lag, value in enumerate(a.tolist()) if lag and value}
     return LinearOptimizer(feedback, {k: v for k, v in enumerate(b.tolist()) if v}), minimum
+
+
+def decay_through(loop: Loop) -> Decay:
+    """How weights decay in the mean loop: through B itself, where the delay is random."""
+    if not (loop.decay and loop.coupled):
+        return loop.shrinkage
+    _, b, law, _ = loop_parts(loop.optimizer, loop.delay, exact=True)
+    table = np.convolve(b, law[1]) if law else b
+    return loop.shrinkage._replace(through=dict(enumerate(table.tolist())))
+
+
+def with_one_read(optimizer: Optimizer, delay: Delay) -> tuple[Optimizer, Delay]:
+    """The same loop with its mixture of reads, if it has one, in the optimizer.
+
+    Gradients see the same noise then: scalar filters commute.
+    """
+    if delay.varies or delay.is_fixed:
+        return optimizer, delay
+    mixed, minimum = mean_loop(optimizer, delay)
+    return mixed, as_delay(minimum)
 
 
 def loop_parts(

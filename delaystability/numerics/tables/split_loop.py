@@ -1,8 +1,9 @@
 """A loop with a fixed delay as two short tables and one long delay between them, for many loops.
 
-    f(z) = near(z) + z^-delay far(z),     near = (z - 1) A(z),     far = (z - 1) L(z) + gain B(z)
+    f(z) = near(z) + z^-delay far(z),  near = (z - 1) A(z) + S(z),  far = (z - 1) L(z) + gain B(z)
 
-The terms of A that are as late as the delay (those of shifted momentum) are in L. What is found
+S is what the decay of weights adds: a multiple of A or of B, and else 0. The terms of A that are as
+late as the delay (those of shifted momentum) are in L. What is found
 from the two tables costs the same at every delay. Near z = 1 the tables are summed as their value
 there plus a remainder, so that nothing cancels. All arrays have the loops along the first axis.
 """
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delaystability.model.catalogue import Optimizer
+from delaystability.model.loop import NO_DECAY, Decay
 
 __all__ = ["SplitLoop", "Terms", "split_loop"]
 
@@ -93,16 +95,34 @@ class SplitLoop:
     pole, late, zero : Terms
         A, L and gain B.
     delay : array of shape (loops, 1)
+    still : Terms
+        S, without any where no weights decay.
     """
 
     pole: Terms
     late: Terms
     zero: Terms
     delay: Array
+    still: Terms
 
     def near(self, zeta: Complex) -> Complex:
-        """(z - 1) A."""
-        return np.asarray(np.expm1(zeta) * self.pole.at(zeta))
+        """(z - 1) A + S."""
+        near = np.expm1(zeta) * self.pole.at(zeta)
+        return np.asarray(near + self.still.at(zeta) if self.decays else near)
+
+    @property
+    def decays(self) -> bool:
+        """Whether weights decay."""
+        return bool(self.still.lags.size)
+
+    def near_terms(self) -> Array:
+        """Near as coefficients over the lags -1, 0, 1, ..., of shape (loops, lags)."""
+        pole, still = self.pole.dense(), self.still.dense()
+        total = np.zeros((len(pole), 1 + max(pole.shape[1], still.shape[1])))
+        total[:, : pole.shape[1]] += pole
+        total[:, 1 : 1 + pole.shape[1]] -= pole
+        total[:, 1 : 1 + still.shape[1]] += still
+        return total
 
     def far(self, zeta: Complex) -> Complex:
         """(z - 1) L + gain B."""
@@ -112,8 +132,23 @@ class SplitLoop:
 
     def slope(self, zeta: Complex) -> Complex:
         """The derivative of log(near) + delay zeta - log(far): of log gain where L is empty."""
-        near = np.exp(zeta) / np.expm1(zeta) + self.pole.slope(zeta) / self.pole.at(zeta)
+        near = self.near_slope(zeta)
         return np.asarray(near + self.delay - self.far_slope(zeta) / self.far(zeta))
+
+    def near_slope(self, zeta: Complex) -> Complex:
+        """The derivative of log(near) by zeta."""
+        if not self.decays:
+            near = np.exp(zeta) / np.expm1(zeta) + self.pole.slope(zeta) / self.pole.at(zeta)
+            return np.asarray(near)
+        slope = np.exp(zeta) * self.pole.at(zeta) + np.expm1(zeta) * self.pole.slope(zeta)
+        return np.asarray((slope + self.still.slope(zeta)) / self.near(zeta))
+
+    def near_size(self, zeta: Complex) -> Array:
+        """What the rounding errors of near are relative to, over near."""
+        if not self.decays:
+            return np.asarray(self.pole.size(zeta) / np.abs(self.pole.at(zeta)))
+        size = np.abs(np.expm1(zeta)) * self.pole.size(zeta) + self.still.size(zeta)
+        return np.asarray(size / np.abs(self.near(zeta)))
 
     def far_slope(self, zeta: Complex) -> Complex:
         """The derivative of far by zeta."""
@@ -137,7 +172,7 @@ class SplitLoop:
         if self.late.lags.size:
             far = far + np.abs(np.expm1(zeta)) * self.late.size(zeta)
         # exp(zeta) and the logarithms are wrong by an ulp or so, as are delay times zeta.
-        terms = self.pole.size(zeta) / np.abs(self.pole.at(zeta)) + far / np.abs(self.far(zeta))
+        terms = self.near_size(zeta) + far / np.abs(self.far(zeta))
         turns = self.delay * np.abs(zeta)
         logarithms = np.abs(np.log(np.abs(self.near(zeta)))) + np.abs(np.log(np.abs(far)))
         return np.asarray(np.finfo(np.float64).eps * (4 * terms + turns + logarithms + 8))
@@ -156,17 +191,22 @@ class SplitLoop:
 
     def rows(self, index: Any) -> SplitLoop:
         """Some of the loops."""
-        pole, late, zero = (table.rows(index) for table in (self.pole, self.late, self.zero))
-        return SplitLoop(pole, late, zero, self.delay[index])
+        pole, late, zero, still = (
+            table.rows(index) for table in (self.pole, self.late, self.zero, self.still)
+        )
+        return SplitLoop(pole, late, zero, self.delay[index], still)
 
     @property
     def degree(self) -> int:
         """The largest degree of the characteristic polynomials."""
         late = int(max(self.zero.lags[-1], self.late.lags[-1] if self.late.lags.size else 0))
-        return 1 + max(int(self.pole.lags[-1]), int(self.delay.max(initial=0)) + late)
+        early = int(max(self.pole.lags[-1], self.still.lags[-1] if self.decays else 0))
+        return 1 + max(early, int(self.delay.max(initial=0)) + late)
 
 
-def split_loop(optimizer: Optimizer, delay: Any, gain: Array) -> SplitLoop | None:
+def split_loop(
+    optimizer: Optimizer, delay: Any, gain: Array, decay: Decay = NO_DECAY
+) -> SplitLoop | None:
     """The loops of an optimizer at delays and gains of one shape (loops,).
 
     Parameters
@@ -174,11 +214,13 @@ def split_loop(optimizer: Optimizer, delay: Any, gain: Array) -> SplitLoop | Non
     optimizer : Optimizer with numbers, or arrays of the shape (loops,), as parameters
     delay : integer array of shape (loops,)
     gain : array of shape (loops,)
+    decay : Decay
+        Its amount a number, or an array of shape (loops,).
 
     Returns
     -------
     SplitLoop or None
-        None if a lag is neither short nor close to the delay.
+        None if a lag is neither short nor close to the delay, or those that are close to it decay.
     """
     loops = len(gain)
     single = int(delay[0]) if loops == 1 else delay
@@ -196,14 +238,16 @@ def split_loop(optimizer: Optimizer, delay: Any, gain: Array) -> SplitLoop | Non
         if np.ndim(lag) or lag > _SHORT:
             return None
         _add(zero, int(lag), np.asarray(value, dtype=np.float64), loops)
-    if late and min(late) < 0:
+    if late and (min(late) < 0 or (decay and not decay.coupled)):
         return None
+    still = {lag: value + np.zeros(loops) for lag, value in decay.table(pole, zero).items()}
     forward, column = Terms.of(zero, loops), gain[:, None]
     return SplitLoop(
         Terms.of(pole, loops),
         Terms.of(late, loops),
         replace(forward, values=forward.values * column, at_one=forward.at_one * column),
         np.asarray(delay, dtype=np.float64)[:, None],
+        Terms.of(still, loops),
     )
 
 

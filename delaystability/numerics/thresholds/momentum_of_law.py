@@ -1,4 +1,4 @@
-"""The largest momentum that a gain tolerates under a random delay.
+"""The largest momentum that a gain tolerates under a random delay, or with weight decay.
 
 At a fixed gain the mean loop of an optimizer whose tables are linear in the momentum m is itself
 linear in m, T_0(z) + m D(z) = 0: a loop whose gain is the momentum. Its crossings are counted, so
@@ -8,17 +8,18 @@ that no assumption on the threshold as a function of the momentum is needed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.delays import Delay
+from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.crossings.crossings import LARGEST_EXACT_SPAN
 from delaystability.numerics.crossings.free_part import free_threshold
-from delaystability.numerics.tables.loop_filter import loop_filter
+from delaystability.numerics.tables.free_and_late import free_and_late
 
 __all__ = ["largest_momentum_of_law"]
 
@@ -26,14 +27,15 @@ _HALF, _QUARTER = Fraction(1, 2), Fraction(1, 4)
 _ROUNDING = 1e-12
 
 
-def largest_momentum_of_law(family: Callable[[Any], Optimizer], law: Delay, gain: float) -> float:
+def largest_momentum_of_law(family: Callable[[Any], Optimizer], loop: Loop, gain: float) -> float:
     """Find the supremum of the momenta m in [0, 1) such that the mean is stable on all of [0, m].
 
     Parameters
     ----------
     family : callable
         From a momentum to the optimizer that has it.
-    law : Delay
+    loop : Loop
+        Its delay and its decay count.
     gain : float
 
     Returns
@@ -48,15 +50,16 @@ def largest_momentum_of_law(family: Callable[[Any], Optimizer], law: Delay, gain
         for an optimizer whose gain vanishes as the momentum tends to 1.
     """
     at_zero, at_quarter, at_half = (
-        _characteristic(family(momentum), law, gain) for momentum in (Fraction(0), _QUARTER, _HALF)
+        _characteristic(replace(loop, optimizer=family(momentum)), gain)
+        for momentum in (Fraction(0), _QUARTER, _HALF)
     )
     size = max(map(len, (at_zero, at_quarter, at_half)))
     at_zero, at_quarter, at_half = (_padded(t, size) for t in (at_zero, at_quarter, at_half))
     bent = np.abs(2 * at_quarter - at_zero - at_half).astype(float)
     if np.any(bent > _ROUNDING * np.abs(at_zero).astype(float).max()):
         raise ValueError(
-            "optimizer must have tables that are linear in the momentum where the delay is random; "
-            f"got {family(0.5)!r}"
+            "optimizer must have tables that are linear in the momentum where the delay is random "
+            f"or weights decay; got {family(0.5)!r}"
         )
     # Both tables begin with 1, so that the difference begins at lag 1.
     slope = 2 * (at_half - at_zero)[1:]
@@ -71,14 +74,13 @@ def largest_momentum_of_law(family: Callable[[Any], Optimizer], law: Delay, gain
     return np.nan if largest == 0 else min(largest, 1.0)
 
 
-def _characteristic(optimizer: Optimizer, law: Delay, gain: float) -> NDArray[Any]:
-    """Coefficients of (1 - 1/z) A + gain z^-(delay + 1) B over the lags 0, 1, 2, ..."""
-    a, b, delay = loop_filter(optimizer, law, exact=True)
-    number = Fraction(gain) if a.dtype == object else gain
-    total = np.zeros(max(a.size + 1, delay + 1 + b.size), dtype=a.dtype)
-    total[: a.size] += a
-    total[1 : 1 + a.size] -= a
-    total[delay + 1 : delay + 1 + b.size] += number * b
+def _characteristic(loop: Loop, gain: float) -> NDArray[Any]:
+    """Coefficients of F/z + gain z^-(delay + 1) B over the lags 0, 1, 2, ..."""
+    free, late, delay = free_and_late(loop)
+    number = Fraction(gain) if free.dtype == object else gain
+    total = np.zeros(max(free.size, delay + 1 + late.size), dtype=free.dtype)
+    total[: free.size] += free
+    total[delay + 1 : delay + 1 + late.size] += number * late
     return total
 
 

@@ -1,0 +1,310 @@
+"""Mixed reads and weight decay: gradients partly fresh, and weights that shrink at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import mpmath
+import numpy as np
+from sympy import Basic, Integer, Rational, Symbol
+from sympy.core.relational import Equality, GreaterThan
+
+from delaystability.theory.reading import Reading
+from delaystability.theory.statement import Root, Statement
+from delaystability.theory.symbols import THRESHOLD, tau
+from delaystability.theory.trials import Trial
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    corollary,
+    root,
+    states,
+    step,
+    theorem,
+)
+
+__all__ = ["decay", "share"]
+
+CHAPTER = Chapter("mixed-reads", "Mixed reads and weight decay")
+
+share = Symbol("l", real=True)
+"""The share of the present weights in the point at which a gradient is taken."""
+
+decay = Symbol("c", real=True)
+"""Learning rate times weight decay."""
+
+_r, _x, _X = Symbol("r", positive=True), Symbol("x", nonnegative=True), Symbol("X", real=True)
+_ANGLE = root("theta", "sin((tau + 1) theta) = (1 - c) sin(tau theta)")
+_HALF_ANGLE = root("theta", "(1 - l) cos((tau + 1/2) theta) + l cos(theta/2) = 0")
+_READING = Reading(None, (share, decay))
+_MARGIN = mpmath.mpf("1e-9")
+_DECAYS = [
+    {tau: Integer(d), decay: Rational(c)}
+    for d in (0, 1, 2, 5, 12)
+    for c in ("0", "1/100", "1/3", "9/10")
+]
+_SHARES = [
+    {tau: Integer(d), share: Rational(value)}
+    for d in (1, 2, 5, 12)
+    for value in ("-3", "-1/4", "0", "1/5", "49/100")
+]
+_FRESH = [{share: Rational(value)} for value in ("51/100", "3/4", "1", "5/4", "4")]
+
+
+def _radius(kept: Any, late: Any, delay: int) -> float:
+    """The largest modulus of the roots of z^delay (z - kept) + late."""
+    row = np.zeros(delay + 2)
+    row[0], row[1] = 1, -float(kept)
+    row[-1] += float(late)
+    return float(np.abs(np.roots(row)).max(initial=0.0))
+
+
+def _decayed(point: Mapping[Any, Any], gain: Any) -> float:
+    return _radius(1 - point[decay], gain, int(point[tau]))
+
+
+def _mixed(point: Mapping[Any, Any], gain: Any) -> float:
+    fresh, late = gain * point[share], gain * (1 - point[share])
+    return _radius(1 - fresh, late, int(point[tau]))
+
+
+def _at_worst(point: Mapping[Any, Any], gain: Any) -> float:
+    return max(_mixed({**point, tau: delay}, gain) for delay in range(6))
+
+
+def _confirmed(
+    radius: Callable[[Mapping[Any, Any], Any], float],
+    points: Sequence[Mapping[Any, Any]],
+    *angles: tuple[Any, ...],
+) -> Trial:
+    """A trial of a threshold, or of a lower bound of one, by the roots next to it."""
+
+    def trial(claim: Basic | None) -> tuple[int, str]:
+        if not isinstance(claim, (Equality, GreaterThan)) or claim.lhs != THRESHOLD:
+            return 0, f"a relation of the threshold is needed, not {claim}"
+        roots = tuple(Root(*map(_READING.formula, angle)) for angle in angles)
+        for point in points:
+            gain = Statement("threshold", claim, roots=roots).value(point)
+            if not radius(point, gain * (1 - _MARGIN)) < 1:
+                return len(points), f"{gain} is not stable at {point}"
+            if isinstance(claim, Equality) and not radius(point, gain * (1 + _MARGIN)) > 1:
+                return len(points), f"{gain} is not the end at {point}"
+        return len(points), ""
+
+    return trial
+
+
+weight_decay = theorem(
+    "weight-decay",
+    "SGD with weight decay",
+    states(
+        "decayed-threshold",
+        "a_* = sqrt(1 + (1 - c)^2 - 2 (1 - c) cos(theta))",
+        domain=("c >= 0", "c < 1"),
+        roots=[_ANGLE],
+    ),
+    r"""Let the weights decay at once, by the factor $1 - c$ in every update with
+    \(0 \le c < 1\), while gradients are $tau$ updates late:
+    \(w_{t+1} = (1 - c) w_t - a w_{t-\tau}\). Let $theta$ be the smallest root in
+    \((0, \pi]\) of $$angle: sin((tau + 1) theta) = (1 - c) sin(tau theta)$$ The loop is stable
+    exactly for gains \(0 < a < a_*\), where {statement} Without momentum it does not matter
+    whether the decay goes through the optimizer.""",
+    step(
+        "outside",
+        r"""A root $z$ has \(z^\tau (z - 1 + c) = -a\). Write it as \(z = r e^{i\theta}\), with
+        \(0 \le \theta \le \pi\), and suppose \(r \ge 1\). Then \(a \ge |z - 1 + c|\), and
+        this distance is at least that from \(e^{i\theta}\), since neither factor on the right is
+        negative:""",
+        """r^2 - 2 r (1 - c) cos(theta) - (1 - 2 (1 - c) cos(theta)) = (r - 1) (r + 1 - 2 (1 - c)
+        cos(theta))""",
+    ),
+    step(
+        "distance",
+        """The square of the distance from the circle, $f(x) := 1 + (1 - c)^2 - 2 (1 - c) cos(x)$,
+        does not fall as the angle $x$ grows to $pi$, because""",
+        "f'(x) = 2 (1 - c) sin(x)",
+    ),
+    step(
+        "imaginary-part",
+        r"""A gain below \(a_*\) therefore needs a smaller angle than $theta$ is. But the imaginary
+        part of \(z^\tau (z - 1 + c)\) is a power of $r$ times
+        $r sin((tau + 1) x) - (1 - c) sin(tau x)$, as on the circle, where it is""",
+        """cos(tau x) sin(x) + sin(tau x) (cos(x) - 1 + c) = sin((tau + 1) x) - (1 - c) sin(tau
+        x)""",
+    ),
+    step(
+        "end",
+        r"""For \(\tau \ge 1\) this is positive next to $x = 0$ and negative at
+        \(x = \pi/(\tau + 1)\), by the value below. So $theta$ is smaller than that, the first
+        sine is positive up to there, and a factor \(r \ge 1\) before it makes the sum no smaller:
+        there is no root with a smaller angle, nor one with $x = 0$, where the left side of the
+        equation is not negative. For $tau = 0$ the root is $1 - c - a$.""",
+        "sin((tau + 1) pi/(tau + 1)) - (1 - c) sin(tau pi/(tau + 1)) = -(1 - c) sin(pi/(tau + 1))",
+    ),
+    step(
+        "branch",
+        r"""Now let \(\theta \le x < \pi/(\tau + 1)\) and
+        \(r = (1 - c) \sin(\tau x)/\sin((\tau + 1) x)\). Then \(r e^{ix}\) is a root for the
+        gain \(r^\tau (1 - c) \sin x/\sin((\tau + 1) x)\), since its distance from $1 - c$ has
+        the real part""",
+        "sin(tau x) cos(x) - sin((tau + 1) x) = -sin(x) cos(tau x)",
+    ),
+    step(
+        "branch-outside",
+        r"""and the imaginary part $sin(tau x) sin(x)$, both over \(\sin((\tau + 1) x)/(1 - c)\).
+        The quotient of sines grows, as the derivative has the numerator below, and
+        \(|\sin n x| < n \sin x\). So \(r \ge 1\), and the gain runs from \(a_*\) to infinity:""",
+        """tau cos(tau x) sin((tau + 1) x) - (tau + 1) sin(tau x) cos((tau + 1) x) = ((2 tau + 1)
+        sin(x) - sin((2 tau + 1) x))/2""",
+    ),
+    conclusion(
+        r"""Below \(a_*\) no root has a modulus of 1 or more, by {ref:outside} to {ref:end}, and
+        from \(a_*\) on one does, by {ref:branch} and {ref:branch-outside}. Hence the stable gains
+        end at""",
+        _confirmed(_decayed, _DECAYS, _ANGLE),
+    ),
+    sources=("kuruklis1994", "loshchilov2019"),
+    symbols=(decay, _r, _x),
+)
+
+decay_raises = corollary(
+    "weight-decay-raises",
+    "Decay raises the threshold under delay",
+    states(
+        "decayed-threshold",
+        "a_* >= 2 sin(pi/(2 (2 tau + 1)))",
+        domain=("tau >= 1", "c >= 0", "c < 1"),
+    ),
+    r"""For every delay \(\tau \ge 1\) the threshold of SGD does not fall as the weight decay
+    grows from 0 to 1, so that it is at least that without: {statement} For $tau = 1$ it is 1
+    whatever the decay, for \(\tau \ge 2\) it grows strictly, to the limit 1. Without delay it
+    falls, as $2 - c$.""",
+    step(
+        "angle-grows",
+        r"""The equation of the angle says that \(\sin(\tau x)/\sin((\tau + 1) x)\), which
+        grows with $x$ by {theorem:weight-decay}, is \(1/(1 - c)\): the angle grows with $c$. At
+        $c = 0$ it is $pi/(2 tau + 1)$, where both sines are the same:""",
+        "sin((tau + 1) x) - sin(tau x) = 2 cos((tau + 1/2) x) sin(x/2)",
+    ),
+    step(
+        "gain",
+        r"""The imaginary part of the characteristic equation at the crossing,
+        \(\sin x = a \sin(\tau x)\), gives the gain $g(x) := sin(x)/sin(tau x)$. Its derivative,
+        times the square of the denominator, is""",
+        """cos(x) sin(tau x) - tau sin(x) cos(tau x) = ((tau + 1) sin((tau - 1) x) - (tau - 1)
+        sin((tau + 1) x))/2""",
+    ),
+    conclusion(
+        r"""On \((0, \pi/(\tau + 1))\) the quotient \(\sin(n x)/n\) falls as \(n\) grows, so that
+        {ref:gain} is positive for \(\tau \ge 2\), and zero for $tau = 1$. With
+        {ref:angle-grows} the threshold is at least the one of {theorem:sgd}:""",
+        _confirmed(_decayed, [point for point in _DECAYS if point[tau] > 0]),
+    ),
+    symbols=(decay, _x),
+)
+
+mixed_read = theorem(
+    "mixed-read",
+    "Gradients that are partly fresh",
+    states(
+        "mixed-read-threshold",
+        "a_* = sin(theta)/((1 - l) sin(tau theta))",
+        domain=("l < 1/2", "tau >= 1"),
+        roots=[_HALF_ANGLE],
+    ),
+    r"""Let every gradient be taken at the mixture of a share \(l < 1/2\) of the present weights
+    and the rest from \(\tau \ge 1\) updates ago: a gradient that is corrected for the delay by
+    the Hessian, in part, or for \(l < 0\) one of which too much is late. Let $theta$ be the
+    smallest root in \((0, \pi]\) of
+    $$angle: (1 - l) cos((tau + 1/2) theta) + l cos(theta/2) = 0$$ SGD is stable exactly for gains
+    \(0 < a < a_*\), where {statement} The equation of the angle is that
+    of {theorem:shifted-momentum} with $m = -l/(1 - l)$.""",
+    step(
+        "angle-equation",
+        r"""A root on the circle has the real part \(\cos\theta - 1 + a ((1 - l) \cos \tau\theta
+        + l) = 0\) and the imaginary part \(\sin\theta - a (1 - l) \sin \tau\theta = 0\) of its
+        equation. Without $a$ they are""",
+        """(cos(theta) - 1) (1 - l) sin(tau theta) + sin(theta) ((1 - l) cos(tau theta) + l) = 2
+        sin(theta/2) ((1 - l) cos((tau + 1/2) theta) + l cos(theta/2))""",
+    ),
+    step(
+        "end",
+        r"""The last factor is 1 at $theta = 0$, and at \(\pi/(\tau + 1)\) it is negative for
+        \(l < 1/2\): it has a root between, where \(\sin \tau\theta\) is positive, and so is
+        the gain.""",
+        """(1 - l) cos[(tau + 1/2) pi/(tau + 1)] + l cos[pi/(2 (tau + 1))] = (2 l - 1) cos[pi/(2
+        (tau + 1))]""",
+    ),
+    step(
+        "gain-of-angle",
+        r"""Squares instead, with $X = 1 - cos(theta)$, leave no delay. At every crossing, of
+        whatever delay, the difference below vanishes:""",
+        """(X - a l)^2 + (2 X - X^2) - a^2 (1 - l)^2 = 2 X (1 - a l) - a^2 (1 - 2 l)""",
+    ),
+    step(
+        "grows",
+        r"""Hence \(a l < 1\), and $X$ is half of $f(a) := a^2 (1 - 2 l)/(1 - a l)$, which grows
+        with the gain. The crossing of smallest angle is the one of smallest gain:""",
+        "f'(a) = a (1 - 2 l) (2 - a l)/(1 - a l)^2",
+    ),
+    step(
+        "speed",
+        r"""At a crossing \((1 - l) z^{-\tau} = (1 - z)/a - l\), so that
+        \(S(z) = (z + \tau (z - 1 + a l))/(z - 1)\). Times \(|z - 1|^2 = 2 X\), its real part is
+        positive, because \(a l < 1\):""",
+        """(cos(theta) + tau (cos(theta) - 1 + a l)) (cos(theta) - 1) + (1 + tau) sin(theta)^2 = (1
+        - cos(theta)) (1 + tau (2 - a l))""",
+    ),
+    conclusion(
+        r"""For small gains the root next to 1 is about $1 - a$ and all others are next to 0: all
+        are inside. Every crossing is outward by {ref:speed}. By {lemma}, for the tables $1$ and
+        \((1 - l) z^{-\tau} + l\) without delay, the stable gains are those below the first
+        crossing, which by {ref:grows} and {ref:end} is at""",
+        _confirmed(_mixed, _SHARES, _HALF_ANGLE),
+    ),
+    sources=("zheng2017", "yang2019"),
+    symbols=(share, _X),
+)
+
+mostly_fresh = theorem(
+    "mostly-fresh-read",
+    "The rule of one half: gradients that are mostly fresh tolerate every delay",
+    states("any-delays-threshold", "a_* = min(2, 2/(2 l - 1))", domain=("l > 1/2",)),
+    r"""Let every gradient be taken at the mixture of a share \(l > 1/2\) of the present weights
+    and the rest from earlier ones, late by any sequence of bounded delays. SGD is stable for every
+    such sequence exactly for gains \(0 < a < a_*\), where {statement} For \(1/2 < l \le 1\) this
+    is 2, as without delay: more than half of a delay need not be corrected.""",
+    step(
+        "small",
+        r"""The next iterate is \((1 - a l) w_t - a (1 - l) w_{t-d_t}\), at most
+        \(|1 - a l| + a |1 - l|\) times the largest of the last ones. If \(a l \le 1\), this
+        factor is below 1; for \(l \le 1\) it is""",
+        "(1 - a l) + a (1 - l) = 1 - a (2 l - 1)",
+    ),
+    step("small-beyond", r"and for \(l > 1\)", "(1 - a l) - a (1 - l) = 1 - a"),
+    step("large", r"If \(a l > 1\), it is for \(l \le 1\)", "(a l - 1) + a (1 - l) = a - 1"),
+    step(
+        "large-beyond",
+        r"""and for \(l > 1\). Both are below 1 for gains below the two entries:""",
+        "(a l - 1) - a (1 - l) = a (2 l - 1) - 1",
+    ),
+    step(
+        "even",
+        r"""At the first, $a = 2$, with even delays only, \(w_t = (-1)^t\) goes on for ever, since
+        \(w_{t-d} = w_t\) and""",
+        "(1 - 2 l) - 2 (1 - l) = -1",
+    ),
+    step(
+        "odd",
+        r"at the second with odd delays only, since \(w_{t-d} = -w_t\) and",
+        "(1 - 2 l/(2 l - 1)) + 2 (1 - l)/(2 l - 1) = -1",
+    ),
+    conclusion(
+        r"""A factor below 1 in front of the largest of the last iterates, one more than the longest
+        delay, makes that largest one shrink in every such time. So the gains that are stable for
+        every sequence end at""",
+        _confirmed(_at_worst, _FRESH),
+    ),
+    symbols=(share,),
+)
