@@ -166,7 +166,9 @@ class Asked(NamedTuple):
         scalar_optimizer(self.optimizer)
         if np.ndim(self.decay.amount):
             raise TypeError(f"decay must be one number here; got {self.decay.amount!r}")
-        return Loop(self.optimizer, one_delay("delay", self.delay), *self.decay[:2])
+        given = self.delay
+        delay = given if isinstance(given, Delay) else one_delay("delay", given)
+        return Loop(self.optimizer, delay, *self.decay[:2])
 
 
 def asked_loop(
