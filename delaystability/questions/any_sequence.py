@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.arguments import asked_loop, scalar_optimizer
+from delaystability.model.arguments import asked_loop
 from delaystability.model.bounded_delay import as_bounded
 from delaystability.model.delays import MeasuredDelay, as_log
 from delaystability.model.loop import Loop
