@@ -212,6 +212,23 @@ CASES = (
         "ds.recommend_learning_rate(.1, ds.HeavyBall(.9), law)",
         _LAW,
     ),
+    Case(
+        "OuterLoop",
+        "10^6 curvatures, 10^9 inner steps, delay 2^53",
+        "ds.OuterLoop(ds.Nesterov(.9), 1e-9, 10**9, delay=2**53).threshold(curvatures)",
+        "curvatures = np.geomspace(1e-6, 1, 10**6)",
+    ),
+    Case(
+        "OuterLoop",
+        "delayed Nesterov, 16 workers",
+        "ds.OuterLoop(ds.Nesterov(.9), delayed_nesterov=True, workers=16).threshold()",
+    ),
+    Case(
+        "OuterLoop",
+        "merged replicas, 10^9 inner steps, worst curvature",
+        "ds.OuterLoop(ds.Nesterov(.9), 1e-9, 10**9, sync_delay=10**8, alpha=.5)"
+        ".max_outer_learning_rate(1.)",
+    ),
     Case("stable_gains", "two lags, delay 10^5", "ds.stable_gains(two, 10**5)", _TWO_LAGS),
     Case("stable_gains", "SGD, delay 10^7", "ds.stable_gains(ds.SGD(), 10**7)"),
     Case("stable_gains", "uniform law to 4095", "ds.stable_gains(ds.SGD(), law)", _LAW),

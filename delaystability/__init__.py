@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         batch_sharpness_edge,
         mean_square_learning_rate,
     )
+    from delaystability.questions.outer_loop import OuterLoop
     from delaystability.questions.recommendation import Recommendation
     from delaystability.questions.stages import (
         safe_stage_learning_rate,
@@ -124,6 +125,7 @@ __all__ = [
     "MixedRead",
     "Nesterov",
     "Optimizer",
+    "OuterLoop",
     "PipeDream",
     "PipeDream2BW",
     "PipelineSchedule",
@@ -180,6 +182,7 @@ _LOADED_WHEN_USED = {
     "DelayedOptimizer": "delaystability.training.delayed_optimizer",
     "Derivation": "delaystability.printing.derivation",
     "GPipe": "delaystability.model.pipelines",
+    "OuterLoop": "delaystability.questions.outer_loop",
     "PipeDream": "delaystability.model.pipelines",
     "PipeDream2BW": "delaystability.model.pipelines",
     "PipelineSchedule": "delaystability.model.pipelines",

@@ -52,6 +52,27 @@ LITERATURE: dict[str, Reference] = {
         journal="Advances in Difference Equations",
         number="104310",
     ),
+    "douillard2023": Reference(
+        "misc",
+        (
+            *("A. Douillard", "Q. Feng", "A. A. Rusu", "R. Chhaparia", "Y. Donchev"),
+            *("A. Kuncoro", "M. Ranzato", "A. Szlam", "J. Shen"),
+        ),
+        "DiLoCo: distributed low-communication training of language models",
+        2023,
+        eprint="2311.08105",
+    ),
+    "douillard2025": Reference(
+        "misc",
+        (
+            *("A. Douillard", "Y. Donchev", "K. Rush", "S. Kale", "Z. Charles", "Z. Garrett"),
+            *("G. Teston", "D. Lacey", "R. McIlroy", "J. Shen", "A. Ramé", "A. Szlam"),
+            *("M. Ranzato", "P. Barham"),
+        ),
+        "Streaming DiLoCo with overlapping communication: towards a distributed free lunch",
+        2025,
+        eprint="2501.18512",
+    ),
     "elaydi2005": Reference(
         "book",
         ("S. Elaydi",),
@@ -87,6 +108,13 @@ LITERATURE: dict[str, Reference] = {
         booktitle="International Conference on Learning Representations",
         eprint="1909.12340",
     ),
+    "kale2025": Reference(
+        "misc",
+        ("S. Kale", "A. Douillard", "Y. Donchev"),
+        "Eager updates for overlapped communication and computation in DiLoCo",
+        2025,
+        eprint="2502.12996",
+    ),
     "kingma2015": Reference(
         "inproceedings",
         ("D. P. Kingma", "J. Ba"),
@@ -103,6 +131,16 @@ LITERATURE: dict[str, Reference] = {
         journal="Journal of Mathematical Analysis and Applications",
         volume="188",
         pages="719–731",
+    ),
+    "liu2024": Reference(
+        "misc",
+        (
+            *("B. Liu", "R. Chhaparia", "A. Douillard", "S. Kale", "A. A. Rusu"),
+            *("J. Shen", "A. Szlam", "M. Ranzato"),
+        ),
+        "Asynchronous local-SGD training for language modeling",
+        2024,
+        eprint="2401.09135",
     ),
     "loshchilov2019": Reference(
         "inproceedings",

@@ -56,6 +56,7 @@ CHAPTERS = (
     "mixed_reads",
     "pipelines",
     "pipeline_bound",
+    "outer_loops",
     "speed",
 )
 """The files of theorems, as a paper would tell them; those of one chapter follow each other."""
