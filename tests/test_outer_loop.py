@@ -16,6 +16,7 @@ from delaystability.numerics.replay.delayed_momentum import block_coefficients
 from delaystability.theory.checks import Status
 from delaystability.theory.registry import checked, named, status_of
 from tests.helpers import EPS
+from tests.test_cli import printed_json, run
 
 THEOREMS = (
     "outer-late",
@@ -71,6 +72,7 @@ def disagreement(mode, rng):
     rate = threshold * float(rng.uniform(0.1, 2)) if threshold else 0.5
     setting = _setting(loop, curvature, rate)
     growth = loop.spectral_radius(rate, curvature)
+    assert growth < 1 or rate >= threshold
     if mode == "delayed_nesterov":
         growth **= loop.workers
     if loop.workers > 1:
@@ -271,6 +273,29 @@ def test_a_conclusion_that_is_off_by_a_thousandth_fails(name):
     claim = proof.theorem.statement.relation
     wrong = claim.func(claim.lhs, claim.rhs * 1.001 + 1e-6, evaluate=False)
     assert proof.step("conclusion").check(wrong).status is Status.FAILED
+
+
+# The command.
+
+
+def test_the_command_prints_the_number_of_the_library():
+    command = "outer nesterov --momentum 0.9 --delay 1 --outer-learning-rate 0.7"
+    data = printed_json(*command.split())
+    assert data["max_outer_learning_rate"] == ds.OuterLoop(delay=1).threshold()
+    assert data["stable"] is False
+    inner = "outer sgd --inner-learning-rate 0.1 --inner-steps 8 --sync-delay 2 --alpha 0.5"
+    loop = ds.OuterLoop(ds.SGD(), 0.1, 8, sync_delay=2, alpha=0.5)
+    data = printed_json(*inner.split(), "--sharpness", "3")
+    assert data["max_outer_learning_rate"] == loop.max_outer_learning_rate(3.0)
+    data = printed_json("outer", "nesterov", "--momentum", "0.5", "--eager", "--workers", "4")
+    expected = ds.OuterLoop(ds.Nesterov(0.5), eager=True, workers=4).threshold()
+    assert data["max_outer_learning_rate"] == expected
+
+
+def test_the_command_refuses_in_one_line():
+    refused = run("outer", "sgd", "--delayed-nesterov")
+    assert refused.exit_code == 2
+    assert "optimizer must be a Nesterov" in refused.output
 
 
 # Arguments.
