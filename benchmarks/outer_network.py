@@ -189,23 +189,36 @@ def page(chosen: list[Run], losses: np.ndarray, sizes: np.ndarray, source: dict[
     shares = sizes[-quarter:].mean(0) / sizes[:quarter].mean(0)
     stable = judged(sizes)
     right = [found == (run.factor < 1) for run, found in zip(chosen, stable, strict=True)]
+    about = (
+        "Written by `python -m benchmarks.outer_network`. A 64-32-10 tanh network on digits; four"
+        f" workers, each with a quarter of the images, take {STEPS} inner steps of AdamW (learning"
+        f" rate {RATE}, mini-batches of {BATCH}) in each of {ROUNDS} rounds, from scratch. The"
+        " prediction is the rule c = 1 of [`OuterLoop`](../api/outer_loops.md), made before: stable"
+        " exactly below its threshold. Nothing of the network enters. A run is called stable if its"
+        " outer gradients are in the last quarter on average less than"
+        f" {SHRUNK:.0%} of those in the first."
+    )
+    names = (
+        "outer momentum",
+        "late by",
+        "outer learning rate",
+        "over the threshold",
+        "last loss",
+        "outer gradients, last over first quarter",
+        "stable",
+        "as predicted",
+    )
     lines = [
         "# Late outer steps on a network",
         "",
-        "Written by `python -m benchmarks.outer_network`. A 64-32-10 tanh network on digits; four workers, each with"
-        f" a quarter of the images, take {STEPS} inner steps of AdamW (learning rate {RATE}, mini-batches of {BATCH})"
-        f" in each of {ROUNDS} rounds, from scratch. The prediction is the rule c = 1 of"
-        " [`OuterLoop`](../api/outer_loops.md), made before: stable exactly below its threshold. Nothing of the"
-        " network enters. A run is called stable if its outer gradients are in the last quarter on average less than"
-        f" {SHRUNK:.0%} of those in the first.",
+        about,
         "",
         f"**{sum(right)} of {len(right)} runs fall on the predicted side.**",
         "",
         f"{source['date']}, commit `{source['commit']}`, {source['machine']}.",
         "",
-        "| outer momentum | late by | outer learning rate | over the threshold | last loss | outer gradients, last"
-        " over first quarter | stable | as predicted |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(names)} |",
+        f"|{'---|' * len(names)}",
     ]
     for number, run in enumerate(chosen):
         late = "eager" if run.eager else str(run.delay)

@@ -93,7 +93,8 @@ def _eager(setting: OuterSetting, state: Array) -> Array:
     count = setting.workers
     shared, memories, last = state[:count], state[count : 3 * count], state[3 * count :]
     fresh = [each - setting.inner(each) for each in shared]
-    found, kept = [], []
+    found: list[Array] = []
+    kept: list[Array] = []
     for i in range(count):
         others = [last[j] for j in range(count) if j != i]
         gradient = np.sum([fresh[i], *others], axis=0) / count
