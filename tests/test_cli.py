@@ -114,6 +114,21 @@ def test_the_column_of_a_log_is_named_on_the_command_line(tmp_path):
     assert "delay-log" in run("threshold", "sgd", "--column", "delay").output
 
 
+def test_threshold_answers_for_every_sequence_of_delays():
+    data = printed_json("threshold", "sgd", "--bounded-delay", "8", "--sharpness", "20")
+    exact = ds.stability_threshold(ds.SGD(), ds.BoundedDelay(8))
+    assert data["threshold"] == data["threshold_of_the_worst_sequence_found"] == exact
+    assert data["known_by"] == "exact" and data["max_learning_rate"] == exact / 20
+    assert data["threshold_of_the_longest_delay"] == ds.stability_threshold(ds.SGD(), 8)
+    known = ds.bounded_delay_threshold(ds.HeavyBall(0.9), 4)
+    data = printed_json("threshold", "heavy-ball", "--momentum", "0.9", "--bounded-delay", "4")
+    assert data["threshold"] == known.sufficient and data["known_by"] == "small gain"
+    assert data["threshold_of_the_worst_sequence_found"] == known.necessary
+    refused = run("threshold", "sgd", "--bounded-delay", "3", "--delay", "2")
+    assert refused.exit_code == 1 or refused.exit_code == 2
+    assert "bounded-delay must be given without delay" in refused.output
+
+
 def test_negative_momentum_is_a_value_not_an_option():
     data = printed_json("threshold", "heavy-ball", "--momentum", "-0.9", "--delay", "2")
     assert data["threshold"] == pytest.approx(0.2)

@@ -228,6 +228,21 @@ def test_the_law_of_long_delays_is_approached():
 # Escape
 
 
+def test_lines_of_sequences_are_the_thresholds_over_that_of_the_fixed_delay():
+    delays = [2, 5, 9]
+    fixed = ds.stability_threshold(ds.SGD(), delays)
+    axes = plot.any_sequence(ds.SGD(), delays)
+    found = [ds.stability_threshold(ds.SGD(), ds.BoundedDelay(delay)) for delay in delays]
+    np.testing.assert_allclose(line(axes, 0)[1], 1)
+    np.testing.assert_allclose(line(axes, 1)[1], found / fixed, rtol=1e-15)
+    # The small gain of SGD is 2/(2 delay + 1).
+    np.testing.assert_allclose(line(axes, 2)[1], 2 / (2 * np.array(delays) + 1) / fixed, rtol=2e-9)
+    heavy = plot.any_sequence(ds.HeavyBall(0.5), [4])
+    known = ds.bounded_delay_threshold(ds.HeavyBall(0.5), 4)
+    drawn = [line(heavy, k)[1][0] * ds.stability_threshold(ds.HeavyBall(0.5), 4) for k in (1, 2)]
+    assert drawn == pytest.approx([known.necessary, known.sufficient], rel=1e-12)
+
+
 def test_escape_lines_are_the_escape_rate():
     excess = np.array([0.01, 0.1, 1.0])
     axes = plot.escape(ds.HeavyBall(0.5), [0, 3], excess=excess)
@@ -395,6 +410,7 @@ def test_a_file_of_the_first_layout_is_read_without_its_hashes(tmp_path):
         (lambda: plot.root_locus(ds.SGD(), 3, largest_gain=-1.0), "largest_gain must be positive"),
         (lambda: plot.adjustment_rule([]), "1 to 7 optimizers; got 0"),
         (lambda: plot.adjustment_rule([ds.SGD()], lr=0), "lr must be positive"),
+        (lambda: plot.any_sequence(ds.SGD(), [0, 1]), "delays must be integers >= 1"),
         (lambda: plot.escape(ds.SGD(), range(8)), "1 to 7 delays; got 8"),
         (lambda: plot.staleness_histogram([-1]), "log must hold integers"),
         (lambda: plot.measured("/no/such/file.json"), "JSON file of an experiment"),

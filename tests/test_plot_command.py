@@ -48,6 +48,7 @@ def log(tmp_path):
         ("roots --optimizer shifted-momentum --momentum 0.5 --delay 3", ".pdf"),
         ("rule --optimizer nesterov --optimizer sgd --lr 0.1 --longest-delay 16", ".svg"),
         ("escape --delay 0 --delay 2 --size slide", ".png"),
+        ("sequences --optimizer heavy-ball --momentum 0.5 --longest-delay 2", ".svg"),
         ("histogram LOG --optimizer heavy-ball --sharpness 3", ".pdf"),
         ("measured EDGE --ratio", ".png"),
         ("escape --optimizer heavy-ball --momentum 0.5 --measured ESCAPE", ".png"),
@@ -138,7 +139,7 @@ def test_the_page_shows_exactly_the_pictures_that_its_commands_write():
     commands = re.findall(r"^\$ delaystability plot (.*)$", text, flags=re.M)
     written = [command.split(" -o docs/")[1] for command in commands]
     assert written == re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
-    assert len(written) == 8
+    assert len(written) == 9
     for command, picture in zip(commands, written, strict=True):
         assert (PAGE.parent / picture).read_bytes().startswith(START[".png"])
         name = command.split()[0]

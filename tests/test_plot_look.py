@@ -35,6 +35,7 @@ PICTURES = {
     ),
     "roots": lambda **size: plot.root_locus(ds.ShiftedMomentum(0.9), 4, **size),
     "rule": lambda **size: plot.adjustment_rule(**size),
+    "sequences": lambda **size: plot.any_sequence(**size),
     "escape": lambda **size: plot.escape(ds.HeavyBall(0.9), **size),
     "histogram": lambda **size: plot.staleness_histogram(LOG, **size),
     "implied": lambda **size: plot.implied_thresholds(ds.HeavyBall(0.9), LOG, **size),

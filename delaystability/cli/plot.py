@@ -190,6 +190,26 @@ def rule(
 
 @plot.command()
 @with_parameters
+def sequences(
+    parameters: Parameters,
+    optimizer: OptimizerOption = "sgd",
+    longest_delay: Annotated[str, typer.Option(help="End of the delay axis.")] = "32",
+    size: Size = "column",
+    output: Annotated[Path, _output("sequences")] = Path("sequences.png"),
+) -> None:
+    """Show what is stable for every sequence of delays up to a longest one."""
+    with clear_errors():
+        drawing = _drawing(output)
+        last = integer("longest-delay", longest_delay)
+        if last < 1:
+            raise RefusedError(f"longest-delay must be an integer >= 1; got {last}")
+        delays = np.unique(np.linspace(1, last, min(last, 32)).round().astype(int))
+        axes = drawing.any_sequence(_optimizer(optimizer, parameters), delays, size=size)
+        _write(axes, output)
+
+
+@plot.command()
+@with_parameters
 def escape(
     parameters: Parameters,
     optimizer: OptimizerOption = "sgd",

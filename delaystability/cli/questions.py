@@ -26,6 +26,7 @@ from delaystability.cli.options import (
     integer,
 )
 from delaystability.cli.terminal import (
+    RefusedError,
     clear_errors,
     print_values,
     warnings_in_one_line,
@@ -56,6 +57,21 @@ def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) ->
     }
 
 
+def _for_every_sequence(optimizer: Optimizer, bounded_delay: str) -> dict[str, Any]:
+    """What is known of the threshold for every sequence of delays up to this one."""
+    from delaystability.questions.any_sequence import bounded_delay_threshold
+
+    longest = integer("bounded-delay", bounded_delay)
+    found = bounded_delay_threshold(optimizer, longest)
+    return {
+        "longest_delay": longest,
+        "threshold": found.sufficient,
+        "known_by": found.method,
+        "threshold_of_the_worst_sequence_found": found.necessary,
+        "threshold_of_the_longest_delay": bounds.stability_threshold(optimizer, longest),
+    }
+
+
 @with_parameters
 def threshold(
     optimizer: OptimizerName,
@@ -73,21 +89,31 @@ def threshold(
         typer.Option(help="A file of measured delays (CSV, also .gz) instead of --delay."),
     ] = None,
     column: Columns = None,
+    bounded_delay: Annotated[
+        str | None,
+        typer.Option(help="Every sequence of delays up to this one, instead of --delay."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Find the largest stable gain: learning rate times sharpness.
 
     A log of delays is replayed in its order; beside it, the threshold of independent delays with
-    its frequencies, in the mean and in the mean square, and those of two single delays.
+    its frequencies, in the mean and in the mean square, and those of two single delays. With
+    --bounded-delay the threshold is safe for every sequence of delays up to a longest one.
     """
     with clear_errors():
         chosen = optimizer_of(optimizer, parameters)
         noise = number("curvature-noise", curvature_noise)
+        if bounded_delay is not None and (noise or delay or delay_log or column):
+            raise RefusedError("bounded-delay must be given without delay, delay-log and noise")
         lag, about_delay = delay_or_log(delay, delay_log, column)
         values = {**described(chosen), **about_delay}
         if noise:
             values["curvature_noise"] = noise
-        if isinstance(lag, int):
+        if bounded_delay is not None:
+            values = {**described(chosen), **_for_every_sequence(chosen, bounded_delay)}
+            edge = values["threshold"]
+        elif isinstance(lag, int):
             edge = bounds.stability_threshold(chosen, lag, curvature_noise=noise)
             values["threshold"] = edge
         else:

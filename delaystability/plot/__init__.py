@@ -19,6 +19,7 @@ if find_spec("matplotlib") is None:
         "pictures need matplotlib, which is not installed: pip install 'delaystability[plot]'"
     )
 
+from delaystability.plot.any_sequence import any_sequence as any_sequence
 from delaystability.plot.escape import escape as escape
 from delaystability.plot.escape import read_rates as read_rates
 from delaystability.plot.measurements import Measurements as Measurements
@@ -35,6 +36,7 @@ from delaystability.plot.style import sheet as sheet
 __all__ = [
     "Measurements",
     "adjustment_rule",
+    "any_sequence",
     "escape",
     "implied_thresholds",
     "measured",

@@ -21,6 +21,7 @@ __all__ = [
     "bounded_delay_threshold",
     "guaranteed_threshold",
     "guaranteed_thresholds",
+    "small_gain",
 ]
 
 Array = NDArray[np.float64]
@@ -132,16 +133,25 @@ def guaranteed_threshold(loop: Loop) -> float:
     ----------
     loop : Loop with a `BoundedDelay` and scalar parameters
     """
-    tau = loop.delay.max_delay
     scale = gain_scale(loop)
     if scale is not None:
-        return any_sequence_threshold(tau) / scale
+        return any_sequence_threshold(loop.delay.max_delay) / scale
+    return small_gain(loop)
+
+
+def small_gain(loop: Loop) -> float:
+    """The small gain alone, also where a closed form is known.
+
+    Parameters
+    ----------
+    loop : Loop with a `BoundedDelay` and scalar parameters
+    """
     on_time = _fixed_threshold(loop, 0)
-    if not tau or on_time <= 0:
+    if not loop.delay.max_delay or on_time <= 0:
         return on_time
     from delaystability.numerics.sequences.small_gain import small_gain_threshold
 
-    return min(on_time, small_gain_threshold(loop, tau))
+    return min(on_time, small_gain_threshold(loop, loop.delay.max_delay))
 
 
 def guaranteed_thresholds(loop: Loop, noise: Array, moment: str | None) -> Array:

@@ -1,0 +1,82 @@
+"""What a delay that varies costs: thresholds for every sequence, over that of the fixed delay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from delaystability.model.arguments import checked_optimizer, scalar_optimizer
+from delaystability.model.bounded_delay import BoundedDelay
+from delaystability.model.catalogue import SGD, Optimizer
+from delaystability.model.delays import delay_array
+from delaystability.model.loop import Loop
+from delaystability.plot.labels import described
+from delaystability.plot.style import canvas, legend_below, look, tidy
+from delaystability.questions.any_sequence import bounded_delay_threshold, small_gain
+from delaystability.questions.bounds import stability_threshold
+
+__all__ = ["any_sequence"]
+
+
+def any_sequence(
+    optimizer: Optimizer | None = None,
+    delays: Any = None,
+    *,
+    axes: Axes | None = None,
+    size: str = "column",
+) -> Axes:
+    """Thresholds for every sequence of delays up to a bound, over that of the fixed delay.
+
+    Parameters
+    ----------
+    optimizer : Optimizer with scalar parameters, SGD by default
+    delays : integer array of shape (n,), at least 1
+        The bounds; 1 to 32 by default. Some tenths of a second each, but for SGD.
+    axes : Axes, optional
+    size : "column", "page" or "slide", for a figure of its own
+
+    Returns
+    -------
+    Axes
+        Its lines are the fixed delay, what no sequence may exceed (for SGD the exact threshold),
+        and the small gain, which is safe for every sequence.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad arguments.
+    """
+    chosen = scalar_optimizer(checked_optimizer(SGD() if optimizer is None else optimizer))
+    bounds = np.unique(delay_array(np.arange(1, 33) if delays is None else delays, "delays"))
+    if not bounds.size or bounds[0] < 1:
+        raise ValueError(f"delays must be integers >= 1; got {delays!r}")
+    fixed = np.atleast_1d(stability_threshold(chosen, bounds))
+    found = [bounded_delay_threshold(chosen, int(bound)) for bound in bounds]
+    safe = [small_gain(Loop(chosen, BoundedDelay(int(bound)))) for bound in bounds]
+    exact = all(entry.method == "exact" for entry in found)
+    series = (
+        ("fixed delay", fixed),
+        ("every sequence: exact" if exact else "worst sequence found",
+         np.array([entry.necessary for entry in found])),
+        ("every sequence: small gain", np.array(safe)),
+    )  # fmt: skip
+    with canvas(axes, size) as drawn:
+        for number, (label, values) in enumerate(series):
+            colour, dashes, marker = look(number)
+            drawn.plot(
+                bounds,
+                values / fixed,
+                color=colour,
+                ls=dashes,
+                marker=marker,
+                markevery=max(1, bounds.size // 12),
+                label=label,
+            )
+        drawn.set(xlabel="longest delay (updates)", ylabel="threshold / that of the fixed delay")
+        drawn.set_title(f"Delays that vary: {described(chosen)}")
+        drawn.set_ylim(0, 1.08)
+        legend_below(drawn)
+        tidy(drawn)
+    return drawn
