@@ -71,7 +71,7 @@ def test_a_split_table_is_the_table_and_more_accurate() -> None:
     whole = TableRows.of(lags, values)
     pair = TableRows.of(lags, np.stack([values, values]))
     theta = np.concatenate([ARRAYS.uniform(0, np.pi, 12), NEAR_ONE])
-    assert whole._split is not None and pair._split is None
+    assert whole._long is not None and pair._long is None
     direct = pair.at(theta, np.zeros(theta.size, dtype=np.intp), slope=True)
     for mine, other in zip(whole.at(theta, slope=True), direct, strict=True):
         np.testing.assert_allclose(mine, other, rtol=0, atol=whole.span * 1e-13)

@@ -21,10 +21,17 @@ Complex = NDArray[np.complex128]
 
 
 def minus_one(lags: Array, angles: Array) -> Complex:
-    """``z^-lag - 1`` for every angle and, on a new last axis, every lag: exact near z = 1."""
-    halves = 0.5 * angles[..., None] * lags
-    sine = np.sin(halves)
-    return -2 * sine * (sine + 1j * np.cos(halves))
+    """``z^-lag - 1`` for every angle and, on a new last axis, every lag: exact near z = 1.
+
+    Lags below 2^29 times an angle are not rounded, so that far lags lose no digits.
+    """
+    # Half of the digits of an angle times a lag is exact, and so are the rest and their sum.
+    half = angles.astype(np.float32).astype(np.float64)
+    most, rest = half[..., None] * lags, (angles - half)[..., None] * lags
+    angle = most + rest
+    lost = most - angle + rest
+    sine, versed = np.sin(angle), 2 * np.sin(0.5 * angle) ** 2
+    return -(versed + lost * sine) - 1j * (sine + lost * (1 - versed))
 
 
 @dataclass(frozen=True, eq=False)

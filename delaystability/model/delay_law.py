@@ -311,17 +311,22 @@ def _blocks(last: int) -> Iterator[NDArray[np.int64]]:
 
 def values_of_table(pmf: Table, angles: Array) -> tuple[Complex, Array]:
     """``D = sum_k pmf_k z^-k`` and ``1 - |D|^2`` at z = exp(i angle), for entries that sum to 1."""
+    from delaystability.model.circle_sums import CircleSums
     from delaystability.model.circle_value import minus_one
 
-    lags = np.array(list(pmf), dtype=np.float64)
-    chances = np.array([float(value) for value in pmf.values()])
+    lags = np.array(sorted(pmf), dtype=np.float64)
+    chances = np.array([float(pmf[lag]) for lag in sorted(pmf)])
     # Around its mean, the delay turns the least, and little is lost in 1 - |D|^2.
     centre = np.round(lags @ chances)
     lags -= centre
-    rows = max(1, _BLOCK // lags.size)
     flat = angles.ravel()
-    parts = [minus_one(lags, flat[k : k + rows]) @ chances for k in range(0, flat.size, rows)]
-    excess = np.concatenate([np.zeros(0, dtype=np.complex128), *parts]).reshape(angles.shape)
+    if CircleSums.worthwhile(lags):
+        excess = CircleSums.of(lags, chances[None]).at(flat)[0]
+    else:
+        rows = max(1, _BLOCK // lags.size)
+        parts = [minus_one(lags, flat[k : k + rows]) @ chances for k in range(0, flat.size, rows)]
+        excess = np.concatenate([np.zeros(0, dtype=np.complex128), *parts])
+    excess = excess.reshape(angles.shape)
     return np.exp(-1j * centre * angles) * (1 + excess), _spread(excess)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.model.circle_sums import CircleSums
+
 __all__ = ["LARGEST_SPAN", "Rows", "TableRows", "fast_cells"]
 
 Array = NDArray[np.float64]
@@ -24,8 +26,6 @@ _LARGEST_DIRECT = 2**22
 _DIRECT = 64
 _FEW_TERMS = 32
 _MANY_ANGLES = 8
-_FEWEST_SPLIT = 128
-_SPARSEST_SPLIT = 4
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -97,8 +97,8 @@ class TableRows:
         """How wrong `at` may be: next to z = 1, what moves is small."""
         still, turned = np.abs(self.at_one[rows]), self.speed[rows] * theta
         moving = np.minimum(self.size[rows], turned)
-        if self._split is not None and isinstance(rows, int):
-            return np.asarray(self._rounding * still + self._split.rounding * moving)
+        if self._long is not None and isinstance(rows, int):
+            return np.asarray(self._rounding * still + self._long.rounding * moving)
         # A lag times an angle is rounded, as if each term had an angle of its own.
         return np.asarray(self._rounding * (still + moving) + 0.5 * _EPS * turned)
 
@@ -107,12 +107,11 @@ class TableRows:
         return np.asarray(self.error[rows] + _EPS * self.speed[rows] * theta)
 
     @cached_property
-    def _split(self) -> _SplitTable | None:
-        """A single long table whose lags are nearly all there is up to the last."""
-        terms = self.lags.size
-        if len(self.values) > 1 or terms < _FEWEST_SPLIT:
+    def _long(self) -> CircleSums | None:
+        """A single long table, and what z times the derivative makes of it."""
+        if len(self.values) > 1 or not CircleSums.worthwhile(self.lags):
             return None
-        return _SplitTable.of(self) if self.span < _SPARSEST_SPLIT * terms else None
+        return CircleSums.of(self.lags, np.stack([self.values[0], -self.lags * self.values[0]]))
 
     def dense(self, longest: int = LARGEST_SPAN) -> Array:
         """Coefficients over the lags 0, 1, 2, ...; shape (rows, lags)."""
@@ -127,8 +126,9 @@ class TableRows:
 
     def at(self, theta: Array, rows: Rows = 0, *, slope: bool = False) -> tuple[Complex, Complex]:
         """The sum at z = exp(i theta), and z times its derivative where it is asked for."""
-        if self._split is not None and isinstance(rows, int):
-            return self._split.at(theta, slope=slope)
+        if self._long is not None and isinstance(rows, int):
+            moved, turned = self._long.at(theta)
+            return moved + self.at_one[rows], turned - self.values[rows] @ self.lags
         total = np.zeros(theta.shape, dtype=np.complex128)
         turn = np.zeros(theta.shape, dtype=np.complex128)
         for here, which, lags in self._blocks(theta.size, rows):
@@ -186,72 +186,6 @@ class TableRows:
         half = np.sin(angle / 2)
         beyond = -2 * half * half - 1j * np.sin(angle)
         return np.asarray(self.at_one[:, None] + self.values @ beyond)
-
-
-@dataclass(frozen=True, eq=False)
-class _SplitTable:
-    """A long table by lag = width p + q: two short rows of sines at each angle, and products.
-
-    With u = exp(-i width p theta) - 1 and v = exp(-i q theta) - 1, a term is moved by u v + u + v.
-
-    Attributes
-    ----------
-    values, weights : arrays of shape (parts, width)
-        The coefficients, and those of z times the derivative.
-    at_one : float
-    rounding : float
-        How wrong the part of the sum that moves may be, relative to that of the moduli.
-    """
-
-    values: Array
-    weights: Array
-    at_one: float
-    rounding: float
-
-    @classmethod
-    def of(cls, table: TableRows) -> _SplitTable:
-        """From a table of one row."""
-        width = 2 ** (((table.span + 1).bit_length() + 1) // 2)
-        parts = -(-(table.span + 1) // width)
-        values = np.zeros(parts * width)
-        values[table.lags.astype(int)] = table.values[0]
-        lags = np.arange(float(values.size))
-        # |u|, |v| <= 2, so that u v, u and v together are at most 8 and at most 3 lag theta; a
-        # sum of n terms in any order is off by n eps/2, and u and v by some eps.
-        rounding = 12 * (16 + (width + parts) / 2) * _EPS
-        shape = parts, width
-        return cls(
-            values.reshape(shape), (-lags * values).reshape(shape), float(table.at_one[0]), rounding
-        )
-
-    def at(self, theta: Array, *, slope: bool) -> tuple[Complex, Complex]:
-        """See `TableRows.at`."""
-        found = np.zeros((2, theta.size), dtype=np.complex128)
-        parts, width = self.values.shape
-        tables = [self.values, self.weights] if slope else [self.values]
-        length = _BLOCK // (parts + width)
-        for first in range(0, theta.size, length):
-            here = slice(first, first + length)
-            far = _moved(theta[here], width * np.arange(parts, dtype=np.float64))
-            near = _moved(theta[here], np.arange(width, dtype=np.float64))
-            for row, table in zip(found, tables, strict=False):
-                inner = near.real @ table.T + 1j * (near.imag @ table.T)
-                row[here] = (far * (inner + table.sum(axis=1))).sum(axis=1) + inner.sum(axis=1)
-        found[0] += self.at_one
-        if slope:
-            found[1] += self.weights.sum()
-        return found[0], found[1]
-
-
-def _moved(theta: Array, lags: Array) -> Complex:
-    """exp(-i lag theta) - 1 to some eps of itself, at angles that are not rounded."""
-    # Half of the digits of an angle times a lag is exact, and so are the rest and their sum.
-    half = theta.astype(np.float32).astype(np.float64)
-    most, rest = np.multiply.outer(half, lags), np.multiply.outer(theta - half, lags)
-    angle = most + rest
-    lost = most - angle + rest
-    sine, versed = np.sin(angle), 2 * np.sin(angle / 2) ** 2
-    return np.asarray(-(versed + lost * sine) - 1j * (sine + lost * (1 - versed)))
 
 
 def fast_cells(least: int) -> int:
