@@ -82,6 +82,7 @@ def test_sample_values_have_thirty_digits_and_are_reached_with_more(name):
             assert error <= mpmath.mpf("1e-29") * abs(precise)
 
 
+@pytest.mark.slow
 def test_sample_points_lie_in_the_domain_and_vary():
     for derivation in all_derivations():
         statement = derivation.theorem.statement

@@ -90,7 +90,7 @@ def _intervals(boundary: Boundary) -> list[tuple[float, float]]:
 
 
 @pytest.mark.parametrize(("optimizer", "delay"), CASES)
-@pytest.mark.quick(8)
+@pytest.mark.quick(4)
 def test_thresholds_agree_with_the_kernel_and_with_certificates(optimizer, delay):
     derivation = ds.derive(optimizer, delay=delay)
     value = derivation.theorem.statement.value({tau: delay}, 40)
@@ -235,7 +235,7 @@ def _mutations(claim):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 def test_a_mutated_step_is_caught(name):
     for step in derived(name).steps:
         for wrong in _mutations(step.claim):

@@ -171,7 +171,7 @@ def test_crossings_of_sgd_are_its_closed_form_and_all_outward():
 
 
 @pytest.mark.parametrize("name", ["sgd", *WITH_MOMENTUM])
-@pytest.mark.quick(3)
+@pytest.mark.quick(1)
 def test_branches_find_the_roots_that_a_dense_matrix_finds(name):
     for m in (-0.8, 0.3, 0.9):
         optimizer, delay = make(name, m), 150

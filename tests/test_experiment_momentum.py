@@ -115,6 +115,7 @@ def test_the_verdict_sees_raw_learning_rates() -> None:
     assert sum(line.fails for line in raw.lines) >= 4
 
 
+@pytest.mark.slow
 def test_the_verdict_sees_exchanged_optimizers() -> None:
     exchange = {"heavy-ball": "shifted-momentum", "shifted-momentum": "heavy-ball"}
     verdict = judged(

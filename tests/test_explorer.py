@@ -210,7 +210,7 @@ def test_the_largest_root_agrees_with_python(visit: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("delay", [1, 7, 64])
-@pytest.mark.quick(1)
+@pytest.mark.slow
 def test_a_double_root_is_found_to_half_of_the_digits(
     visit: Callable[..., Any], delay: int
 ) -> None:

@@ -231,6 +231,7 @@ def in_torch(tmp_path_factory):
     return load(folder / "delaystability_torch.py")
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_torch_agrees_and_differentiates(in_torch, name):
     torch = importlib.import_module("torch")

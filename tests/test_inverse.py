@@ -162,7 +162,7 @@ def test_no_fastest_gain_without_a_stable_one():
 
 
 @pytest.mark.parametrize("delay", [300, 10**6])
-@pytest.mark.quick(1)
+@pytest.mark.slow
 def test_the_fastest_gain_of_a_long_delay_is_fast(delay):
     start = process_time()
     gain, radius = ds.fastest_gain(ds.SGD(), delay)
@@ -262,6 +262,7 @@ LAWS = [
 ]
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("name", ["heavy-ball", "ema-momentum", "nesterov"])
 @pytest.mark.parametrize("law", LAWS, ids=["table", "geometric", "long", "log"])
 def test_the_largest_momentum_of_a_law_is_where_its_threshold_meets_the_gain(name, law):

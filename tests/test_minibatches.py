@@ -161,7 +161,7 @@ def test_runs_of_many_seeds_follow_the_second_moment() -> None:
 
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.6), ds.ShiftedMomentum(0.4)])
 @pytest.mark.parametrize("delay", [0, 1, 3])
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 def test_gamma_sums_the_products_of_the_responses(optimizer: ds.Optimizer, delay: int) -> None:
     rate, curvatures = 0.05, np.array([2.0, 0.3, 1e-3])
     feedback, feedforward = optimizer.coefficients(delay)

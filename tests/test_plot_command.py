@@ -76,6 +76,7 @@ def test_a_file_of_its_own_name_is_the_default(tmp_path, monkeypatch):
     assert (tmp_path / "roots.png").read_bytes().startswith(START[".png"])
 
 
+@pytest.mark.quick(6)
 @pytest.mark.parametrize(
     ("command", "message"),
     [

@@ -194,6 +194,7 @@ def test_the_test_of_colours_sees_red_and_green():
     assert nearest(red_and_green, DEUTERANOPIA) < 10
 
 
+@pytest.mark.slow
 def test_the_series_are_told_apart_without_colour():
     assert len(set(map(str, DASHES))) == len(set(MARKERS)) == len(COLOURS)
     grey = [(str(dashes), marker) for _, dashes, marker in map(look, range(len(ds.CATALOGUE)))]

@@ -146,6 +146,7 @@ def check(optimizer, delay):
     assert abs(error) <= TOLERANCE, (error / EPS, optimizer, delay)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("delay", [1, 2, 5, 12])
 def test_the_reference_agrees_with_root_finding(delay):
     for optimizer in (
@@ -174,6 +175,7 @@ def test_extreme_momenta_and_delays_are_within_64_eps_of_60_digits(cls):
             check(cls(m), delay)
 
 
+@pytest.mark.slow
 def test_random_extremes_are_within_64_eps():
     random = np.random.default_rng(11)
     for _ in range(150):

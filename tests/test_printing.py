@@ -70,6 +70,7 @@ def test_the_opening_counts_theorems_and_steps():
     assert "FAILED" not in sentence
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("name", each(NAMES))
 def test_every_claim_is_printed_and_every_status_is_named(name):
     entry = checked(name)
@@ -310,6 +311,7 @@ class _Counted(Check):
         return self.check(claim)
 
 
+@pytest.mark.slow
 def test_a_derivation_is_checked_once_however_often_it_is_printed():
     runs = []
     counted_check = _Counted(ds.derive("sgd").step("modulus").check, runs)

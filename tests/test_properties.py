@@ -41,6 +41,7 @@ def test_the_threshold_does_not_always_fall_for_negative_momentum():
     assert ds.stability_threshold(optimizer, 3) > ds.stability_threshold(optimizer, 2)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.sampled_from(LOWERED), plain_momentum, st.floats(0, 1), st.integers(1, 10**6))
 def test_under_delay_every_momentum_lowers_the_raw_threshold(name, m, share, delay):
@@ -87,6 +88,7 @@ def test_roots_leave_the_circle_at_the_threshold(name, m, delay):
     assert largest_root(optimizer, delay, threshold * (1 + 1e-6)) > 1
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(any_name, any_momentum, short_delay, short_delay, st.floats(1e-6, 10))
 def test_adjusting_there_and_back_changes_nothing(name, m, delay, new_delay, lr):

@@ -136,7 +136,7 @@ def test_every_theorem_agrees_with_the_numerics_on_random_points(name):
 
 
 @pytest.mark.parametrize("name", COMPARED)
-@pytest.mark.quick(12)
+@pytest.mark.quick(4)
 def test_a_theorem_that_is_wrong_is_noticed(name):
     statement = ds.derive(name).theorem.statement
     relation = statement.relation
@@ -158,7 +158,7 @@ def test_a_theorem_that_is_wrong_is_noticed(name):
         and d.theorem.statement.optimizer in ds.CATALOGUE
     ],
 )
-@pytest.mark.quick(8)
+@pytest.mark.quick(3)
 def test_exact_thresholds_lie_in_their_certificates(name):
     from fractions import Fraction
 

@@ -164,7 +164,7 @@ def command(tmp_path):
         ("delaystability threshold zz", set()),
     ],
 )
-@pytest.mark.quick(2)
+@pytest.mark.slow
 def test_bash_completes_the_command(command, line, wanted):
     words = line.split()
     program = (

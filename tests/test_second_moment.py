@@ -140,7 +140,7 @@ def integral_amplifier(optimizer: Optimizer, delay: int) -> Callable[[float, flo
 
 @pytest.mark.parametrize("delay", [0, 1, 4, 64, 1000])
 @pytest.mark.parametrize("noise", [1e-8, 0.01, 1.0, 100.0, 1e6])
-@pytest.mark.quick(8)
+@pytest.mark.quick(4)
 def test_closed_form_of_sgd_equals_the_integrals(delay, noise):
     closed = mean_square_threshold(ds.SGD(), delay, noise)
     largest, _ = mean_threshold(ds.SGD(), delay)
@@ -226,6 +226,7 @@ def test_pole_zero_closed_form_equals_the_integrals():
         ), (optimizer, delay, gain)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("optimizer", [ds.HeavyBall(0.9), ds.Nesterov(0.5), ds.HeavyBall(-0.4)])
 def test_pole_zero_thresholds_equal_those_of_the_integrals(optimizer):
     closed = mean_square_threshold(optimizer, 300, 0.3)
@@ -323,7 +324,7 @@ def second_moments(
         (ds.SGD(), RandomDelay([0.1, 0.8, 0.1]), 0.0, 60),
     ],
 )
-@pytest.mark.quick(1)
+@pytest.mark.slow
 def test_runs_of_many_seeds_decay_below_and_grow_above_the_threshold(
     optimizer, delay, noise, updates
 ):

@@ -61,7 +61,7 @@ def test_the_weights_solve_the_linear_program(optimizer):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-@pytest.mark.quick(2)
+@pytest.mark.slow
 def test_no_angle_of_a_fine_grid_allows_a_root_below_the_bound(optimizer):
     filters = tuple(StageFilter.of(optimizer, delay) for delay in (5, 3, 0))
     largest = np.array([0.3, 0.5, 0.6])
@@ -85,7 +85,7 @@ def test_the_change_of_a_response_is_bounded(optimizer):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS[:2] + OPTIMIZERS[3:], ids=repr)
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 def test_the_longest_delay_is_the_worst_case(optimizer):
     for delays in ((3, 2, 1, 0), (0, 5), (1, 1, 7)):
         worst = ds.stability_threshold(optimizer, max(delays))
@@ -137,7 +137,7 @@ def test_no_random_hessian_is_unstable_below_the_bounds(optimizer):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 def test_a_hessian_of_rank_one_attains_the_bound(optimizer):
     delays, largest, total = (4, 2, 0), np.array([0.3, 0.5, 0.6]), 1.0
     filters = tuple(StageFilter.of(optimizer, delay) for delay in delays)

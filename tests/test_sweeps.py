@@ -209,6 +209,7 @@ def test_a_plan_with_a_trial_twice_or_without_any_is_refused(tmp_path: Path) -> 
             run_sweep([], work, store)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("backend", ["sequential", "loky"])
 def test_a_chunk_that_raises_is_named_and_the_others_go_on(tmp_path: Path, backend: str) -> None:
     path = tmp_path / "a.sqlite"

@@ -144,6 +144,7 @@ def test_a_wrong_step_fails_the_conclusion_that_rests_on_it():
     assert derivation.with_step("modulus", claim=wrong).status() == "failed"
 
 
+@pytest.mark.slow
 def test_a_premise_that_is_missing_fails_the_conclusion():
     derivation = derive("sgd")
     without = replace(
@@ -152,6 +153,7 @@ def test_a_premise_that_is_missing_fails_the_conclusion():
     assert without.check().failed == 1
 
 
+@pytest.mark.slow
 def test_a_tested_premise_makes_the_conclusion_tested():
     from delaystability.theory.checks import Tested
 
@@ -250,7 +252,7 @@ def test_theorems_agree_with_the_fast_kernel(name, delay, value):
 @pytest.mark.parametrize("name", sorted(TESTED_ONLY))
 @pytest.mark.parametrize("delay", [0, 1, 5, 12])
 @pytest.mark.parametrize("value", ["-1/2", "2/5", "9/10"])
-@pytest.mark.quick(8)
+@pytest.mark.quick(3)
 def test_general_derivations_agree_with_the_fast_kernel(name, delay, value):
     # Ordinary values are short decimals.
     ordinary = {

@@ -143,6 +143,7 @@ def test_deflated_vectors_never_come_back(shift, basis_size):
     assert float(whole.values) == pytest.approx(float(values[0, -1]), abs=1e-11)
 
 
+@pytest.mark.slow
 def test_parts_of_vectors_on_several_processes_give_what_the_whole_gives():
     values = torch.tensor(np.r_[np.linspace(-1, 1, SIZE - 1), 1.5])
     start, deflated = drawn(1, SIZE), torch.eye(SIZE).double()[None, -1:]

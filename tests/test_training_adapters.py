@@ -196,6 +196,7 @@ def test_lightning_measures_given_batches_and_losses_after_updates_only(lightnin
     assert len(seen) >= 2 * 2 * 5
 
 
+@pytest.mark.slow
 @with_warnings(LIGHTNING_WARNINGS)
 def test_lightning_needs_a_preconditioner_for_adam(lightning, tmp_path):
     from delaystability.training.lightning import StabilityCallback

@@ -166,6 +166,7 @@ def test_special_cases():
     assert kernels.spike_compensation_threshold(0.0, 5.0) == pytest.approx(plain, rel=1e-15)
 
 
+@pytest.mark.slow
 def test_a_perturbed_kernel_is_caught():
     arguments = cases("heavy-ball", 200, seed=2)
     expected = float_thresholds("heavy-ball", arguments)
@@ -265,7 +266,7 @@ def test_export_writes_the_same_bytes_again(language, tmp_path):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.quick(3)
+@pytest.mark.quick(1)
 def test_only_what_is_asked_for_is_written(language, tmp_path):
     written = export(language, tmp_path, "sgd", samples=1)
     *code, bounds = written

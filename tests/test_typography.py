@@ -54,6 +54,7 @@ def test_brackets_fit_and_fractions_suit_their_place(latex, displayed, running):
     assert inline(latex) == running
 
 
+@pytest.mark.slow
 def test_all_formulas_keep_their_tokens():
     def skeleton(latex):
         return re.sub(r"\\left|\\right|\\!|\\mathrm|[{}\s]", "", latex).replace(r"\max", "max")
