@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from delaystability.model.adaptive import Adam
+from delaystability.model.adaptive import Adam, NAdam, RMSProp
 from delaystability.model.bounded_delay import BoundedDelay
 from delaystability.model.catalogue import (
     CATALOGUE,
@@ -35,6 +35,7 @@ from delaystability.model.delays import (
 )
 from delaystability.model.loop import Loop
 from delaystability.model.mixed_read import MixedRead
+from delaystability.model.sign_optimizers import Lion, Muon, SignSGD
 from delaystability.questions.bounds import (
     LearningRateWarning,
     StabilityWarning,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         mean_square_learning_rate,
     )
     from delaystability.questions.outer_loop import OuterLoop
+    from delaystability.questions.oscillation import oscillation
     from delaystability.questions.recommendation import Recommendation
     from delaystability.questions.stages import (
         safe_stage_learning_rate,
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     from delaystability.training.delay_aware_lr import DelayAwareLR
     from delaystability.training.delayed import delayed
     from delaystability.training.delayed_optimizer import DelayedOptimizer
+    from delaystability.training.loss_floor import final_learning_rate, loss_floor
     from delaystability.training.sharpness import sharpness
     from delaystability.training.stability_monitor import StabilityMonitor
     from delaystability.translation.export import export
@@ -120,9 +123,12 @@ __all__ = [
     "HeavyBall",
     "LearningRateWarning",
     "LinearOptimizer",
+    "Lion",
     "Loop",
     "MeasuredDelay",
     "MixedRead",
+    "Muon",
+    "NAdam",
     "Nesterov",
     "Optimizer",
     "OuterLoop",
@@ -131,9 +137,11 @@ __all__ = [
     "PipelineSchedule",
     "PipelinedBackpropagation",
     "ProbedRecommendation",
+    "RMSProp",
     "RandomDelay",
     "Recommendation",
     "ShiftedMomentum",
+    "SignSGD",
     "SpikeCompensation",
     "StabilityMonitor",
     "StabilityWarning",
@@ -152,12 +160,15 @@ __all__ = [
     "escape_rate",
     "export",
     "fastest_gain",
+    "final_learning_rate",
     "is_stable",
+    "loss_floor",
     "max_delay",
     "max_learning_rate",
     "max_momentum",
     "max_sharpness",
     "mean_square_learning_rate",
+    "oscillation",
     "plot",
     "probe_learning_rates",
     "recommend_learning_rate",
@@ -199,7 +210,10 @@ _LOADED_WHEN_USED = {
     "delayed": "delaystability.training.delayed",
     "derive": "delaystability.printing.derivation",
     "export": "delaystability.translation.export",
+    "final_learning_rate": "delaystability.training.loss_floor",
+    "loss_floor": "delaystability.training.loss_floor",
     "mean_square_learning_rate": "delaystability.questions.minibatches",
+    "oscillation": "delaystability.questions.oscillation",
     "probe_learning_rates": "delaystability.questions.learning_rate_probe",
     "recommend_learning_rate": "delaystability.questions.learning_rate_advice",
     "safe_stage_learning_rate": "delaystability.questions.stages",

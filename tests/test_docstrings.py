@@ -249,6 +249,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "FixedDelay": {"delay": 4},
     "GeometricDelay": {"ratio": 0.5},
     "HeavyBall": {"momentum": 0.9},
+    "Lion": {"beta1": 0.9, "beta2": 0.99},
+    "Muon": {"momentum": 0.95, "nesterov": True},
+    "NAdam": {"beta1": 0.9, "beta2": 0.999},
+    "RMSProp": {"alpha": 0.99, "momentum": 0.0},
+    "SignSGD": {"momentum": 0.0},
     "LinearOptimizer": {"feedback": {1: 0.5}, "feedforward": {0: 1.0}},
     "MeasuredDelay": {"sequence": [1, 2, 3]},
     "MixedRead": {"weights": [0.25, 0.75]},
@@ -356,6 +361,17 @@ GOOD: dict[str, dict[str, Any]] = {
         "updates": 100,
         "rates": [0.01, 0.1],
     },
+    "oscillation": {
+        "lr": 0.1,
+        "optimizer": ds.Adam(),
+        "delay": 4,
+        "curvature": 1.0,
+        "eps": 0.0,
+        "noise": 0.0,
+        "weight_decay": 0.0,
+        "minimum": 0.0,
+        "clip": None,
+    },
     "recommend_learning_rate": {
         "lr": 0.1,
         "optimizer": ds.HeavyBall(0.9),
@@ -460,4 +476,5 @@ def test_every_function_with_arguments_is_tried():
     records |= {"ProbedRecommendation", "Recommendation"}
     # They take a model of torch, and are tried in tests of their own.
     training = {"DelayAwareLR", "DelayedOptimizer", "StabilityMonitor", "delayed", "sharpness"}
+    training |= {"final_learning_rate", "loss_floor"}
     assert takes - set(GOOD) <= records | training

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 from delaystability.model.adaptive import Adam
 from delaystability.model.catalogue import CATALOGUE
+from delaystability.model.recognised_adaptive import ADAPTIVE
 
 __all__ = [
     "experiment_names",
     "language_names",
+    "oscillating_optimizer_names",
     "optimizer_names",
     "theorem_names",
     "trained_optimizer_names",
@@ -24,6 +26,11 @@ def optimizer_names(incomplete: str) -> list[str]:
 def trained_optimizer_names(incomplete: str) -> list[str]:
     """The optimizers to train with that begin like this: those of the catalogue and Adam."""
     return _beginning(incomplete, (*CATALOGUE, Adam.name))
+
+
+def oscillating_optimizer_names(incomplete: str) -> list[str]:
+    """The optimizers whose oscillation is known that begin like this."""
+    return _beginning(incomplete, (*ADAPTIVE, *CATALOGUE))
 
 
 def theorem_names(incomplete: str) -> list[str]:

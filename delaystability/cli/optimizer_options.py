@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from delaystability.cli.terminal import RefusedError
-from delaystability.model.adaptive import Adam
+from delaystability.model.adaptive import Adam, AdaptiveOptimizer
 from delaystability.model.catalogue import CATALOGUE, Optimizer, optimizer_from_name
 
 __all__ = [
@@ -129,7 +129,7 @@ def shared(name: str, parameters: Parameters) -> Parameters:
     return {argument: text for argument, text in parameters.items() if argument in names}
 
 
-def described(optimizer: Optimizer | Adam) -> dict[str, Any]:
+def described(optimizer: Optimizer | AdaptiveOptimizer) -> dict[str, Any]:
     """Name and parameters, for a table or JSON."""
     data = optimizer.to_dict()
     return {"optimizer": data.pop("name"), **data}

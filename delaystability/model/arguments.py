@@ -20,6 +20,7 @@ __all__ = [
     "checked_count",
     "checked_optimizer",
     "decay_amount",
+    "finite",
     "nonnegative",
     "one_delay",
     "positive",
@@ -52,6 +53,14 @@ def nonnegative(argument: str, value: ArrayLike) -> Array:
     wrong = ~(np.isfinite(values) & (values >= 0))
     if np.any(wrong):
         raise ValueError(f"{argument} must be >= 0 and finite; got {values[wrong].flat[0]}")
+    return values
+
+
+def finite(argument: str, value: ArrayLike) -> Array:
+    """Return the value as an array of floats; refuse it unless finite."""
+    values = _numbers(argument, value, "finite")
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"{argument} must be finite; got {values[~np.isfinite(values)].flat[0]}")
     return values
 
 

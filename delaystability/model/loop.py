@@ -47,6 +47,20 @@ class LoopTables(NamedTuple):
         """Weights of earlier updates by lag: A without its 1, negated."""
         return {lag: -value for lag, value in self.a.items() if lag}
 
+    @property
+    def steady(self) -> float:
+        """The update over the gradient, where the gradient is constant."""
+        return float(sum(self.b.values()) / sum(self.a.values()))
+
+    @property
+    def mean_lag(self) -> float:
+        """Mean age of the gradients in an update, where the gradient is constant."""
+        b, a = (
+            sum(lag * value for lag, value in table.items()) / sum(table.values())
+            for table in (self.b, self.a)
+        )
+        return float(b - a)
+
     def converted(self, number: Callable[[Any], Any]) -> LoopTables:
         """Convert each coefficient, for example to `float`, and each lag to an int."""
         a, b = ({int(lag): number(value) for lag, value in table.items()} for table in self)

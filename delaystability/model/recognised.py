@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from delaystability.model.adaptive import Adam
+from delaystability.model.adaptive import Adam, AdaptiveOptimizer
 from delaystability.model.arguments import checked_optimizer, scalar_optimizer
 from delaystability.model.catalogue import SGD, EMAMomentum, HeavyBall, LinearOptimizer, Nesterov
 from delaystability.model.frozen_filters import ADAPTIVE, first_moment
 from delaystability.model.optimizer import Optimizer
+from delaystability.model.sign_optimizers import SignOptimizer
 
 __all__ = [
     "Recognised",
@@ -82,8 +83,10 @@ def recognised(optimizer: Any) -> Recognised:
     if isinstance(optimizer, Optimizer):
         one = scalar_optimizer(checked_optimizer(optimizer))
         return Recognised(_title(one), False, (one,))
-    if isinstance(optimizer, Adam):
-        return Recognised("Adam", True, (optimizer.momentum_filter,))
+    if isinstance(optimizer, SignOptimizer):
+        return Recognised(optimizer.title, True, ())
+    if isinstance(optimizer, AdaptiveOptimizer):
+        return Recognised(optimizer.title, True, (optimizer.momentum_filter,))
     inner = innermost(optimizer)
     kind = type(inner).__name__
     if not hasattr(inner, "param_groups"):

@@ -52,6 +52,20 @@ LITERATURE: dict[str, Reference] = {
         journal="Advances in Difference Equations",
         number="104310",
     ),
+    "bock2022": Reference(
+        "misc",
+        ("S. Bock", "M. Weiß"),
+        "Non-convergence and limit cycles in the Adam optimizer",
+        2022,
+        eprint="2210.02070",
+    ),
+    "cohen2024": Reference(
+        "misc",
+        ("J. M. Cohen", "A. Damian", "A. Talwalkar", "J. Z. Kolter", "J. D. Lee"),
+        "Understanding optimization in deep learning with central flows",
+        2024,
+        eprint="2410.24206",
+    ),
     "douillard2023": Reference(
         "misc",
         (
@@ -107,6 +121,17 @@ LITERATURE: dict[str, Reference] = {
         2020,
         booktitle="International Conference on Learning Representations",
         eprint="1909.12340",
+    ),
+    "goemans1995": Reference(
+        "article",
+        ("M. X. Goemans", "D. P. Williamson"),
+        "Improved approximation algorithms for maximum cut and satisfiability problems using "
+        "semidefinite programming",
+        1995,
+        journal="Journal of the ACM",
+        volume="42",
+        number="6",
+        pages="1115–1145",
     ),
     "kale2025": Reference(
         "misc",
@@ -184,6 +209,16 @@ LITERATURE: dict[str, Reference] = {
         volume="4",
         number="5",
         pages="1–17",
+    ),
+    "sieber2006": Reference(
+        "article",
+        ("J. Sieber",),
+        "Dynamics of delayed relay systems",
+        2006,
+        journal="Nonlinearity",
+        volume="19",
+        number="11",
+        pages="2489–2527",
     ),
     "sutskever2013": Reference(
         "inproceedings",

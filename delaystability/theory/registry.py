@@ -47,6 +47,7 @@ CHAPTERS = (
     "shifted_momentum",
     "nesterov",
     "adaptive",
+    "oscillation",
     "effective_rates",
     "adjustment",
     "noise",

@@ -31,6 +31,7 @@ __all__ = [
     "decayed_growth",
     "decayed_mean_square_threshold",
     "decayed_threshold",
+    "decayed_threshold_and_angle",
     "decayed_variance",
     "longest_decayed_delays",
 ]
@@ -65,10 +66,11 @@ def decayed_threshold(loop: Loop) -> float:
     ArithmeticError
         If the count does not decide.
     """
-    return _threshold_and_angle(loop)[0]
+    return decayed_threshold_and_angle(loop)[0]
 
 
-def _threshold_and_angle(loop: Loop) -> tuple[float, float]:
+def decayed_threshold_and_angle(loop: Loop) -> tuple[float, float]:
+    """Find the threshold of `decayed_threshold`, and the angle of the root that leaves there."""
     free, late, delay = free_and_late(loop)
     return free_threshold(free, late, delay)
 
@@ -78,7 +80,7 @@ def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
 
     Decay that is not noisy only changes the free part of the mean loop.
     """
-    largest, angle = _threshold_and_angle(loop)
+    largest, angle = decayed_threshold_and_angle(loop)
     if largest == 0 or (curvature_noise == 0 and not loop.delay.varies):
         return largest
     circle = NoiseLoop(loop.optimizer, loop.delay, float(loop.decay), loop.coupled)

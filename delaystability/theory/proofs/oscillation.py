@@ -1,0 +1,271 @@
+"""Adaptive and sign optimizers under delay: they oscillate, and by how much."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import mpmath
+from sympy import (
+    Basic,
+    Eq,
+    Function,
+    Integer,
+    Matrix,
+    Rational,
+    Symbol,
+    diag,
+    eye,
+    lambdify,
+    sqrt,
+    symbols,
+)
+
+from delaystability.theory.symbols import t
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    evaluated,
+    states,
+    step,
+    theorem,
+)
+
+CHAPTER = Chapter("oscillation", "Adaptive and sign optimizers: oscillations")
+
+_nu, _c, _delta = symbols("nu c delta", positive=True)
+_b = Symbol("beta_1", nonnegative=True)
+_R, _L = symbols("R L", real=True)
+_N, _k = symbols("N k", integer=True)
+_q, _v = Function("q")(t), Function("v")(t)
+_H, _X, _P, _Y = symbols("H X P Y", commutative=False)
+_SLOPE = "-nu^2 (exp(2 R) - 1)^2/4"
+
+adaptive_cycle = theorem(
+    "adaptive-cycle",
+    "Adam along one direction, averaged: it settles at its threshold",
+    states(
+        "identity",
+        f"nu (exp(2 R) - 1)/2 (L - nu (exp(2 R) - 1)/2) - L nu (exp(2 R) - 1)/2 = {_SLOPE}",
+        domain=("nu > 0",),
+    ),
+    r"""Along a direction of curvature $h$, an optimizer divides its filtered, late gradients by the
+    root of a second moment that keeps the share \(1 - \nu\) of itself at each update. Let
+    \(\nu\) be small, so that the second moment follows the mean over a cycle, and let only the
+    leading mode of the filter's loop be looked at: it grows by \(\lambda(w)\) an update at the
+    gain \(a = a_* e^w\), where \(\lambda\) rises and has the sign of \(w\). With $R$ the logarithm
+    of the root mean square over \(\eta/a\), the averaged equations are
+    \(w' = -\nu (e^{2R} - 1)/2\) and \(R' = \lambda(w) + w'\). Every solution tends to
+    \(w = R = 0\): a cycle at the threshold, of root mean square \(\eta/a_*\), whatever $h$ is. For
+    along solutions
+    \(V = \nu (e^{2R}/2 - R)/2 + \int_0^w \lambda\) does not rise: with \(L = \lambda(w)\), its
+    derivative is {statement} That the recursion follows its averaged equations is not proved here;
+    it was seen, with a difference of the order of \(\nu\).""",
+    step(
+        "gain",
+        r"""The gain is \(a = \eta h/\sqrt v\), and the second moment $v(t)$ follows the mean square
+        $q(t)$ of the gradient, \(v' = \nu (q - v)\), so that the logarithm of the gain moves by""",
+        "diff(-log(v(t))/2, t) = -nu (q(t)/v(t) - 1)/2",
+        # The premise, that v follows q.
+        remainder=-(_v.diff(t) - _nu * (_q - _v)) / (2 * _v),
+    ),
+    step(
+        "ratio",
+        r"""where \(q/v = (h\,\mathrm{rms})^2/(\eta h/a)^2 = e^{2R}\). The logarithm of the root
+        mean square grows by \(\lambda(w)\), that of the gain by \(w'\), and $R$ by their sum. In
+        \(V\) the derivatives of its two parts are""",
+        "diff(nu (exp(2 R)/2 - R)/2, R) = nu (exp(2 R) - 1)/2",
+    ),
+    step(
+        "descent",
+        r"""and \(\lambda(w)\). Times \(R' = L - \nu (e^{2R} - 1)/2\) and
+        \(w' = -\nu (e^{2R} - 1)/2\), they add up to""",
+        f"nu (exp(2 R) - 1)/2 (L - nu (exp(2 R) - 1)/2) + L (-nu (exp(2 R) - 1)/2) = {_SLOPE}",
+    ),
+    conclusion(
+        r"""\(V\) does not rise, and its integral is not negative, so that $R$ stays bounded. While
+        \(w > 0\) is large, so is \(V\), as \(\lambda\) increases; while \(w < 0\), the logarithm
+        \(R - w\) of the amplitude falls, and bounds \(w\) from below with $R$. By LaSalle's
+        principle solutions tend to where \(V\) rests, \(R = 0\) for good, and there
+        \(\lambda(w) = R' = 0\):""",
+        evaluated(
+            {"nu": nu, "R": Rational(r, 4), "L": Rational(size, 8)}
+            for nu, r, size in product((Rational(1, 1000), Rational(1, 8)), (-3, 1), (-1, 2))
+        ),
+    ),
+    symbols=(_nu, _R, _L),
+    sources=("bock2022", "cohen2024", "kingma2015"),
+)
+
+
+def _stationary(size: int) -> dict[str, Any]:
+    """Numbers of a stationary oscillation with alternating signs, for c = 2/3."""
+    signs, c = Matrix([(-1) ** k for k in range(size)]), Rational(2, 3)
+    preconditioner = diag(*(Rational(k + 2, k + 1) * size for k in range(size)))
+    # What is subtracted has the signs in its kernel.
+    hessian = preconditioner / c - (eye(size) - signs * signs.T / size) / 7
+    scatter = c**2 * signs * signs.T
+    squares = (hessian * scatter * hessian).diagonal()
+    return {"F": (hessian * scatter).trace() / 2, "S": sum(map(sqrt, squares)), "c": c}
+
+
+adaptive_stationarity = theorem(
+    "adaptive-stationarity",
+    "Adam in many directions: the price of the oscillation",
+    states("identity", "F = c S/2"),
+    r"""Let the Hessian $H$ be symmetric, $X$ the mean of \(x x^T\) over an oscillation around
+    the minimum, \(v\) the diagonal of \(H X H\), the mean squares of gradients, \(P\) the
+    diagonal matrix of \(\sqrt{v_i} > 0\), $S$ its trace, and \(c = \eta/a_*\), with the
+    threshold $a_*$ of the filter. Call $X$ stationary if all of it oscillates at the threshold,
+    \(H X = c^{-1} P X\), and nothing grows: the largest eigenvalue of \(P^{-1/2} H P^{-1/2}\)
+    is at most \(1/c\). This is so exactly if \(X_{ii} = c^2\) in every coordinate and $X$
+    maximises \(\mathrm{tr}(HX)\) over all positive semidefinite matrices with this diagonal:
+    stationarity is the condition of Karush, Kuhn and Tucker for the semidefinite program of the
+    maximum cut {cite:goemans1995}. The mean loss \(F = \tfrac12 \mathrm{tr}(HX)\) above the
+    minimum is then {statement} which an optimizer can read off its own second moments. That
+    runs in many dimensions go there is not proved; it was seen.""",
+    step(
+        "balance",
+        r"""Multiplied by $H$ from the right, \(H X = c^{-1} P X\) becomes, with its transpose
+        \(X H = c^{-1} X P\), an equation between \(G = H X H\) and \(K = P X P\),""",
+        "G = K/c^2",
+        {"G": _H * _X * _H, "K": _P * _X * _P},
+        remainder=(_H * _X - _P * _X / _c) * _H + _P * (_X * _H - _X * _P / _c) / _c,
+    ),
+    step(
+        "dual",
+        r"""On its diagonal, \(v_i = v_i X_{ii}/c^2\), so that \(X_{ii} = c^2\). Let $Y$ be any
+        positive semidefinite matrix with the diagonal \(c^2\). For \(T = H Y\), \(U = P Y\) and
+        \(W = (c^{-1} P - H) Y\)""",
+        "T = U/c - W",
+        {"T": _H * _Y, "U": _P * _Y, "W": (_P / _c - _H) * _Y},
+    ),
+    step(
+        "complementary",
+        r"""The trace of \(U/c\) is $c S$, and that of \(W\) is not negative, as both its
+        factors are positive semidefinite. For \(Y = X\) it vanishes:""",
+        "W = 0",
+        {"W": (_P / _c - _H) * _X},
+        remainder=-(_H * _X - _P * _X / _c),
+    ),
+    conclusion(
+        r"""So no \(\mathrm{tr}(HY)\) exceeds \(\mathrm{tr}(HX) = c S\). Conversely, an
+        optimal $X$ has by duality a diagonal matrix \(P\) with {ref:complementary} and with
+        \(c^{-1} P - H\) positive semidefinite; by {ref:balance} its squares are the
+        \(v_i\), and $X$ is stationary. Half of the trace is""",
+        evaluated([_stationary(size) for size in (2, 3, 4)]),
+    ),
+    symbols=(_H, _X, _P, _Y, _c, *symbols("F S", positive=True), *symbols("G K T U W")),
+    sources=("cohen2024", "goemans1995"),
+)
+
+sign_cycle = theorem(
+    "sign-cycle",
+    "Signs: the triangle",
+    states(
+        "identity",
+        "(sum((k - N/2 + delta)^2, k, 0, N) + sum((k - N/2 + delta)^2, k, 1, N - 1))/(2 N)"
+        " = (N^2 + 2)/12 + delta^2",
+        domain=("N >= 1",),
+    ),
+    r"""An optimizer that moves by \(\eta\) times the sign of its filtered, late gradient may go
+    down \(N\) steps and up again, around a mean of \(\delta\) steps. In units of \(\eta\) its mean
+    square is {statement} It sustains itself exactly if the filtered, late triangle without offset
+    is above $f(1)$ times \(|\delta|\) while the weight goes down, $f(1)$ being the filter's
+    response to a constant. SignSGD with delay $tau$ and without momentum does so for
+    \(N = 2\tau + 1\) and \(|\delta| < 1/2\); over offsets spread evenly its mean square is
+    $$mean: ((2 tau + 1)^2 + 2)/12 + 1/12 = (tau^2 + tau + 1)/3$$""",
+    step(
+        "down",
+        "The squares of the $N + 1$ places on the way up are",
+        "sum((k - N/2 + delta)^2, k, 0, N) = (N + 1) (N (N + 2)/12 + delta^2)",
+    ),
+    step(
+        "up",
+        "and those of the $N - 1$ places between the ends, on the way down,",
+        "sum((k - N/2 + delta)^2, k, 1, N - 1) = (N - 1) (N (N - 2)/12 + delta^2)",
+    ),
+    step(
+        "mean",
+        r"""SignSGD sees the triangle \(\tau\) updates late. For \(N = 2\tau + 1\) its steps down
+        see the places from \(\tau\) updates before the peak to \(\tau\) after it, which are at
+        least \(N/2 - \tau = 1/2\) above the mean. Over \(|\delta| < 1/2\) the mean of
+        \(\delta^2\) is 1/12, and that of the square""",
+        "((2 tau + 1)^2 + 2)/12 + 1/12 = (tau^2 + tau + 1)/3",
+    ),
+    conclusion(
+        "The mean over the $2 N$ places of a period is by {ref:down} and {ref:up}",
+        evaluated(
+            {"N": Integer(n), "delta": Rational(d, 7)} for n, d in product((1, 2, 5, 9), (1, 3))
+        ),
+    ),
+    symbols=(_N, _k, _delta),
+    sources=("sieber2006",),
+)
+
+_SECOND, _FIRST, _ZEROTH = "3 nu - 2 - beta_1", "1 + 2 beta_1 - nu + beta_1 nu", "-beta_1 (1 - nu)"
+_STABLE = "nu (beta_1 (3 - beta_1) nu - (6 beta_1 - 1 - beta_1^2))"
+
+
+def _two_cycles(claim: Basic | None) -> tuple[int, str]:
+    """The sign of the claim's right side against the roots of the cubic."""
+    if not isinstance(claim, Eq):
+        return 0, f"an equation is needed, not {claim}"
+    sides = [lambdify((_b, _nu), side, "mpmath") for side in claim.args]
+    points = [
+        (mpmath.mpf(b), mpmath.mpf(nu)) for b, nu in product((0, 0.1, 0.2, 0.9), (0.01, 0.2, 0.4))
+    ]
+    for b, nu in points:
+        values = [mpmath.mpf(side(b, nu)) for side in sides]
+        cubic = [1, 3 * nu - 2 - b, 1 + 2 * b - nu + b * nu, -b * (1 - nu)]
+        largest = max(abs(root) for root in mpmath.polyroots(cubic, maxsteps=200, extraprec=200))
+        if abs(values[0] - values[1]) > mpmath.mpf("1e-12") or (largest < 1) != (values[1] > 0):
+            return len(points), f"{claim} does not decide at {b}, {nu}: {values}, {largest}"
+    return len(points), ""
+
+
+adam_two_cycle = theorem(
+    "adam-two-cycle",
+    "Adam without delay: when its cycle of two updates attracts",
+    states(
+        "identity",
+        f"1 - ({_ZEROTH})^2 - (({_FIRST}) - ({_ZEROTH}) ({_SECOND})) = {_STABLE}",
+        domain=("beta_1 >= 0", "beta_1 < 1", "nu > 0", "nu < 1"),
+    ),
+    r"""Without delay, Adam with \(\nu = 1 - \beta_2\) has along one direction the cycle
+    \(x_t = (-1)^t \eta/a_*\), with \(a_* = 2 (1 + \beta_1)/(1 - \beta_1)\) and a second moment that
+    is constant. It attracts what is near it exactly if
+    \(\nu > (6\beta_1 - 1 - \beta_1^2)/(\beta_1 (3 - \beta_1))\), as the sign of {statement}
+    decides: for \(\beta_1 \le 3 - 2\sqrt2\) always, for \(\beta_1 \ge 1/3\), and so for the usual
+    0.9, never. Cycles of Adam without delay were found by {cite:bock2022}.""",
+    step(
+        "cubic",
+        r"""In the frame that alternates, a disturbance \(\xi\) of the weight and one of the second
+        moment make the first moment alternate with the filter
+        \((1 - \beta_1) z/(z + \beta_1)\), and the second follows with \(2 \nu z/(z - 1 + \nu)\).
+        Small disturbances therefore grow as powers of the roots of""",
+        "(z + 1) (z + beta_1) (z - 1 + nu) - 2 (1 + beta_1) z (z - 1 + nu) + 2 nu z (z + beta_1)"
+        f" = z^3 + ({_SECOND}) z^2 + ({_FIRST}) z + ({_ZEROTH})",
+    ),
+    step(
+        "one",
+        r"""All roots of this cubic are inside the unit circle exactly if it is positive at 1,
+        negative at \(-1\), its last coefficient is below 1 in size, and the left side of the
+        statement and the same with a plus are positive (the conditions of Jury). It is""",
+        f"1 + ({_SECOND}) + ({_FIRST}) + ({_ZEROTH}) = 2 nu (1 + beta_1)",
+    ),
+    step(
+        "minus-one",
+        "at 1, and at $-1$, with its sign changed,",
+        f"1 - ({_SECOND}) + ({_FIRST}) - ({_ZEROTH}) = 4 (1 - nu + beta_1)",
+    ),
+    step(
+        "plus",
+        "With the plus, the condition holds, since both factors are positive:",
+        f"1 - ({_ZEROTH})^2 + (({_FIRST}) - ({_ZEROTH}) ({_SECOND}))"
+        " = (2 - nu) ((1 - nu) beta_1^2 * (-1) + 3 nu beta_1 + 1)",
+    ),
+    conclusion("What is left decides:", _two_cycles),
+    symbols=(_nu, _b),
+    sources=("bock2022", "kingma2015"),
+)
