@@ -113,12 +113,12 @@ adaptive_stationarity = theorem(
     "adaptive-stationarity",
     "Adam in many directions: the price of the oscillation",
     states("identity", "F = c S/2"),
-    r"""Let the Hessian $H$ be symmetric, $X$ the mean of \(x x^T\) over an oscillation around
+    r"""Let the Hessian \(H\) be symmetric, \(X\) the mean of \(x x^T\) over an oscillation around
     the minimum, \(v\) the diagonal of \(H X H\), the mean squares of gradients, \(P\) the
     diagonal matrix of \(\sqrt{v_i} > 0\), $S$ its trace, and \(c = \eta/a_*\), with the
-    threshold $a_*$ of the filter. Call $X$ stationary if all of it oscillates at the threshold,
+    threshold $a_*$ of the filter. Call \(X\) stationary if all of it oscillates at the threshold,
     \(H X = c^{-1} P X\), and nothing grows: the largest eigenvalue of \(P^{-1/2} H P^{-1/2}\)
-    is at most \(1/c\). This is so exactly if \(X_{ii} = c^2\) in every coordinate and $X$
+    is at most \(1/c\). This is so exactly if \(X_{ii} = c^2\) in every coordinate and \(X\)
     maximises \(\mathrm{tr}(HX)\) over all positive semidefinite matrices with this diagonal:
     stationarity is the condition of Karush, Kuhn and Tucker for the semidefinite program of the
     maximum cut {cite:goemans1995}. The mean loss \(F = \tfrac12 \mathrm{tr}(HX)\) above the
@@ -126,7 +126,7 @@ adaptive_stationarity = theorem(
     runs in many dimensions go there is not proved; it was seen.""",
     step(
         "balance",
-        r"""Multiplied by $H$ from the right, \(H X = c^{-1} P X\) becomes, with its transpose
+        r"""Multiplied by \(H\) from the right, \(H X = c^{-1} P X\) becomes, with its transpose
         \(X H = c^{-1} X P\), an equation between \(G = H X H\) and \(K = P X P\),""",
         "G = K/c^2",
         {"G": _H * _X * _H, "K": _P * _X * _P},
@@ -134,7 +134,7 @@ adaptive_stationarity = theorem(
     ),
     step(
         "dual",
-        r"""On its diagonal, \(v_i = v_i X_{ii}/c^2\), so that \(X_{ii} = c^2\). Let $Y$ be any
+        r"""On its diagonal, \(v_i = v_i X_{ii}/c^2\), so that \(X_{ii} = c^2\). Let \(Y\) be any
         positive semidefinite matrix with the diagonal \(c^2\). For \(T = H Y\), \(U = P Y\) and
         \(W = (c^{-1} P - H) Y\)""",
         "T = U/c - W",
@@ -150,12 +150,12 @@ adaptive_stationarity = theorem(
     ),
     conclusion(
         r"""So no \(\mathrm{tr}(HY)\) exceeds \(\mathrm{tr}(HX) = c S\). Conversely, an
-        optimal $X$ has by duality a diagonal matrix \(P\) with {ref:complementary} and with
+        optimal \(X\) has by duality a diagonal matrix \(P\) with {ref:complementary} and with
         \(c^{-1} P - H\) positive semidefinite; by {ref:balance} its squares are the
-        \(v_i\), and $X$ is stationary. Half of the trace is""",
+        \(v_i\), and \(X\) is stationary. Half of the trace is""",
         evaluated([_stationary(size) for size in (2, 3, 4)]),
     ),
-    symbols=(_H, _X, _P, _Y, _c, *symbols("F S", positive=True), *symbols("G K T U W")),
+    symbols=(_c, *symbols("F S", positive=True), *symbols("G K T U W")),
     sources=("cohen2024", "goemans1995"),
 )
 
