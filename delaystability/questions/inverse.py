@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from delaystability.model.adaptive import Adam, wrong_optimizer
+from delaystability.model.adaptive import AdaptiveOptimizer, wrong_optimizer
 from delaystability.model.arguments import asked_loop, positive, scalar_or_array
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.delays import delay_array, random_law
@@ -135,7 +135,7 @@ def max_momentum(
 
 def _family(optimizer: str | Optimizer) -> Callable[[Any], Optimizer]:
     """The optimizer as a function of its momentum."""
-    if isinstance(optimizer, Adam):
+    if isinstance(optimizer, AdaptiveOptimizer):
         raise wrong_optimizer("optimizer", optimizer)
     if isinstance(optimizer, Optimizer) and "momentum" in optimizer.parameter_names():
         return lambda momentum: replace(optimizer, momentum=momentum)  # type: ignore[type-var]

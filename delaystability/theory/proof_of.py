@@ -6,7 +6,7 @@ from typing import Any
 
 from sympy import nsimplify
 
-from delaystability.model.adaptive import Adam, wrong_optimizer
+from delaystability.model.adaptive import AdaptiveOptimizer, wrong_optimizer
 from delaystability.model.catalogue import LinearOptimizer, Optimizer
 from delaystability.theory.derivation import Proof
 from delaystability.theory.exact_tables import exact_optimizer, one_delay, rational_tables
@@ -19,7 +19,7 @@ __all__ = ["proof_of"]
 
 def proof_of(optimizer: str | type[Optimizer] | Optimizer, delay: Any = None) -> Proof:
     """The proof that `delaystability.derive` prints; its arguments are described there."""
-    if isinstance(optimizer, Adam):
+    if isinstance(optimizer, AdaptiveOptimizer):
         raise wrong_optimizer("optimizer", optimizer)
     if delay is not None:
         return _at_delay(optimizer, delay)
