@@ -8,11 +8,13 @@ from math import log, sqrt
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sympy import Symbol
 
 import delaystability as ds
 from delaystability.numerics.roots.gain_range import stays_within
 from delaystability.numerics.roots.look_ahead import fastest_look_ahead, searched
 from delaystability.numerics.tables.characteristic import characteristic_coefficients
+from delaystability.theory.symbols import tau
 from tests.helpers import EPS
 
 CASES = [(d, k) for d in (0, 1, 2, 3, 5, 8, 16, 32) for k in (4.0, 10.0, 100.0, 1e4)]
@@ -142,6 +144,17 @@ def test_closed_forms_at_delay_0_and_1(seed):
     assert none.optimizer == ds.HeavyBall(none.momentum)
     assert none.momentum == pytest.approx(((root - 1) / (root + 1)) ** 2, rel=1e-13)
     assert none.share == 1
+
+
+@pytest.mark.parametrize("root", [2, 3, 10, 1000])
+def test_the_theorems_say_what_the_numerics_find(root):
+    s = Symbol("s", positive=True)
+    for delay in (0, 1, 5):
+        best = ds.best_optimizer(delay, root**2)
+        limit = ds.derive("speed-limit").theorem.statement.value({tau: delay, s: root})
+        assert float(limit) == pytest.approx(best.limit, rel=1e-14)
+    rate = ds.derive("fastest-look-ahead-delay-1").theorem.statement.value({s: root})
+    assert float(rate) == pytest.approx(ds.best_optimizer(1, root**2).rate, rel=1e-14)
 
 
 @pytest.mark.parametrize("k", [4.0, 100.0, 1e6])

@@ -38,6 +38,10 @@ def _mean_square_threshold(name, values):
     )
 
 
+def _batch_edge(name, values):
+    return ds.batch_sharpness_edge(_optimizer(name, values), _delay(values), values["kappa"])
+
+
 def _noise_amplification(name, values):
     return ds.stationary_variance(_optimizer(name, values), _delay(values), values["a"])
 
@@ -61,6 +65,7 @@ MEASURED = {
     "threshold": _threshold,
     "any-sequence-threshold": _any_sequence_threshold,
     "mean-square-threshold": _mean_square_threshold,
+    "batch-sharpness-edge": _batch_edge,
     "noise-amplification": _noise_amplification,
     "fastest-gain": _fastest(0),
     "fastest-rate": _fastest(1),

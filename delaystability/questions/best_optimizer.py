@@ -49,6 +49,7 @@ class BestOptimizer:
     ----------
     B. T. Polyak, Some methods of speeding up the convergence of iteration methods, USSR
     Computational Mathematics and Mathematical Physics 4 (1964), 1-17: without delay.
+    Theorems ``speed-limit`` and ``fastest-look-ahead-delay-1``.
     """
 
     optimizer: Optimizer
@@ -202,6 +203,7 @@ def best_optimizer(delay: int, condition_number: float) -> BestOptimizer:
     ----------
     B. T. Polyak, Some methods of speeding up the convergence of iteration methods, USSR
     Computational Mathematics and Mathematical Physics 4 (1964), 1-17.
+    Theorems ``speed-limit`` and ``fastest-look-ahead-delay-1``.
 
     Examples
     --------

@@ -147,6 +147,7 @@ def batch_sharpness_edge(optimizer: Optimizer, delay: Any, noise: ArrayLike) -> 
     ----------
     A. Andreyev, P. Beneventano, Edge of stochastic stability, arXiv:2412.20553 (2024): batch
     sharpness at 2/lr for SGD without delay.
+    Theorems ``batch-edge-sgd`` and ``batch-edge-small-batches``.
 
     Examples
     --------

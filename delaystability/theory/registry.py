@@ -52,6 +52,7 @@ CHAPTERS = (
     "adjustment",
     "noise",
     "mean_square",
+    "batch_edge",
     "random_delays",
     "geometric_delays",
     "mixed_reads",
@@ -59,6 +60,7 @@ CHAPTERS = (
     "pipeline_bound",
     "outer_loops",
     "speed",
+    "speed_limit",
 )
 """The files of theorems, as a paper would tell them; those of one chapter follow each other."""
 

@@ -28,6 +28,8 @@ QUANTITIES: dict[str, str] = {
     "of bounded delays, and the loop must be stable for all of them",
     "mean-square-threshold": "the same for the mean square, where the curvature of every update is "
     "random and independent, with variance kappa times its squared mean",
+    "batch-sharpness-edge": "the learning rate times the batch sharpness E[h_B^2]/E[h_B] at this "
+    "threshold of the mean square, h_B being the curvature of an update",
     "mean-threshold-geometric": "the same for the mean of the iterate, where the delay of every "
     "update is random and independent, and is k with probability (1 - q) q^k",
     "mean-square-threshold-geometric": "the same for the mean square of the iterate, with delays "
@@ -38,6 +40,10 @@ QUANTITIES: dict[str, str] = {
     "over that of SGD with the same delay, in the limit of momentum 1",
     "fastest-gain": "the gain at which a perturbation dies out fastest",
     "fastest-rate": "the factor by which a perturbation shrinks in an update, at the fastest gain",
+    "speed-limit": "the factor an update below which no first-order method shrinks the "
+    "perturbations of all curvatures of a range, its gradients being this late",
+    "range-rate": "the factor by which an update shrinks the slowest perturbation of a range of "
+    "curvatures, at the best choice of all parameters",
     "escape-rate": "the growth of log |w_t| in an update, on average over many updates",
     "escape-slope": "the derivative of log |z_max| by log a at the threshold: a gain of "
     "(1 + epsilon) a_* makes a perturbation grow by about epsilon times it in an update",
