@@ -116,6 +116,20 @@ def test_the_record_says_what_was_measured():
     assert str(found).startswith(f"learning rate {float(found):.6g} (goal train)")
 
 
+@pytest.mark.parametrize("delay", [1, 4, 16])
+def test_the_reason_says_where_a_probe_is_too_short_to_see_the_oscillation(delay):
+    # At the threshold of SGD the root is at the angle pi / (2 delay + 1).
+    period = 4 * delay + 2
+    for length, short in ((period - 1, True), (period + 1, False)):
+        found = ds.probe_learning_rates(
+            loss_of(1.0, delay), 1.0, ds.SGD(), delay, 4 * length, rates=[0.01, 0.02]
+        )
+        assert found.updates == 2 * length
+        assert (f"a period of {period} updates" in found.reason) is short
+    adaptive = ds.probe_learning_rates(loss_of(1.0, delay), 0.1, ds.Adam(), delay, 4)
+    assert "period" not in adaptive.reason, "no threshold decides there"
+
+
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, inf, isfinite
+from math import ceil, inf, isfinite, pi
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from delaystability.model.arguments import checked_count, one_delay, positive, single
+from delaystability.model.optimizer import Optimizer
+from delaystability.model.recognised import recognised
+from delaystability.questions.dynamics import crossings
 from delaystability.questions.learning_rate_advice import recommend_learning_rate
 from delaystability.questions.recommendation import Alternative, Recommendation
 
@@ -30,6 +33,7 @@ PROBE_SHARE = 0.25
 """Of the updates of the run: the length of a probe."""
 _JUDGED_SHARE = 0.25
 _SAME = 1.1
+_LONGEST = 4096  # delay, in updates: crossings of longer ones take a while
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ def probe_learning_rates(
     So each of `probed_rates` is tried, and the one with the least mean training loss over the last
     quarter of its probe is chosen. It is a measured rule of thumb, no theorem: the experiment
     ``probe`` says what it costs and how much it gains. The probes cost ``len(rates)`` quarters of a
-    run, one less if the best one is continued.
+    run, one less if the best one is continued. A probe that is shorter than one period of the
+    oscillation at the edge of stability cannot see it, and the reason says so.
 
     Parameters
     ----------
@@ -192,9 +197,15 @@ def probe_learning_rates(
     told = ", ".join(f"{probe.learning_rate:.4g}: {probe.loss:.4g}" for probe in probes)
     reason = (
         f"Of {len(probes)} rates, each tried for {length} updates with late gradients, this one "
-        f"had the least mean loss over the last quarter ({told}). In longer runs a smaller rate "
-        "can be better than its probe, a larger one seldom."
+        f"had the least mean loss over the last quarter ({told}). It is measured, no proof: what "
+        "is best at the start need not be at the end."
     )
+    period = _period(optimizer, delay)
+    if period > length:
+        reason += (
+            f" At the edge of stability a run oscillates with a period of {period:.0f} updates: "
+            "these probes were too short to see it, so that a rate may fail that looked good."
+        )
     return _recommendation(rate, best.learning_rate, reason, probes, len(probes) * length)
 
 
@@ -214,7 +225,21 @@ def _recommendation(
 def _better_when(probe: Probe, chosen: float) -> str:
     if probe.learning_rate < chosen:
         return f"the run becomes unstable later (its probe had the loss {probe.loss:.4g})"
-    return f"its loss of {probe.loss:.4g} was that of a start it recovers from"
+    return f"the run recovers from its start (its probe had the loss {probe.loss:.4g})"
+
+
+def _period(optimizer: Any, delay: Any) -> float:
+    """Updates in a period of the oscillation that sets in at the edge; 0 where it is not known."""
+    late, known = one_delay("delay", delay), recognised(optimizer)
+    if known.adaptive or not late.is_fixed or late.minimum > _LONGEST:
+        return 0.0
+    return max(_slowest(one, late.minimum) for one in known.filters)
+
+
+def _slowest(optimizer: Optimizer, delay: int) -> float:
+    found = crossings(optimizer, delay)
+    angles = found.angles[found.leaving > 0]
+    return 2 * pi / float(angles[0]) if len(angles) else 0.0
 
 
 def _judged(losses: ArrayLike, length: int) -> float:
