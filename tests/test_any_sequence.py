@@ -268,12 +268,34 @@ def test_sgd_is_exact_and_scales_with_its_gradient():
     assert plain.sequence == ds.BoundedDelay(5).extremal_log()
 
 
-def test_decay_raises_the_bound_of_sgd():
-    with_decay = ds.bounded_delay_threshold(bounded(2, decay=0.1))
-    assert with_decay.sufficient > ds.stability_threshold(ds.SGD(), ds.BoundedDelay(2))
-    assert with_decay.necessary == pytest.approx(
-        ds.replay_threshold(ds.Loop(ds.SGD(), with_decay.sequence, 0.1)), rel=1e-12
-    )
+@pytest.mark.parametrize("decay", [1e-6, 1e-3, 0.03, 0.2, 0.7])
+@pytest.mark.parametrize("delay", [1, 2, 3, 9, 30])
+def test_sgd_with_decay_is_sharp(delay, decay):
+    found = ds.bounded_delay_threshold(ds.SGD(), delay, decay=decay)
+    assert found.method == "exact" and found.gap == 0
+    replayed = ds.replay_threshold(ds.Loop(ds.SGD(), found.sequence, decay))
+    assert found.sufficient == pytest.approx(replayed, rel=1e-11)
+    # SGD's own threshold, as the decay vanishes.
+    plain = ds.stability_threshold(ds.SGD(), ds.BoundedDelay(delay))
+    assert decay > 1e-6 or found.sufficient == pytest.approx(plain, rel=3e-5)
+    coupled = ds.stability_threshold(ds.SGD(), ds.BoundedDelay(delay), decay=decay, coupled=True)
+    assert coupled == found.sufficient
+
+
+@pytest.mark.parametrize("decay", [0.01, 0.3])
+@pytest.mark.parametrize("delay", [1, 2, 3])
+def test_polytopes_confirm_sgd_with_decay(delay, decay):
+    loop = bounded(delay, decay=decay)
+    matrices = DelayMatrices.of(loop, delay)
+    edge = ds.stability_threshold(loop)
+    assert contracted_polytope(matrices.at(0.99 * edge)) is not None
+    assert contracted_polytope(matrices.at(1.001 * edge)) is None
+
+
+def test_what_the_swings_of_sgd_leave_open_has_the_small_gain():
+    for loop in (bounded(600, decay=0.01), bounded(3, decay=1.2), bounded(3, TWO_LAGS, decay=0.1)):
+        found = ds.bounded_delay_threshold(loop)
+        assert found.method != "exact" and 0 < found.sufficient < found.necessary
 
 
 def test_questions_about_rates_follow():
@@ -293,6 +315,39 @@ def test_rates_are_adjusted_to_it():
     assert adjusted == pytest.approx(0.1 * edges[1] / edges[0], rel=1e-15)
     back = ds.adjust_learning_rate(adjusted, ds.SGD(), BOUND, 0)
     assert back == pytest.approx(0.1, rel=1e-15)
+
+
+@pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.9), ds.HeavyBall(-0.5)], ids=repr)
+def test_the_longest_bound_is_exact_at_its_boundary(optimizer):
+    gains = np.array([3.9, 0.9, 0.3, 0.02])
+    found = ds.max_delay(0.1, gains / 0.1, optimizer, every_sequence=True)
+    for gain, bound in zip(gains, found.tolist(), strict=True):
+        assert bound < 0 or gain < ds.stability_threshold(optimizer, ds.BoundedDelay(bound))
+        assert gain >= ds.stability_threshold(optimizer, ds.BoundedDelay(bound + 1))
+    assert np.all(found <= ds.max_delay(0.1, gains / 0.1, optimizer))
+    assert isinstance(ds.max_delay(0.1, 3.0, optimizer, every_sequence=True), int)
+
+
+def test_thresholds_fall_with_the_bound():
+    """What the bisection rests on, on every bound up to 40."""
+    for optimizer in (ds.SGD(), ds.HeavyBall(0.9), ds.Nesterov(0.5), TWO_LAGS):
+        edges = [ds.stability_threshold(optimizer, ds.BoundedDelay(d)) for d in range(41)]
+        assert np.all(np.diff(edges) < 0)
+
+
+def test_decay_is_an_argument_too():
+    loop = ds.Loop(ds.HeavyBall(0.9), BOUND, 0.01, coupled=True)
+    options = {"decay": 0.01, "coupled": True}
+    edge = ds.stability_threshold(ds.HeavyBall(0.9), BOUND, **options)
+    assert edge == ds.stability_threshold(loop)
+    found = ds.bounded_delay_threshold(ds.HeavyBall(0.9), 4, **options)
+    assert found == ds.bounded_delay_threshold(
+        ds.Loop(ds.HeavyBall(0.9), ds.BoundedDelay(4), 0.01, True)
+    )
+    several = ds.stability_threshold(
+        ds.HeavyBall(0.9), BOUND, decay=np.array([0, 0.01]), coupled=True
+    )
+    assert several[1] == edge
 
 
 def test_one_trains_with_one_of_its_sequences():
@@ -373,6 +428,8 @@ def test_what_needs_probabilities_refuses_it(name):
         (lambda: ds.BoundedDelay([1, 2]), TypeError, "max_delay must be a single integer"),
         (lambda: ds.BoundedDelay("8"), TypeError, "max_delay must be"),
         (lambda: ds.BoundedDelay(2**53 + 2), ValueError, "max_delay must be"),
+        (lambda: BOUND.extremal_log(0), ValueError, "updates must be an integer >= 1"),
+        (lambda: BOUND.extremal_log(2**22), ValueError, "updates must be at most"),
         (lambda: ds.BoundedDelay(10**7).extremal_log(), ValueError, "max_delay must be <= 1258290"),
         (
             lambda: ds.stability_threshold(ds.SGD(), BOUND, moment="mean"),

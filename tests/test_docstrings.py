@@ -244,7 +244,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "PipelinedBackpropagation": {"stages": 3},
     "Adam": {"beta1": 0.9, "beta2": 0.999},
     "BoundedDelay": {"max_delay": 3},
-    "bounded_delay_threshold": {"optimizer": ds.SGD(), "max_delay": 3},
+    "bounded_delay_threshold": {
+        "optimizer": ds.SGD(),
+        "max_delay": 3,
+        "decay": 0.1,
+        "coupled": True,
+    },
     "EMAMomentum": {"momentum": 0.9},
     "FixedDelay": {"delay": 4},
     "GeometricDelay": {"ratio": 0.5},
@@ -315,6 +320,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "moment": "mean",
     },
     "max_delay": {
+        "every_sequence": False,
         "decay": 0.1,
         "coupled": True,
         "lr": 0.1,

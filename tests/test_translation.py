@@ -33,7 +33,12 @@ from tests.exports import theorems_text
 from tests.helpers import EPS, make
 
 NAMES = _checked_optimizers(None)
-RULES = {"max_learning_rate", "max_sharpness", "adjust_learning_rate"}
+RULES = {
+    "max_learning_rate",
+    "max_sharpness",
+    "adjust_learning_rate",
+    "any_sequence_threshold",
+}
 
 
 def cases(name: str, count: int, seed: int) -> list[tuple[float, ...]]:
@@ -202,7 +207,18 @@ def test_rules_are_those_of_the_package():
     assert kernels.max_sharpness(0.01, threshold) == pytest.approx(expected, rel=1e-14)
 
 
+def test_sequences_of_delays_have_the_threshold_of_the_package():
+    delays = {*range(300), *(int(10**e) for e in np.linspace(3, 15.9, 200)), 2**53}
+    worst = max(
+        abs(kernels.any_sequence_threshold(float(delay)) / expected - 1)
+        for delay in delays
+        for expected in [ds.stability_threshold(ds.SGD(), ds.BoundedDelay(delay))]
+    )
+    assert worst < 16 * EPS
+
+
 REFUSED = [
+    ("any_sequence_threshold", (0.5,), "delay must be a whole number from 0 to 2^53; got 0.5"),
     ("sgd_threshold", (-1.0,), "delay must be a whole number from 0 to 2^53; got -1.0"),
     ("heavy_ball_threshold", (0.9, 2.5), "delay must be a whole number from 0 to 2^53; got 2.5"),
     ("heavy_ball_threshold", (0.9, float("nan")), "delay must be .*; got nan"),

@@ -71,12 +71,18 @@ class BoundedDelay(Delay):
         """How often `extremal_log` repeats the longest delay: ``floor((2 max_delay + 1)/3)``."""
         return (2 * self.max_delay + 1) // 3
 
-    def extremal_log(self) -> MeasuredDelay:
+    def extremal_log(self, updates: int | None = None) -> MeasuredDelay:
         """List the sequence that is the worst for SGD, for one turn of its cycle.
 
         The delays 0, 1, ..., max_delay all read one iterate, at the top of a swing; then come
         ``plateau`` further updates at the longest delay. A queue that serves its gradients in their
         order can do it.
+
+        Parameters
+        ----------
+        updates : int, at least 1, optional
+            Of the cycle, where another length is the worst, as beside weight decay; by default
+            ``max_delay + 1 + plateau``.
 
         Returns
         -------
@@ -86,7 +92,7 @@ class BoundedDelay(Delay):
         Raises
         ------
         ValueError
-            If it is longer than 2**21 updates.
+            If it is longer than 2**21 updates, or not a number of updates.
 
         Examples
         --------
@@ -94,10 +100,14 @@ class BoundedDelay(Delay):
         >>> ds.BoundedDelay(2).extremal_log().sequence.tolist()
         [0, 1, 2, 2]
         """
-        updates = self.max_delay + 1 + self.plateau
-        if updates > _LONGEST_LOG:
+        length = self.max_delay + 1 + self.plateau if updates is None else updates
+        if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 1:
+            raise ValueError(f"updates must be an integer >= 1; got {updates!r}")
+        if updates is None and length > _LONGEST_LOG:
             raise ValueError(f"max_delay must be <= 1258290 for a log; got {self.max_delay}")
-        return MeasuredDelay(np.minimum(np.arange(updates), self.max_delay))
+        if length > _LONGEST_LOG:
+            raise ValueError(f"updates must be at most 2**21; got {updates}")
+        return MeasuredDelay(np.minimum(np.arange(length), self.max_delay))
 
     def probability(self, delay: Any) -> Any:
         return self._only_delay().probability(delay)

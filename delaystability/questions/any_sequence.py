@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.arguments import asked_loop
+from delaystability.model.arguments import Asked, asked_loop
 from delaystability.model.bounded_delay import as_bounded
 from delaystability.model.delays import MeasuredDelay, as_log
 from delaystability.model.loop import Loop
-from delaystability.model.optimizer import Optimizer, scalar_optimizers
-from delaystability.numerics.sequences.sgd_sequences import any_sequence_threshold, gain_scale
+from delaystability.model.optimizer import Optimizer
+from delaystability.numerics.sequences.sgd_sequences import sgd_threshold
 from delaystability.numerics.thresholds.threshold import threshold_array
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "bounded_delay_threshold",
     "guaranteed_threshold",
     "guaranteed_thresholds",
+    "longest_bounds",
     "small_gain",
 ]
 
@@ -29,6 +30,7 @@ Array = NDArray[np.float64]
 _SHORT_OF = 1e-3
 """How far below the worst sequence that was found polytopes are looked for."""
 _MOST_FIXED = 1024
+_LONGEST = 2**52
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,16 @@ class BoundedDelayThreshold:
 
 
 def bounded_delay_threshold(
-    optimizer: Optimizer | Loop, max_delay: Any = None
+    optimizer: Optimizer | Loop,
+    max_delay: Any = None,
+    *,
+    decay: float = 0.0,
+    coupled: bool = False,
 ) -> BoundedDelayThreshold:
     """Find which gains are stable for every sequence of delays up to a bound, from both sides.
 
-    For SGD both sides are one closed form. For other optimizers the sufficient side is the small
+    For SGD both sides are one closed form, or, with decay and up to 512 updates, one number that is
+    computed by the same argument. For other optimizers the sufficient side is the small
     gain, one over the maximum of b(theta) = -Re H + sqrt((tau |z - 1| |H|)^2 - (Im H)^2) on the
     circle, H = B/((z - 1) A), proved cell by cell; for up to four numbers of memory it is
     raised by norms in which every step contracts. The necessary side is the worst fixed delay or
@@ -79,6 +86,7 @@ def bounded_delay_threshold(
     optimizer : Optimizer with scalar parameters, or Loop with a `BoundedDelay`
         Its tables must not depend on the delay.
     max_delay : int or BoundedDelay; left out beside a Loop
+    decay, coupled : see `stability_threshold`; one number
 
     Returns
     -------
@@ -107,12 +115,12 @@ def bounded_delay_threshold(
     characteristics of linear operators, Foundations of Computational Mathematics 13 (2013), 37-97.
     Theorem ``any-sequence-sgd``.
     """
-    loop = _loop(optimizer, max_delay)
+    loop = _loop(optimizer, max_delay, decay, coupled)
     bound = loop.delay
-    scale = gain_scale(loop)
-    if scale is not None:
-        edge = any_sequence_threshold(bound.max_delay) / scale
-        return BoundedDelayThreshold(edge, edge, bound.extremal_log(), "exact")
+    sharp = sgd_threshold(loop, bound.max_delay)
+    if sharp is not None:
+        worst = bound.extremal_log(sharp.updates)
+        return BoundedDelayThreshold(sharp.gain, sharp.gain, worst, "exact")
     fixed = _worst_fixed_delay(loop)
     if not bound.max_delay:
         return BoundedDelayThreshold(fixed[0], fixed[0], as_log([0]), "exact")
@@ -133,10 +141,8 @@ def guaranteed_threshold(loop: Loop) -> float:
     ----------
     loop : Loop with a `BoundedDelay` and scalar parameters
     """
-    scale = gain_scale(loop)
-    if scale is not None:
-        return any_sequence_threshold(loop.delay.max_delay) / scale
-    return small_gain(loop)
+    sharp = sgd_threshold(loop, loop.delay.max_delay)
+    return small_gain(loop) if sharp is None else sharp.gain
 
 
 def small_gain(loop: Loop) -> float:
@@ -154,21 +160,50 @@ def small_gain(loop: Loop) -> float:
     return min(on_time, small_gain_threshold(loop, loop.delay.max_delay))
 
 
-def guaranteed_thresholds(loop: Loop, noise: Array, moment: str | None) -> Array:
-    """`guaranteed_threshold` for each entry of the parameters; refused beside a moment or noise."""
+def guaranteed_thresholds(asked: Asked, noise: Array, moment: str | None) -> Array:
+    """`guaranteed_threshold` for each entry of a question; refused beside a moment or noise."""
     if moment is not None or np.any(noise > 0):
         name = "moment" if moment is not None else "curvature_noise"
         raise ValueError(
-            f"{name} must be left out beside {loop.delay!r}, which has no probabilities"
+            f"{name} must be left out beside {asked.delay!r}, which has no probabilities"
         )
-    shape, entries = scalar_optimizers(loop.optimizer, noise)
-    found = [guaranteed_threshold(replace(loop, optimizer=one)) for _, one, _ in entries]
-    return np.reshape(found, shape)
+    shape, entries = asked.entries(noise)
+    return np.reshape([guaranteed_threshold(loop) for _, loop, _ in entries], shape)
 
 
-def _loop(optimizer: Any, max_delay: Any) -> Loop:
+def longest_bounds(asked: Asked, gains: Array) -> NDArray[np.int64]:
+    """The largest bound for which a gain is below `guaranteed_threshold`; -1 if not even 0 is.
+
+    A bisection, as that threshold falls with the bound: b(theta) of the small gain rises with tau,
+    and so does the bound of a swing of SGD.
+
+    Raises
+    ------
+    ValueError
+        If a gain is stable for every bound up to 2**52.
+    """
+    shape, entries = asked.entries(gains)
+    return np.reshape([_longest_bound(loop, float(gain)) for _, loop, (gain,) in entries], shape)
+
+
+def _longest_bound(loop: Loop, gain: float) -> int:
+    def stable(bound: int) -> bool:
+        return gain < guaranteed_threshold(replace(loop, delay=as_bounded(bound)))
+
+    low, high = -1, 0
+    while stable(high):
+        if high >= _LONGEST:
+            raise ValueError(f"lr * sharpness = {gain} is stable at every delay up to 2**52")
+        low, high = high, 2 * high + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if stable(middle) else (low, middle)
+    return low
+
+
+def _loop(optimizer: Any, max_delay: Any, decay: Any, coupled: Any) -> Loop:
     bound = None if max_delay is None else as_bounded(max_delay)
-    loop = asked_loop(optimizer, bound).single()
+    loop = asked_loop(optimizer, bound, decay, coupled).single()
     if loop.delay.has_probabilities or not (loop.delay.varies or loop.delay.is_fixed):
         raise TypeError(f"optimizer must be a Loop with a BoundedDelay; got {optimizer!r}")
     return loop

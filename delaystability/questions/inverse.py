@@ -26,6 +26,7 @@ def max_delay(
     *,
     decay: float = 0.0,
     coupled: bool = False,
+    every_sequence: bool = False,
 ) -> Any:
     """Find the longest delay up to which a minimum stays stable, all shorter ones included.
 
@@ -41,6 +42,9 @@ def max_delay(
         Its momentum may be an array.
     decay, coupled : see `stability_threshold`; one number
         Every delay is tried where weights decay, up to 1,024.
+    every_sequence : bool
+        Find the longest delay such that every sequence of delays up to it is stable, as
+        `stability_threshold` says of a `BoundedDelay`: exact for SGD, and safe for others.
 
     Returns
     -------
@@ -56,13 +60,19 @@ def max_delay(
 
     References
     ----------
-    Theorem ``delayed-loop``.
+    Theorems ``delayed-loop`` and, for every sequence, ``any-sequence-sgd``.
     """
     from delaystability.numerics.thresholds.inverse import longest_delays
 
     asked = asked_loop(optimizer, 0, decay, coupled)
     gains = positive("lr", lr) * positive("sharpness", sharpness)
-    if asked.decay:
+    if not isinstance(every_sequence, bool):
+        raise TypeError(f"every_sequence must be True or False; got {every_sequence!r}")
+    if every_sequence:
+        from delaystability.questions.any_sequence import longest_bounds
+
+        found = longest_bounds(asked, gains)
+    elif asked.decay:
         from delaystability.numerics.moments.decayed_loop import longest_decayed_delays
 
         found = longest_decayed_delays(asked, gains)

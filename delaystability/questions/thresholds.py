@@ -53,7 +53,7 @@ def threshold_of(
     if law is not None and law.varies and not law.has_probabilities:
         from delaystability.questions.any_sequence import guaranteed_thresholds
 
-        return guaranteed_thresholds(Loop(asked.optimizer, law, *asked.decay[:2]), noise, moment)
+        return guaranteed_thresholds(asked, noise, moment)
     random = law is not None and law.varies
     mean_square = moment == "mean-square" or (moment is None and bool(np.any(noise > 0)))
     if not random and not (mean_square and np.any(noise > 0)):

@@ -25,7 +25,7 @@ from delaystability.translation.table_kernels import threshold_function
 
 __all__ = ["checked_export", "export", "source_code"]
 
-_RULES = ("max_learning_rate", "max_sharpness", "adjust_learning_rate")
+_RULES = ("max_learning_rate", "max_sharpness", "adjust_learning_rate", "any_sequence_threshold")
 _MOST_SAMPLES = 1000
 _QUICK_SAMPLES = 30
 _SUBJECT = (

@@ -11,7 +11,7 @@ circle, u = tan(theta/2), r = (1 - m)/(1 + m) and n = 2 delay + 1.
 
 from __future__ import annotations
 
-from math import exp, floor, log, sin, tanh
+from math import exp, floor, log, sin, sqrt, tanh
 
 from delaystability.numerics.thresholds.heavy_ball_kernel import (
     heavy_ball_crossing,
@@ -57,6 +57,20 @@ def sgd_threshold(delay: float) -> float:
     if not is_delay(delay):
         raise ValueError(f"delay must be a whole number from 0 to 2^53; got {delay}")
     return 2.0 * sin(0.5 * PI / (2.0 * delay + 1.0))
+
+
+def any_sequence_threshold(delay: float) -> float:
+    """Largest gain of SGD that is stable for every sequence of delays from 0 to this one.
+
+    With j = floor((2 delay + 1)/3) and n = delay + 1 + j it is
+
+        4 / (n + sqrt(n^2 - 4 j (j + 1)))
+    """
+    if not is_delay(delay):
+        raise ValueError(f"delay must be a whole number from 0 to 2^53; got {delay}")
+    plateau = floor((2.0 * delay + 1.0) / 3.0)
+    updates = delay + 1.0 + plateau
+    return 4.0 / (updates + sqrt(updates * updates - 4.0 * plateau * (plateau + 1.0)))
 
 
 def heavy_ball_threshold(momentum: float, delay: float) -> float:

@@ -33,6 +33,7 @@ _CASES = [
 ]
 """Momenta and delays: everyday ones first, and each special case of the formulas."""
 _HORIZONS = [None, 0.5, None, -1.0, 40.0, 15.0, 3.0]
+_BOUNDS = (0, 1, 2, 8, 100, 10**6)
 _LONGEST = {"spike-compensation": 60, "shifted-momentum": 1000}
 """The longest delays that are proved fast: exact powers of the momentum, poles of high order."""
 
@@ -98,12 +99,26 @@ def example_call(optimizer: str) -> tuple[float, ...]:
     return _arguments(CATALOGUE[optimizer], given, 4)
 
 
+def _any_sequence(delay: int) -> float:
+    """The root of the quadratic equation to 40 digits; see ``any_sequence`` in the theory."""
+    from mpmath import mp
+
+    with mp.workdps(40):
+        plateau = (2 * delay + 1) // 3
+        updates = delay + 1 + plateau
+        if not plateau:
+            return 2.0
+        square = mp.mpf(updates) ** 2 - 4 * plateau * (plateau + 1)
+        return float((updates - mp.sqrt(square)) / (plateau * (plateau + 1)))
+
+
 def rule_samples() -> tuple[Sample, ...]:
-    """The learning-rate rule at arguments for which floats are exact."""
+    """The learning-rate rule at arguments for which floats are exact, and sequences of delays."""
     return (
         Sample("max_learning_rate", (4.0, 2.0), 0.5),
         Sample("max_sharpness", (0.25, 2.0), 8.0),
         Sample("adjust_learning_rate", (0.5, 2.0, 0.25), 0.0625),
+        *(Sample("any_sequence_threshold", (float(d),), _any_sequence(d)) for d in _BOUNDS),
     )
 
 
