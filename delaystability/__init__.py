@@ -85,8 +85,8 @@ if TYPE_CHECKING:
         batch_sharpness_edge,
         mean_square_learning_rate,
     )
-    from delaystability.questions.outer_loop import OuterLoop
     from delaystability.questions.oscillation import oscillation
+    from delaystability.questions.outer_loop import OuterLoop
     from delaystability.questions.recommendation import Recommendation
     from delaystability.questions.stages import (
         safe_stage_learning_rate,

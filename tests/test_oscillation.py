@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 
 import mpmath
@@ -483,3 +484,59 @@ def test_the_record_is_plain_data_and_knows_its_statuses():
     with pytest.raises(ValueError, match="status must be one of"):
         Oscillation(1, 1, 1, 0, None, None, (), "certain", "")
     assert "undecided" in STATUSES
+
+
+# On the command line
+
+
+def said(*arguments):
+    from typer.testing import CliRunner
+
+    from delaystability.cli.app import app
+
+    return CliRunner().invoke(app, ["oscillation", *arguments], env={"COLUMNS": "200"})
+
+
+def test_the_command_says_what_the_function_does():
+    found = said(
+        "adam", "--lr", "0.001", "--delay", "4", "--curvature", "2", "--noise", "0.01", "--json"
+    )
+    told = json.loads(found.output)
+    expected = ds.oscillation(0.001, ds.Adam(), 4, curvature=2.0, noise=0.01)
+    assert told["rms"] == expected.rms and told["peak"] is None
+    assert told["status"] == "asymptotic" and told["beta1"] == 0.9
+    table = said("muon", "--lr", "0.1", "--delay", "4", "--momentum", "0.9").output
+    assert "half periods" in table and "18, 19, 20" in table and "approximate" in table
+    clipped = said(
+        "heavy-ball", "--momentum", "0.9", "--lr", "1", "--curvature", "2", "--clip", "1"
+    )
+    assert "silent" not in clipped.output and "status" in clipped.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (("adam", "--lr", "1", "--alpha", "0.3"), "optimizer 'adam' has no parameter alpha"),
+        (
+            ("adamw", "--lr", "1"),
+            "optimizer must be one of adam, nadam, rmsprop, signsgd, lion, muon",
+        ),
+        (("adam", "--lr", "1", "--weight-decay", "x"), "weight-decay must be a number"),
+        (("adam", "--lr", "1", "--noise", "1"), "noise must come with a curvature"),
+    ],
+)
+def test_the_command_refuses_in_one_line(arguments, refusal):
+    found = said(*arguments)
+    assert found.exit_code == 2 and refusal in found.output
+    assert len(found.output.strip().splitlines()) == 1
+
+
+def test_the_shell_completes_the_names():
+    from delaystability.cli.completion import oscillating_optimizer_names
+
+    assert oscillating_optimizer_names("s") == [
+        "signsgd",
+        "sgd",
+        "shifted-momentum",
+        "spike-compensation",
+    ]

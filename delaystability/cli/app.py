@@ -10,8 +10,8 @@ from typer.core import TyperGroup
 
 from delaystability import __version__
 from delaystability.cli.doctor import doctor
-from delaystability.cli.outer import outer
 from delaystability.cli.oscillation import oscillation
+from delaystability.cli.outer import outer
 from delaystability.cli.pipeline import pipeline
 from delaystability.cli.plot import plot
 from delaystability.cli.questions import adjust, threshold

@@ -9,6 +9,7 @@ import mpmath
 from sympy import (
     Basic,
     Eq,
+    Float,
     Function,
     Integer,
     Matrix,
@@ -21,10 +22,11 @@ from sympy import (
     symbols,
 )
 
-from delaystability.theory.symbols import t
+from delaystability.theory.symbols import t, tau, theta
 from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
+    corollary,
     evaluated,
     states,
     step,
@@ -95,6 +97,69 @@ adaptive_cycle = theorem(
     ),
     symbols=(_nu, _R, _L),
     sources=("bock2022", "cohen2024", "kingma2015"),
+)
+
+
+_NEXT = "-(1 + cot(theta) cot(theta/2)/(2 tau + 1))/8"
+
+
+def _perturbed(claim: Basic | None) -> tuple[int, str]:
+    """The claim's right side against the first harmonic's balance, solved for a small nu."""
+    if not isinstance(claim, Eq):
+        return 0, f"an equation is needed, not {claim}"
+    delays, nu = (1, 2, 5), mpmath.mpf("1e-9")
+    for delay in delays:
+        with mpmath.workdps(40):
+            first = mpmath.pi / (2 * delay + 1)
+
+            def gain(angle: Any, strength: Any, delay: int = delay) -> Any:
+                z = mpmath.expj(angle)
+                ripple = strength / (4 * (1 - z**-2))
+                return -(z - 1) * z**delay / (1 - ripple)
+
+            angle = mpmath.findroot(lambda angle: mpmath.im(gain(angle, nu)), first)
+            measured = (mpmath.re(gain(first, 0)) / mpmath.re(gain(angle, nu)) - 1) / nu
+        point = {tau: delay, theta: Float(first, 30)}
+        said = mpmath.mpf(claim.rhs.subs(point).evalf(30))
+        if abs(said - measured) > mpmath.mpf("1e-6"):
+            return len(delays), f"{claim} does not hold at delay {delay}: {measured}"
+    return len(delays), ""
+
+
+adaptive_next_order = corollary(
+    "adaptive-next-order",
+    "RMSProp along one direction: the next order",
+    states("identity", f"C = {_NEXT}", domain=("tau >= 1",)),
+    r"""In the setting of {theorem:adaptive-cycle} for RMSProp without momentum, with delay
+    \(\tau \ge 1\), let \(\theta = \pi/(2\tau + 1)\), the angle of {theorem:sgd}. To the next order
+    the root mean square is \((\eta/a_*)(1 + C\nu)\) with {statement} Here the first harmonic is
+    balanced as a Fourier series in \(\nu\) says; that the series converges is not proved.""",
+    step(
+        "ripple",
+        r"""Under the cycle \(\cos\theta t\) the second moment ripples at twice the
+        frequency: relative to its mean by the real part of \(\nu e^{2 i \theta t}/(1 -
+        e^{-2 i \theta})\). Its root in the denominator takes half of it, and half of that
+        falls on the first harmonic, whose gain is multiplied by \(1 - \nu W\) with""",
+        "W = 1/8 - I cot(theta)/8",
+        {"W": "1/(4 (1 - exp(-2 I theta)))"},
+    ),
+    step(
+        "slope",
+        r"""The balance of the first harmonic reads \(a (1 - \nu W) = G(e^{i\theta})\) with
+        \(G(z) = -(z - 1) z^\tau\), where $a$ is one over the root mean square in units of \(\eta\).
+        Along the circle \(\log G\) has the derivative""",
+        "D = cot(theta/2)/2 + I (tau + 1/2)",
+        {"D": "I (tau + 1/(1 - exp(-I theta)))"},
+    ),
+    step(
+        "real",
+        r"""The angle moves by \(\nu\) times \(-\mathrm{Im}\,W/\mathrm{Im}\,D\), so that \(\log a\)
+        remains real, and \(\log a\) by \(\nu\) times
+        \(\mathrm{Re}\,W - \mathrm{Im}\,W\,\mathrm{Re}\,D/\mathrm{Im}\,D\), the negative of""",
+        f"-cot(theta)/8 (cot(theta/2)/2)/(tau + 1/2) - 1/8 = {_NEXT}",
+    ),
+    conclusion("This is the correction of the root mean square:", _perturbed),
+    symbols=(Symbol("C", real=True), *symbols("W D")),
 )
 
 
