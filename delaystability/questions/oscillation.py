@@ -84,9 +84,9 @@ def oscillation(
     References
     ----------
     Theorems ``adaptive-cycle``, ``adaptive-next-order``, ``adam-two-cycle`` and ``sign-cycle``.
-    Without delay: S. Bock, M. Weiss, Non-convergence and limit cycles in the Adam optimizer, 2022, arXiv:2210.02070;
-    J. M. Cohen et al., Understanding optimization in deep learning with central flows, 2024,
-    arXiv:2410.24206. Late relays: J. Sieber, Dynamics of delayed relay systems,
+    Without delay: S. Bock, M. Weiss, Non-convergence and limit cycles in the Adam optimizer, 2022,
+    arXiv:2210.02070; J. M. Cohen et al., Understanding optimization in deep learning with central
+    flows, 2024, arXiv:2410.24206. Late relays: J. Sieber, Dynamics of delayed relay systems,
     Nonlinearity 19 (2006), 2489-2527.
 
     Examples
