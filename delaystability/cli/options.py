@@ -15,6 +15,8 @@ from delaystability.model.delays import MeasuredDelay
 __all__ = [
     "CATALOGUE_NAMES",
     "Columns",
+    "Coupled",
+    "Decay",
     "Device",
     "Json",
     "Noise",
@@ -48,6 +50,14 @@ Noise = Annotated[
     typer.Option(
         help="Variance of the mini-batch curvature over its squared mean, along one direction."
     ),
+]
+Decay = Annotated[
+    str,
+    typer.Option(help="Learning rate times weight decay, which acts on the present weights."),
+]
+Coupled = Annotated[
+    bool,
+    typer.Option("--coupled", help="The decay goes through the momentum, as in torch.optim.SGD."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:<index>.")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +21,8 @@ from delaystability.cli.optimizer_options import (
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
     Columns,
+    Coupled,
+    Decay,
     Json,
     Noise,
     OptimizerName,
@@ -32,20 +36,42 @@ from delaystability.cli.terminal import (
     warnings_in_one_line,
 )
 from delaystability.model.arguments import positive
+from delaystability.model.bounded_delay import BoundedDelay
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import MeasuredDelay
+from delaystability.model.delays import Delay, MeasuredDelay
+from delaystability.model.loop import Loop
+from delaystability.model.mixed_read import MixedRead
 from delaystability.questions import bounds
 
 __all__ = ["adjust", "threshold"]
 
 
-def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) -> dict[str, Any]:
+def _decayed(decay: str, coupled: bool) -> dict[str, Any]:
+    """What a question is told of weight decay; nothing where there is none."""
+    amount = number("decay", decay)
+    return {"decay": amount, "coupled": coupled} if amount or coupled else {}
+
+
+def _partly_fresh(delay: int | MeasuredDelay, share: str | None) -> int | Delay:
+    if share is None:
+        return delay
+    if isinstance(delay, MeasuredDelay):
+        raise RefusedError("fresh-share must not be given beside delay-log; got both")
+    value = number("fresh-share", share)
+    if not isfinite(value):
+        raise RefusedError(f"fresh-share must be a finite number; got {share!r}")
+    return MixedRead.partly_fresh(value, delay)
+
+
+def _log_thresholds(
+    optimizer: Optimizer, delay: MeasuredDelay, noise: float, decayed: dict[str, Any]
+) -> dict[str, Any]:
     """Thresholds of a log: in its order, and as simpler models of it would have it."""
     from delaystability.questions.dynamics import replay_threshold
 
-    threshold = bounds.stability_threshold
+    threshold = partial(bounds.stability_threshold, **decayed)
     return {
-        "replayed_threshold": replay_threshold(optimizer, delay),
+        "replayed_threshold": replay_threshold(optimizer, delay, **decayed),
         "mean_threshold_of_independent_delays": threshold(
             optimizer, delay, moment="mean", curvature_noise=noise
         ),
@@ -57,18 +83,20 @@ def _log_thresholds(optimizer: Optimizer, delay: MeasuredDelay, noise: float) ->
     }
 
 
-def _for_every_sequence(optimizer: Optimizer, bounded_delay: str) -> dict[str, Any]:
+def _for_every_sequence(
+    optimizer: Optimizer, bounded_delay: str, decayed: dict[str, Any]
+) -> dict[str, Any]:
     """What is known of the threshold for every sequence of delays up to this one."""
     from delaystability.questions.any_sequence import bounded_delay_threshold
 
     longest = integer("bounded-delay", bounded_delay)
-    found = bounded_delay_threshold(optimizer, longest)
+    found = bounded_delay_threshold(Loop(optimizer, BoundedDelay(longest), **decayed))
     return {
         "longest_delay": longest,
         "threshold": found.sufficient,
         "known_by": found.method,
         "threshold_of_the_worst_sequence_found": found.necessary,
-        "threshold_of_the_longest_delay": bounds.stability_threshold(optimizer, longest),
+        "threshold_of_the_longest_delay": bounds.stability_threshold(optimizer, longest, **decayed),
     }
 
 
@@ -84,6 +112,14 @@ def threshold(
         str | None, typer.Option(help="Also print the largest stable learning rate.")
     ] = None,
     curvature_noise: Noise = "0",
+    decay: Decay = "0",
+    coupled: Coupled = False,
+    fresh_share: Annotated[
+        str | None,
+        typer.Option(
+            help="Share of the present weights in the point at which a gradient is taken."
+        ),
+    ] = None,
     delay_log: Annotated[
         Path | None,
         typer.Option(help="A file of measured delays (CSV, also .gz) instead of --delay."),
@@ -110,14 +146,22 @@ def threshold(
         values = {**described(chosen), **about_delay}
         if noise:
             values["curvature_noise"] = noise
+        decayed = _decayed(decay, coupled)
+        values |= decayed
+        read = _partly_fresh(lag, fresh_share)
+        if isinstance(read, MixedRead):
+            values["fresh_share"] = number("fresh-share", fresh_share or "0")
         if bounded_delay is not None:
-            values = {**described(chosen), **_for_every_sequence(chosen, bounded_delay)}
+            if fresh_share is not None:
+                raise RefusedError("fresh-share must not be given beside bounded-delay; got both")
+            found = _for_every_sequence(chosen, bounded_delay, decayed)
+            values = {**described(chosen), **decayed, **found}
             edge = values["threshold"]
         elif isinstance(lag, int):
-            edge = bounds.stability_threshold(chosen, lag, curvature_noise=noise)
+            edge = bounds.stability_threshold(chosen, read, curvature_noise=noise, **decayed)
             values["threshold"] = edge
         else:
-            values |= _log_thresholds(chosen, lag, noise)
+            values |= _log_thresholds(chosen, lag, noise, decayed)
             edge = values["replayed_threshold"]
             if noise:
                 edge = min(edge, values["mean_square_threshold_of_independent_delays"])
@@ -150,6 +194,11 @@ def adjust(
         ),
     ] = None,
     curvature_noise: Noise = "0",
+    decay: Decay = "0",
+    new_decay: Annotated[
+        str | None, typer.Option(help="With the new delay; the same by default.")
+    ] = None,
+    coupled: Coupled = False,
     sharpness: Annotated[
         str | None,
         typer.Option(help="Sharpness in the old run: the rate falls only as far as it needs."),
@@ -167,16 +216,30 @@ def adjust(
         old, new = integer("delay", delay), integer("new-delay", new_delay)
         old_lr, noise = number("lr", lr), number("curvature-noise", curvature_noise)
         measured = None if sharpness is None else number("sharpness", sharpness)
+        decayed = _decayed(decay, coupled)
+        later = None if new_decay is None else number("new-decay", new_decay)
         values: dict[str, Any] = {
             **described(before),
             "delay": old,
             "lr": old_lr,
+            **decayed,
             **{f"new_{key}": value for key, value in described(after).items()},
             "new_delay": new,
+            **({} if later is None else {"new_decay": later}),
             "new_lr": bounds.adjust_learning_rate(
-                old_lr, before, old, new, after, curvature_noise=noise, sharpness=measured
+                old_lr,
+                before,
+                old,
+                new,
+                after,
+                curvature_noise=noise,
+                sharpness=measured,
+                new_decay=later,
+                **decayed,
             ),
-            "max_sharpness": bounds.max_sharpness(old_lr, before, old, curvature_noise=noise),
+            "max_sharpness": bounds.max_sharpness(
+                old_lr, before, old, curvature_noise=noise, **decayed
+            ),
         }
         if measured is None:
             print_values(values, as_json, "Learning rate for the same accessible minima")
