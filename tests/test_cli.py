@@ -74,6 +74,44 @@ def test_threshold_knows_curvature_noise():
 
 
 @pytest.mark.slow
+def test_threshold_and_adjust_know_weight_decay_and_fresh_weights():
+    data = printed_json("threshold", "sgd", "--delay", "4", "--decay", "0.1")
+    assert data["threshold"] == ds.stability_threshold(ds.SGD(), 4, decay=0.1)
+    assert (data["decay"], data["coupled"]) == (0.1, False)
+    heavy = ("heavy-ball", "--momentum", "0.9", "--delay", "4", "--decay", "0.01", "--coupled")
+    expected = ds.stability_threshold(ds.HeavyBall(0.9), 4, decay=0.01, coupled=True)
+    assert printed_json("threshold", *heavy)["threshold"] == expected
+    data = printed_json("threshold", "sgd", "--delay", "4", "--fresh-share", "0.25")
+    assert data["threshold"] == ds.stability_threshold(ds.SGD(), ds.MixedRead({0: 0.25, 4: 0.75}))
+    assert data["fresh_share"] == 0.25
+    old = (
+        "--lr",
+        "0.1",
+        "--delay",
+        "0",
+        "--new-delay",
+        "4",
+        "--decay",
+        "0.2",
+        "--new-decay",
+        "0.1",
+    )
+    data = printed_json("adjust", "--optimizer", "sgd", *old)
+    assert data["new_lr"] == ds.adjust_learning_rate(0.1, ds.SGD(), 0, 4, decay=0.2, new_decay=0.1)
+    bounded = printed_json("threshold", "sgd", "--bounded-delay", "3", "--decay", "0.1")
+    assert bounded["threshold_of_the_longest_delay"] == ds.stability_threshold(
+        ds.SGD(), 3, decay=0.1
+    )
+    for wrong, message in (
+        (("--fresh-share", "nan"), "fresh-share must be a finite number"),
+        (("--fresh-share", "0.1", "--bounded-delay", "3"), "fresh-share must not be given beside"),
+        (("--decay", "-1"), "decay must be a number >= 0"),
+    ):
+        result = run("threshold", "sgd", *wrong)
+        assert result.exit_code != 0
+        assert message in result.output
+
+
 def test_threshold_reads_a_log_of_delays(tmp_path):
     log = tmp_path / "log.csv"
     log.write_text("0\n1\n2\n3\n3\n2\n4\n", encoding="utf-8")

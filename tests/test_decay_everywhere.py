@@ -67,6 +67,18 @@ def test_the_closed_form_of_sgd_at_many_points():
     check_closed_form(1, 400)
 
 
+def test_under_delay_decay_lowers_no_threshold_of_momentum():
+    momenta, delays = np.array([0.1, 0.6, 0.99])[:, None], np.array([1, 2, 4, 20])
+    for family in (ds.HeavyBall, ds.Nesterov, ds.EMAMomentum):
+        plain = ds.stability_threshold(family(momenta), delays)
+        for decay, coupled in ((1e-4, False), (0.01, True), (0.1, False), (0.1, True)):
+            found = ds.stability_threshold(family(momenta), delays, decay=decay, coupled=coupled)
+            assert np.all(found > plain * (1 - 1e-9))
+        # Negative control: without delay it does.
+        without = ds.stability_threshold(family(0.6), 0)
+        assert ds.stability_threshold(family(0.6), 0, decay=0.1) < without * (1 - 1e-3)
+
+
 def check_stable_sets(random, count):
     for _ in range(count):
         weights, optimizer = mixture(random, 7), optimizer_of(random)

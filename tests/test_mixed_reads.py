@@ -202,6 +202,21 @@ def test_every_question_about_a_mixture_is_that_about_its_table():
         ds.stability_threshold(ds.ShiftedMomentum(0.5), READ)
 
 
+def test_a_mixture_with_numbers_has_a_derivation():
+    for optimizer, weights in (
+        (ds.SGD(), {0: Fraction(1, 4), 2: Fraction(3, 4)}),
+        (ds.HeavyBall(Fraction(1, 2)), {0: Fraction(-1, 4), 1: Fraction(5, 4)}),
+    ):
+        derivation = ds.derive(optimizer, ds.MixedRead(weights))
+        assert derivation.status() == "exact"
+        found = float(derivation.theorem.statement.relation.rhs.evalf(20))
+        assert found == pytest.approx(
+            ds.stability_threshold(optimizer, ds.MixedRead(weights)), rel=1e-14
+        )
+    with pytest.raises(TypeError, match="a FixedDelay or a MixedRead"):
+        ds.derive(ds.SGD(), ds.RandomDelay([0.5, 0.5]))
+
+
 def simulated_variance(optimizer, read, gain, noise, decay=0.0, coupled=False):
     """Second moments of the iterate as the fixed point of the loop's own state, in a matrix."""
     feedback, feedforward = optimizer.coefficients(0)

@@ -228,6 +228,16 @@ def test_the_law_of_long_delays_is_approached():
 # Escape
 
 
+def test_lines_of_partly_fresh_gradients_are_the_thresholds_of_their_mixtures():
+    axes = plot.partly_fresh(ds.SGD(), [2, 5], shares=[-0.5, 0.0, 0.75])
+    for number, delay in enumerate((2, 5)):
+        shares, drawn = line(axes, number)
+        reads = [ds.MixedRead.partly_fresh(share, delay) for share in shares]
+        assert list(drawn) == [ds.stability_threshold(ds.SGD(), read) for read in reads]
+        assert drawn[1] == pytest.approx(ds.stability_threshold(ds.SGD(), delay))
+    assert list(line(axes, 2)[1]) == [2, 2]
+
+
 def test_lines_of_sequences_are_the_thresholds_over_that_of_the_fixed_delay():
     delays = [2, 5, 9]
     fixed = ds.stability_threshold(ds.SGD(), delays)
@@ -411,6 +421,7 @@ def test_a_file_of_the_first_layout_is_read_without_its_hashes(tmp_path):
         (lambda: plot.adjustment_rule([]), "1 to 7 optimizers; got 0"),
         (lambda: plot.adjustment_rule([ds.SGD()], lr=0), "lr must be positive"),
         (lambda: plot.any_sequence(ds.SGD(), [0, 1]), "delays must be integers >= 1"),
+        (lambda: plot.partly_fresh(ds.SGD(), [0, 1]), "delays must be one to seven integers >= 1"),
         (lambda: plot.escape(ds.SGD(), range(8)), "1 to 7 delays; got 8"),
         (lambda: plot.staleness_histogram([-1]), "log must hold integers"),
         (lambda: plot.measured("/no/such/file.json"), "JSON file of an experiment"),

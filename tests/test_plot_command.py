@@ -48,6 +48,7 @@ def log(tmp_path):
         ("roots --optimizer shifted-momentum --momentum 0.5 --delay 3", ".pdf"),
         ("rule --optimizer nesterov --optimizer sgd --lr 0.1 --longest-delay 16", ".svg"),
         ("escape --delay 0 --delay 2 --size slide", ".png"),
+        ("shares --optimizer heavy-ball --momentum 0.5 --delay 2 --delay 3", ".svg"),
         ("sequences --optimizer heavy-ball --momentum 0.5 --longest-delay 2", ".svg"),
         ("histogram LOG --optimizer heavy-ball --sharpness 3", ".pdf"),
         ("measured EDGE --ratio", ".png"),
@@ -140,7 +141,7 @@ def test_the_page_shows_exactly_the_pictures_that_its_commands_write():
     commands = re.findall(r"^\$ delaystability plot (.*)$", text, flags=re.M)
     written = [command.split(" -o docs/")[1] for command in commands]
     assert written == re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
-    assert len(written) == 9
+    assert len(written) == 10
     for command, picture in zip(commands, written, strict=True):
         assert (PAGE.parent / picture).read_bytes().startswith(START[".png"])
         name = command.split()[0]

@@ -35,6 +35,7 @@ PICTURES = {
     ),
     "roots": lambda **size: plot.root_locus(ds.ShiftedMomentum(0.9), 4, **size),
     "rule": lambda **size: plot.adjustment_rule(**size),
+    "shares": lambda **size: plot.partly_fresh(**size),
     "sequences": lambda **size: plot.any_sequence(**size),
     "escape": lambda **size: plot.escape(ds.HeavyBall(0.9), **size),
     "histogram": lambda **size: plot.staleness_histogram(LOG, **size),

@@ -190,6 +190,25 @@ def rule(
 
 @plot.command()
 @with_parameters
+def shares(
+    parameters: Parameters,
+    optimizer: OptimizerOption = "sgd",
+    delay: Annotated[
+        list[str] | None, typer.Option(help="1, 4 and 16 by default; several times for several.")
+    ] = None,
+    size: Size = "column",
+    output: Annotated[Path, _output("shares")] = Path("shares.png"),
+) -> None:
+    """Show what a share of fresh weights in every gradient is worth."""
+    with clear_errors():
+        drawing = _drawing(output)
+        lags = [integer("delay", text) for text in delay or ["1", "4", "16"]]
+        axes = drawing.partly_fresh(_optimizer(optimizer, parameters), lags, size=size)
+        _write(axes, output)
+
+
+@plot.command()
+@with_parameters
 def sequences(
     parameters: Parameters,
     optimizer: OptimizerOption = "sgd",

@@ -69,7 +69,7 @@ def _log_thresholds(
     """Thresholds of a log: in its order, and as simpler models of it would have it."""
     from delaystability.questions.dynamics import replay_threshold
 
-    threshold = partial(bounds.stability_threshold, **decayed)
+    threshold: Any = partial(bounds.stability_threshold, **decayed)
     return {
         "replayed_threshold": replay_threshold(optimizer, delay, **decayed),
         "mean_threshold_of_independent_delays": threshold(

@@ -24,6 +24,7 @@ from delaystability.plot.escape import escape as escape
 from delaystability.plot.escape import read_rates as read_rates
 from delaystability.plot.measurements import Measurements as Measurements
 from delaystability.plot.measurements import measured as measured
+from delaystability.plot.mixed_reads import partly_fresh as partly_fresh
 from delaystability.plot.roots import root_locus as root_locus
 from delaystability.plot.rule import adjustment_rule as adjustment_rule
 from delaystability.plot.stability_map import momentum_map as momentum_map
@@ -41,6 +42,7 @@ __all__ = [
     "implied_thresholds",
     "measured",
     "momentum_map",
+    "partly_fresh",
     "read_rates",
     "root_locus",
     "save",

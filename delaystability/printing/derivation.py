@@ -113,7 +113,7 @@ def derive(optimizer: str | type[Optimizer] | Optimizer, delay: Any = None) -> D
         stands for its family: the theorem holds for symbolic momentum and every delay. For a
         LinearOptimizer the same machinery runs on its own tables, in which a float is read as the
         decimal number that it displays.
-    delay : int or FixedDelay, optional
+    delay : int, FixedDelay or MixedRead, optional
         With a delay, the theorem is about this optimizer with its numbers, at this delay only: its
         threshold as an algebraic number and all its stable gains, with a complete proof, whatever
         its coefficients are. These must be rational; a float is read as above.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from decimal import Decimal
 from math import isfinite
@@ -11,9 +12,10 @@ from typing import Any
 from sympy import Expr, Rational, sympify
 
 from delaystability.model.delays import delay_array, random_law
+from delaystability.model.loop import at_any_delay
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
 
-__all__ = ["exact_optimizer", "one_delay", "rational_tables"]
+__all__ = ["exact_optimizer", "mixed_tables", "one_delay", "rational_read", "rational_tables"]
 
 _LARGEST_POLYNOMIAL = 64
 
@@ -24,9 +26,9 @@ def one_delay(delay: Any) -> int:
     Raises
     ------
     ValueError, TypeError
-        For anything but an integer >= 0 or a FixedDelay.
+        For anything but an integer >= 0 or one fixed delay.
     """
-    allowed = "one integer >= 0 or a FixedDelay"
+    allowed = "one integer >= 0, a FixedDelay or a MixedRead"
     if random_law(delay) is not None:
         raise TypeError(f"delay must be {allowed}; got {delay!r}")
     lags = delay_array(delay)
@@ -58,6 +60,37 @@ def exact_optimizer(optimizer: Optimizer) -> Optimizer:
         if getattr(optimizer, entry.name) is not None
     }
     return replace(optimizer, **exact)  # type: ignore[type-var]
+
+
+def rational_read(delay: Any) -> dict[int, Rational] | None:
+    """The weights of a mixture of reads as rational numbers; None for any other delay.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a weight that is not one rational number.
+    """
+    law = random_law(delay)
+    if law is None or law.varies:
+        return None
+    weights, _ = law.tables()
+    return {lag: _rational(weight, f"weights at lag {lag}") for lag, weight in weights.items()}
+
+
+def mixed_tables(optimizer: Optimizer, read: Mapping[int, Rational]) -> LinearOptimizer:
+    """The tables of an exact optimizer without delay, whose gradients are those of a mixture.
+
+    Raises
+    ------
+    ValueError
+        If the tables depend on the delay, or are too long for exact algebra.
+    """
+    tables = at_any_delay(optimizer, optimizer.coefficients)
+    mixed: dict[int, Any] = {}
+    for lag, value in tables.feedforward:
+        for late, weight in read.items():
+            mixed[lag + late] = mixed.get(lag + late, 0) + value * weight
+    return rational_tables(LinearOptimizer(dict(tables.feedback), mixed), 0)
 
 
 def rational_tables(optimizer: Optimizer, delay: int) -> LinearOptimizer:

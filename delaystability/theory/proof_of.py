@@ -9,7 +9,13 @@ from sympy import nsimplify
 from delaystability.model.adaptive import AdaptiveOptimizer, wrong_optimizer
 from delaystability.model.catalogue import LinearOptimizer, Optimizer
 from delaystability.theory.derivation import Proof
-from delaystability.theory.exact_tables import exact_optimizer, one_delay, rational_tables
+from delaystability.theory.exact_tables import (
+    exact_optimizer,
+    mixed_tables,
+    one_delay,
+    rational_read,
+    rational_tables,
+)
 from delaystability.theory.proofs.any_optimizer import any_optimizer
 from delaystability.theory.proofs.custom_optimizer import custom_optimizer
 from delaystability.theory.registry import named
@@ -42,14 +48,19 @@ def _at_delay(optimizer: Any, delay: Any) -> Proof:
             "optimizer must be one with numbers, such as ds.HeavyBall(0.9), where a delay is "
             f"given; got {optimizer!r}"
         )
-    lag, exact = one_delay(delay), exact_optimizer(optimizer)
+    exact, read = exact_optimizer(optimizer), rational_read(delay)
+    lag = 0 if read else one_delay(delay)
     numbers = [f"delay {lag}"]
+    if read:
+        shares = (f"{weight} of the weights {lag} late" for lag, weight in read.items())
+        numbers = [f"gradients at {' plus '.join(shares)}"]
     if not isinstance(exact, LinearOptimizer):
         named_values = ((k, v) for k, v in exact.parameters.items() if v is not None)
         numbers = [*(f"{name} {value}" for name, value in named_values), *numbers]
     listed = " and ".join([", ".join(numbers[:-1]), numbers[-1]] if numbers[1:] else numbers)
     title = f"{optimizer.title} with {listed}"
-    return custom_optimizer(rational_tables(exact, lag), lag, optimizer.name, title)
+    tables = mixed_tables(exact, read) if read else rational_tables(exact, lag)
+    return custom_optimizer(tables, lag, optimizer.name, title)
 
 
 def _exact(optimizer: LinearOptimizer) -> LinearOptimizer:
