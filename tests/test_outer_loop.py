@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,6 +11,7 @@ import pytest
 from flint import fmpq
 
 import delaystability as ds
+from benchmarks import outer_network
 from delaystability.model.outer_algorithms import ALGORITHMS, OuterSetting
 from delaystability.numerics.crossings.merged_replicas import MergedCurve
 from delaystability.numerics.replay.delayed_momentum import block_coefficients
@@ -17,6 +19,7 @@ from delaystability.theory.checks import Status
 from delaystability.theory.registry import checked, named, status_of
 from tests.helpers import EPS
 from tests.test_cli import printed_json, run
+from tests.test_docs_examples import ROOT
 
 THEOREMS = (
     "outer-late",
@@ -342,3 +345,35 @@ def test_wrong_questions_are_refused_in_one_line():
         loop.simulate(0.1, 1.0, rounds=0)
     with pytest.raises(ValueError, match="delay must be fixed"):
         ds.OuterLoop(delay=ds.RandomDelay([0.5, 0.5])).simulate(0.1)
+
+
+# Networks.
+
+
+def test_the_committed_table_of_networks_is_what_was_predicted():
+    text = (ROOT / "docs" / "benchmarks" / "outer_network.md").read_text(encoding="utf-8")
+    right, count = map(int, re.search(r"\*\*(\d+) of (\d+) runs", text).groups())
+    table = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| 0")]
+    assert count == len(table) == len(outer_network.runs()) == 60
+    assert right == sum(row[-1] == "yes" for row in table) >= 57
+    for case, row in zip(outer_network.runs(), table, strict=True):
+        assert row[2] == f"{case.outer_learning_rate:.4f}"
+        stable = float(row[5]) < outer_network.SHRUNK
+        assert row[6] == ("yes" if stable else "no")
+        assert row[7].strip("*") == ("yes" if stable == (case.factor < 1) else "no")
+
+
+@pytest.mark.slow
+def test_a_network_falls_on_the_predicted_side():
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    chosen = [outer_network.Run(0.0, 1, False, factor, 7) for factor in (0.75, 2.0)]
+    losses, sizes = outer_network.trained(chosen, rounds=40)
+    assert losses[-1, 0] < 0.1 < 1 < losses[-1, 1]
+    assert sizes[-10:, 0].mean() < 0.3 * sizes[:5, 0].mean()
+    assert sizes[-10:, 1].mean() > 0.5 * sizes[:5, 1].mean()
+
+
+def test_a_run_is_stable_where_its_outer_gradients_shrink():
+    sizes = np.stack([np.geomspace(1, 1e-2, 40), np.ones(40)], axis=1)
+    assert outer_network.judged(sizes).tolist() == [True, False]
