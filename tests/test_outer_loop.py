@@ -26,6 +26,8 @@ THEOREMS = (
     "outer-merge",
     "outer-eager",
     "outer-eager-offsets",
+    "outer-eager-sgd",
+    "outer-merge-sgd",
     "delayed-nesterov",
 )
 
@@ -163,6 +165,28 @@ def test_with_nothing_kept_the_last_inner_steps_are_thrown_away():
     loop = ds.OuterLoop(ds.Nesterov(0.9), 0.02, 40, sync_delay=15)
     on_time = ds.OuterLoop(ds.Nesterov(0.9), 0.02, 25)
     assert loop.threshold([0.1, 3.0]).tolist() == on_time.threshold([0.1, 3.0]).tolist()
+
+
+@pytest.mark.parametrize("points", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_merging_raises_the_threshold_by_a_closed_form(points):
+    # Proved for SGD (outer-merge-sgd); for momentum of 0 to 1 seen here.
+    rng = np.random.default_rng(3)
+    for _ in range(points):
+        steps, momentum = int(rng.integers(1, 60)), float(rng.uniform(0, 0.99))
+        late, alpha = int(rng.integers(0, steps)), float(rng.uniform(0.01, 0.99))
+        inner = float(rng.uniform(0.001, 1))
+        p, q = (1 - inner) ** (steps - late), (1 - inner) ** steps
+        factor = (1 + alpha * q) / (1 - (1 - alpha) * p + alpha * q)
+        for optimizer in (ds.SGD(), ds.HeavyBall(momentum), ds.Nesterov(momentum)):
+            loop = ds.OuterLoop(optimizer, 1.0, steps, sync_delay=late, alpha=alpha)
+            expected = factor * ds.stability_threshold(optimizer, 0)
+            assert loop.threshold(inner) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4, 10, 1000])
+def test_eager_averaging_has_a_closed_form(workers):
+    loop = ds.OuterLoop(ds.SGD(), eager=True, workers=workers)
+    assert loop.threshold() == pytest.approx(workers / (workers - 1), rel=4 * EPS)
 
 
 def test_c_has_its_own_digits_where_it_is_small():

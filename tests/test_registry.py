@@ -11,6 +11,7 @@ from sympy import Rational
 
 import delaystability as ds
 from delaystability.printing.derivation import all_derivations
+from delaystability.questions.outer_gains import MergedReplicas, eager_threshold
 from delaystability.theory.symbolic_loop import symbolic
 
 STATED = [d for d in all_derivations() if d.theorem.statement.quantity != "identity"]
@@ -61,9 +62,17 @@ def _any_sequence_threshold(name, values):
     return ds.stability_threshold(_optimizer(name, values), ds.BoundedDelay(_delay(values)))
 
 
+def _outer_threshold(_, values):
+    if "n" in values:
+        return eager_threshold(ds.SGD(), int(values["n"])) / values["c"]
+    merged = MergedReplicas(ds.SGD(), values["beta"])
+    return merged.threshold(1 - values["p"], 1 - values["q"])
+
+
 MEASURED = {
     "threshold": _threshold,
     "any-sequence-threshold": _any_sequence_threshold,
+    "outer-threshold": _outer_threshold,
     "mean-square-threshold": _mean_square_threshold,
     "batch-sharpness-edge": _batch_edge,
     "noise-amplification": _noise_amplification,

@@ -59,6 +59,7 @@ CHAPTERS = (
     "pipelines",
     "pipeline_bound",
     "outer_loops",
+    "outer_workers",
     "speed",
     "speed_limit",
 )

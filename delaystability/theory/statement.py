@@ -49,6 +49,8 @@ QUANTITIES: dict[str, str] = {
     "(1 + epsilon) a_* makes a perturbation grow by about epsilon times it in an update",
     "adjusted-learning-rate": "the learning rate that keeps the accessible minima under a new "
     "delay or optimizer",
+    "outer-threshold": "gamma_1: the outer loop is stable exactly for outer learning rates between "
+    "0 and gamma_1",
     "identity": "a formula that other theorems use",
 }
 """What the left side of a relation stands for, in words."""
