@@ -475,6 +475,27 @@ function sgdThreshold(delay) {
 }
 
 /**
+ * Largest gain of SGD that is stable for every sequence of delays from 0 to this one.
+ *
+ * With j = floor((2 delay + 1)/3) and n = delay + 1 + j it is
+ *
+ *     4 / (n + sqrt(n^2 - 4 j (j + 1)))
+ *
+ * @param {number} delay updates between reading the weights and applying their gradient, a
+ *     whole number from 0 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function anySequenceThreshold(delay) {
+    if (!isDelay(delay)) {
+        throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
+    }
+    const plateau = Math.floor((2.0 * delay + 1.0) / 3.0);
+    const updates = delay + 1.0 + plateau;
+    return 4.0 / (updates + Math.sqrt(updates * updates - 4.0 * plateau * (plateau + 1.0)));
+}
+
+/**
  * Threshold of heavy-ball momentum: its first crossing, or the root z = -1.
  */
 function heavyBallGain(momentum, delay) {
@@ -810,5 +831,5 @@ const catalogue = {
     }
 };
 
-return { sgdThreshold, heavyBallThreshold, emaMomentumThreshold, nesterovThreshold, shiftedMomentumThreshold, spikeCompensationThreshold, weightPredictionThreshold, maxLearningRate, maxSharpness, adjustLearningRate, catalogue };
+return { sgdThreshold, anySequenceThreshold, heavyBallThreshold, emaMomentumThreshold, nesterovThreshold, shiftedMomentumThreshold, spikeCompensationThreshold, weightPredictionThreshold, maxLearningRate, maxSharpness, adjustLearningRate, catalogue };
 })();
