@@ -309,6 +309,13 @@ def test_questions_about_rates_follow():
     assert stable.tolist() == [True, False]
 
 
+def test_its_log_is_read_back_from_a_file(tmp_path):
+    log = BOUND.extremal_log()
+    path = tmp_path / "worst.csv"
+    path.write_text("delay\n" + "\n".join(map(str, log.sequence.tolist())), encoding="utf-8")
+    assert ds.MeasuredDelay.from_log(path) == log
+
+
 def test_rates_are_adjusted_to_it():
     edges = [ds.stability_threshold(ds.SGD(), delay) for delay in (0, BOUND)]
     adjusted = ds.adjust_learning_rate(0.1, ds.SGD(), 0, BOUND)
@@ -329,9 +336,9 @@ def test_the_longest_bound_is_exact_at_its_boundary(optimizer):
 
 
 def test_thresholds_fall_with_the_bound():
-    """What the bisection rests on, on every bound up to 40."""
+    """What the bisection rests on, on every bound up to 12."""
     for optimizer in (ds.SGD(), ds.HeavyBall(0.9), ds.Nesterov(0.5), TWO_LAGS):
-        edges = [ds.stability_threshold(optimizer, ds.BoundedDelay(d)) for d in range(41)]
+        edges = [ds.stability_threshold(optimizer, ds.BoundedDelay(d)) for d in range(13)]
         assert np.all(np.diff(edges) < 0)
 
 
@@ -350,6 +357,7 @@ def test_decay_is_an_argument_too():
     assert several[1] == edge
 
 
+@pytest.mark.slow
 def test_one_trains_with_one_of_its_sequences():
     torch = pytest.importorskip("torch")
     weight = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
@@ -360,13 +368,13 @@ def test_one_trains_with_one_of_its_sequences():
         late = ds.delayed(plain, delay=BOUND.extremal_log())
         with torch.no_grad():
             weight.fill_(1)
-        for _ in range(600):
+        for _ in range(300):
             late.zero_grad()
             (weight**2 / 2).sum().backward()
             late.step()
         return abs(weight.item())
 
-    assert growth(0.95) < 0.1 and growth(1.05) > 10
+    assert growth(0.9) < 0.1 and growth(1.1) > 10
     with pytest.raises(TypeError, match="train with one of its sequences"):
         ds.delayed(torch.optim.SGD([weight], lr=0.1), delay=BOUND)
 

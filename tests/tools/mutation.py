@@ -67,6 +67,7 @@ PARTS = (
         "bounds",
         ("questions/*.py", "model/*.py", "model/delay_log/*.py"),
         (
+            "test_any_sequence.py",
             "test_bounds.py",
             "test_advice.py",
             "test_dynamics.py",
@@ -92,6 +93,7 @@ PARTS = (
         "numerics",
         ("numerics/*.py", "numerics/*/*.py"),
         (
+            "test_any_sequence.py",
             "test_threshold.py",
             "test_crossings.py",
             "test_number_types.py",
