@@ -116,6 +116,19 @@ def test_the_record_says_what_was_measured():
     assert str(found).startswith(f"learning rate {float(found):.6g} (goal train)")
 
 
+@pytest.mark.parametrize(
+    ("rates", "end"), [([0.02, 0.1, 0.5], ""), ([0.1, 0.5], "smallest"), ([0.02, 0.1], "largest")]
+)
+def test_the_reason_says_where_the_best_probe_is_at_an_end(rates, end):
+    # Of these rates 0.1 is the best one.
+    for tuned, ends in ((1.0, end), (0.1, "" if end == "largest" else end)):
+        found = ds.probe_learning_rates(loss_of(1.0, 4), tuned, ds.SGD(), 4, 400, rates=rates)
+        assert float(found) == 0.1
+        for word, other in (("smallest", "below"), ("largest", "above")):
+            told = f"It is the {word} of them: one {other} may be better still"
+            assert (told in found.reason) is (word == ends), "none is above the tuned rate"
+
+
 @pytest.mark.parametrize("delay", [1, 4, 16])
 def test_the_reason_says_where_a_probe_is_too_short_to_see_the_oscillation(delay):
     # At the threshold of SGD the root is at the angle pi / (2 delay + 1).

@@ -200,6 +200,10 @@ def probe_learning_rates(
         f"had the least mean loss over the last quarter ({told}). It is measured, no proof: what "
         "is best at the start need not be at the end."
     )
+    if best is probes[0]:
+        reason += " It is the smallest of them: one below may be better still (``rates=``)."
+    elif best is probes[-1] and best.learning_rate < rate:
+        reason += " It is the largest of them: one above may be better still (``rates=``)."
     period = _period(optimizer, delay)
     if period > length:
         reason += (
