@@ -35,7 +35,8 @@ def recommend_learning_rate(
     times ``0.35 a_eff(delay)``, never above ``lr``, where ``a_eff = a* B(1)/A(1)`` is the threshold
     for the effective rate: ``a*/(1 - momentum)`` for heavy ball. For Adam and its kind it is
     ``lr / (1 + delay)**0.8``, for Muon ``lr / sqrt(1 + delay)``. All are rules of thumb with
-    measured losses, no theorems.
+    measured losses, no theorems. Where a part of the run may be tried first, `probe_learning_rates`
+    chooses better.
 
     With the goal "same-minima", the rate that keeps the accessible minima: the paper's rule
     ``lr a*(delay) / a*(0)``, a theorem, which assumes a run at its edge of stability. With a
