@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from delaystability.model.arguments import checked_count
 from delaystability.model.delays import Delay
@@ -28,9 +29,10 @@ from delaystability.training.lent_gradients import LentGradients
 from delaystability.training.probing_step import is_probing_step
 from delaystability.training.saved_state import on_one_line
 from delaystability.training.scalars import checked_device, checked_dtype
-from delaystability.training.step_hooks import is_watched
 
 __all__ = ["Delayed", "delayed"]
+
+_GLOBAL_HOOKS = (_global_optimizer_pre_hooks, _global_optimizer_post_hooks)
 
 
 def delayed(
@@ -242,9 +244,11 @@ class Delayed(torch.optim.Optimizer):
         RuntimeError
             If a gradient in the queue was written into, or the step is captured in a CUDA graph.
         """
-        given = () if closure is None else (closure,)
-        step = self._step_with_hooks if is_watched(self) else self._step
-        return step(*given)
+        hooks = (self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks)
+        profiled = torch.autograd.profiler._is_profiler_enabled
+        if not (profiled or any(hooks) or any(_GLOBAL_HOOKS)):
+            return self._step(closure)
+        return self._step_with_hooks(*(() if closure is None else (closure,)))
 
     # The optimizer inside has a record of its own for the profiler, and torch's takes long.
     step.hooked = True
@@ -358,18 +362,13 @@ class Delayed(torch.optim.Optimizer):
 
     def _times_of(self, index: int) -> DueTimes:
         """The due times of a group, made again if its entries were changed."""
-        group, known = self.param_groups[index], self._times.get(index)
+        group, known = self.optimizer.param_groups[index], self._times.get(index)
         if DELAY not in group or WARMUP not in group or SEED not in group:
             self._complete(group)
-        if known is not None and (
-            group[DELAY] is known.delay
-            and group[WARMUP] == known.warmup
-            and group[SEED] == known.seed
-        ):
-            return known
-        group[DELAY] = checked_delay(group[DELAY])
-        self._times[index] = _times(group)
-        return self._times[index]
+        if known is None or not known.are_of(group[DELAY], group[SEED], group[WARMUP]):
+            group[DELAY] = checked_delay(group[DELAY])
+            known = self._times[index] = _times(group)
+        return known
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _exchange(self) -> Arrivals:

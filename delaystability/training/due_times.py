@@ -40,14 +40,20 @@ class DueTimes:
         self.fixed = delay.is_fixed
         self._block, self._drawn = -1, np.zeros(0, dtype=np.int64)
 
+    def are_of(self, delay: Delay, seed: int, warmup: str) -> bool:
+        """Whether they were made of these, the delay being the same object."""
+        return delay is self.delay and seed == self.seed and warmup == self.warmup
+
     def update(self, step: int) -> int:
         """The number of the update that is made at this step; below 0 while nothing is applied."""
         return step if self.warmup == "hold" else step - self.longest
 
     def due(self, step: int) -> int:
         """The step whose gradient is applied at this one; -1 if none is."""
-        update = self.update(step)
-        return -1 if update < 0 else max(0, step - self.delay_at(update))
+        update = step if self.warmup == "hold" else step - self.longest
+        if update < 0:
+            return -1
+        return max(0, step - (self.longest if self.fixed else self.delay_at(update)))
 
     def delay_at(self, update: int) -> int:
         """The delay of this update, drawn in blocks."""

@@ -105,7 +105,8 @@ class GradientCohort:
         RuntimeError
             If a gradient in the queue was written into.
         """
-        refuse_graph_capture(gradients[0])
+        if gradients[0].is_cuda:
+            refuse_graph_capture(gradients[0])
         self.references.arrived(gradients)
         due, late = times.due(self.step), None
         if due == self.step:

@@ -111,8 +111,9 @@ class GradientReferences:
             return
         reused = self._reused(gradients) if any(map(eq, self._now, self._places)) else None
         if self._shared:
-            if reused is None:
-                reused = next((s.place for s in self._samples if s.changed(self._last)), None)
+            for sample in self._samples:
+                if sample.changed(self._last):
+                    reused = sample.place
             if reused is not None:
                 raise _overwritten(self._last[reused])
         elif reused is not None or self._were_written_into():
@@ -129,26 +130,28 @@ class GradientReferences:
             If one was overwritten in the queue.
         """
         versions = self._versions.get(row)
-        if versions is not None:
-            _refuse_other_versions(gradients, versions)
+        if versions is not None and list(map(_version, gradients)) != versions:
+            now = list(map(_version, gradients))
+            raise _overwritten(next(compress(gradients, map(ne, now, versions))))
         return gradients
 
     def kept(self, gradients: list[Tensor], row: Hashable) -> list[Tensor]:
         """Return what the queue shall keep in a row: the gradients themselves, or copies."""
-        if self._trust >= 0 and not self._stand_alone(gradients):
+        samples = self._looked_at(gradients) if self._trust >= 0 else None
+        if samples is None:
             self._copy_always()
-        if self._trust < 0:
             self._versions.pop(row, None)
             return [gradient.detach().clone() for gradient in gradients]
         versions = list(map(_version, gradients))
-        self._last, self._last_versions = gradients, versions
+        self._last, self._last_versions, self._samples = gradients, versions, samples
         self._places = self._now
         if min(self._now) <= 0:
             self._places = [place if place > 0 else _NONE for place in self._now]
         self._shared = self._trust >= _WATCHED
         if self._shared:
-            self._seen, self._copies, self._versions[row] = [], [], versions
-            self._samples = self._sampled(gradients)
+            self._versions[row] = versions
+            if self._seen:
+                self._seen, self._copies = [], []
             return gradients
         self._seen.append((gradients, versions))
         self._copies = [gradient.clone() for gradient in gradients]
@@ -195,26 +198,26 @@ class GradientReferences:
             for last, copy in zip(self._last, self._copies, strict=True)
         )
 
-    def _stand_alone(self, gradients: list[Tensor]) -> bool:
-        """Whether they have memory of their own: all while they are watched, then one in turn.
+    def _looked_at(self, gradients: list[Tensor]) -> list[_Sample] | None:
+        """Samples of them; None if they are seen not to have memory of their own.
 
-        A view that comes late is no danger, as it is seen when its memory is used again.
+        All are looked at while they are watched, or if one may come again; then one in turn. A view
+        that comes late is no danger, as it is seen when its memory is used again.
         """
-        if not self._shared:
-            return all(map(stands_alone, gradients))
-        return _UNKNOWN not in self._now and stands_alone(gradients[self._turn])
-
-    def _sampled(self, gradients: list[Tensor]) -> list[_Sample]:
-        """A part of the gradient whose turn it is: of all, if one may come again."""
+        if _UNKNOWN in self._now:
+            return None
         samples: list[_Sample] = []
         count = len(gradients)
-        tries = count if self.repeats else min(_TRIES, count)
-        for _ in range(tries if gradients[0].is_cpu else 0):
+        everything = not self._shared or self.repeats
+        for _ in range(count if everything else min(_TRIES, count)):
             turn, self._turn = self._turn, (self._turn + 1) % count
-            if stands_alone(gradients[turn]):
-                samples.append(_Sample.of(turn, gradients[turn]))
-                if not self.repeats and any(samples[-1].content):
-                    break
+            gradient = gradients[turn]
+            if not stands_alone(gradient):
+                return None
+            if gradient.is_cpu and self._trust >= _WATCHED:
+                samples.append(_Sample.of(turn, gradient))
+            if not everything and not (samples and not any(samples[-1].content)):
+                break
         return samples
 
 
@@ -258,12 +261,6 @@ def _places(gradients: list[Tensor]) -> list[int]:
 
 def _is_dense(gradient: Tensor) -> bool:
     return type(gradient) is Tensor and gradient.layout is torch.strided
-
-
-def _refuse_other_versions(gradients: list[Tensor], versions: list[int]) -> None:
-    now = list(map(_version, gradients))
-    if now != versions:
-        raise _overwritten(next(compress(gradients, map(ne, now, versions))))
 
 
 def _overwritten(gradient: Tensor) -> RuntimeError:

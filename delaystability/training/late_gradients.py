@@ -36,7 +36,9 @@ class Arrivals(NamedTuple):
     @property
     def waiting(self) -> bool:
         """Whether gradients came in, and none is due."""
-        return bool(self.late) and not self.prompt and all(one.due is None for one in self.late)
+        if self.prompt or not self.late:
+            return False
+        return self.late[0].due is None and all(one.due is None for one in self.late)
 
     def put_back(self) -> None:
         """Make each ``parameter.grad`` the fresh gradient again."""
@@ -68,6 +70,7 @@ class LateGradients:
 
     def __init__(self, dtype: torch.dtype | None, device: torch.device | None) -> None:
         self.dtype, self.device = dtype, device
+        self._converts = not (dtype is None is device)
         self._cohort_of: dict[Tensor, GradientCohort] = {}
         self._groups: list[_Members] = []
         self._left: list[list[Tensor]] = []
@@ -84,6 +87,7 @@ class LateGradients:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a copy, which may share gradients with the parameters as the original does."""
         self.dtype, self.device = state["dtype"], state["device"]
+        self._converts = not (self.dtype is None is self.device)
         for queue in state["queues"].values():
             separate_rows(queue)
         self._cohort_of, self._groups, self._left = {}, [], []
@@ -100,7 +104,8 @@ class LateGradients:
         RuntimeError
             If a gradient in a queue was written into.
         """
-        self.free()
+        if self._left:
+            self.free()
         self._follow(groups)
         arrivals = Arrivals([], [])
         for index, (_, times) in enumerate(groups):
@@ -228,10 +233,6 @@ class LateGradients:
             self._add(cohort)
             members.cohorts.append(cohort)
             yield cohort, gradients
-
-    @property
-    def _converts(self) -> bool:
-        return self.dtype is not None or self.device is not None
 
     def _dtype_of(self, gradient: Tensor) -> torch.dtype:
         real = self.dtype if gradient.is_floating_point() else None

@@ -20,8 +20,11 @@ def is_probing_step(optimizer: torch.optim.Optimizer) -> bool:
     optimizer : torch.optim.Optimizer
         Whose ``state`` counts.
     """
-    if optimizer.state or not all(_is_zero(group["lr"]) for group in optimizer.param_groups):
+    if optimizer.state:
         return False
+    for group in optimizer.param_groups:
+        if not _is_zero(group["lr"]):
+            return False
     gradients = [
         parameter.grad
         for group in optimizer.param_groups
