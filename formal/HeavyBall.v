@@ -127,7 +127,7 @@ Proof. unfold hb_F. fold N. ring. Qed.
 Lemma signs t : 0 < t -> 2 * N * t < PI ->
   0 < sin (N * t) /\ 0 < cos (N * t) /\ 0 < sin t /\ 0 < cos t /\ 0 < sin (t / 2).
 Proof.
-  intros t0 tN. pose proof N_one. pose proof PI_RGT_0.
+  clear angle m1 T m. intros t0 tN. pose proof N_one. pose proof PI_RGT_0.
   assert (t < PI / 2) by nra. assert (N * t < PI / 2) by nra. assert (0 < N * t) by nra.
   repeat split; [apply sin_gt_0|apply cos_gt_0|apply sin_gt_0|apply cos_gt_0|apply sin_gt_0]; lra.
 Qed.

@@ -2,7 +2,7 @@
 
 Require Import Reals.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop.
+From DelayStability Require Import Loop ArbitraryDelays.
 Open Scope R_scope.
 
 Definition sgd_statement : Prop :=
@@ -24,6 +24,11 @@ Definition sgd_long_delay_statement : Prop :=
   is_lim_seq (fun tau : nat => a_star tau * (1 + 2 * INR tau))
     (Finite PI).
 
+Definition any_sequence_sgd_statement : Prop :=
+  forall tau : nat,
+  let J := IZR (Int_part ((1 + 2 * INR tau) / 3)) in
+  sequence_threshold tau (4 / (1 + J + INR tau + sqrt ((1 + J + INR tau) ^ 2 - 4 * J * (1 + J)))).
+
 Definition heavy_ball_statement : Prop :=
   forall tau : nat,
   forall m : R,
@@ -34,6 +39,61 @@ Definition heavy_ball_statement : Prop :=
     (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
     PI theta /\
   threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) (2 * sin (theta / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (theta / 2) ^ 2)) else 2 * sin (theta / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (theta / 2) ^ 2)).
+
+Definition heavy_ball_quotient_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m > -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
+    PI theta /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) (((1 - m) * sin theta) / sin (theta * INR tau)) else ((1 - m) * sin theta) / sin (theta * INR tau)).
+
+Definition heavy_ball_delay_0_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau = 0 ->
+  m > -1 ->
+  m < 1 ->
+  threshold (heavy_ball m tau) (2 * (1 + m)).
+
+Definition heavy_ball_delay_1_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau = 1 ->
+  m > -1 ->
+  m < 1 ->
+  threshold (heavy_ball m tau) (1 - m).
+
+Definition shifted_momentum_delay_0_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m > -1 ->
+  m < 1 ->
+  INR tau = 0 ->
+  threshold (shifted_momentum m tau) (2 * (1 + m)).
+
+Definition nesterov_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => (1 + m + m ^ 2) * cos (theta * (1 / 2 + INR tau)) - m * cos (theta * (3 / 2 + INR tau)) - m * (1 + m) * cos (theta * (INR tau - 1 / 2)))
+    (fun theta : R => 0)
+    PI theta /\
+  threshold (nesterov m tau) (2 * sin (theta / 2) * sqrt (((1 - m) ^ 2 + 4 * m * sin (theta / 2) ^ 2) / (1 + 4 * m * (1 + m) * sin (theta / 2) ^ 2))).
+
+Definition nesterov_delay_0_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  INR tau = 0 ->
+  threshold (nesterov m tau) ((2 * (1 + m)) / (1 + 2 * m)).
 
 Definition ema_momentum_statement : Prop :=
   forall tau : nat,
@@ -57,6 +117,14 @@ Definition adam_frozen_statement : Prop :=
     PI theta /\
   threshold (ema_momentum m tau) ((2 * sin (theta / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (theta / 2) ^ 2)) / (1 - m)).
 
+Definition adam_frozen_delay_0_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  INR tau = 0 ->
+  threshold (ema_momentum m tau) ((2 * (1 + m)) / (1 - m)).
+
 Definition adjustment_statement : Prop :=
   forall (before after : loop) (a_1 a_2 eta_1 eta_2 : R), 0 < eta_1 ->
   threshold before a_1 -> threshold after a_2 ->
@@ -77,3 +145,14 @@ Definition adjustment_sgd_lower_statement : Prop :=
   forall (tau : nat) (eta_0 eta : R), 0 < eta_0 ->
   same_minima (sgd 0) eta_0 (sgd tau) eta ->
   eta >= ((PI * eta_0) / (2 * (1 + 2 * INR tau))) * (1 - PI ^ 2 / (24 * (1 + 2 * INR tau) ^ 2)).
+
+Definition shifted_momentum_from_0_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta / 2))
+    PI theta /\
+  threshold (shifted_momentum m tau) (2 * sin (theta / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (theta * (1 + INR tau) / 2) ^ 2)).

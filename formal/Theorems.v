@@ -2,7 +2,8 @@
 
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop Sgd Bounds HeavyBall Ema Statements.
+From DelayStability Require Import Loop Sgd Bounds HeavyBall Ema Shifted Nesterov
+  NesterovUnstable ArbitraryDelays Statements.
 Open Scope R_scope.
 
 (** The printed formulas are those of the chapters in another order. *)
@@ -106,4 +107,106 @@ Proof.
   replace (PI * eta_0 / (2 * (1 + 2 * INR n)) * (1 - PI ^ 2 / (24 * (1 + 2 * INR n) ^ 2))) with
     (eta_0 * ((PI / (2 * INR n + 1) - PI ^ 3 / (24 * (2 * INR n + 1) ^ 3)) / 2)) by (field; lra).
   apply Rle_ge, Rmult_le_compat_l; lra.
+Qed.
+
+(** ** Shifted and Nesterov momentum *)
+
+Theorem shifted_momentum_from_0 : shifted_momentum_from_0_statement.
+Proof. intros n m low high. exact (shifted_is_threshold n m ltac:(lra) high). Qed.
+
+Theorem nesterov : nesterov_statement.
+Proof. intros n m low high. exact (nesterov_is_threshold n m ltac:(lra) high). Qed.
+
+(** ** Every sequence of delays *)
+
+Lemma plateau_printed n : IZR (Int_part ((1 + 2 * INR n) / 3)) = INR ((2 * n + 1) / 3).
+Proof.
+  destruct (plateau_bounds n) as [_ b]. destruct (base_Int_part ((1 + 2 * INR n) / 3)) as [l h].
+  rewrite (INR_IZR_INZ (_ / _)) in *. set (k := Z.of_nat _) in *.
+  set (p := Int_part _) in *. apply f_equal, Z.le_antisymm; apply Z.lt_succ_r, lt_IZR;
+  rewrite succ_IZR; lra.
+Qed.
+
+Theorem any_sequence_sgd : any_sequence_sgd_statement.
+Proof.
+  intros n J. pose proof (arbitrary_is_threshold n) as t.
+  replace (4 / (1 + J + INR n + sqrt ((1 + J + INR n) ^ 2 - 4 * J * (1 + J)))) with
+    (arbitrary_threshold n); [exact t|].
+  unfold arbitrary_threshold, J. rewrite plateau_printed. set (j := INR ((2 * n + 1) / 3)).
+  now replace (INR n + 1 + j) with (1 + j + INR n) by ring; rewrite (Rplus_comm j 1).
+Qed.
+
+(** ** Short delays, and another form of the gain *)
+
+Lemma delay_zero n : INR n = 0 -> n = O.
+Proof. intro h. now apply INR_eq. Qed.
+
+Lemma delay_one n : INR n = 1 -> n = 1%nat.
+Proof. intro h. now apply INR_eq. Qed.
+
+Lemma delay_positive n : INR n >= 1 -> (1 <= n)%nat.
+Proof. intro h. apply INR_le. simpl. lra. Qed.
+
+Lemma heavy_ball_undelayed m : -1 < m < 1 -> threshold (Loop.heavy_ball m 0) (2 * (1 + m)).
+Proof.
+  intro m1. destruct (heavy_ball_is_threshold 0 m ltac:(lra) ltac:(lra)) as [T [angle t]].
+  unfold heavy_ball_threshold in t. simpl Nat.even in t. cbn iota in t.
+  rewrite (hb_angle_zero m T m1 angle), hb_gain_zero, Rmin_left, (Rplus_comm m) in t by lra. exact t.
+Qed.
+
+Theorem heavy_ball_delay_0 : heavy_ball_delay_0_statement.
+Proof.
+  intros n m zero low high. rewrite (delay_zero n zero). apply heavy_ball_undelayed. lra.
+Qed.
+
+Theorem shifted_momentum_delay_0 : shifted_momentum_delay_0_statement.
+Proof.
+  intros n m low high zero. rewrite (delay_zero n zero).
+  destruct (heavy_ball_undelayed m ltac:(lra)) as [p t]. split; [exact p|]. intro a. rewrite <- t.
+  assert (same : forall z, shifted_momentum m 0 a z = Loop.heavy_ball m 0 a z).
+  { intro z. unfold shifted_momentum, Loop.heavy_ball. simpl Cpow. ring. }
+  split; intros h z e; apply h; rewrite <- e; [|symmetry]; apply same.
+Qed.
+
+Theorem nesterov_delay_0 : nesterov_delay_0_statement.
+Proof.
+  intros n m low high zero. rewrite (delay_zero n zero).
+  destruct (nesterov_is_threshold 0 m ltac:(lra) high) as [T [angle t]].
+  pose proof (nag_zero_gain m T ltac:(lra) angle) as g.
+  replace (2 * (1 + m) / (1 + 2 * m)) with (nesterov_gain m T) by (rewrite <- g; field; lra). exact t.
+Qed.
+
+Theorem adam_frozen_delay_0 : adam_frozen_delay_0_statement.
+Proof.
+  intros n m low high zero. rewrite (delay_zero n zero).
+  destruct (threshold_scaled _ (1 - m) _ ltac:(lra) (heavy_ball_undelayed m ltac:(lra))) as [p t].
+  split; [exact p|]. intro g. rewrite <- t.
+  split; intros h z e; apply h; rewrite <- e; [|symmetry]; apply ema_is_heavy_ball.
+Qed.
+
+Lemma heavy_ball_gain_quotient m n T : -1 < m < 1 -> (1 <= n)%nat -> heavy_ball_angle m n T ->
+  heavy_ball_gain m T = (1 - m) * sin T / sin (T * INR n).
+Proof.
+  intros m1 n1 angle. rewrite <- (hb_G_start m n T m1 n1 angle). unfold hb_G. rewrite pow1.
+  rewrite (Rmult_comm T). unfold Rdiv. rewrite Rinv_1. ring.
+Qed.
+
+Theorem heavy_ball_quotient : heavy_ball_quotient_statement.
+Proof.
+  intros n m delay low high. assert (m1 : -1 < m < 1) by lra.
+  destruct (heavy_ball_is_threshold n m ltac:(lra) high) as [T [angle t]].
+  exists T. split; [exact (heavy_ball_angle_printed m n T angle)|].
+  rewrite <- (heavy_ball_gain_quotient m n T m1 (delay_positive n delay) angle).
+  rewrite Rmin_comm, (Rplus_comm 1 m). exact t.
+Qed.
+
+Theorem heavy_ball_delay_1 : heavy_ball_delay_1_statement.
+Proof.
+  intros n m one low high. assert (m1 : -1 < m < 1) by lra. rewrite (delay_one n one).
+  destruct (heavy_ball_is_threshold 1 m ltac:(lra) high) as [T [angle t]].
+  unfold heavy_ball_threshold in t. simpl Nat.even in t. cbn iota in t.
+  rewrite (heavy_ball_gain_quotient m 1 T m1 (le_n _) angle) in t. simpl INR in t.
+  rewrite Rmult_1_r in t. destruct (T_bounds m 1 T m1 (le_n _) angle) as [T0 TN]. simpl in TN.
+  assert (0 < sin T) by (apply sin_gt_0; lra).
+  replace ((1 - m) * sin T / sin T) with (1 - m) in t by (field; lra). exact t.
 Qed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,11 @@ from types import ModuleType
 import pytest
 from sympy import Rational
 
-from delaystability.printing.rocq import rocq_name, rocq_statement
-from delaystability.theory.registry import named, names
+import delaystability as ds
+from delaystability.printing.formal import formal_proof, known_as, part_of
+from delaystability.printing.rocq import NotInRocqError, rocq_name, rocq_statement
+from delaystability.theory.registry import checked, named, names
+from delaystability.theory.symbols import m
 
 FORMAL = Path(__file__).parents[1] / "formal"
 
@@ -30,13 +34,22 @@ def _script(name: str) -> ModuleType:
 check = _script("check")
 print_statements = _script("print_statements")
 RECORD = json.loads((FORMAL / "verified.json").read_text())
-PROVED = {rocq_name(name): name for name in names() if rocq_name(name) in RECORD["theorems"]}
+PROVED = {
+    rocq_name(name): statement
+    for name, statement in print_statements.known_statements().items()
+    if rocq_name(name) in RECORD["theorems"]
+}
+
+
+def _changed(statement):
+    relation, factor = statement.relation, 1 + Rational(1, 10**9)
+    return replace(statement, relation=relation.func(relation.lhs, factor * relation.rhs))
 
 
 def test_statements_are_what_the_registry_prints():
     theorems = (FORMAL / "Theorems.v").read_text()
     assert (FORMAL / "Statements.v").read_text() == print_statements.statements_text(theorems)
-    assert len(PROVED) == len(RECORD["theorems"]) >= 11
+    assert len(PROVED) == len(RECORD["theorems"]) >= 20
 
 
 def test_recorded_hashes_are_those_of_the_committed_sources():
@@ -48,13 +61,37 @@ def test_recorded_hashes_are_those_of_the_committed_sources():
 
 @pytest.mark.parametrize("name", sorted(PROVED))
 def test_a_changed_formula_has_another_hash(name):
-    statement = named(PROVED[name]).theorem.statement
-    relation = statement.relation
-    factor = 1 + Rational(1, 10**9)
-    changed = replace(statement, relation=relation.func(relation.lhs, factor * relation.rhs))
     recorded = RECORD["theorems"][name]["statement_sha256"]
-    assert check.statement_hash(rocq_statement(statement)) == recorded
-    assert check.statement_hash(rocq_statement(changed)) != recorded
+    assert check.statement_hash(rocq_statement(PROVED[name])) == recorded
+    assert check.statement_hash(rocq_statement(_changed(PROVED[name]))) != recorded
+
+
+def test_a_theorem_is_formal_exactly_while_it_states_what_was_proved():
+    formal = {rocq_name(name) for name in names() if formal_proof(named(name).theorem)}
+    assert formal | {"shifted_momentum_from_0"} == set(RECORD["theorems"])
+    theorem = named("sgd").theorem
+    assert formal_proof(replace(theorem, statement=_changed(theorem.statement))) is None
+    wider = replace(named("nesterov").theorem.statement, domain=(m > -1, m < 1))
+    assert formal_proof(replace(named("nesterov").theorem, statement=wider)) is None
+    assert formal_proof(named("mean-square-sgd").theorem) is None
+    shifted = named("shifted-momentum").theorem
+    assert formal_proof(shifted) is None and part_of(shifted).name == "shifted_momentum_from_0"
+
+
+def test_the_mark_is_printed_and_the_line_is_that_of_the_proof():
+    assert known_as(checked("sgd")) == "exact, formal"
+    assert known_as(checked("shifted-momentum")) == "exact, formal in part"
+    assert known_as(checked("mean-square-sgd")) == "exact"
+    assert "(exact, formal)" in ds.derive("sgd").markdown()
+    proof = ds.derive("heavy-ball").formal()
+    line = (FORMAL.parent / proof.file).read_text().splitlines()[proof.line - 1]
+    assert line == "Theorem heavy_ball : heavy_ball_statement."
+
+
+def test_what_rocq_does_not_define_is_not_printed():
+    for name in ("mean-square-sgd", "spike-compensation", "heavy-ball-algebraic"):
+        with pytest.raises(NotInRocqError):
+            rocq_statement(named(name).theorem.statement)
 
 
 def test_every_axiom_is_one_of_the_reals():
@@ -81,3 +118,49 @@ def test_a_source_that_assumes_is_refused(tmp_path, line):
         check.refuse_forbidden([source])
     source.write_text(f"(* {line} *)\nLemma fine : True. Proof. exact I. Qed.\n")
     check.refuse_forbidden([source])
+
+
+def _variants(name):
+    """The statement of a theorem, changed: each variant is false."""
+    statement = PROVED[name]
+    yield rocq_statement(_changed(statement))
+    if name == "nesterov":
+        yield rocq_statement(statement).replace("m < 1", "m <= 1")
+    if name == "heavy_ball":
+        yield rocq_statement(statement).replace("m > -1", "m >= -1")
+    if name == "adjustment":
+        yield rocq_statement(statement).replace("0 < eta_1", "0 <= eta_1")
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A folder in which everything was compiled once."""
+    if shutil.which("coqc") is None:
+        pytest.skip("Rocq is not installed")
+    folder = tmp_path_factory.mktemp("rocq")
+    check.compile_all(folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_proof_is_one_of_a_false_variant(compiled):
+    lines = [
+        "Require Import Reals.\nFrom Coquelicot Require Import Coquelicot.",
+        "From DelayStability Require Import Loop ArbitraryDelays.",
+        "From DelayStability Require Theorems.\nOpen Scope R_scope.",
+    ]
+    for name in PROVED:
+        lines.append(f"Definition {name}_stated : Prop :=\n{rocq_statement(PROVED[name])}")
+        lines.append(f"Check (Theorems.{name} : {name}_stated).")
+        for number, text in enumerate(_variants(name)):
+            variant = f"{name}_false_{number}"
+            assert text != rocq_statement(PROVED[name])
+            lines.append(f"Definition {variant} : Prop :=\n{text}")
+            lines.append(f"Fail Check (Theorems.{name} : {variant}).")
+    file = compiled / "Variants.v"
+    file.write_text("\n".join(lines) + "\n")
+    check.coqc(file, compiled)
+    file.write_text("\n".join(lines).replace("Fail Check", "Check") + "\n")
+    with pytest.raises(check.RefusedError, match="does not compile"):
+        check.coqc(file, compiled)

@@ -9,6 +9,7 @@ from importlib.resources import files
 from delaystability.printing.bibliography import latex_escaped, latex_sentence
 from delaystability.printing.collection import Chapter, collected, counted, entries
 from delaystability.printing.domain import domain_latex
+from delaystability.printing.formal import known_as
 from delaystability.printing.formula import formula_latex
 from delaystability.printing.latex import fragment, inline_formula
 from delaystability.printing.line_breaks import width
@@ -179,6 +180,6 @@ def _row(entry: CheckedProof) -> str:
         domain = "see there"
     title = latex_escaped(entry.theorem.title)
     return (
-        rf"\ref{{thm:{entry.name}}} & {title} & {claim} & {domain} & {entry.status} "
+        rf"\ref{{thm:{entry.name}}} & {title} & {claim} & {domain} & {known_as(entry)} "
         rf"\\[2pt]"
     )

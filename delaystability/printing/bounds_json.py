@@ -14,8 +14,9 @@ from sympy import Basic
 from delaystability.printing.bibliography import REFERENCES
 from delaystability.printing.bounds_reader import FORMAT, theorems_from_json
 from delaystability.printing.expression_text import expression_to_text
+from delaystability.printing.formal import formal_proof
 from delaystability.printing.formula import formula_latex
-from delaystability.theory.derivation import CheckedProof
+from delaystability.theory.derivation import CheckedProof, Theorem
 from delaystability.theory.sample_points import sample_points
 from delaystability.theory.statement import QUANTITIES, Statement
 
@@ -62,6 +63,7 @@ def _theorem_data(entry: CheckedProof) -> dict[str, Any]:
         "title": theorem.title,
         "kind": theorem.kind,
         "status": entry.status,
+        "formal": _formal_data(theorem),
         "sources": list(theorem.sources),
         "requires": list(entry.proof.requires),
         "statement": _statement_data(theorem.statement),
@@ -73,6 +75,11 @@ def _theorem_data(entry: CheckedProof) -> dict[str, Any]:
         ],
         "samples": _samples(theorem.statement),
     }
+
+
+def _formal_data(theorem: Theorem) -> dict[str, Any] | None:
+    proof = formal_proof(theorem)
+    return proof and {"file": proof.file, "line": proof.line, "sha256": proof.statement_sha256}
 
 
 def _formula_data(formula: Basic | str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from delaystability.model.catalogue import Optimizer
 from delaystability.printing.article import article
+from delaystability.printing.formal import FormalProof, formal_proof
 from delaystability.printing.latex import fragment as theorem_and_proof
 from delaystability.printing.markdown import markdown
 from delaystability.printing.text import plain
@@ -57,6 +58,23 @@ class Derivation(Proof):
             "asymptotic"), or "tested", or "failed".
         """
         return self._checked.status
+
+    def formal(self) -> FormalProof | None:
+        """Proof in Rocq of exactly what the theorem states, which its kernel checked.
+
+        Returns
+        -------
+        FormalProof or None
+            Where it stands and which axioms are behind it; None if there is no such proof, or if
+            the statement has changed since.
+
+        Examples
+        --------
+        >>> import delaystability as ds
+        >>> ds.derive("sgd").formal().file
+        'formal/Theorems.v'
+        """
+        return formal_proof(self.theorem)
 
     def latex(self, *, fragment: bool = False) -> str:
         r"""Theorem and proof in LaTeX.

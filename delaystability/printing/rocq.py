@@ -69,7 +69,7 @@ _PREAMBLE = """(** * What the theorems state: printed from the registry, not wri
 
 Require Import Reals.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop.
+From DelayStability Require Import Loop ArbitraryDelays.
 Open Scope R_scope.
 """
 
@@ -91,13 +91,17 @@ def rocq_statement(statement: Statement) -> str:
     return "\n".join(f"  {line}" for line in lines)
 
 
-_THRESHOLDS = {"threshold": "threshold ({})", "any-sequence-threshold": "sequence_threshold tau"}
+_THRESHOLDS = {
+    "threshold": "threshold ({})",
+    "any-sequence-threshold": "sequence_threshold tau",
+    "any-delays-threshold": "mixed_sequence_threshold l",
+}
 
 
 def _threshold(statement: Statement) -> list[str]:
-    loop = _loop(statement.optimizer, "tau")
-    is_threshold = _THRESHOLDS[statement.quantity].format(loop)
-    relation = statement.relation
+    is_threshold, relation = _THRESHOLDS[statement.quantity], statement.relation
+    loop = _loop(statement.optimizer, "tau") if "{}" in is_threshold else ""
+    is_threshold = is_threshold.format(loop)
     domain = [f"{_relation(condition)} ->" for condition in statement.domain]
     parameters = [symbol for symbol in statement.parameters if symbol != tau]
     lets = [f"let {symbol} := {rocq_expression(e)} in" for symbol, e in statement.definitions]
@@ -105,7 +109,8 @@ def _threshold(statement: Statement) -> list[str]:
         return [*_binders(parameters), *domain, *lets, *_long_delays(relation, loop)]
     if relation.lhs != THRESHOLD:
         raise NotInRocqError(f"the left side must be {THRESHOLD}; got {relation.lhs}")
-    start = ["forall tau : nat,", *_binders(parameters), *domain]
+    every_delay = ["forall tau : nat,"] * (statement.quantity != "any-delays-threshold")
+    start = [*every_delay, *_binders(parameters), *domain]
     value = rocq_expression(relation.rhs)
     if isinstance(relation, Eq):
         roots = [line for root in statement.roots for line in _root(root)]

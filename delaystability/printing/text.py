@@ -7,6 +7,7 @@ import textwrap
 from sympy import Basic
 
 from delaystability.printing.bibliography import REFERENCES
+from delaystability.printing.formal import known_as
 from delaystability.printing.formula import formula_text
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.prose import Style, capitalised, fill
@@ -28,7 +29,7 @@ def plain(entry: CheckedProof) -> str:
         cite=lambda key: f"[{key}]",
     )
     theorem = entry.theorem
-    heading = f"{theorem.title} ({theorem.kind}, {entry.status})"
+    heading = f"{theorem.title} ({theorem.kind}, {known_as(entry)})"
     lines = [heading, "=" * len(heading), "", _wrapped(fill(theorem.text, theorem.given, style))]
     for step, result in zip(entry.steps, entry.report.results, strict=False):
         text = fill(step.text, step.given, style)

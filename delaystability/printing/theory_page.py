@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from delaystability.printing.collection import Chapter, collected, counted, entries
+from delaystability.printing.formal import known_as
 from delaystability.printing.markdown import (
     cited_in,
     claim_markdown,
@@ -80,7 +81,7 @@ def _index(chapters: Sequence[Chapter]) -> list[str]:
 def _row(entry: CheckedProof) -> str:
     claim, domain = claim_markdown(entry.theorem.statement)
     title = f"[{entry.theorem.title}](#theorem-{entry.name})"
-    return f"| {title} | {claim} | {domain} | {entry.status} |"
+    return f"| {title} | {claim} | {domain} | {known_as(entry)} |"
 
 
 def _chapter(chapter: Chapter) -> str:
