@@ -79,7 +79,9 @@ def _theorem_data(entry: CheckedProof) -> dict[str, Any]:
 
 def _formal_data(theorem: Theorem) -> dict[str, Any] | None:
     proof = formal_proof(theorem)
-    return proof and {"file": proof.file, "line": proof.line, "sha256": proof.statement_sha256}
+    if proof is None:
+        return None
+    return {"file": proof.file, "line": proof.line, "sha256": proof.statement_sha256}
 
 
 def _formula_data(formula: Basic | str) -> dict[str, str]:
