@@ -444,6 +444,7 @@ def test_what_oscillates_in_another_way_is_refused(make, said):
         ({"eps": 1.0}, ValueError, "eps must come with a curvature"),
         ({"noise": 1.0}, ValueError, "noise must come with a curvature"),
         ({"clip": 1.0}, ValueError, "clip must be left out for Adam"),
+        ({"weight_decay": 30.0}, ValueError, "weight_decay must keep lr"),
         ({"minimum": math.inf}, ValueError, "minimum must be finite"),
         ({"noise": -1.0, "curvature": 1}, ValueError, "noise must be >= 0"),
         ({"optimizer": ds.SignSGD(), "noise": 1.0}, ValueError, "noise must be left out for sign"),

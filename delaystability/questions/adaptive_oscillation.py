@@ -32,6 +32,11 @@ def adaptive_oscillation(setting: OscillationSetting, optimizer: AdaptiveOptimiz
     """
     loop = Loop(optimizer.momentum_filter, setting.delay, setting.decay)
     threshold, angle = _threshold(loop)
+    if not threshold > 0:
+        raise ValueError(
+            "weight_decay must keep lr * weight_decay below what lets no gain be stable; got "
+            f"{setting.decay:.6g}"
+        )
     found = balanced(
         loop,
         threshold,

@@ -8,21 +8,20 @@ the triangle without offset, ``(f * T)_t > |f(1) offset|`` for t = 0, ..., N - 1
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
+from scipy.signal import lfilter
 
 from delaystability.model.loop import LoopTables
 
 __all__ = ["SignCycle", "clipped_share", "sign_cycles"]
 
-Array = NDArray[np.float64]
-
-_LONGEST = 4096
+_LONGEST = 8192
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
-"""A Fourier sum of N terms of size N errs by a few eps log2(2 N) of them, N at most 2^12."""
+"""A filtered triangle of height N/2 errs by a few eps N: what is added to it fades."""
 
 
 class SignCycle(NamedTuple):
@@ -44,20 +43,21 @@ def sign_cycles(tables: LoopTables, delay: int) -> tuple[SignCycle, ...]:
     """Find every triangle that sustains itself, the shortest first.
 
     Where the delay alone makes the gradient late, that is N = (2 delay + 1)/(1 + 4 k), if whole;
-    of N above 4,096 the longest alone.
+    of N above 8,192 the longest alone.
 
     Parameters
     ----------
     tables : LoopTables with numbers
-        Of a filter whose response to one gradient is nowhere negative. Back from its peak T falls
-        by at most one step an update, and the filtered T is not positive before the first step
-        down, so that N is at most ``2 (delay + 1 + mean lag)``: all up to there are tried.
+        Of a filter with at most one pole, and a response to one gradient that is nowhere negative.
+        Back from its peak T falls by at most one step an update, and the filtered T is not positive
+        before the first step down, so that N is at most ``2 (delay + 1 + mean lag)``: all up to
+        there are tried.
     delay : int, at least 0
 
     Raises
     ------
     ValueError
-        If there are more than 4,096 to try.
+        If there are more than 8,192 to try.
     """
     a, b = tables.without_zeros()
     if len(a) == 1 and set(b) == {0}:
@@ -71,20 +71,24 @@ def sign_cycles(tables: LoopTables, delay: int) -> tuple[SignCycle, ...]:
             f"delay must keep the half-period of the cycle below {_LONGEST}; got {delay}, with "
             f"which it may be {most}"
         )
-    tried = ((half, _least(a, b, delay, half) / tables.steady) for half in range(1, most + 1))
+    halves = range(1, most + 1)
+    least = _least_values(tables, delay, most)
+    tried = zip(halves, (value / tables.steady for value in least), strict=True)
     return tuple(SignCycle(half, slack) for half, slack in tried if slack > _ROUNDING * half)
 
 
-def _least(a: dict[int, float], b: dict[int, float], delay: int, half: int) -> float:
-    """The least of the filtered, late triangle while the weight goes down."""
-    falling = half / 2 - np.arange(half)
-    seen = np.fft.rfft(np.concatenate([falling, -falling]))
-    turn = np.exp(-1j * np.pi / half * np.arange(half + 1))
-    series = [sum(value * turn**lag for lag, value in table.items()) for table in (b, a)]
-    # The triangle has no constant part, and even harmonics vanish.
-    seen[1::2] *= (series[0] / series[1] * turn**delay)[1::2]
-    seen[::2] = 0
-    return float(np.fft.irfft(seen, 2 * half)[:half].min())
+def _least_values(tables: LoopTables, delay: int, most: int) -> Iterator[float]:
+    """The least of the filtered, late triangle while the weight goes down, for N = 1, 2, ..."""
+    pole = tables.feedback.get(1, 0.0)
+    now, before = (tables.b.get(lag, 0.0) for lag in (0, 1))
+    fading = pole ** np.arange(1.0, most + 1)
+    for half in range(1, most + 1):
+        places = (np.arange(-1 - delay, half - delay) + half) % (2 * half)
+        triangle = half / 2 - np.abs(places - half)
+        response = lfilter([1.0], [1.0, -pole], now * triangle[1:] + before * triangle[:-1])
+        # What was there before fades, and is its own opposite half a period later.
+        start = -response[-1] / (1 + fading[half - 1])
+        yield float((response + fading[:half] * start).min())
 
 
 def clipped_share(passed: float) -> float:
