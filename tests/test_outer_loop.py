@@ -222,6 +222,21 @@ def test_differences_of_merged_replicas_shrink_by_alpha_r_to_the_k():
     assert ds.OuterLoop(ds.SGD(), 0.1, 8, delay=1).replica_radius(0.3, 1.0) == 0
 
 
+@pytest.mark.parametrize(
+    "late", [{"delay": 2}, {"sync_delay": 1, "alpha": 0.5}, {"eager": True, "workers": 3}]
+)
+def test_arrays_give_what_their_entries_give(late):
+    loop = ds.OuterLoop(ds.HeavyBall(0.5), 0.3, 4, **late)
+    rates, curvatures = [[0.1], [0.4]], [0.5, 2.0, 5.0]
+    for answer in (loop.spectral_radius, loop.replica_radius):
+        found = answer(rates, curvatures)
+        assert found.tolist() == [[answer(r, h) for h in curvatures] for r in (0.1, 0.4)]
+        assert type(answer(0.1, 2.0)) is float
+    for question in (loop.threshold, loop.max_outer_learning_rate, loop.outer_curvature):
+        assert question(curvatures).tolist() == [question(h) for h in curvatures]
+        assert type(question(2.0)) is float
+
+
 # The worst curvature.
 
 
@@ -362,11 +377,17 @@ def test_wrong_questions_are_refused_in_one_line():
     with pytest.raises(ValueError, match="curvature must be positive"):
         loop.threshold(-1.0)
     with pytest.raises(TypeError, match="curvature must be one number"):
-        loop.spectral_radius(0.1, [1.0, 2.0])
+        loop.simulate(0.1, [1.0, 2.0])
     with pytest.raises(ValueError, match="outer_learning_rate must be positive"):
         loop.spectral_radius(0.0, 1.0)
     with pytest.raises(ValueError, match="rounds must be an integer from 1 to 100000"):
         loop.simulate(0.1, 1.0, rounds=0)
+    with pytest.raises(ValueError, match="rounds must be an integer from 1 to"):
+        ds.OuterLoop(inner_learning_rate=0.1, inner_steps=10**6).simulate(0.1, 1.0, rounds=101)
+    with pytest.raises(ValueError, match="rounds must be an integer from 1 to"):
+        ds.OuterLoop(delay=10**6).simulate(0.1, rounds=1000)
+    with pytest.raises(ValueError, match="curvature must leave"):
+        loop.spectral_radius(0.1, 1e300)
     with pytest.raises(ValueError, match="delay must be fixed"):
         ds.OuterLoop(delay=ds.RandomDelay([0.5, 0.5])).simulate(0.1)
 

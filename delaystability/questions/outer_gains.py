@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.arguments import one_delay
+from delaystability.model.arguments import one_delay, positive, scalar_or_array, single
 from delaystability.model.catalogue import LinearOptimizer, Optimizer
 from delaystability.model.delays import RandomDelay
 from delaystability.questions.bounds import stability_threshold
@@ -21,10 +22,27 @@ __all__ = [
     "eager_law",
     "eager_threshold",
     "inner_loss",
+    "mapped",
     "mean_radius",
+    "one_number",
+    "turns_radius",
+    "turns_threshold",
 ]
 
 Array = NDArray[np.float64]
+
+
+def one_number(argument: str, value: Any) -> float:
+    """Return the value as a float; refuse it unless it is one positive number."""
+    return single(argument, positive(argument, value))
+
+
+def mapped(answer: Callable[..., float], *arrays: Any) -> Any:
+    """The answers for all entries of the arrays, broadcast together."""
+    full = np.broadcast_arrays(*arrays)
+    entries = zip(*(array.flat for array in full), strict=True)
+    found = [answer(*(value.item() for value in each)) for each in entries]
+    return scalar_or_array(np.reshape(np.array(found), full[0].shape))
 
 
 def inner_loss(inner: Array, steps: int) -> Array:
@@ -69,6 +87,21 @@ def difference_radius(optimizer: Optimizer, workers: int, gain: float) -> float:
     total[: a.size] += a.astype(float)
     total[1 : 1 + b.size] += gain / workers * b.astype(float)
     return float(max(1.0, np.abs(np.roots(total)).max(initial=0.0)))
+
+
+def turns_threshold(optimizer: Optimizer, workers: int) -> float:
+    """The gain up to which delayed Nesterov momentum is stable."""
+    from delaystability.numerics.replay.delayed_momentum import first_unstable_gain
+
+    return first_unstable_gain(optimizer.parameters["momentum"], workers)
+
+
+def turns_radius(optimizer: Optimizer, workers: int, gain: float) -> float:
+    """The spectral radius of delayed Nesterov momentum, for one gradient of a turn."""
+    from delaystability.numerics.replay.delayed_momentum import block_radius
+
+    block = block_radius(optimizer.parameters["momentum"], workers, gain)
+    return float(block ** (1 / workers))
 
 
 def mean_radius(optimizer: Optimizer, law: Any, gain: float) -> float:

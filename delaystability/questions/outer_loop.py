@@ -1,12 +1,12 @@
 """Outer loops: local SGD, federated averaging and DiLoCo, with outer steps that arrive late.
 
 Replicas take many inner steps from shared parameters; how far they moved is the gradient of an
-outer optimizer. Near a minimum both are linear, and the loop of the outer optimizer decides which
-outer learning rates are stable.
+outer optimizer, whose loop decides which outer learning rates are stable.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,11 @@ from delaystability.questions.outer_gains import (
     eager_law,
     eager_threshold,
     inner_loss,
+    mapped,
     mean_radius,
+    one_number,
+    turns_radius,
+    turns_threshold,
 )
 
 __all__ = ["OuterLoop"]
@@ -126,17 +130,15 @@ class OuterLoop:
             "eager": self.eager,
             "delayed_nesterov": self.delayed_nesterov,
         }
-        given = [name for name, is_given in late.items() if is_given]
-        if len(given) > 1:
+        if len(given := [name for name, is_given in late.items() if is_given]) > 1:
             raise ValueError(f"{given[1]} must not be given beside {given[0]}; got both")
         if self.delayed_nesterov and not isinstance(self.optimizer, Nesterov):
-            raise ValueError(
-                f"optimizer must be a Nesterov for delayed_nesterov; got {self.optimizer!r}"
-            )
+            optimizer = self.optimizer
+            raise ValueError(f"optimizer must be a Nesterov to delay its momentum; got {optimizer}")
 
     def _check_inner(self) -> None:
         if self.inner_learning_rate is not None:
-            rate = _one("inner_learning_rate", self.inner_learning_rate)
+            rate = one_number("inner_learning_rate", self.inner_learning_rate)
             object.__setattr__(self, "inner_learning_rate", rate)
         if (self.inner_learning_rate is None) != (self.inner_steps is None):
             raise ValueError(
@@ -202,10 +204,8 @@ class OuterLoop:
             If the curvature is not what is described here.
         """
         if self._merges:
-            losses = np.broadcast_arrays(*self._losses(curvature))
-            pairs = zip(*(loss.flat for loss in losses), strict=True)
-            found = [self._merged.threshold(float(p), float(q)) for p, q in pairs]
-            return scalar_or_array(np.reshape(found, losses[0].shape))
+            merged = MergedReplicas(self.optimizer, self.alpha)
+            return mapped(merged.threshold, *self._losses(curvature))
         return self._over(np.asarray(self.outer_curvature(curvature)))
 
     def max_outer_learning_rate(self, sharpness: ArrayLike | None = None) -> Any:
@@ -238,29 +238,30 @@ class OuterLoop:
             return self.threshold(sharpness)
         sharp = self._checked(sharpness)
         if self._merges:
-            inner = self.inner_learning_rate * sharp
+            merged = MergedReplicas(self.optimizer, self.alpha)
             steps = self.inner_steps, self._kept_steps
-            found = [self._merged.worst(float(value), *steps) for value in inner.flat]
-            return scalar_or_array(np.reshape(found, sharp.shape))
+            return mapped(merged.worst, self.inner_learning_rate * sharp, *steps)
         largest = np.asarray(self.outer_curvature(sharp))
         if not self._kept_steps % 2:
             inner = self.inner_learning_rate * sharp
             largest = np.where(inner < 1, largest, np.where(inner < 2, 1.0, 0.0))
         return self._over(largest)
 
-    def spectral_radius(self, outer_learning_rate: float, curvature: float | None = None) -> float:
+    def spectral_radius(
+        self, outer_learning_rate: ArrayLike, curvature: ArrayLike | None = None
+    ) -> Any:
         """Find the factor by which one outer step shrinks or grows a perturbation of the mean.
 
         Differences between replicas are another matter: see `replica_radius`.
 
         Parameters
         ----------
-        outer_learning_rate : number, positive
-        curvature : number, positive; needed where inner steps are given
+        outer_learning_rate : number or array, positive
+        curvature : number or array, positive; needed where inner steps are given
 
         Returns
         -------
-        float
+        float, or array of the common shape
             The largest root modulus; with ``delayed_nesterov``, of one gradient, not of a block.
 
         Raises
@@ -268,29 +269,21 @@ class OuterLoop:
         TypeError, ValueError
             If an argument is not what is described here.
         """
-        rate = _one("outer_learning_rate", outer_learning_rate)
-        p_loss, q_loss = (single("curvature", loss) for loss in self._losses(curvature))
-        if self._merges:
-            return self._merged.radius(p_loss, q_loss, rate)
-        if self.delayed_nesterov:
-            from delaystability.numerics.replay.delayed_momentum import block_radius
+        return self._each(self._mean_radius, outer_learning_rate, curvature)
 
-            momentum = self.optimizer.parameters["momentum"]
-            return block_radius(momentum, self.workers, rate * p_loss) ** (1 / self.workers)
-        law = eager_law(self.workers) if self._is_eager else self.delay
-        return mean_radius(self.optimizer, law, rate * p_loss)
-
-    def replica_radius(self, outer_learning_rate: float, curvature: float | None = None) -> float:
+    def replica_radius(
+        self, outer_learning_rate: ArrayLike, curvature: ArrayLike | None = None
+    ) -> Any:
         """Find the factor by which one outer step shrinks or grows differences between replicas.
 
         Parameters
         ----------
-        outer_learning_rate : number, positive
-        curvature : number, positive; needed where inner steps are given
+        outer_learning_rate : number or array, positive
+        curvature : number or array, positive; needed where inner steps are given
 
         Returns
         -------
-        float
+        float, or array of the common shape
             0 where all replicas start each round at the same parameters, ``alpha |1 - eta h|^K``
             where they keep ``alpha`` of themselves. With ``eager`` and several workers it is at
             least 1, exactly: an offset between replicas never heals.
@@ -300,11 +293,7 @@ class OuterLoop:
         TypeError, ValueError
             If an argument is not what is described here.
         """
-        rate = _one("outer_learning_rate", outer_learning_rate)
-        p_loss, q_loss = (single("curvature", loss) for loss in self._losses(curvature))
-        if self._is_eager:
-            return difference_radius(self.optimizer, self.workers, rate * p_loss)
-        return abs(self.alpha * (1 - q_loss))
+        return self._each(self._replica_radius, outer_learning_rate, curvature)
 
     def simulate(
         self, outer_learning_rate: float, curvature: float | None = None, *, rounds: int = 100
@@ -315,7 +304,7 @@ class OuterLoop:
         ----------
         outer_learning_rate : number, positive
         curvature : number, positive; needed where inner steps are given
-        rounds : int, from 1 to 100,000
+        rounds : int, from 1 to 100,000, fewer where they are long: some minutes at most
             With ``delayed_nesterov``, a round is one gradient of each worker.
 
         Returns
@@ -326,11 +315,10 @@ class OuterLoop:
         Raises
         ------
         TypeError, ValueError
-            If an argument is not what is described here, the delay is random, the optimizer has
-            lags above 1, or there are more than 10^8 inner steps.
+            If an argument is not what is described here, the delay is random, or the optimizer has
+            lags above 1.
         """
-        rate = _one("outer_learning_rate", outer_learning_rate)
-        count = checked_count("rounds", rounds, 1, _MOST_ROUNDS)
+        rate = one_number("outer_learning_rate", outer_learning_rate)
         late = one_delay("delay", self.delay)
         if not late.is_fixed:
             raise ValueError(f"delay must be fixed to be run; got {self.delay!r}")
@@ -338,13 +326,33 @@ class OuterLoop:
         if self.inner_steps is not None:
             height = single("curvature", self._checked(curvature))
             inner = height, self.inner_learning_rate, self.inner_steps
-            count = checked_count("rounds", count, 1, _MOST_STEPS_RUN // self.inner_steps)
+        cost = self.workers * (inner[2] + self.workers + late.minimum)
+        count = checked_count("rounds", rounds, 1, min(_MOST_ROUNDS, _MOST_STEPS_RUN // cost))
         exchange = self.workers, late.minimum, self.sync_delay, self.alpha
         setting = OuterSetting(self.optimizer, rate, *inner, *exchange)
-        mode = "merged" if self.sync_delay or self.alpha else "late"
-        mode = "eager" if self.eager else mode
-        mode = "delayed_nesterov" if self.delayed_nesterov else mode
-        return ALGORITHMS[mode].run(setting, count)
+        used = self.eager, self.delayed_nesterov, bool(self.sync_delay or self.alpha), True
+        names = ("eager", "delayed_nesterov", "merged", "late")
+        return ALGORITHMS[names[used.index(True)]].run(setting, count)
+
+    def _each(self, radius: Callable[..., float], rate: Any, curvature: Any) -> Any:
+        rates = positive("outer_learning_rate", rate)
+        full = np.broadcast_arrays(rates, *self._losses(curvature))
+        if not np.isfinite(full[2]).all():
+            raise ValueError(f"curvature must leave (1 - eta h)^K a float; got {curvature!r}")
+        return mapped(radius, *full)
+
+    def _mean_radius(self, rate: float, p_loss: float, q_loss: float) -> float:
+        if self._merges:
+            return MergedReplicas(self.optimizer, self.alpha).radius(p_loss, q_loss, rate)
+        if self.delayed_nesterov:
+            return turns_radius(self.optimizer, self.workers, rate * p_loss)
+        law = eager_law(self.workers) if self._is_eager else self.delay
+        return mean_radius(self.optimizer, law, rate * p_loss)
+
+    def _replica_radius(self, rate: float, p_loss: float, q_loss: float) -> float:
+        if self._is_eager:
+            return difference_radius(self.optimizer, self.workers, rate * p_loss)
+        return abs(self.alpha * (1 - q_loss))
 
     @property
     def _merges(self) -> bool:
@@ -372,25 +380,14 @@ class OuterLoop:
         inner = self.inner_learning_rate * self._checked(curvature)
         return inner_loss(inner, self._kept_steps), inner_loss(inner, self.inner_steps)
 
-    @property
-    def _merged(self) -> MergedReplicas:
-        return MergedReplicas(self.optimizer, self.alpha)
-
     def _over(self, gain: Array) -> Any:
         """The threshold of the loop over the gain of learning rate 1; 0 unless it is positive."""
-        with np.errstate(divide="ignore", over="ignore"):
-            found = np.where(gain > 0, self._gain_threshold() / np.where(gain > 0, gain, 1.0), 0.0)
-        return scalar_or_array(found)
+        with np.errstate(over="ignore"):
+            return scalar_or_array(self._gain_threshold() / np.where(gain > 0, gain, np.inf))
 
     def _gain_threshold(self) -> float:
         if self.delayed_nesterov:
-            from delaystability.numerics.replay.delayed_momentum import first_unstable_gain
-
-            return first_unstable_gain(self.optimizer.parameters["momentum"], self.workers)
+            return turns_threshold(self.optimizer, self.workers)
         if self._is_eager:
             return eager_threshold(self.optimizer, self.workers)
         return float(stability_threshold(self.optimizer, self.delay))
-
-
-def _one(argument: str, value: Any) -> float:
-    return single(argument, positive(argument, value))
