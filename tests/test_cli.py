@@ -46,6 +46,18 @@ def test_threshold_answers_for_a_learning_rate_and_a_sharpness():
     assert data["stable"] is False
 
 
+def test_best_optimizer_prints_what_the_library_finds():
+    command = "best-optimizer --delay 1 --condition-number 100 --sharpness 20 --tolerated-noise"
+    data, best = printed_json(*command.split()), ds.best_optimizer(1, 100)
+    assert data["optimizer"] == "weight-prediction"
+    assert data["momentum"] == best.momentum
+    assert data["learning_rate"] == best.learning_rate(20)
+    assert data["tolerated_curvature_noise"] == best.tolerated_curvature_noise()
+    refused = run("best-optimizer", "--delay", "1", "--condition-number", "0.5")
+    assert refused.exit_code == 2
+    assert "condition_number must be from 1.01 to 1e12; got 0.5" in refused.stderr
+
+
 def test_threshold_knows_curvature_noise():
     data = printed_json("threshold", "sgd", "--delay", "0", "--curvature-noise", "0.5")
     assert data["threshold"] == pytest.approx(2 / 1.5)

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from delaystability import __version__
+from delaystability.cli.best_optimizer import best_optimizer
 from delaystability.cli.doctor import doctor
 from delaystability.cli.oscillation import oscillation
 from delaystability.cli.outer import outer
@@ -73,6 +74,7 @@ for _command in (
     recommend,
     threshold,
     adjust,
+    best_optimizer,
     oscillation,
     pipeline,
     outer,
