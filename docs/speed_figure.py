@@ -1,7 +1,7 @@
 """The figure of the page "How fast a delayed run can be": shares of the limit against the delay.
 
 Run with ``python docs/speed_figure.py``: writes ``docs/how_fast.png``. Each optimizer but the best
-has the fastest of 40 momenta and 48 learning rates.
+has the fastest of 60 momenta and 48 learning rates.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import numpy as np
 from matplotlib.ticker import FixedLocator, NullFormatter, PercentFormatter, ScalarFormatter
 
 import delaystability as ds
+from delaystability.plot.style import legend_below
 
 CONDITION = 100.0
 DELAYS = (1, 2, 4, 8, 16, 32)
-MOMENTA = (0.0, *(1 - np.geomspace(0.005, 1, 40)))
+MOMENTA = (0.0, *(1 - np.geomspace(5e-4, 1, 59)))
 
 
 def tuned(family: type[ds.Optimizer], delay: int) -> float:
@@ -34,22 +35,24 @@ def main() -> None:
     families = (
         (ds.WeightPrediction, "weight prediction over the delay", "-."),
         (ds.ShiftedMomentum, "shifted momentum", ":"),
-        (ds.HeavyBall, "heavy ball", "--"),
         (ds.SGD, "SGD", "-"),
+        (ds.HeavyBall, "heavy ball", "--"),
     )
     found = [ds.best_optimizer(delay, CONDITION) for delay in DELAYS]
     with ds.plot.sheet(columns=1) as (axes,):
         axes.plot(DELAYS, [best.share for best in found], "o-", label="best_optimizer")
         for family, label, dashes in families:
             shares = [tuned(family, best.delay) / best.limit_nats for best in found]
-            axes.plot(DELAYS, shares, dashes, marker=".", label=label)
+            # The two that coincide: one wide, one dashed above it.
+            width = 4.0 if family is ds.SGD else 1.5
+            axes.plot(DELAYS, shares, dashes, marker=".", lw=width, label=label)
             print(label, [round(share, 3) for share in shares], flush=True)
         axes.set(xlabel="delay", ylabel="share of the limit", xscale="log", ylim=(0, 0.6))
         axes.xaxis.set_major_locator(FixedLocator(DELAYS))
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.legend()
+        legend_below(axes)
     ds.plot.save(axes, Path(__file__).parent / "how_fast.png")
 
 

@@ -221,6 +221,7 @@ def test_others_of_the_catalogue_are_slower(delay):
                 assert both.max() > best.rate
 
 
+@pytest.mark.slow
 def test_below_condition_4_it_is_no_slower_than_sgd_and_claims_no_optimum():
     for delay, k in ((2, 1.05), (8, 1.5), (3, 3.9)):
         best = ds.best_optimizer(delay, k)
@@ -231,6 +232,7 @@ def test_below_condition_4_it_is_no_slower_than_sgd_and_claims_no_optimum():
     assert ds.best_optimizer(3, 4).known == "numerical optimum"
 
 
+@pytest.mark.slow
 def test_the_horizon_follows_its_law():
     """For large condition numbers; 1.7245 (delay + 1/2) - 1/2 where the delay is long as well."""
     for delay in (1, 2, 4, 8, 16, 32, 64):
