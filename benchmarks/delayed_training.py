@@ -20,7 +20,7 @@ import delaystability as ds
 
 UPDATES, SHARPNESS, SEEDS = 300, 2.5, range(1, 6)
 SHARES = (2.0, 1.0, 0.5, 0.25, 0.12, 0.06)
-MOMENTA = (0.5, 0.8, 0.9, 0.95)
+MOMENTA = (0.5, 0.9, 0.98, 0.996)
 CONDITIONS = (10.0, 100.0, 1e3, 1e4)
 DELAYS, BATCH = (4, 16), 100
 
