@@ -8,13 +8,21 @@ from random import Random
 from typing import Any
 
 from sympy import Basic, Eq, Integer, Rational, Symbol
-from sympy.core.relational import LessThan
+from sympy.core.relational import GreaterThan, LessThan
 
 from delaystability.model.catalogue import SGD
 from delaystability.theory.proofs.sgd import CHAPTER
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import THRESHOLD, tau
-from delaystability.theory.vocabulary import conclusion, deduced, states, step, theorem
+from delaystability.theory.trials import evaluate_relation
+from delaystability.theory.vocabulary import (
+    conclusion,
+    corollary,
+    deduced,
+    states,
+    step,
+    theorem,
+)
 
 __all__ = ["CHAPTER"]
 
@@ -104,6 +112,16 @@ def _sharp(claim: Basic | None) -> tuple[int, str]:
     return len(_DELAYS), ""
 
 
+def _bounds_threshold(claim: Basic | None) -> tuple[int, str]:
+    """The claimed bound against the threshold of every sequence."""
+    if not isinstance(claim, (GreaterThan, LessThan)) or claim.lhs != THRESHOLD:
+        return 0, f"a bound of the threshold is needed, not {claim}"
+    stated = any_sequence_sgd.read().theorem.statement
+    value = stated.formula.subs(dict(stated.definitions))
+    points = [{tau: Integer(delay)} for delay in (*range(12), 100, 10**6)]
+    return evaluate_relation(points, {THRESHOLD: value})(claim)
+
+
 def _greedy(gain: float, delay: int) -> float:
     """What is left where every update reads what makes the next iterate the largest, or lowest."""
     iterates = [1.0] * (delay + 1)
@@ -127,10 +145,9 @@ any_sequence_sgd = theorem(
     $J = floor((2 tau + 1)/3)$. SGD, \(w_{t+1} = w_t - a w_{t-d_t}\), is stable for every such
     sequence exactly for gains \(0 < a < a_*\), where {statement} This is $3/(2 tau + 1)$ where 3
     divides $2 tau + 1$. For \(\tau \ge 2\) it is below the threshold of the fixed delay $tau$,
-    {theorem:sgd}, but by no more than 5.3 percent: the longest delay is not the worst case. The
-    worst sequence has the delays \(0, 1, \dots, \tau\), then $J$ further updates with the delay
-    $tau$, and so on. A bound of this kind that is not sharp is known {cite:erbe1995}; see also
-    {cite:berezansky2009}.""",
+    {theorem:sgd}: the longest delay is not the worst case. The worst sequence has the delays
+    \(0, 1, \dots, \tau\), then $J$ further updates with the delay $tau$, and so on. A bound of this
+    kind that is not sharp is known {cite:erbe1995}; see also {cite:berezansky2009}.""",
     deduced(
         "swing",
         r"""Let the iterate turn from \(w_k \le 0\) to \(w_{k+1} > 0\), let \(M\) be the largest
@@ -206,4 +223,54 @@ any_sequence_sgd = theorem(
     ),
     sources=("erbe1995", "berezansky2009"),
     symbols=(_J, _n, _i, _b, _x, _share, _NEXT),
+)
+
+
+any_sequence_sgd_upper_bound = corollary(
+    "any-sequence-sgd-upper-bound",
+    "SGD: an upper bound for every sequence",
+    states("any-sequence-threshold", "a_* <= 3/(2 tau + 1)", SGD),
+    r"""The threshold of SGD for every sequence of delays up to $tau$, {theorem:any-sequence-sgd},
+    satisfies {statement} It is equal where 3 divides $2 tau + 1$. A fixed delay tolerates up to
+    $pi$ in place of 3, by {theorem:sgd-long-delay}.""",
+    step(
+        "value",
+        r"""Let $q(x) := J (J + 1) x^2/2 - (tau + 1 + J) x + 2$ with $J = floor((2 tau + 1)/3)$. The
+        threshold is its smaller root. Let $e := 2 tau + 1 - 3 J$, the remainder 0, 1 or 2. Then""",
+        "2 (2 tau + 1)^2 q(3/(2 tau + 1)) = -e (3 - e)",
+        {"e": "2 tau + 1 - 3 J"},
+    ),
+    conclusion(
+        """This is not positive, and vanishes for $e = 0$ only. The parabola is positive below its
+        smaller root. Hence that root is at most""",
+        _bounds_threshold,
+    ),
+    symbols=(_J, _x, Symbol("e", integer=True)),
+)
+
+any_sequence_sgd_lower_bound = corollary(
+    "any-sequence-sgd-lower-bound",
+    "SGD: a lower bound for every sequence",
+    states("any-sequence-threshold", "a_* >= 3/(tau + 1/2 + sqrt((tau + 1/2)^2 + 3/4))", SGD),
+    r"""The threshold of SGD for every sequence of delays up to $tau$ satisfies {statement} With the
+    upper bound {theorem:any-sequence-sgd-upper-bound} it is $3/(2 tau + 1)$ up to a relative error
+    below \(3/(4 (2 \tau + 1)^2)\), and its ratio to the threshold of the fixed delay $tau$ tends to
+    $3/pi$.""",
+    step(
+        "square",
+        r"""Let $c(x) := (tau + 1 + J) x - J (J + 1) x^2/2 - 1$ with $J = floor((2 tau + 1)/3)$, and
+        $s(x) := (tau + 1/2) x + x^2/8 - 1/2$. They differ by a square:""",
+        "c(x) = s(x) - (1 - (J + 1/2) x)^2/2",
+    ),
+    step(
+        "root",
+        "The greater of the two increases for positive $x$, and is 1 at",
+        "s(3/(tau + 1/2 + sqrt((tau + 1/2)^2 + 3/4))) = 1",
+    ),
+    conclusion(
+        r"""At the threshold \(c(a_*)\) is 1, by {theorem:any-sequence-sgd}, so that \(s(a_*)\) is at
+        least 1 by {ref:square}. Hence the threshold is at least the root {ref:root}:""",
+        _bounds_threshold,
+    ),
+    symbols=(_J, _x),
 )
