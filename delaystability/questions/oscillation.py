@@ -176,8 +176,16 @@ def _linear(setting: OscillationSetting, optimizer: Optimizer, clip: float | Non
             f"without; got None at the gain {gain:.6g}"
         )
     _refuse({"noise": setting.noise}, "be 0 beyond the threshold")
-    peak = clip / setting.curvature / clipped_share(threshold / gain)
-    rms = peak / sqrt(2)
+    if angle == pi:
+        # Of a cycle of two updates, every value is clipped.
+        rms = peak = setting.lr * clip / threshold
+        plain = setting.delay == 0 and not optimizer.coefficients(0).feedback
+        status = "approximate" if plain else "undecided"
+        how = "it alternates by its clipped step" + ("" if plain else ", or in longer cycles")
+    else:
+        peak = clip / setting.curvature / clipped_share(threshold / gain)
+        rms, status = peak / sqrt(2), "approximate"
+        how = "it oscillates as far as its first harmonic is at the threshold, within about a tenth"
     return Oscillation(
         rms,
         peak,
@@ -186,6 +194,6 @@ def _linear(setting: OscillationSetting, optimizer: Optimizer, clip: float | Non
         setting.loss(rms),
         threshold,
         (),
-        "approximate",
-        f"{said}: clipped, it oscillates as far as its first harmonic is at the threshold.",
+        status,
+        f"{said}: clipped, {how}.",
     )
