@@ -61,6 +61,7 @@ def test_best_optimizer_prints_what_the_library_finds():
 def test_threshold_knows_curvature_noise():
     data = printed_json("threshold", "sgd", "--delay", "0", "--curvature-noise", "0.5")
     assert data["threshold"] == pytest.approx(2 / 1.5)
+    assert data["lr_times_batch_sharpness"] == ds.batch_sharpness_edge(ds.SGD(), 0, 0.5)
     command = "threshold sgd --curvature-noise 1 --lr 0.1 --sharpness 15"
     data = printed_json(*command.split())
     assert data["threshold"] == pytest.approx(1)

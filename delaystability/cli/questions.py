@@ -160,6 +160,8 @@ def threshold(
         elif isinstance(lag, int):
             edge = bounds.stability_threshold(chosen, read, curvature_noise=noise, **decayed)
             values["threshold"] = edge
+            if noise:
+                values["lr_times_batch_sharpness"] = edge * (1 + noise)
         else:
             values |= _log_thresholds(chosen, lag, noise, decayed)
             edge = values["replayed_threshold"]
