@@ -166,25 +166,25 @@ any_sequence_sgd = theorem(
     step(
         "average",
         r"""Let $B(n) := b (n u + b n (n - 1)/2 + tau + 1 - n) - u$ be this bound, and
-        $c(x) := (tau + 1 + J) x - J (J + 1) x^2/2 - 1$. Where \(b J \le 1 \le b (J + 1)\), two of
+        $f(x) := (tau + 1 + J) x - J (J + 1) x^2/2 - 1$. Where \(b J \le 1 \le b (J + 1)\), two of
         the bounds have an average that does not depend on $u$, with weights that are not negative
         and have the sum 1:""",
-        "(J + 1 - 1/b) B(J) + (1/b - J) B(J + 1) = c(b)",
+        "(J + 1 - 1/b) B(J) + (1/b - J) B(J + 1) = f(b)",
     ),
     step(
         "square",
         "Let $q(x) := J (J + 1) x^2/2 - (tau + 1 + J) x + 2$. Then",
-        "c(x) = 1 - q(x)",
+        "f(x) = 1 - q(x)",
     ),
-    step("start", "Of this parabola it is known that $q(0) = 2$ is positive, that", "q(0) = 2"),
+    step("start", "This parabola is positive at 0,", "q(0) = 2"),
     step(
         "lower-end",
-        r"and that the following is positive, as \(3 (J + 1) > 2 \tau + 1\):",
+        r"and at the following place, as \(3 (J + 1) > 2 \tau + 1\):",
         "q(1/(J + 1)) = (3 (J + 1) - (2 tau + 1))/(2 (J + 1))",
     ),
     step(
         "upper-end",
-        r"while the following is not, for \(J \ge 1\), as \(3 J \le 2 \tau + 1\):",
+        r"but not at this one, for \(J \ge 1\), as \(3 J \le 2 \tau + 1\):",
         "q(1/J) = (3 J - (2 tau + 1))/(2 J)",
     ),
     step(
@@ -199,21 +199,21 @@ any_sequence_sgd = theorem(
         r"""Let now \(w_n = 1\), with the delays of the extremal sequence. The first $tau + 1$
         updates all read this iterate, and the next ones read \(1 - a, 1 - 2a, \dots, 1 - J a\).
         After them all the iterate is""",
-        "1 - (tau + 1) a - a sum(1 - i a, i, 1, J) = -c(a)",
+        "1 - (tau + 1) a - a sum(1 - i a, i, 1, J) = -f(a)",
     ),
     conclusion(
         r"""*Stable.* Let \(0 < a < a_*\). By {ref:start}, {ref:lower-end} and {ref:upper-end} the
         smaller root lies in \((1/(J + 1), 1/J]\), or above 1 for $J = 0$. Choose $b$ below it,
-        above $a$ and \(1/(J + 1)\): $q(b)$ is positive, and $c(b)$ is below 1 by {ref:square}.
+        above $a$ and \(1/(J + 1)\): $q(b)$ is positive, and $f(b)$ is below 1 by {ref:square}.
         As no bound of {ref:swing} is exceeded, neither is their average {ref:average}: each swing
-        reaches at most $c(b)$ times the largest iterate of the last $2 tau$ updates before it, and
-        with the sign reversed likewise. Hence everything after a turn is at most $c(b)$ times what
+        reaches at most $f(b)$ times the largest iterate of the last $2 tau$ updates before it, and
+        with the sign reversed likewise. Hence everything after a turn is at most $f(b)$ times what
         was before it. Where there are infinitely many turns the iterate tends to 0; else it
         is monotone from some update on, and its limit is 0, as the steps have a finite sum. As this
         holds for each of the sequences, which the delays choose among finitely many matrices,
         the decay is exponential, at one rate for all of them. *Sharp.* The next turn
         of the extremal sequence begins with reading the iterate that {ref:extremal} ends with, and
-        reads none before it, so that \(w\) is multiplied by $-c(a)$ in each turn. At $a_*$ this
+        reads none before it, so that \(w\) is multiplied by $-f(a)$ in each turn. At $a_*$ this
         is $-1$, by {ref:square} and {ref:root}, and the run does not decay. Above $a_*$ it grows
         while $q(a)$ is negative, at least up to the midpoint of the roots, and for $tau = 0$ for
         ever. As \(3 J \le 2 \tau + 1\) and \(\pi (J + 1)/3 < \tau + 1 + J\) for \(\tau \ge 1\),
@@ -258,18 +258,18 @@ any_sequence_sgd_lower_bound = corollary(
     $3/pi$.""",
     step(
         "square",
-        r"""Let $c(x) := (tau + 1 + J) x - J (J + 1) x^2/2 - 1$ with $J = floor((2 tau + 1)/3)$, and
-        $s(x) := (tau + 1/2) x + x^2/8 - 1/2$. They differ by a square:""",
-        "c(x) = s(x) - (1 - (J + 1/2) x)^2/2",
+        r"""Let $f(x) := (tau + 1 + J) x - J (J + 1) x^2/2 - 1$ with $J = floor((2 tau + 1)/3)$, and
+        $g(x) := (tau + 1/2) x + x^2/8 - 1/2$. They differ by a square:""",
+        "f(x) = g(x) - (1 - (J + 1/2) x)^2/2",
     ),
     step(
         "root",
         "The greater of the two increases for positive $x$, and is 1 at",
-        "s(3/(tau + 1/2 + sqrt((tau + 1/2)^2 + 3/4))) = 1",
+        "g(3/(tau + 1/2 + sqrt((tau + 1/2)^2 + 3/4))) = 1",
     ),
     conclusion(
-        r"""At the threshold \(c(a_*)\) is 1, by {theorem:any-sequence-sgd}, so that \(s(a_*)\) is at
-        least 1 by {ref:square}. Hence the threshold is at least the root {ref:root}:""",
+        r"""At the threshold \(f(a_*)\) is 1, by {theorem:any-sequence-sgd}, so that \(g(a_*)\) is
+        at least 1 by {ref:square}. Hence the threshold is at least the root {ref:root}:""",
         _bounds_threshold,
     ),
     symbols=(_J, _x),
