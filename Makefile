@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: verify test quick lint format docs bench explorer clean
+.PHONY: verify test quick lint format docs formal bench explorer clean
 
 verify: $(INSTALLED)
 	$(BIN)/delaystability verify --output report
@@ -29,6 +29,10 @@ format: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# Needs Coq 8.16 and Coquelicot (Debian: coq libcoq-coquelicot), and no virtual environment.
+formal:
+	$(PYTHON) formal/check.py
 
 # The peers, GPL and BSD, are only compared with; one that cannot be installed is left out.
 bench: $(INSTALLED)
