@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import solve_banded
 from scipy.optimize import brentq
-from scipy.signal import lfilter
 
 from delaystability.model.loop import LoopTables
 
@@ -82,10 +82,14 @@ def _least_values(tables: LoopTables, delay: int, most: int) -> Iterator[float]:
     pole = tables.feedback.get(1, 0.0)
     now, before = (tables.b.get(lag, 0.0) for lag in (0, 1))
     fading = pole ** np.arange(1.0, most + 1)
+    # Of the matrix that takes the pole's share of what was before away from what is now.
+    bands = np.array([np.ones(most), np.full(most, -pole)])
     for half in range(1, most + 1):
         places = (np.arange(-1 - delay, half - delay) + half) % (2 * half)
         triangle = half / 2 - np.abs(places - half)
-        response = lfilter([1.0], [1.0, -pole], now * triangle[1:] + before * triangle[:-1])
+        response = solve_banded(
+            (1, 0), bands[:, :half], now * triangle[1:] + before * triangle[:-1]
+        )
         # What was there before fades, and is its own opposite half a period later.
         start = -response[-1] / (1 + fading[half - 1])
         yield float((response + fading[:half] * start).min())
