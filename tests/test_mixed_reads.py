@@ -74,6 +74,36 @@ def test_some_mixtures_are_stable_in_several_intervals():
     assert check_mixtures(np.random.default_rng(0), cases) == 3
 
 
+def long_mixtures(count):
+    """Signed weights at up to 40 lags up to 400, and a share of the threshold."""
+    random = np.random.default_rng(7)
+    for _ in range(count):
+        longest, size = int(random.integers(20, 400)), int(random.integers(3, 40))
+        lags = random.choice(longest, size=size, replace=False)
+        values = random.normal(size=size - 1) * random.choice([0.1, 1, 5])
+        weights = dict(zip(lags[:-1].tolist(), values.tolist(), strict=True))
+        weights[int(lags[-1])] = 1 - sum(weights.values())
+        yield ds.MixedRead(weights), float(random.uniform(0.3, 2))
+
+
+@pytest.mark.slow
+def test_long_mixtures_are_those_of_the_eigenvalues():
+    # The sixteenth has its largest root far from where its branches start.
+    for read, share in list(long_mixtures(16))[10:]:
+        threshold = ds.stability_threshold(ds.SGD(), read)
+
+        def largest(gain, read=read):
+            row = np.zeros(2 + int(read.maximum))
+            row[0], row[1] = 1, -1
+            for lag, weight in read.weights.items():
+                row[lag + 1] += gain * weight
+            return np.abs(np.roots(row)).max()
+
+        assert largest(threshold * (1 - 1e-7)) < 1 < largest(threshold * (1 + 1e-7))
+        gain = share * threshold
+        assert ds.spectral_radius(ds.SGD(), read, gain) == pytest.approx(largest(gain), abs=1e-10)
+
+
 def two_reads(share, delay):
     """The closed form of SGD, read off the theorem, in forty digits."""
     with mpmath.workdps(40):
@@ -200,6 +230,27 @@ def test_every_question_about_a_mixture_is_that_about_its_table():
     assert ds.stability_threshold(ds.HeavyBall(largest), READ) == pytest.approx(0.01, rel=1e-9)
     with pytest.raises(ValueError, match="do not depend on the delay"):
         ds.stability_threshold(ds.ShiftedMomentum(0.5), READ)
+
+
+@pytest.mark.slow
+def test_every_entry_point_takes_a_mixture_or_says_why_not():
+    """The questions of the laws of delays: as about its table, or refused in one line."""
+    from tests.test_laws_everywhere import ENTRY_POINTS
+
+    draws = {"DelayedOptimizer", "delayed", "plot.staleness_histogram"}
+    # They put another optimizer into the loop, take the delay itself, or see noise elsewhere.
+    others = {"max_momentum", "adjust_learning_rate", "recommend_learning_rate", "DelayAwareLR"}
+    others |= {"plot.momentum_map", "plot.implied_thresholds", "stationary_variance"}
+    for name, ask in ENTRY_POINTS.items():
+        if name in draws:
+            with pytest.raises(ValueError, match="delay must be one delay"):
+                ask(ds.HeavyBall(0.5), READ)
+            continue
+        found = np.ravel(np.asarray(ask(ds.HeavyBall(0.5), READ), dtype=float))
+        assert np.isfinite(found).all()
+        if name not in others:
+            expected = np.ravel(np.asarray(ask(linear(ds.HeavyBall(0.5)), 0), dtype=float))
+            assert found == pytest.approx(expected, rel=1e-9), name
 
 
 def test_a_mixture_with_numbers_has_a_derivation():

@@ -69,10 +69,23 @@ def _outer_threshold(_, values):
     return merged.threshold(1 - values["p"], 1 - values["q"])
 
 
+def _mixed_read_threshold(_, values):
+    read = ds.MixedRead.partly_fresh(values["l"], _delay(values))
+    return ds.stability_threshold(ds.SGD(), read)
+
+
 MEASURED = {
     "threshold": _threshold,
     "any-sequence-threshold": _any_sequence_threshold,
     "outer-threshold": _outer_threshold,
+    "decayed-threshold": lambda _, values: ds.stability_threshold(
+        ds.SGD(), _delay(values), decay=values["c"]
+    ),
+    "mixed-read-threshold": _mixed_read_threshold,
+    # Always an even delay, or always an odd one, is the worst sequence.
+    "any-delays-threshold": lambda _, values: min(
+        _mixed_read_threshold(_, {**values, "tau": delay}) for delay in range(4)
+    ),
     "mean-square-threshold": _mean_square_threshold,
     "batch-sharpness-edge": _batch_edge,
     "noise-amplification": _noise_amplification,

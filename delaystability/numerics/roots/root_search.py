@@ -19,6 +19,9 @@ __all__ = ["searched_root"]
 
 Complex = NDArray[np.complexfloating[Any, Any]]
 _BISECTIONS = 60
+_LARGEST_COMPANION = 600
+"""Up to here the eigenvalues of a companion matrix take less than a second."""
+_SHARES = (1e-7, 1e-5, 1e-3, 0.3)
 
 
 def searched_root(loop: SplitLoop | None, exact: ExactLoop) -> complex:
@@ -129,19 +132,28 @@ def _sampled(exact: ExactLoop) -> complex:
         b = np.concatenate([np.zeros(delay), b, np.zeros(max(0, max(still) + 1 - delay - b.size))])
         b[still] += [float(value) for _, value in exact.still]
         delay = 0
-    root = complex(branch_roots(FilterPhase.from_tables(a, b, delay), 1.0)[0])
     coefficients = np.zeros(1 + max(a.size, delay + b.size))
     coefficients[: a.size] += a
     coefficients[1 : a.size + 1] -= a
     coefficients[delay + 1 : delay + 1 + b.size] += b
-    # A twentieth of the distance between neighbouring roots decides on either side.
-    margin = 0.3 / exact.degree
-    logarithm = np.log(root)
+    found = [complex(branch_roots(FilterPhase.from_tables(a, b, delay), 1.0)[0])]
+    if exact.degree <= _LARGEST_COMPANION:
+        # Far from a crossing a branch may have been followed to another root.
+        found += [complex(root) for root in np.roots(coefficients)]
+    root = max(found, key=abs)
+    logarithm = complex(np.log(abs(root)), abs(np.angle(root)))
     lags = np.arange(coefficients.size)
-    beyond, within = (
-        roots_outside(coefficients * np.exp(-(logarithm.real + shift) * lags))
-        for shift in (margin, -margin)
-    )
-    if beyond or not within:
-        raise ArithmeticError(f"the number of roots beyond {abs(root)} is not the one expected")
-    return complex(logarithm)
+
+    def outside(sigma: float) -> int:
+        return roots_outside(coefficients * np.exp(-sigma * lags))
+
+    for share in _SHARES:
+        # In units of the distance between neighbouring roots.
+        margin = share / exact.degree
+        try:
+            if outside(logarithm.real + margin) or not outside(logarithm.real - margin):
+                break
+        except ArithmeticError:
+            continue
+        return logarithm
+    raise ArithmeticError(f"the number of roots beyond {abs(root)} is not the one expected")

@@ -173,11 +173,12 @@ decay_raises = corollary(
     "Decay raises the threshold under delay",
     states(
         "decayed-threshold",
-        "a_* >= 2 sin(pi/(2 (2 tau + 1)))",
+        "a_* >= max(c, 2 sin(pi/(2 (2 tau + 1))))",
         domain=("tau >= 1", "c >= 0", "c < 1"),
     ),
     r"""For every delay \(\tau \ge 1\) the threshold of SGD does not fall as the weight decay
-    grows from 0 to 1, so that it is at least that without: {statement} For $tau = 1$ it is 1
+    grows from 0 to 1, so that it is at least that without; and no delay takes it below the decay:
+    {statement} For $tau = 1$ it is 1
     whatever the decay, for \(\tau \ge 2\) it grows strictly, to the limit 1. Without delay it
     falls, as $2 - c$.""",
     step(
@@ -195,10 +196,16 @@ decay_raises = corollary(
         """cos(x) sin(tau x) - tau sin(x) cos(tau x) = ((tau + 1) sin((tau - 1) x) - (tau - 1)
         sin((tau + 1) x))/2""",
     ),
+    step(
+        "decay",
+        r"""No point of the circle is nearer to $1 - c$ than $c$: the square of the threshold of
+        {theorem:weight-decay} exceeds that of $c$ by""",
+        "1 + (1 - c)^2 - 2 (1 - c) cos(x) - c^2 = 2 (1 - c) (1 - cos(x))",
+    ),
     conclusion(
         r"""On \((0, \pi/(\tau + 1))\) the quotient \(\sin(n x)/n\) falls as \(n\) grows, so that
         {ref:gain} is positive for \(\tau \ge 2\), and zero for $tau = 1$. With
-        {ref:angle-grows} the threshold is at least the one of {theorem:sgd}:""",
+        {ref:angle-grows} the threshold is at least that of {theorem:sgd}, and with {ref:decay}""",
         _confirmed(_decayed, [point for point in _DECAYS if point[tau] > 0]),
     ),
     symbols=(decay, _x),
