@@ -80,6 +80,24 @@ def test_what_is_proved_of_a_range_is_refused_where_it_is_false(delay):
     assert not stays_within(best.optimizer, delay, low * Fraction(999, 1000), high, radius)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_proof_agrees_with_a_dense_grid_of_gains_on_random_filters(seed):
+    random = np.random.default_rng(seed)
+    proved = 0
+    for _ in range(12):
+        delay = int(random.integers(0, 7))
+        optimizer = ds.WeightPrediction(random.uniform(-0.9, 0.95), random.uniform(-0.5, 2) * delay)
+        high = ds.stability_threshold(optimizer, delay) * random.uniform(0.3, 1.1)
+        low = high * random.uniform(0.05, 0.9)
+        largest = slowest(optimizer, delay, np.linspace(low, high, 301))
+        for radius in (largest * 0.999, largest * 1.001):
+            if radius < 1:
+                within = stays_within(optimizer, delay, Fraction(low), Fraction(high), radius)
+                assert within == (radius > largest)
+                proved += within
+    assert proved > 2
+
+
 def test_a_range_with_a_slow_curvature_inside_is_refused():
     # Stable at both ends, unstable between: only the curvatures between can tell.
     optimizer = ds.LinearOptimizer({1: 0.94, 2: -0.55}, {0: 0.74, 1: -0.27, 2: 0.29})
