@@ -54,7 +54,7 @@ def loss_floor(torch_optimizer: Any, delay: Any = None) -> float:
     of parameters are added up, each with its own rate and betas. It is the mean of a quadratic loss
     once the second moments have settled. Gradient noise in ``v`` makes it an upper bound where
     ``a*`` is at most 2, and networks, whose landscape flattens as the rate grows, were measured at
-    0.6 to 0.95 of it.
+    0.6 to 1.0 of it.
 
     Parameters
     ----------
