@@ -2,7 +2,7 @@
 
 Require Import Reals.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop ArbitraryDelays.
+From DelayStability Require Import Loop ArbitraryDelays MixedRead.
 Open Scope R_scope.
 
 Definition sgd_statement : Prop :=
@@ -125,6 +125,53 @@ Definition adam_frozen_delay_0_statement : Prop :=
   INR tau = 0 ->
   threshold (ema_momentum m tau) ((2 * (1 + m)) / (1 - m)).
 
+Definition effective_heavy_ball_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)) / cos (theta * (INR tau - 1 / 2)))
+    (fun theta : R => m)
+    (PI / (1 + 2 * INR tau)) theta /\
+  threshold (ema_momentum m tau) (sin theta / sin (theta * INR tau)).
+
+Definition effective_heavy_ball_upper_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  INR tau >= 1 ->
+  forall a_star : R, threshold (heavy_ball m tau) a_star ->
+  a_star <= 2 * (1 - m) * sin (PI / (2 + 4 * INR tau)).
+
+Definition effective_heavy_ball_lower_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  INR tau >= 1 ->
+  forall a_star : R, threshold (heavy_ball m tau) a_star ->
+  a_star >= (1 - m) / INR tau.
+
+Definition effective_shifted_lower_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  forall a_star : R, threshold (shifted_momentum m tau) a_star ->
+  a_star >= 2 * (1 - m) * sin (PI / (2 + 4 * INR tau)).
+
+Definition effective_shifted_upper_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  INR tau >= 1 ->
+  forall a_star : R, threshold (shifted_momentum m tau) a_star ->
+  a_star <= (2 * (1 - m)) / INR tau.
+
 Definition adjustment_statement : Prop :=
   forall (before after : loop) (a_1 a_2 eta_1 eta_2 : R), 0 < eta_1 ->
   threshold before a_1 -> threshold after a_2 ->
@@ -145,6 +192,11 @@ Definition adjustment_sgd_lower_statement : Prop :=
   forall (tau : nat) (eta_0 eta : R), 0 < eta_0 ->
   same_minima (sgd 0) eta_0 (sgd tau) eta ->
   eta >= ((PI * eta_0) / (2 * (1 + 2 * INR tau))) * (1 - PI ^ 2 / (24 * (1 + 2 * INR tau) ^ 2)).
+
+Definition mostly_fresh_read_statement : Prop :=
+  forall l : R,
+  l > 1 / 2 ->
+  mixed_sequence_threshold l (Rmin 2 (2 / (2 * l - 1))).
 
 Definition shifted_momentum_from_0_statement : Prop :=
   forall tau : nat,

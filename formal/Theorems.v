@@ -3,7 +3,7 @@
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
 From DelayStability Require Import Loop Sgd Bounds HeavyBall Ema Shifted Nesterov
-  NesterovUnstable ArbitraryDelays Statements.
+  NesterovUnstable ArbitraryDelays MixedRead Effective Statements.
 Open Scope R_scope.
 
 (** The printed formulas are those of the chapters in another order. *)
@@ -209,4 +209,93 @@ Proof.
   rewrite Rmult_1_r in t. destruct (T_bounds m 1 T m1 (le_n _) angle) as [T0 TN]. simpl in TN.
   assert (0 < sin T) by (apply sin_gt_0; lra).
   replace ((1 - m) * sin T / sin T) with (1 - m) in t by (field; lra). exact t.
+Qed.
+
+(** ** Gradients that are mostly fresh *)
+
+Theorem mostly_fresh_read : mostly_fresh_read_statement.
+Proof. intros l h. apply mixed_is_threshold. lra. Qed.
+
+(** ** Bounds of the effective rate *)
+
+Lemma heavy_ball_of m n a : 0 <= m < 1 -> (1 <= n)%nat -> threshold (Loop.heavy_ball m n) a ->
+  exists T, heavy_ball_angle m n T /\ a = (1 - m) * (sin T / sin (INR n * T)).
+Proof.
+  intros m1 n1 t. destruct (heavy_ball_is_threshold n m ltac:(lra) ltac:(lra)) as [T [angle s]].
+  exists T. split; [exact angle|]. rewrite (threshold_unique _ _ _ t s).
+  rewrite heavy_ball_threshold_gain by exact m1.
+  rewrite (heavy_ball_gain_quotient m n T ltac:(lra) n1 angle), (Rmult_comm T). unfold Rdiv. ring.
+Qed.
+
+Theorem effective_heavy_ball_upper : effective_heavy_ball_upper_statement.
+Proof.
+  intros n m low high delay a t. pose proof (delay_positive n delay) as n1.
+  destruct (heavy_ball_of m n a ltac:(lra) n1 t) as [T [angle ->]].
+  pose proof (hb_effective_upper m n T ltac:(lra) n1 angle) as b. rewrite (Rplus_comm 2).
+  replace (2 * (1 - m) * sin (PI / (4 * INR n + 2))) with ((1 - m) * (2 * sin (PI / (4 * INR n + 2))))
+    by ring.
+  apply Rmult_le_compat_l; lra.
+Qed.
+
+Theorem effective_heavy_ball_lower : effective_heavy_ball_lower_statement.
+Proof.
+  intros n m low high delay a t. pose proof (delay_positive n delay) as n1.
+  destruct (heavy_ball_of m n a ltac:(lra) n1 t) as [T [angle ->]].
+  pose proof (hb_effective_lower m n T ltac:(lra) n1 angle) as b.
+  apply Rle_ge. unfold Rdiv at 1. apply Rmult_le_compat_l; lra.
+Qed.
+
+Lemma shifted_of m n a : 0 <= m < 1 -> threshold (shifted_momentum m n) a ->
+  exists T, shifted_angle m n T /\ a = shifted_gain m n T.
+Proof.
+  intros m1 t. destruct (shifted_is_threshold n m ltac:(lra) ltac:(lra)) as [T [angle s]].
+  exists T. split; [exact angle|]. exact (threshold_unique _ _ _ t s).
+Qed.
+
+Theorem effective_shifted_upper : effective_shifted_upper_statement.
+Proof.
+  intros n m low high delay a t. pose proof (delay_positive n delay) as n1.
+  destruct (shifted_of m n a ltac:(lra) t) as [T [angle ->]].
+  rewrite (shifted_gain_effective m n T ltac:(lra) n1 angle).
+  pose proof (shifted_effective_upper m n T ltac:(lra) n1 angle) as b.
+  replace (2 * (1 - m) / INR n) with ((1 - m) * (2 / INR n)) by (field; lra).
+  apply Rmult_le_compat_l; lra.
+Qed.
+
+Theorem effective_shifted_lower : effective_shifted_lower_statement.
+Proof.
+  intros n m low high a t. apply Rle_ge. rewrite (Rplus_comm 2).
+  replace (2 * (1 - m) * sin (PI / (4 * INR n + 2))) with ((1 - m) * (2 * sin (PI / (4 * INR n + 2))))
+    by ring.
+  destruct (Nat.eq_dec n 0) as [->|nz].
+  - assert (u : threshold (shifted_momentum m 0) (2 * (1 + m))).
+    { apply (shifted_momentum_delay_0 O m); simpl; lra. }
+    rewrite (threshold_unique _ _ _ t u). simpl INR. replace (PI / (4 * 0 + 2)) with (PI / 2) by field.
+    rewrite sin_PI2. lra.
+  - destruct (shifted_of m n a ltac:(lra) t) as [T [angle ->]].
+    rewrite (shifted_gain_effective m n T ltac:(lra) ltac:(lia) angle).
+    pose proof (shifted_effective_lower m n T ltac:(lra) ltac:(lia) angle) as b.
+    apply Rmult_le_compat_l; lra.
+Qed.
+
+Theorem effective_heavy_ball : effective_heavy_ball_statement.
+Proof.
+  intros n m low high delay. pose proof (delay_positive n delay) as n1. assert (m1 : 0 <= m < 1) by lra.
+  destruct (ema_is_threshold n m ltac:(lra) high) as [T [angle t]]. exists T.
+  destruct (hb_angle_below m n T m1 n1 angle) as [T0 TU]. pose proof PI_RGT_0.
+  assert (N1 : 1 <= INR n) by lra. assert (e : (2 * INR n + 1) * (PI / (2 * INR n + 1)) = PI) by (field; lra).
+  assert (pos : forall s, 0 < s <= T -> 0 < cos (s * (INR n - 1 / 2))) by (intros; apply cos_gt_0; nra).
+  pose proof angle as [[_ TP] [eq below]]. simpl in eq. split.
+  - repeat split.
+    + exact T0.
+    + rewrite (Rplus_comm 1). exact TU.
+    + rewrite (Rplus_comm (1 / 2)), eq. pose proof (pos T ltac:(lra)). field. lra.
+    + intros s b. specialize (below s b). simpl in below. pose proof (pos s ltac:(lra)) as c.
+      rewrite (Rplus_comm (1 / 2)). apply Rmult_lt_reg_r with (cos (s * (INR n - 1 / 2))); [exact c|].
+      replace (cos (s * (INR n + 1 / 2)) / cos (s * (INR n - 1 / 2)) * cos (s * (INR n - 1 / 2)))
+        with (cos (s * (INR n + 1 / 2))) by (field; lra). exact below.
+  - rewrite heavy_ball_threshold_gain, (heavy_ball_gain_quotient m n T ltac:(lra) n1 angle) in t by exact m1.
+    replace (sin T / sin (T * INR n)) with ((1 - m) * sin T / sin (T * INR n) / (1 - m)); [exact t|].
+    destruct (hb_sine m n T m1 n1 angle) as [S _]. rewrite (Rmult_comm (INR n)) in S.
+    field. split; lra.
 Qed.

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from delaystability.printing.formal import formal_proof
 from delaystability.theory.checks import Status
 from delaystability.theory.derivation import CheckedProof, Proof
 from delaystability.theory.prose import mentioned
@@ -88,9 +89,12 @@ def counted(told: Sequence[CheckedProof]) -> str:
     )
     taken = _listed([f"{steps[s]} {_TAKEN[s]}" for s in Status if steps[s]])
     total = sum(steps.values())
+    formal = sum(formal_proof(entry.theorem) is not None for entry in told)
+    exception = f", except for {formal} results that are proved in Rocq as well" if formal else ""
     return (
         f"This text holds {results}: {known}. The proofs take {total} steps, each of which was "
-        f"checked by a program when the text was written: {taken}."
+        f"checked by a program when the text was written: {taken}. What joins the steps is in "
+        f"words{exception}."
     )
 
 

@@ -7,6 +7,7 @@ import re
 from sympy import Basic
 
 from delaystability.printing.bibliography import latex_escaped
+from delaystability.printing.formal import formal_proof
 from delaystability.printing.formula import formula_latex
 from delaystability.printing.line_breaks import broken, width
 from delaystability.printing.notation import in_notation
@@ -109,6 +110,10 @@ def _proof(entry: CheckedProof, style: Style) -> str:
     text = "".join(_paragraph(steps, entry, style) for steps in _paragraphs(entry.proof)).rstrip()
     if len(entry.report.results) > len(entry.steps):
         text += "\n\n\\textbf{The last step does not conclude what is stated.}"
+    found = formal_proof(entry.theorem)
+    if found:
+        name = found.name.replace("_", r"\_\allowbreak ")
+        text += f"\n\nProved in Rocq too: \\texttt{{{name}}}, {found.file} line {found.line}."
     return f"{start}\n{text}\n\\end{{proof}}\n"
 
 

@@ -69,7 +69,7 @@ _PREAMBLE = """(** * What the theorems state: printed from the registry, not wri
 
 Require Import Reals.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop ArbitraryDelays.
+From DelayStability Require Import Loop ArbitraryDelays MixedRead.
 Open Scope R_scope.
 """
 
