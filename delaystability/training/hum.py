@@ -41,7 +41,8 @@ def expected_hum(
     by ``lr / (2 threshold) sum_i sqrt(v_i)``, if it is quadratic, ``v`` being the second moments
     that the optimizer keeps. The moments of mini-batches hold the gradients' noise too. In one
     direction the sum bounds its share of the loss as well where the threshold is at most 2. Adamax
-    keeps the largest gradients and not their mean squares, so that both are upper bounds for it.
+    keeps the largest gradients and not their mean squares: for it the size is that of the largest
+    excursion, root two times as large, and the bound of the loss is twice what it is.
 
     Parameters
     ----------
