@@ -111,11 +111,18 @@ class _BareQueue:
     """The optimizer with the gradients of so many steps ago, by reference and without checks."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, delay: int) -> None:
-        self._optimizer, self._past = optimizer, deque[list[Tensor | None]](maxlen=delay + 1)
+        self._optimizer, self._delay = optimizer, delay
+        self._past = deque[list[Tensor | None]]()
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self.zero_grad = optimizer.zero_grad
+
+    def zero_grad(self) -> None:
+        """Free what was applied, as the optimizer would free it."""
+        if len(self._past) > self._delay:
+            self._past.popleft()
+        self._optimizer.zero_grad()
 
     def step(self) -> None:
+        """Make a step with the gradients that are due."""
         fresh = [parameter.grad for parameter in self._parameters]
         self._past.append(fresh)
         for parameter, gradient in zip(self._parameters, self._past[0], strict=True):
