@@ -151,7 +151,7 @@ LITERATURE: dict[str, Reference] = {
     "kuruklis1994": Reference(
         "article",
         ("S. A. Kuruklis",),
-        "The asymptotic stability of $x_{n+1} - a x_n + b x_{n-k} = 0$",
+        "The asymptotic stability of x(n+1) - a x(n) + b x(n-k) = 0",
         1994,
         journal="Journal of Mathematical Analysis and Applications",
         volume="188",
