@@ -97,7 +97,7 @@ def disagreement(mode, rng):
 
 
 @pytest.mark.parametrize("mode", ALGORITHMS)
-@pytest.mark.parametrize("settings", [25, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("settings", [25, pytest.param(200, marks=pytest.mark.slow)])
 def test_equations_agree_with_the_algorithms_on_both_sides_of_each_threshold(mode, settings):
     rng = np.random.default_rng(1)
     found = [disagreement(mode, rng) for _ in range(settings)]
@@ -167,7 +167,7 @@ def test_with_nothing_kept_the_last_inner_steps_are_thrown_away():
     assert loop.threshold([0.1, 3.0]).tolist() == on_time.threshold([0.1, 3.0]).tolist()
 
 
-@pytest.mark.parametrize("points", [100, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("points", [30, pytest.param(300, marks=pytest.mark.slow)])
 def test_merging_raises_the_threshold_by_a_closed_form(points):
     # Proved for SGD (outer-merge-sgd); for momentum of 0 to 1 seen here.
     rng = np.random.default_rng(3)
@@ -261,7 +261,7 @@ def _merged_loop(rng):
     )
 
 
-@pytest.mark.parametrize("settings", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("settings", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_no_curvature_is_worse_than_the_worst_of_merged_replicas(settings):
     rng = np.random.default_rng(5)
     for _ in range(settings):
@@ -277,7 +277,7 @@ def test_no_curvature_is_worse_than_the_worst_of_merged_replicas(settings):
 def test_the_worst_curvature_may_lie_inside():
     loop = ds.OuterLoop(ds.HeavyBall(0.12766734133405655), 1.0, 20, sync_delay=17, alpha=0.636)
     found = loop.max_outer_learning_rate(1.987)
-    assert found == pytest.approx(loop.threshold(np.linspace(1.93, 1.96, 300)).min(), rel=1e-6)
+    assert found == pytest.approx(loop.threshold(np.linspace(1.93, 1.96, 100)).min(), rel=1e-6)
     assert found < 0.99 * loop.threshold(1.987)
 
 
