@@ -61,7 +61,7 @@ def outer(
             inner["inner_learning_rate"] = number("inner-learning-rate", inner_learning_rate)
         if inner_steps is not None:
             inner["inner_steps"] = integer("inner-steps", inner_steps)
-        late = {
+        late: dict[str, Any] = {
             "delay": integer("delay", delay),
             "sync_delay": integer("sync-delay", sync_delay),
             "alpha": number("alpha", alpha),

@@ -236,14 +236,13 @@ class OuterLoop:
         """
         if self.inner_steps is None:
             return self.threshold(sharpness)
-        sharp = self._checked(sharpness)
+        inner = self._inner(sharpness)
         if self._merges:
             merged = MergedReplicas(self.optimizer, self.alpha)
             steps = self.inner_steps, self._kept_steps
-            return mapped(merged.worst, self.inner_learning_rate * sharp, *steps)
-        largest = np.asarray(self.outer_curvature(sharp))
+            return mapped(merged.worst, inner, *steps)
+        largest = np.asarray(self.outer_curvature(sharpness))
         if not self._kept_steps % 2:
-            inner = self.inner_learning_rate * sharp
             largest = np.where(inner < 1, largest, np.where(inner < 2, 1.0, 0.0))
         return self._over(largest)
 
@@ -322,7 +321,7 @@ class OuterLoop:
         late = one_delay("delay", self.delay)
         if not late.is_fixed:
             raise ValueError(f"delay must be fixed to be run; got {self.delay!r}")
-        inner: tuple[Any, ...] = (1.0, 1.0, 1 + self.sync_delay)
+        inner: tuple[Any, Any, Any] = (1.0, 1.0, 1 + self.sync_delay)
         if self.inner_steps is not None:
             height = single("curvature", self._checked(curvature))
             inner = height, self.inner_learning_rate, self.inner_steps
@@ -372,12 +371,15 @@ class OuterLoop:
             raise TypeError("curvature must be given where inner_steps are; got None")
         return positive("curvature", curvature)
 
+    def _inner(self, curvature: Any) -> Array:
+        return (self.inner_learning_rate or 0.0) * self._checked(curvature)
+
     def _losses(self, curvature: Any) -> tuple[Array, Array]:
         """1 - (1 - eta h)^n, for the inner steps after a merge and for all of them."""
         if self.inner_steps is None:
             shape = () if curvature is None else self._checked(curvature).shape
             return np.ones(shape), np.ones(shape)
-        inner = self.inner_learning_rate * self._checked(curvature)
+        inner = self._inner(curvature)
         return inner_loss(inner, self._kept_steps), inner_loss(inner, self.inner_steps)
 
     def _over(self, gain: Array) -> Any:
