@@ -327,8 +327,8 @@ class OuterLoop:
             inner = height, self.inner_learning_rate, self.inner_steps
         cost = self.workers * (inner[2] + self.workers + late.minimum)
         count = checked_count("rounds", rounds, 1, min(_MOST_ROUNDS, _MOST_STEPS_RUN // cost))
-        exchange = self.workers, late.minimum, self.sync_delay, self.alpha
-        setting = OuterSetting(self.optimizer, rate, *inner, *exchange)
+        counts = self.workers, late.minimum, self.sync_delay
+        setting = OuterSetting(self.optimizer, rate, *inner, *counts, alpha=self.alpha)
         used = self.eager, self.delayed_nesterov, bool(self.sync_delay or self.alpha), True
         names = ("eager", "delayed_nesterov", "merged", "late")
         return ALGORITHMS[names[used.index(True)]].run(setting, count)
