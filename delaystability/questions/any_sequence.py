@@ -76,8 +76,8 @@ def bounded_delay_threshold(
 
     For SGD both sides are one closed form, or, with decay and up to 512 updates, one number that is
     computed by the same argument. For other optimizers the sufficient side is the small
-    gain, one over the maximum of b(theta) = -Re H + sqrt((tau |z - 1| |H|)^2 - (Im H)^2) on the
-    circle, H = B/((z - 1) A), proved cell by cell; for up to four numbers of memory it is
+    gain, one over the maximum of ``-Re H + sqrt((tau |z - 1| |H|)^2 - (Im H)^2)`` on the
+    circle, with ``H = B/((z - 1) A)``, proved cell by cell; for up to four numbers of memory it is
     raised by norms in which every step contracts. The necessary side is the worst fixed delay or
     cycle of delays that a search finds; beyond 128 numbers of memory, the worst fixed delay.
 

@@ -40,7 +40,7 @@ class Oscillation:
     half_periods : tuple of int
         Those of the cycles of an optimizer that steps by a sign.
     status : str
-        A key of `STATUSES`: exact, asymptotic, approximate or undecided.
+        One of exact, asymptotic, approximate or undecided.
     reason : str
     """
 
