@@ -166,3 +166,20 @@ def test_no_proof_is_one_of_a_false_variant(compiled):
     file.write_text("\n".join(lines).replace("Fail Check", "Check") + "\n")
     with pytest.raises(check.RefusedError, match="does not compile"):
         check.coqc(file, compiled)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_proof_that_rests_on_another_axiom_is_refused(compiled, tmp_path):
+    folder = Path(shutil.copytree(compiled, tmp_path / "rocq"))
+    text = (folder / "Statements.v").read_text()
+    start, stated = text.partition("Definition")[0], check.statements(text)["sgd"]
+    (folder / "Statements.v").write_text(f"{start}Definition sgd_statement : Prop :=\n{stated}\n")
+    (folder / "Theorems.v").write_text(
+        "From DelayStability Require Import Statements.\nAxiom magic : sgd_statement.\n"
+        "Theorem sgd : sgd_statement.\nProof. exact magic. Qed.\n"
+    )
+    for name in ("Statements.v", "Theorems.v"):
+        check.coqc(folder / name, folder)
+    with pytest.raises(check.RefusedError, match=r"sgd rests on .*magic, which is no axiom"):
+        list(check.audited(folder))
