@@ -32,7 +32,10 @@ def costs_figure(costs: Mapping[str, Sequence[Any]]) -> Figure:
     """
     kinds = list(dict.fromkeys(entry.kind for found in costs.values() for entry in found))
     delays = sorted({entry.delay for found in costs.values() for entry in found})
-    figure, drawn = panels(5.0 * len(kinds) + 2.0, 0.48 * len(costs) + 1.6, len(kinds), sharey=True)
+    beside = 2.0 if len(kinds) > 1 else 3.5  # room for the titles, and below for one long label
+    figure, drawn = panels(
+        5.0 * len(kinds) + beside, 0.48 * len(costs) + 1.6, len(kinds), sharey=True
+    )
     for axes, kind in zip(drawn, kinds, strict=True):
         _draw(axes, kind, costs, delays)
         axes.set_title(kind, fontsize=10.5)
