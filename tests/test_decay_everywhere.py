@@ -102,6 +102,7 @@ def test_stable_sets_with_decay_are_those_of_exact_polynomials(count):
 
 @pytest.mark.parametrize("coupled", [False, True])
 @pytest.mark.parametrize("delay", [0, 1, 6, 30, LAW, ds.MixedRead({0: -0.5, 3: 1.5})])
+@pytest.mark.quick(4)
 def test_radii_and_rates_are_those_of_the_eigenvalues(delay, coupled):
     for optimizer in OPTIMIZERS:
         for decay in (1e-3, 0.05, 0.4):
@@ -130,6 +131,7 @@ def test_radii_with_decay_do_not_cost_more_at_long_delays():
             assert rates[0] < 0 < rates[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coupled", [False, True])
 def test_the_fastest_gain_with_decay_is_the_best_of_a_fine_grid(coupled):
     for optimizer in OPTIMIZERS[:3]:
