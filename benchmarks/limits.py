@@ -267,6 +267,12 @@ CASES = (
         "a lag of 5000, delay 10^5",
         "ds.spectral_radius(ds.LinearOptimizer({5000: .5}), 10**5, 1e-6)",
     ),
+    Case(
+        "spectral_radius",
+        "uniform law to 4095",
+        "ds.spectral_radius(ds.HeavyBall(.9), law, 1e-4)",
+        _LAW,
+    ),
     Case("escape_rate", "proved, delay 10^9", "ds.escape_rate(ds.SGD(), 10**9, 1., prove=True)"),
     Case("fastest_gain", "delay 10^9", "ds.fastest_gain(ds.HeavyBall(.999), 10**9)"),
     Case(

@@ -24,17 +24,18 @@ __all__ = ["branch_roots"]
 Array = NDArray[np.float64]
 Complex = NDArray[np.complexfloating[Any, Any]]
 _MOST_POLES = 200
+_STILL = 4 * float(np.finfo(np.float64).eps)
+"""A step that is no more than the rounding of its root."""
 
 
 def mismatch(filter_: FilterPhase, zeta: Complex, gain: float) -> tuple[Complex, Complex]:
     """log(alpha/gain) with its imaginary part in (-pi, pi], and its derivative S."""
-    a, b = filter_.a.at(zeta), filter_.b.at(zeta)
+    (a, a_slope), (b, b_slope) = filter_.a.at(zeta), filter_.b.at(zeta)
     difference = -np.expm1(zeta)
     value = np.log(difference * a / b) + filter_.delay * zeta - np.log(gain)
     value = value.real + 1j * (np.mod(value.imag + np.pi, 2 * np.pi) - np.pi)
     slope: Any = filter_.delay - np.exp(zeta) / difference
-    slope = slope + filter_.a.at(zeta, slope=True) / a - filter_.b.at(zeta, slope=True) / b
-    return value, slope
+    return value, slope + a_slope / a - b_slope / b
 
 
 def branch_roots(filter_: FilterPhase, gain: float) -> Complex:
@@ -60,12 +61,14 @@ def branch_roots(filter_: FilterPhase, gain: float) -> Complex:
     poles = _poles(filter_)
     zeta = np.concatenate([start, [near_one, -gain / 10 - 1e-9], double, poles])
     with np.errstate(all="ignore"):
+        moving = np.arange(zeta.size)
         for _ in range(60):
-            value, slope = mismatch(filter_, zeta, gain)
+            value, slope = mismatch(filter_, zeta[moving], gain)
             step = value / slope
             # No step is longer than the distance between neighbouring branches.
             length = np.abs(step) * (filter_.delay + 1)
-            zeta = zeta - step / np.maximum(1, length)
+            zeta[moving] -= step / np.maximum(1, length)
+            moving = moving[~(np.abs(step) <= _STILL * np.abs(zeta[moving]))]
         value, slope = mismatch(filter_, zeta, gain)
         settled = np.abs(value) < 1e-6
     roots = np.exp(zeta[settled])

@@ -6,6 +6,7 @@ A(z) = 1 - sum_j feedback_j z^-j,    B(z) = sum_k feedforward_k z^-k
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ __all__ = ["FilterPhase", "Table"]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complexfloating[Any, Any]]
+_MANY_TERMS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +47,27 @@ class Table:
         coefficients[self.lags.astype(int)] = self.values
         return coefficients
 
-    def at(self, zeta: Complex | Array, slope: bool = False) -> Complex:
-        """The sum at z = exp(zeta); with ``slope``, its derivative times z."""
-        weights = -self.lags * self.values if slope else self.values
-        total = np.zeros(np.shape(zeta), dtype=np.complex128)
-        for lag, weight in zip(self.lags, weights, strict=True):
-            total += weight * np.exp(-lag * zeta)
-        return total
+    def at(self, zeta: Complex) -> tuple[Complex, Complex]:
+        """The sum at a list of z = exp(zeta), and its derivative times z."""
+        if self.lags.size >= _MANY_TERMS:
+            return self._split_sums(zeta)
+        value, slope = np.zeros((2, zeta.size), dtype=np.complex128)
+        for lag, weight in zip(self.lags, self.values, strict=True):
+            term = weight * np.exp(-lag * zeta)
+            value += term
+            slope -= lag * term
+        return value, slope
+
+    def _split_sums(self, zeta: Complex) -> tuple[Complex, Complex]:
+        # With lag = far + near, two short rows of exponentials and a product serve all terms.
+        width = isqrt(int(self.lags[-1])) + 1
+        far, near = np.divmod(self.lags.astype(int), width)
+        tables = np.zeros((2, far[-1] + 1, width))
+        tables[:, far, near] = self.values, -self.lags * self.values
+        near_powers = np.exp(-np.multiply.outer(zeta, np.arange(width)))
+        far_powers = np.exp(-np.multiply.outer(zeta, width * np.arange(far[-1] + 1)))
+        value, slope = ((far_powers * (near_powers @ table.T)).sum(axis=1) for table in tables)
+        return value, slope
 
 
 @dataclass(frozen=True, eq=False)
