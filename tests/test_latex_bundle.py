@@ -159,6 +159,8 @@ def test_references_are_sentences_in_plain_text():
 def test_a_reference_says_where_it_appeared():
     with pytest.raises(ValueError, match="kind 'article' needs where it appeared"):
         Reference("article", ("A. Author",), "Title", 2020)
+    with pytest.raises(ValueError, match="number '7' needs a volume"):
+        Reference("article", ("A. Author",), "Title", 2020, journal="Journal", number="7")
     with pytest.raises(ValueError, match="kind must be one of"):
         Reference("talk", ("A. Author",), "Title", 2020)
     entry = Reference(

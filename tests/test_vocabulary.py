@@ -34,6 +34,7 @@ f = Function("f")
         ("-(1 + m)/2", r"- \frac{1 + m}{2}"),
         ("4 tau m/(1 - m)", r"\frac{4 \tau m}{1 - m}"),
         ("m^2 - 2 m + 5", "m^{2} - 2 m + 5"),
+        ("tau - (-m) phi", r"\tau - \left(- m \phi\right)"),
         ("a_* >= 1/tau^2", r"a_{*} \geq \frac{1}{\tau^{2}}"),
         ("cot[(pi - phi)/4]", r"\cot \frac{\pi - \phi}{4}"),
         ("lim(tau a_*(tau), tau, oo) = pi", r"\lim_{\tau \to \infty} \tau a_{*}(\tau) = \pi"),

@@ -97,7 +97,10 @@ class _Printer(LatexPrinter):
         printed = self._print(terms[0])
         for term in terms[1:]:
             if term.could_extract_minus_sign():
-                printed += f" - {self._bracketed(-term)}"
+                following = self._bracketed(-term)
+                # A product whose written first factor is negative starts with another minus.
+                doubled = following.startswith("-")
+                printed += rf" - \left({following}\right)" if doubled else f" - {following}"
             else:
                 following = self._bracketed(term)
                 sign = "" if following.startswith("-") else "+ "

@@ -18,7 +18,8 @@ class Reference:
     title : str, without the full stop
     year : int
     journal, booktitle, publisher, edition, volume, number, pages : str
-        A range of pages has an en dash; an edition is a word such as "Second".
+        A range of pages has an en dash; the number of an article stands for its pages; an edition
+        is a word such as "Second".
     eprint : the number in arXiv, such as "1909.12340"
     """
 
@@ -41,6 +42,8 @@ class Reference:
             raise ValueError(f"kind must be one of {[*host, 'misc']}; got {self.kind!r}")
         if not host.get(self.kind, self.eprint):
             raise ValueError(f"a reference of kind {self.kind!r} needs where it appeared")
+        if self.number and not self.volume:
+            raise ValueError(f"number {self.number!r} needs a volume")
 
 
 LITERATURE: dict[str, Reference] = {
@@ -50,7 +53,8 @@ LITERATURE: dict[str, Reference] = {
         "Exponential stability of difference equations with several delays: recursive approach",
         2009,
         journal="Advances in Difference Equations",
-        number="104310",
+        volume="2009",
+        pages="104310",
     ),
     "bock2022": Reference(
         "misc",

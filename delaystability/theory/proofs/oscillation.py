@@ -268,15 +268,15 @@ sign_cycle = theorem(
     sources=("sieber2006",),
 )
 
-_SECOND, _FIRST, _ZEROTH = "3 nu - 2 - beta_1", "1 + 2 beta_1 - nu + beta_1 nu", "-beta_1 (1 - nu)"
-_STABLE = "nu (beta_1 (3 - beta_1) nu - (6 beta_1 - 1 - beta_1^2))"
+_SECOND, _FIRST, _ZEROTH = "3 nu - 2 - beta_1", "1 + 2 beta_1 - nu + beta_1 nu", "beta_1 (1 - nu)"
 
 
 def _two_cycles(claim: Basic | None) -> tuple[int, str]:
     """The sign of the claim's right side against the roots of the cubic."""
     if not isinstance(claim, Eq):
         return 0, f"an equation is needed, not {claim}"
-    sides = [lambdify((_b, _nu), side, "mpmath") for side in claim.args]
+    meaning = dict(adam_two_cycle.read().theorem.statement.definitions)
+    sides = [lambdify((_b, _nu), side.subs(meaning), "mpmath") for side in claim.args]
     points = [
         (mpmath.mpf(b), mpmath.mpf(nu)) for b, nu in product((0, 0.1, 0.2, 0.9), (0.01, 0.2, 0.4))
     ]
@@ -294,10 +294,13 @@ adam_two_cycle = theorem(
     "Adam without delay: when its cycle of two updates attracts",
     states(
         "identity",
-        f"1 - ({_ZEROTH})^2 - (({_FIRST}) - ({_ZEROTH}) ({_SECOND})) = {_STABLE}",
+        "1 - C^2 - (B + A C) = nu (beta_1 (3 - beta_1) nu - (6 beta_1 - 1 - beta_1^2))",
         domain=("beta_1 >= 0", "beta_1 < 1", "nu > 0", "nu < 1"),
+        definitions={"A": _SECOND, "B": _FIRST, "C": _ZEROTH},
     ),
-    r"""Without delay, Adam with \(\nu = 1 - \beta_2\) has along one direction the cycle
+    rf"""Consider Adam without delay. With \(\nu = 1 - \beta_2\), let $A := {_SECOND}$,
+    $B := {_FIRST}$ and $C := {_ZEROTH}$. """
+    r"""Along one direction it has the cycle
     \(x_t = (-1)^t \eta/a_*\), with \(a_* = 2 (1 + \beta_1)/(1 - \beta_1)\) and a second moment that
     is constant. It attracts what is near it exactly if
     \(\nu > (6\beta_1 - 1 - \beta_1^2)/(\beta_1 (3 - \beta_1))\), as the sign of {statement}
@@ -310,27 +313,26 @@ adam_two_cycle = theorem(
         \((1 - \beta_1) z/(z + \beta_1)\), and the second follows with \(2 \nu z/(z - 1 + \nu)\).
         Small disturbances therefore grow as powers of the roots of""",
         "(z + 1) (z + beta_1) (z - 1 + nu) - 2 (1 + beta_1) z (z - 1 + nu) + 2 nu z (z + beta_1)"
-        f" = z^3 + ({_SECOND}) z^2 + ({_FIRST}) z + ({_ZEROTH})",
+        " = z^3 + A z^2 + B z - C",
     ),
     step(
         "one",
         r"""All roots of this cubic are inside the unit circle exactly if it is positive at 1,
         negative at \(-1\), its last coefficient is below 1 in size, and the left side of the
         statement and the same with a plus are positive (the conditions of Jury). It is""",
-        f"1 + ({_SECOND}) + ({_FIRST}) + ({_ZEROTH}) = 2 nu (1 + beta_1)",
+        "1 + A + B - C = 2 nu (1 + beta_1)",
     ),
     step(
         "minus-one",
         "at 1, and at $-1$, with its sign changed,",
-        f"1 - ({_SECOND}) + ({_FIRST}) - ({_ZEROTH}) = 4 (1 - nu + beta_1)",
+        "1 - A + B + C = 4 (1 - nu + beta_1)",
     ),
     step(
         "plus",
         "With the plus, the condition holds, since both factors are positive:",
-        f"1 - ({_ZEROTH})^2 + (({_FIRST}) - ({_ZEROTH}) ({_SECOND}))"
-        " = (2 - nu) ((1 - nu) beta_1^2 * (-1) + 3 nu beta_1 + 1)",
+        "1 - C^2 + (B + A C) = (2 - nu) (1 + 3 nu beta_1 - (1 - nu) beta_1^2)",
     ),
     conclusion("What is left decides:", _two_cycles),
-    symbols=(_nu, _b),
+    symbols=(_nu, _b, *symbols("A B C", real=True)),
     sources=("bock2022", "kingma2015"),
 )
