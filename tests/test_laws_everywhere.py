@@ -93,6 +93,15 @@ def _followed(optimizer: ds.Optimizer, delay: Any) -> list[float]:
     return [*scheduler.factors, *other.factors]
 
 
+def _stepped(delay: Any, ask: Callable[[Any, Any], Any]) -> Any:
+    """What is asked of an AdamW that has made a step."""
+    weight, loss = quadratic([1.0], [1.0])
+    optimizer = torch.optim.AdamW([weight], 1e-3)
+    loss().backward()
+    optimizer.step()
+    return ask(optimizer, delay)
+
+
 _HESSIANS = np.array([np.diag([1.0, 2.0]) * (1 + 0.1 * k) for k in range(4)])
 
 ENTRY_POINTS: dict[str, Callable[[ds.Optimizer, Any], Any]] = {
@@ -127,6 +136,10 @@ ENTRY_POINTS: dict[str, Callable[[ds.Optimizer, Any], Any]] = {
         ds.stability_threshold(ds.Loop(o, d, 1e-3), moment="mean-square", curvature_noise=0.2),
         abs(ds.Loop(o, d).characteristic(1.0 + 0.5j, 0.1)),
     ],
+    "OuterLoop": lambda o, d: ds.OuterLoop(o, delay=d).spectral_radius(0.01),
+    "probe_learning_rates": lambda o, d: float(
+        ds.probe_learning_rates(lambda lr, n: np.full(n, lr), 0.1, o, d, 1000)
+    ),
     "DelayedOptimizer": _trained,
     "delayed": _queued,
     "DelayAwareLR": _followed,
@@ -144,10 +157,16 @@ SAMPLED = {"almost_sure_threshold"}
 
 FIXED_ONLY: dict[str, Callable[[Any], Any]] = {
     "derive": lambda d: ds.derive(ds.SGD(), d).text(),
+    "best_optimizer": lambda d: ds.best_optimizer(d, 100.0),
+    "oscillation": lambda d: ds.oscillation(1e-3, ds.Adam(), d),
+    "loss_floor": lambda d: _stepped(d, ds.loss_floor),
+    "final_learning_rate": lambda d: _stepped(
+        d, lambda o, late: ds.final_learning_rate(1, o, late)
+    ),
 }
 """Statements about one delay: random ones are refused with a message that names them."""
 
-NO_QUESTION = {"Certificate", "FixedDelay"}
+NO_QUESTION = {"BestOptimizer", "Certificate", "FixedDelay"}
 
 
 def _taking_a_delay() -> set[str]:

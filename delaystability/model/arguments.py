@@ -27,6 +27,7 @@ __all__ = [
     "scalar_optimizer",
     "scalar_or_array",
     "single",
+    "without_law",
 ]
 
 Array = NDArray[np.float64]
@@ -119,6 +120,23 @@ def one_delay(argument: str, value: Any) -> Delay:
             f"ds.MeasuredDelay(log); got {value!r}"
         )
     return as_delay(int(lags))
+
+
+def without_law(argument: str, value: Any) -> Any:
+    """Return the lag of a law with a single delay, and anything but a law as it is.
+
+    Raises
+    ------
+    TypeError
+        If the delay varies.
+    """
+    if not isinstance(value, Delay):
+        return value
+    if random_law(value) is not None:
+        raise TypeError(
+            f"{argument} must be one integer, the same for all gradients; got {value!r}"
+        )
+    return value.minimum
 
 
 def checked_optimizer(optimizer: Any, argument: str = "optimizer") -> Optimizer:

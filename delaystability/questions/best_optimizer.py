@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq, minimize_scalar
 
-from delaystability.model.arguments import checked_count, positive, scalar_or_array, single
+from delaystability.model.arguments import (
+    checked_count,
+    positive,
+    scalar_or_array,
+    single,
+    without_law,
+)
 from delaystability.model.catalogue import SGD, HeavyBall, Optimizer, WeightPrediction
 
 __all__ = ["BestOptimizer", "best_optimizer"]
@@ -212,7 +218,7 @@ def best_optimizer(delay: int, condition_number: float) -> BestOptimizer:
     >>> round(best.rate, 12), round(best.momentum, 12), round(best.share, 3)
     (0.95, 0.905, 0.511)
     """
-    lag = checked_count("delay", delay, 0, _LONGEST)
+    lag = checked_count("delay", without_law("delay", delay), 0, _LONGEST)
     k = single("condition_number", positive("condition_number", condition_number))
     if not _CONDITIONS[0] <= k <= _CONDITIONS[1]:
         raise ValueError(f"condition_number must be from 1.01 to 1e12; got {k}")

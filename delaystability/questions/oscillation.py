@@ -5,7 +5,14 @@ from __future__ import annotations
 from math import inf, pi, sqrt
 from typing import Any
 
-from delaystability.model.arguments import finite, nonnegative, one_delay, positive, single
+from delaystability.model.arguments import (
+    finite,
+    nonnegative,
+    one_delay,
+    positive,
+    single,
+    without_law,
+)
 from delaystability.model.optimizer import Optimizer
 from delaystability.model.recognised import recognised
 from delaystability.model.recognised_adaptive import AdaptiveSettings, adaptive_settings
@@ -99,9 +106,7 @@ def oscillation(
     (9,)
     """
     rate = single("lr", positive("lr", lr))
-    late = one_delay("delay", delay)
-    if late.minimum != late.maximum:
-        raise TypeError(f"delay must be one integer, the same for all gradients; got {delay!r}")
+    late = one_delay("delay", without_law("delay", delay))
     settings = adaptive_settings(optimizer)
     known = settings or AdaptiveSettings(optimizer)
     setting = OscillationSetting(
