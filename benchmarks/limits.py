@@ -55,6 +55,7 @@ WITHOUT_NUMBERS = {
     "Derivation": "what derive returns",
     "Optimizer": "abstract",
     "PipelineSchedule": "abstract",
+    "ProbedRecommendation": "what probe_learning_rates returns",
     "Recommendation": "what recommend_learning_rate returns",
     "StabilityMonitor": "on tensors: see README",
     "plot": "a module",
@@ -279,6 +280,11 @@ CASES = (
         "fastest_gain",
         "weight prediction, delay 10^9",
         "ds.fastest_gain(ds.WeightPrediction(.9), 10**9)",
+    ),
+    Case(
+        "probe_learning_rates",
+        "10^6 updates, delay 4096",
+        "ds.probe_learning_rates(lambda lr, n: np.full(n, lr), .1, ds.HeavyBall(.9), 4096, 10**6)",
     ),
     Case("best_optimizer", "delay 128, condition 10^12", "ds.best_optimizer(128, 1e12)"),
     Case(

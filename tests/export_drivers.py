@@ -77,6 +77,7 @@ fn main() {
     let unused = [max_learning_rate, max_sharpness];
     assert!(unused.iter().all(|rule| rule(1.0, 2.0) == 2.0));
     assert!(adjust_learning_rate(1.0, 2.0, 4.0) == 2.0);
+    assert!(any_sequence_threshold(0.0) == 2.0);
 }
 """
 FORTRAN_DRIVER = """\

@@ -240,6 +240,7 @@ def test_every_entry_point_takes_a_mixture_or_says_why_not():
     draws = {"DelayedOptimizer", "delayed", "plot.staleness_histogram"}
     # They put another optimizer into the loop, take the delay itself, or see noise elsewhere.
     others = {"max_momentum", "adjust_learning_rate", "recommend_learning_rate", "DelayAwareLR"}
+    others |= {"probe_learning_rates"}
     others |= {"plot.momentum_map", "plot.implied_thresholds", "stationary_variance"}
     for name, ask in ENTRY_POINTS.items():
         if name in draws:

@@ -9,7 +9,6 @@ import typer
 from delaystability.cli.optimizer_options import number
 from delaystability.cli.options import Json, integer
 from delaystability.cli.terminal import clear_errors, print_values
-from delaystability.questions.best_optimizer import best_optimizer as fastest
 
 __all__ = ["best_optimizer"]
 
@@ -29,6 +28,8 @@ def best_optimizer(
     as_json: Json = False,
 ) -> None:
     """Find the optimizer that converges fastest under a delay, and how far from the limit it is."""
+    from delaystability.questions.best_optimizer import best_optimizer as fastest
+
     with clear_errors():
         best = fastest(integer("delay", delay), number("condition-number", condition_number))
         data = best.to_dict()

@@ -16,7 +16,6 @@ from delaystability.cli.optimizer_options import (
 from delaystability.cli.options import Json, OptimizerName, integer
 from delaystability.cli.terminal import clear_errors, print_values
 from delaystability.model.arguments import positive
-from delaystability.questions.outer_loop import OuterLoop
 
 __all__ = ["outer"]
 
@@ -54,6 +53,8 @@ def outer(
 
     Without inner steps, for an inner optimizer that reaches the minimum in every round.
     """
+    from delaystability.questions.outer_loop import OuterLoop
+
     with clear_errors():
         chosen = optimizer_of(optimizer, parameters)
         inner: dict[str, Any] = {}

@@ -55,7 +55,7 @@ def _decayed(decay: str, coupled: bool) -> dict[str, Any]:
 def _partly_fresh(delay: int | MeasuredDelay, share: str | None) -> int | Delay:
     if share is None:
         return delay
-    if isinstance(delay, MeasuredDelay):
+    if not isinstance(delay, int):
         raise RefusedError("fresh-share must not be given beside delay-log; got both")
     value = number("fresh-share", share)
     if not isfinite(value):
@@ -149,8 +149,8 @@ def threshold(
         decayed = _decayed(decay, coupled)
         values |= decayed
         read = _partly_fresh(lag, fresh_share)
-        if isinstance(read, MixedRead):
-            values["fresh_share"] = number("fresh-share", fresh_share or "0")
+        if fresh_share is not None:
+            values["fresh_share"] = number("fresh-share", fresh_share)
         if bounded_delay is not None:
             if fresh_share is not None:
                 raise RefusedError("fresh-share must not be given beside bounded-delay; got both")

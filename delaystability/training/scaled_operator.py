@@ -52,7 +52,11 @@ class ScaledOperator:
         return math.ldexp(number, -self.exponent)
 
     def _choose(self, image: Tensor, vector: Tensor) -> None:
-        sizes = torch.stack([image.abs().amax(), vector.abs().amax()]).double()
+        # A process may hold no number of a vector shorter than the processes are many.
+        held = (
+            each.abs().amax() if each.numel() else each.new_zeros(()) for each in (image, vector)
+        )
+        sizes = torch.stack([*held]).double()
         if self._total is not None:
             sizes = self._total(sizes)
         largest, unit = sizes.tolist()
