@@ -292,10 +292,16 @@ def test_polytopes_confirm_sgd_with_decay(delay, decay):
     assert contracted_polytope(matrices.at(1.001 * edge)) is None
 
 
-def test_what_the_swings_of_sgd_leave_open_has_the_small_gain():
-    for loop in (bounded(600, decay=0.01), bounded(3, decay=1.2), bounded(3, TWO_LAGS, decay=0.1)):
+def test_what_the_swings_of_sgd_leave_open_has_two_sides():
+    for loop in (bounded(600, decay=0.01), bounded(3, TWO_LAGS, decay=0.1)):
         found = ds.bounded_delay_threshold(loop)
         assert found.method != "exact" and 0 < found.sufficient < found.necessary
+
+
+def test_a_decay_beyond_one_leaves_what_shrinks_and_no_more():
+    found = ds.bounded_delay_threshold(bounded(3, decay=1.2))
+    assert found.method == "exact"
+    assert found.sufficient == found.necessary == pytest.approx(0.8, rel=1e-12)
 
 
 def test_questions_about_rates_follow():
@@ -486,3 +492,39 @@ def test_words_are_all_sequences():
         for a, b, c in product(range(3), repeat=3)
     ]
     assert radius_of_words(ds.SGD(), 0.5, 2, 3) == pytest.approx(max(radii) ** (1 / 3), rel=1e-9)
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+def test_decay_keeps_a_share_for_every_bound(coupled):
+    """Beyond the bounds of the swings too: the largest iterate shrinks."""
+    loop = {"decay": 0.3, "coupled": coupled}
+    found = [
+        ds.stability_threshold(ds.SGD(), ds.BoundedDelay(n), **loop) for n in (512, 513, 10**6)
+    ]
+    assert found[1:] == pytest.approx([0.3, 0.3], rel=1e-12)
+    assert found[0] >= found[1]
+    assert ds.is_stable(0.1, 0.5, ds.SGD(), ds.BoundedDelay(513), **loop)
+    with pytest.raises(ValueError, match="every delay: the decay decides"):
+        ds.max_delay(0.1, 0.5, ds.SGD(), every_sequence=True, **loop)
+    assert ds.max_delay(0.1, 9.0, ds.SGD(), every_sequence=True, **loop) >= 0
+
+
+def test_a_filter_without_feedback_of_updates_contracts():
+    """Random reads of three lags with a decay, at a share of the bound and far beyond it."""
+    filter_ = ds.LinearOptimizer({}, {0: 0.5, 1: -0.2, 3: 0.4})
+    found = ds.bounded_delay_threshold(filter_, 600, decay=0.4)
+    assert (found.method, found.sufficient) == ("contraction", pytest.approx(0.4 / 1.1))
+    generator, sizes = np.random.default_rng(3), []
+    for gain in (0.99 * found.sufficient, 4 * found.necessary):
+        weights = [1.0] * 700
+        for delay in generator.integers(0, 601, 3000):
+            late = sum(b * weights[-1 - delay - k] for k, b in ((0, 0.5), (1, -0.2), (3, 0.4)))
+            weights.append(0.6 * weights[-1] - gain * late)
+        sizes.append(max(map(abs, weights[-700:])))
+    assert sizes[0] < 1 < sizes[1]
+
+
+def test_poles_next_to_the_circle_are_refused_soon():
+    slow = ds.LinearOptimizer({1: 1.999, 2: -0.99998}, {0: 1.0})
+    with pytest.raises(ArithmeticError, match="poles so near the unit circle"):
+        ds.bounded_delay_threshold(slow, 3)

@@ -46,8 +46,9 @@ class BoundedDelayThreshold:
     sequence : MeasuredDelay
         One turn of the worst cycle of delays that was found.
     method : str
-        How ``sufficient`` is known: "exact", where it equals ``necessary``, "small gain", or
-        "polytope", a norm in which every step contracts.
+        How ``sufficient`` is known: "exact", where it equals ``necessary``, "small gain",
+        "polytope", a norm in which every step contracts, or "contraction", where the largest
+        iterate shrinks.
 
     References
     ----------
@@ -131,7 +132,10 @@ def bounded_delay_threshold(
     raised = _raised(loop, low, high * (1 - _SHORT_OF))
     if raised > low:
         return BoundedDelayThreshold(raised, high, sequence, "polytope")
-    return BoundedDelayThreshold(low, high, sequence, "small gain")
+    if low >= high:
+        return BoundedDelayThreshold(high, high, sequence, "exact")
+    shrinks = low == contracting_gain(loop)
+    return BoundedDelayThreshold(low, high, sequence, "contraction" if shrinks else "small gain")
 
 
 def guaranteed_threshold(loop: Loop) -> float:
@@ -142,7 +146,29 @@ def guaranteed_threshold(loop: Loop) -> float:
     loop : Loop with a `BoundedDelay` and scalar parameters
     """
     sharp = sgd_threshold(loop, loop.delay.max_delay)
-    return small_gain(loop) if sharp is None else sharp.gain
+    return max(small_gain(loop), contracting_gain(loop)) if sharp is None else sharp.gain
+
+
+def contracting_gain(loop: Loop) -> float:
+    """Every gain below it shrinks the largest of the iterates, for every bound; 0 if none does.
+
+    Without feedback of updates, ``w_{t+1} = (1 - decay) w_t - gain sum_k b_k w_{t-d-k}`` is at most
+    ``|1 - decay| + gain sum_k |b_k|`` times the largest iterate before; coupled decay alike.
+
+    Parameters
+    ----------
+    loop : Loop with scalar parameters
+    """
+    a, b = loop.tables().converted(float).without_zeros()
+    if set(a) != {0}:
+        return 0.0
+    decay = float(loop.decay)
+    kept = {0: 1.0} if loop.coupled else {0: 1.0 - decay}
+    if loop.coupled:
+        for lag, value in b.items():
+            kept[lag] = kept.get(lag, 0.0) - decay * value
+    left = 1 - sum(map(abs, kept.values()))
+    return max(0.0, left / sum(abs(value) for value in b.values()))
 
 
 def small_gain(loop: Loop) -> float:
@@ -191,6 +217,8 @@ def _longest_bound(loop: Loop, gain: float) -> int:
         return gain < guaranteed_threshold(replace(loop, delay=as_bounded(bound)))
 
     low, high = -1, 0
+    if gain < contracting_gain(loop):
+        raise ValueError(f"lr * sharpness = {gain} is stable at every delay: the decay decides")
     while stable(high):
         if high >= _LONGEST:
             raise ValueError(f"lr * sharpness = {gain} is stable at every delay up to 2**52")

@@ -242,7 +242,8 @@ class Delayed(torch.optim.Optimizer):
         ValueError
             If a group's delay was changed to one that needs a queue of another length.
         RuntimeError
-            If a gradient in the queue was written into, or the step is captured in a CUDA graph.
+            If a gradient in the queue was seen to be written into, or the step is captured in a
+            CUDA graph. Writes that torch does not count, as by ``.data``, are seen by samples.
         """
         hooks = (self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks)
         profiled = torch.autograd.profiler._is_profiler_enabled

@@ -42,7 +42,7 @@ class GradientReferences:
     DistributedDataParallel, that stands where the one before stood, or that was written into,
     shows that the memory is used again: then all are copied. If that begins only after
     references were taken, a gradient in the queue has been overwritten, and it is said, at the
-    latest before it is applied.
+    latest before it is applied. Of writes that torch does not count, only samples are looked at.
 
     Attributes
     ----------

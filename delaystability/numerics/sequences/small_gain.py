@@ -169,7 +169,7 @@ def small_gain_threshold(loop: Loop, max_delay: int) -> float:
     Raises
     ------
     ArithmeticError
-        If 2**21 cells of angles do not prove it.
+        If 2**21 cells of angles do not prove it, or it is lost in rounding next to poles.
     """
     highest, margin = _highest_root(loop, max_delay), _MARGIN
     while True:
@@ -180,8 +180,13 @@ def small_gain_threshold(loop: Loop, max_delay: int) -> float:
             return float(1 / bound * (1 - 4 * np.finfo(np.float64).eps))
         if above > bound:
             highest = above
-        else:
+        elif margin < 1:
             margin *= 4
+        else:
+            raise ArithmeticError(
+                f"optimizer has poles so near the unit circle that its small gain for max_delay "
+                f"{max_delay} is lost in rounding"
+            )
 
 
 def _roots(loop: Loop, angles: Array, delay: int) -> Array:
@@ -218,7 +223,10 @@ def _root_above(loop: Loop, bound: float, delay: int) -> float | None:
     while centres.size:
         looked_at += centres.size
         if looked_at > _MOST_CELLS:
-            raise ArithmeticError(f"{_MOST_CELLS} cells of angles did not prove {1 / bound}")
+            raise ArithmeticError(
+                f"the small gain near {1 / bound} for max_delay {delay} is not proved by "
+                f"{_MOST_CELLS} cells of angles: give a smaller max_delay"
+            )
         values = _conditions(_on_circle(loop, centres), bound, delay)
         local = _conditions(_bounded(loop, 2 * np.sin(centres / 2)), bound, delay)
         clear, decided = (_proved(values, local, limits, terms, cell) for cell in (half, 0.0))
