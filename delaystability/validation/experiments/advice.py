@@ -21,27 +21,28 @@ import numpy as np
 import torch
 
 from delaystability.model.delays import Delay
+from delaystability.numerics.statistics import Interval
 from delaystability.questions.learning_rate_advice import recommend_learning_rate
 from delaystability.questions.learning_rate_rules import RULES, DelayedSetting
 from delaystability.validation import rows
+from delaystability.validation.cost_findings import (
+    at_worst,
+    control,
+    divergence,
+    on_average,
+    saving,
+)
 from delaystability.validation.delayed_runs import final_loss, validation_loss
 from delaystability.validation.device import checked_dtype
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.regret import LossCurve, mean_of_groups
 from delaystability.validation.rows import Array, planned, result, setting
-from delaystability.validation.rule_costs import Share, mean_share, shares, table
+from delaystability.validation.rule_costs import shares, table
 from delaystability.validation.task_data import task_data
 from delaystability.validation.task_models import initial_model
 from delaystability.validation.task_optimizers import ADAPTIVE, OPTIMIZERS, TaskOptimizer
 from delaystability.validation.tuned_tasks import TASKS, Task, missing_for
-from delaystability.validation.verdict import (
-    Finding,
-    Verdict,
-    all_of,
-    everywhere,
-    inside,
-    outside,
-)
+from delaystability.validation.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -252,83 +253,30 @@ def judge(cells: Sequence[Advice]) -> Verdict:
     found = shares(cells, RECOMMENDED)
     searched = [entry for entry in found if not entry.task.held_out]
     held_out = [entry for entry in found if entry.task.held_out]
+    choice, where = "The recommended learning rate", "the tasks on which its constants were chosen"
     lines = (
-        _mean_line(searched, "the tasks on which its constants were chosen", _MEAN),
-        _worst_line(searched, "the tasks on which its constants were chosen", _WORST),
-        _mean_line(held_out, "held-out tasks", _MEAN_HELD_OUT),
-        _worst_line(held_out, "held-out tasks", _WORST_HELD_OUT),
-        _divergence_line(found),
-        _paper_line(cells),
-        _control_line(cells),
+        on_average(searched, choice, where, _MEAN),
+        at_worst(searched, choice, where, _WORST),
+        on_average(held_out, choice, "held-out tasks", _MEAN_HELD_OUT),
+        at_worst(held_out, choice, "held-out tasks", _WORST_HELD_OUT),
+        divergence(found, "No run with the recommended learning rate diverges"),
+        saving(
+            _saved(cells),
+            "It costs less than the paper's rule, which keeps the accessible minima",
+            "less by at least",
+        ),
+        control(
+            shares(cells, KEEP), "the learning rate tuned without delay, kept,", _MEAN_HELD_OUT
+        ),
     )
     return Verdict(lines, _summary(cells))
 
 
-def _mean_line(found: Sequence[Share], where: str, most: float) -> Finding:
-    mean = mean_share(found)
-    return Finding(
-        f"The recommended learning rate costs little on average, on {where}",
-        f"mean share of what can be learnt {mean.text('.3f')} tasks",
-        f"at most {most:g}, with the whole interval",
-        inside(mean, -np.inf, most),
-        mean.to_dict(),
-    )
-
-
-def _worst_line(found: Sequence[Share], where: str, most: float) -> Finding:
-    near = [entry.share <= most for entry in found]
-    return Finding(
-        f"The recommended learning rate never costs much, on {where}",
-        f"worst {_worst(found)}; {sum(near)} of {len(near)} settings within",
-        f"at most {most:g} at every delay of every task",
-        everywhere(near),
-        {"worst": max((entry.share for entry in found), default=None)},
-    )
-
-
-def _worst(found: Sequence[Share]) -> str:
-    if not found:
-        return "unknown"
-    worst = max(found, key=lambda entry: entry.share)
-    return f"{worst.share:.3f} ({worst.task.title}, delay {worst.delay})"
-
-
-def _divergence_line(found: Sequence[Share]) -> Finding:
-    runs, diverged = (
-        sum(getattr(entry, name) for entry in found) for name in ("repeats", "diverged")
-    )
-    return Finding(
-        "No run with the recommended learning rate diverges",
-        f"{diverged} of {runs} runs",
-        "none",
-        all_of(diverged, runs),
-        {"runs": runs, "diverged": diverged},
-    )
-
-
-def _paper_line(cells: Sequence[Advice]) -> Finding:
+def _saved(cells: Sequence[Advice]) -> Interval:
     late = [cell for cell in cells if cell.delay]
-    saved = mean_of_groups(
+    return mean_of_groups(
         [cell.task for cell in late],
         [cell.at_least(PAPER) - cell.share(RECOMMENDED) for cell in late],
-    )
-    return Finding(
-        "It costs less than the paper's rule, which keeps the accessible minima",
-        f"on average less by at least {saved.text('.3f')} tasks",
-        "the whole interval above 0",
-        inside(saved, 0.0, np.inf),
-        saved.to_dict(),
-    )
-
-
-def _control_line(cells: Sequence[Advice]) -> Finding:
-    kept = mean_share(shares(cells, KEEP))
-    return Finding(
-        "Control: the learning rate tuned without delay, kept, costs more than is allowed",
-        f"mean share of what can be learnt {kept.text('.3f')} tasks",
-        f"above {_MEAN_HELD_OUT:g}, with the whole interval",
-        outside(kept, -np.inf, _MEAN_HELD_OUT),
-        kept.to_dict(),
     )
 
 

@@ -21,28 +21,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from delaystability.numerics.statistics import Interval
 from delaystability.questions.learning_rate_advice import recommend_learning_rate
 from delaystability.questions.learning_rate_probe import probe_learning_rates, probed_rates
 from delaystability.validation import rows
+from delaystability.validation.cost_findings import (
+    at_worst,
+    control,
+    divergence,
+    on_average,
+    saving,
+)
 from delaystability.validation.delayed_runs import validation_loss
 from delaystability.validation.device import checked_dtype
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.parallel_rates import train_at_rates
 from delaystability.validation.regret import LossCurve, mean_of_groups
 from delaystability.validation.rows import Array, planned, result, setting
-from delaystability.validation.rule_costs import Share, mean_share, shares, table
+from delaystability.validation.rule_costs import shares, table
 from delaystability.validation.task_data import task_data
 from delaystability.validation.task_models import initial_model
 from delaystability.validation.task_optimizers import OPTIMIZERS, TaskOptimizer
 from delaystability.validation.tuned_tasks import PROBE_TASKS, Task, missing_for
-from delaystability.validation.verdict import (
-    Finding,
-    Verdict,
-    all_of,
-    everywhere,
-    inside,
-    outside,
-)
+from delaystability.validation.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -215,84 +216,31 @@ def judge(cells: Sequence[ProbedTask]) -> Verdict:
     found = shares(cells, PROBED)
     searched = [entry for entry in found if not entry.task.held_out]
     held_out = [entry for entry in found if entry.task.held_out]
+    choice = "The rate with the best probe"
     where = "the tasks on which its length and rates were chosen"
     lines = (
-        _mean_line(searched, where, _MEAN),
-        _worst_line(searched, where, _WORST),
-        _mean_line(held_out, "held-out tasks", _MEAN_HELD_OUT),
-        _worst_line(held_out, "held-out tasks", _WORST_HELD_OUT),
-        _divergence_line(found),
-        _gain_line(cells),
-        *(_control_line(cells, choice) for choice in (SMALLEST, LARGEST)),
+        on_average(searched, choice, where, _MEAN),
+        at_worst(searched, choice, where, _WORST),
+        on_average(held_out, choice, "held-out tasks", _MEAN_HELD_OUT),
+        at_worst(held_out, choice, "held-out tasks", _WORST_HELD_OUT),
+        divergence(found, "No run with the best probe diverges later"),
+        saving(
+            _saved(cells),
+            "It costs less than the recommended rate, which is chosen without a run",
+        ),
+        *(
+            control(shares(cells, always), CHOICES[always], _MEAN_HELD_OUT)
+            for always in (SMALLEST, LARGEST)
+        ),
     )
     return Verdict(lines, _summary(cells))
 
 
-def _mean_line(found: Sequence[Share], where: str, most: float) -> Finding:
-    mean = mean_share(found)
-    return Finding(
-        f"The rate with the best probe costs little on average, on {where}",
-        f"mean share of what can be learnt {mean.text('.3f')} tasks",
-        f"at most {most:g}, with the whole interval",
-        inside(mean, -np.inf, most),
-        mean.to_dict(),
-    )
-
-
-def _worst_line(found: Sequence[Share], where: str, most: float) -> Finding:
-    near = [entry.share <= most for entry in found]
-    return Finding(
-        f"The rate with the best probe never costs much, on {where}",
-        f"worst {_worst(found)}; {sum(near)} of {len(near)} settings within",
-        f"at most {most:g} at every delay of every task",
-        everywhere(near),
-        {"worst": max((entry.share for entry in found), default=None)},
-    )
-
-
-def _worst(found: Sequence[Share]) -> str:
-    if not found:
-        return "unknown"
-    worst = max(found, key=lambda entry: entry.share)
-    return f"{worst.share:.3f} ({worst.task.title}, delay {worst.delay})"
-
-
-def _divergence_line(found: Sequence[Share]) -> Finding:
-    runs, diverged = (
-        sum(getattr(entry, name) for entry in found) for name in ("repeats", "diverged")
-    )
-    return Finding(
-        "No run with the best probe diverges later",
-        f"{diverged} of {runs} runs",
-        "none",
-        all_of(diverged, runs),
-        {"runs": runs, "diverged": diverged},
-    )
-
-
-def _gain_line(cells: Sequence[ProbedTask]) -> Finding:
+def _saved(cells: Sequence[ProbedTask]) -> Interval:
     late = [cell for cell in cells if cell.delay]
-    saved = mean_of_groups(
+    return mean_of_groups(
         [cell.task for cell in late],
         [cell.share(RECOMMENDED) - cell.share(PROBED) for cell in late],
-    )
-    return Finding(
-        "It costs less than the recommended rate, which is chosen without a run",
-        f"on average less by {saved.text('.3f')} tasks",
-        "the whole interval above 0",
-        inside(saved, 0.0, np.inf),
-        saved.to_dict(),
-    )
-
-
-def _control_line(cells: Sequence[ProbedTask], choice: str) -> Finding:
-    cost = mean_share(shares(cells, choice))
-    return Finding(
-        f"Control: {CHOICES[choice]} costs more than is allowed",
-        f"mean share of what can be learnt {cost.text('.3f')} tasks",
-        f"above {_MEAN_HELD_OUT:g}, with the whole interval",
-        outside(cost, -np.inf, _MEAN_HELD_OUT),
-        cost.to_dict(),
     )
 
 
