@@ -74,7 +74,11 @@ def validate(
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     seed: Seed = "0",
     data: Annotated[
-        Path | None, typer.Option(help="Folder with MNIST or CIFAR files instead of the digits.")
+        str | None,
+        typer.Option(
+            help="Folder with IDX (MNIST) or CIFAR files, digits, or fashion-mnist where Debian's "
+            "package is installed."
+        ),
     ] = None,
     backend: Annotated[
         str, typer.Option(help="loky, dask, ray or sequential: how trials are spread.")

@@ -15,10 +15,21 @@ from delaystability.validation.idx import find_idx
 from delaystability.validation.images import LabelledImages, standardised
 from delaystability.validation.teacher import teacher
 
-__all__ = ["DIGITS_IMAGES", "data_settings", "digits", "digits_dataset", "load_dataset"]
+__all__ = [
+    "DIGITS_IMAGES",
+    "FASHION",
+    "data_settings",
+    "digits",
+    "digits_dataset",
+    "installed_images",
+    "load_dataset",
+]
 
 DIGITS_IMAGES = 1797
 """The number of images in the digits data set."""
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+"""Where Debian's package ``dataset-fashion-mnist`` puts its files."""
 
 _DIGITS_SOURCE = (
     "E. Alpaydin, C. Kaynak, Optical recognition of handwritten digits (1998), "
@@ -106,7 +117,8 @@ def load_dataset(
     Parameters
     ----------
     name_or_path : str or Path
-        ``"digits"``, ``"teacher"``, or a folder with the files of MNIST (IDX, plain or .gz),
+        ``"digits"``, ``"teacher"``, ``"fashion-mnist"`` for the files of Debian's package
+        ``dataset-fashion-mnist``, or a folder with the files of MNIST (IDX, plain or .gz),
         CIFAR-10 or CIFAR-100 (binary or Python version), unpacked, in itself or where their
         archives or torchvision put them. A folder of one of these names is given as ``./digits``.
     samples, test_samples : int, optional
@@ -127,6 +139,13 @@ def load_dataset(
         what they should be, or numbers that are not there.
     """
     checked_count("seed", seed, 0)
+    if name_or_path == "fashion-mnist":
+        if not FASHION.is_dir():
+            raise ValueError(
+                "data must be installed: 'fashion-mnist' is Debian's package dataset-fashion-mnist,"
+                f" whose folder is {FASHION}; for files elsewhere give their folder"
+            )
+        return _find(FASHION).dataset(samples, test_samples, seed)
     if name_or_path == "digits":
         return digits_dataset(samples, test_samples, seed)
     if name_or_path == "teacher":
@@ -158,8 +177,8 @@ def _digits(images: int, tested: int, seed: int) -> Dataset:
 def _find(folder: Path) -> LabelledImages:
     if not folder.is_dir():
         raise ValueError(
-            "data must be 'digits', 'teacher' or an existing folder with the files of MNIST or "
-            f"CIFAR; got {str(folder)!r}"
+            "data must be 'digits', 'teacher', 'fashion-mnist' or an existing folder with the "
+            f"files of MNIST or CIFAR; got {str(folder)!r}"
         )
     found = [
         images
@@ -177,6 +196,11 @@ def _find(folder: Path) -> LabelledImages:
     if len(names) > 1:
         raise ValueError(f"data must be a folder with one data set; {folder} holds {names}")
     return found[0]
+
+
+def installed_images() -> str:
+    """Name the images that are installed: Fashion-MNIST, or else the digits."""
+    return "fashion-mnist" if FASHION.is_dir() else "digits"
 
 
 def data_settings(data: str | Path | None, images: int) -> dict[str, str]:

@@ -1,15 +1,18 @@
-"""The problem of most experiments: a tanh network on digits."""
+"""The problem of most experiments: a tanh network on digits, or on other images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from delaystability.validation.data import digits_dataset
+from delaystability.validation.data import load_dataset
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.device import checked_device, checked_dtype
 from delaystability.validation.network import Network
 
 __all__ = ["digits_problem"]
+
+_FEATURES = 64  # of a digit
 
 
 def digits_problem(
@@ -20,8 +23,11 @@ def digits_problem(
     dtype: str,
     *,
     test_images: int = 1,
+    data: str = "",
 ) -> DenseProblem:
-    """Make the network 64-hidden-10 on digits.
+    """Make the network pixels-hidden-classes on digits or on other images.
+
+    Larger images are scaled down to the length of a digit, so that networks start as sharp.
 
     Parameters
     ----------
@@ -33,14 +39,22 @@ def digits_problem(
         Of their choice.
     device : "cpu", "cuda" or "cuda:<index>"
     dtype : "float64" or "float32"
+    data : str
+        Name or folder, see `load_dataset`; the digits unless given.
     """
-    data = digits_dataset(images, test_images, seed).flat()
+    found = load_dataset(data or "digits", samples=images, test_samples=test_images, seed=seed)
+    found = found.flat()
+    features = found.inputs.shape[1]
+    if features != _FEATURES:
+        scale = (_FEATURES / features) ** 0.5
+        test = None if found.test_inputs is None else scale * found.test_inputs
+        found = replace(found, inputs=scale * found.inputs, test_inputs=test)
     return DenseProblem.from_arrays(
-        Network((64, *hidden, 10)),
-        data.inputs,
-        data.targets,
-        test_inputs=data.test_inputs,
-        test_labels=data.test_labels,
+        Network((features, *hidden, found.outputs)),
+        found.inputs,
+        found.targets,
+        test_inputs=found.test_inputs,
+        test_labels=found.test_labels,
         device=checked_device(device),
         dtype=checked_dtype(dtype),
     )

@@ -11,7 +11,10 @@ from delaystability.model.optimizer import steady_gain
 from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.quadratic_recursion import Recursion, log_radius
 
-__all__ = ["departure", "scaled_tables", "wrong_thresholds"]
+__all__ = ["ABOVE", "departure", "growth_rate", "scaled_tables", "wrong_thresholds"]
+
+ABOVE = 0.02
+"""Share above the threshold at which the departure from it is stated."""
 
 _APART = 1.2  # ratio of thresholds that the band of an experiment can tell apart
 
@@ -25,7 +28,12 @@ def departure(optimizer: Optimizer, delay: int, gain: float) -> float:
     table = optimizer.coefficients(delay)
     ages = sum(term.lag * float(term.coefficient) for term in table.feedback)
     memory = ages / (1 - sum(float(term.coefficient) for term in table.feedback))
-    return float(log_radius(Recursion.of(optimizer, delay, 1), np.array([gain]))[0] * memory)
+    return growth_rate(optimizer, delay, gain) * memory
+
+
+def growth_rate(optimizer: Optimizer, delay: int, gain: float) -> float:
+    """Growth of a perturbation, in nats an update: the logarithm of the spectral radius."""
+    return float(log_radius(Recursion.of(optimizer, delay, 1), np.array([gain]))[0])
 
 
 def scaled_tables(optimizer: Optimizer, delay: int) -> tuple[Any, ...]:

@@ -31,6 +31,8 @@ class Replica:
     learning_rate : float, above 0, in the raw convention of ``torch.optim.SGD``
     seed : int, at least 0
         Decides the replica's random delays and the order of its data.
+    warm_up : int, at least 0
+        Updates over which the learning rate rises linearly from nothing.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class Replica:
     delay: int | Delay
     learning_rate: float
     seed: int = 0
+    warm_up: int = 0
 
     def __post_init__(self) -> None:
         delay = as_delay(self.delay)
@@ -50,6 +53,7 @@ class Replica:
         if not (isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate must be a number > 0; got {self.learning_rate!r}")
         object.__setattr__(self, "seed", checked_count("seed", self.seed, 0))
+        object.__setattr__(self, "warm_up", checked_count("warm_up", self.warm_up, 0))
         if delay.sequence is not None and delay.sequence.ndim > 1:
             raise ValueError("delay must be a log of one worker per update to train networks")
         self.tables()
@@ -88,13 +92,14 @@ class Rules(Rows):
     Attributes
     ----------
     learning_rate : tensor of shape (R, 1)
-    longest_delay : integer tensor of shape (R,)
+    warm_up, longest_delay : integer tensors of shape (R,)
     feedback_lags, feedforward_lags : integer tensors of shapes (R, J) and (R, K)
     feedback, feedforward : tensors of shapes (R, J) and (R, K)
     delays, seeds : tuples of length R
     """
 
     learning_rate: Tensor
+    warm_up: Tensor
     longest_delay: Tensor
     feedback_lags: Tensor
     feedback: Tensor
@@ -117,6 +122,7 @@ class Rules(Rows):
         rates = [[float(replica.learning_rate)] for replica in replicas]
         return Rules(
             torch.tensor(rates, device=device, dtype=dtype),
+            torch.tensor([replica.warm_up for replica in replicas], device=device),
             torch.tensor([replica.longest_delay for replica in replicas], device=device),
             *_padded([table.feedback for table in tables], 1, device, dtype),
             *_padded([table.b for table in tables], 0, device, dtype),

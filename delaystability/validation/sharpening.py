@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -48,12 +48,31 @@ class Course:
         The error is a bound on that of the sharpness.
     alive : boolean array of shape (R,)
         Whether a run did not diverge.
+    parameters : array of shape (R, P)
+        Where they ended.
     """
 
     loss: Array
     sharpness: Array
     error: Array
     alive: NDArray[np.bool_]
+    parameters: Array
+
+    def run(self, row: int) -> Course:
+        """The course of one run alone."""
+        return Course(*(getattr(self, entry.name)[row : row + 1] for entry in fields(self)))
+
+    def then(self, later: Course) -> Course:
+        """This course, and another one that begins where it ends."""
+        joined = (
+            np.concatenate([one, two[:, 1:]], axis=1)
+            for one, two in (
+                (self.loss, later.loss),
+                (self.sharpness, later.sharpness),
+                (self.error, later.error),
+            )
+        )
+        return Course(*joined, self.alive & later.alive, later.parameters)
 
 
 def late(values: Array) -> Array:
@@ -132,7 +151,8 @@ def measured_training(
         *row, vectors = _measured(problem, state, losses, vectors, noise, tolerance)
         rows.append(torch.stack(row))
     loss, sharpness, error = torch.stack(rows, dim=-1).cpu().double().numpy()
-    return Course(loss, sharpness, error, state.alive.cpu().numpy())
+    alive, ends = state.alive.cpu().numpy(), state.parameters.cpu().double().numpy()
+    return Course(loss, sharpness, error, alive, ends)
 
 
 def _trained(

@@ -15,15 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from delaystability.validation import text
-from delaystability.validation.data import load_dataset
+from delaystability.validation.data import FASHION, load_dataset
 
 __all__ = ["CONTEXT", "DATA", "FASHION", "TaskData", "task_data"]
 
 CONTEXT = 32
 """Characters in a sequence of text."""
-
-FASHION = Path("/usr/share/datasets/fashion-mnist")
-"""Where Debian's package ``dataset-fashion-mnist`` puts its files."""
 
 _TESTED = 512  # samples, at most
 

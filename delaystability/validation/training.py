@@ -4,7 +4,7 @@ For each replica, with its own optimizer, delay, learning rate and samples::
 
     g_t     = gradient(w_{t-delay_t}; batch_t)                  w_{t-delay} = w_0 for t < delay
     u_t     = sum_j feedback_j u_{t-j} + sum_k feedforward_k g_{t-k}         zero before time 0
-    w_{t+1} = w_t - learning_rate u_t
+    w_{t+1} = w_t - learning_rate_t u_t                      rises over the warm-up, then stays
 
 Past iterates, updates and gradients lie in ring buffers with the rows (replica, time mod length);
 each replica reads them at its own lags and keeps its own clock, so that replicas may take
@@ -143,7 +143,7 @@ def _run(
     batches: Batches | None,
 ) -> None:
     """Advance the first ``active`` replicas by ``steps``, in place."""
-    parameters, rate = state.parameters[:active], rules.learning_rate[:active]
+    parameters = state.parameters[:active]
     clock = state.clock[:active]
     times = clock + torch.arange(steps, device=clock.device)[:, None]
     iterates, updates, gradients = (
@@ -169,6 +169,7 @@ def _run(
         feedforward_terms = list(feedforward)
     # Without memory of gradients all feedforward terms have the lag 0.
     at_once = rules.feedforward[:active].sum(dim=1, keepdim=True) * (not remembers_gradients)
+    rates = _rates(rules, starts, times)
     for step in range(steps):
         iterates.index_copy_(0, iterate_rows[step], parameters)
         stale = iterates.index_select(0, stale_rows[step])
@@ -181,8 +182,18 @@ def _run(
         for coefficient, rows in feedback_terms:
             update.addcmul_(coefficient, updates.index_select(0, rows[step]))
         updates.index_copy_(0, update_rows[step], update)
-        parameters.addcmul_(rate, update, value=-1)
+        parameters.addcmul_(rates[step], update, value=-1)
     clock += steps
+
+
+def _rates(rules: Rules, starts: Sequence[int], times: Tensor) -> Sequence[Tensor]:
+    """The learning rates (r, 1) of each of the next updates."""
+    active, full = len(starts), rules.learning_rate[: len(starts)]
+    warm_up = rules.warm_up[:active]
+    if all(start >= length for start, length in zip(starts, warm_up.tolist(), strict=True)):
+        return [full] * len(times)
+    shares = ((times + 1) / warm_up.clamp(min=1)).clamp(max=1)
+    return list(shares.to(full)[..., None] * full)
 
 
 def _delays(rules: Rules, starts: Sequence[int], steps: int) -> Tensor:

@@ -7,8 +7,10 @@ is trained for the same gradient-flow time, ``updates * effective learning rate`
 rate that is too small to stop it there.
 
 Without delay, momentum would be through with that time in some forty updates, a few of its own
-memories; such runs are made longer. They also come to the edge within few updates, and from there
-their loop departs the fastest: some diverge instead of becoming flatter (see `Cell.departure`).
+memories; such runs are made longer. Their loop departs from the edge faster than the network gets
+flatter (`Cell.departure`): where momentum acts from the first update on, over half of them diverge,
+and a learning rate that rises slowly makes it worse, for the network gets sharper meanwhile. Such
+an optimizer begins with SGD of the same delay and edge; its momentum sets in once that is reached.
 """
 
 from __future__ import annotations
@@ -21,29 +23,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delaystability.model.catalogue import CATALOGUE, Optimizer
+from delaystability.model.catalogue import CATALOGUE, SGD
 from delaystability.model.optimizer import steady_gain
-from delaystability.numerics.statistics import median_of, share_of
+from delaystability.numerics.statistics import median_of
 from delaystability.questions.bounds import stability_threshold
 from delaystability.validation import rows
 from delaystability.validation.digits_problem import digits_problem
-from delaystability.validation.edge_of_stability import departure, scaled_tables, wrong_thresholds
+from delaystability.validation.edge_cells import BAND, Cell, cells_of
+from delaystability.validation.edge_findings import (
+    AT_ONCE,
+    SETTLED,
+    WARM_UP,
+    control_line,
+    free_line,
+    growth_table,
+    hasty_lines,
+    optimizer_line,
+)
+from delaystability.validation.edge_of_stability import ABOVE, departure, scaled_tables
 from delaystability.validation.experiment import Experiment
+from delaystability.validation.problem import Problem
 from delaystability.validation.rows import Array, planned, result, setting
-from delaystability.validation.sharpening import Settled, late, measured_training, schedule
+from delaystability.validation.sharpening import Course, measured_training, schedule
 from delaystability.validation.training import Replica
-from delaystability.validation.verdict import Finding, Verdict, all_of, everywhere, undecided
+from delaystability.validation.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["BAND", "EXPERIMENT", "SIZES", "Cell", "EdgeRun", "Plan", "cells_of", "judge"]
 
-BAND = (0.9, 1.1)
-"""Where the median of ``lr * sharpness / threshold`` must lie, and lies under no wrong one."""
-
-_ABOVE = 0.02  # share above the threshold at which the departure from it is stated
-_FREE = 1.25  # what a free run's sharpness must reach, in units of the edge of the others
 _ALL, _DELAYS = tuple(CATALOGUE), (0, 1, 2, 4, 8, 16, 32)
 
 
@@ -59,10 +68,22 @@ class Plan(rows.Plan):
     )
     seeds: int = planned("initial points", quick=1, default=3, full=10)
     together: int = planned("how many of them are one batch", quick=1, default=1, full=10)
+    hasty_seeds: int = planned(
+        "initial points of the control in which momentum acts from the first update on, without "
+        "delay", quick=0, default=12, full=12
+    )  # fmt: skip
+    fast: float = planned(
+        "nats that a loop departs during its memory, 2 % above its threshold: from here on "
+        "momentum sets in at the edge",
+        1.0,
+    )
     images: int = planned("size of the training set", quick=200, default=200, full=500)
     hidden: tuple[int, ...] = planned("widths of the hidden layers", (16, 16))
     initial_scale: float = planned("factor on the initial weights; small ones start flat", 0.35)
     target_sharpness: float = planned("threshold / rate", quick=2.5, default=2.5, full=3.0)
+    other_images: float = planned(
+        "factor on the target with images other than digits, which sharpen further", 2.0
+    )
     flow_time: float = planned("updates × effective rate", quick=300.0, default=600.0, full=1500.0)
     least_updates: int = planned("but at least this many", quick=800, default=1000, full=4000)
     measurements: int = planned("of a run after its start", quick=36, default=48, full=90)
@@ -87,14 +108,20 @@ class EdgeRun(rows.Row):
     delay: int = setting("in updates")
     seed: int = setting("of the initial parameters")
     free: bool = setting("whether this is a free run, with a rate too small for the edge")
+    begin: str = setting(
+        "settled: momentum whose loop departs fast sets in once SGD has come to the same edge; at "
+        "once: from the first update on; warm-up: at once, the learning rate rising linearly over "
+        "a fifth of the run"
+    )
     target_sharpness: float = setting("threshold / learning rate, in loss per squared parameter")
     threshold: float = result("a*, the predicted largest stable learning rate times sharpness")
     learning_rate: float = result("in the raw convention of torch.optim.SGD")
     steady_gain: float = result("update over gradient while the gradient is constant")
-    updates: int = result("length of the run")
+    lead_in: int = result("updates by SGD of the same delay and edge, before the optimizer's own")
+    updates: int = result("of the optimizer itself")
     loss: Array = result(
-        "training loss at equally spaced numbers of updates from 0 to all of them; null once "
-        "diverged"
+        "training loss at equally spaced numbers of updates from 0 to all of them, of which the "
+        "first third is the lead-in's if there is one; null once diverged"
     )
     sharpness: Array = result("largest eigenvalue of the Hessian there")
     sharpness_error: float = result("largest residual bound of these eigenvalues")
@@ -103,7 +130,7 @@ class EdgeRun(rows.Row):
     @property
     def times(self) -> NDArray[np.int64]:
         """Updates done at each measurement, (M,)."""
-        return schedule(self.updates, len(self.sharpness) - 1)
+        return _times(self.lead_in, self.updates, len(self.sharpness) - 1)
 
     @property
     def ratio(self) -> Array:
@@ -116,96 +143,6 @@ class EdgeRun(rows.Row):
         return self.threshold / self.learning_rate
 
 
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """The runs of one optimizer and delay: one for each seed."""
-
-    runs: tuple[EdgeRun, ...]
-
-    @property
-    def update_rule(self) -> Optimizer:
-        """The optimizer of all of them."""
-        return self.runs[0].update_rule
-
-    @property
-    def delay(self) -> int:
-        """The delay of all of them."""
-        return self.runs[0].delay
-
-    @property
-    def title(self) -> str:
-        """For example ``Heavy ball, delay 4``."""
-        return f"{self.update_rule.title}, delay {self.delay}"
-
-    @property
-    def surviving(self) -> list[EdgeRun]:
-        """The runs that did not diverge; the statistics are theirs."""
-        return [run for run in self.runs if not run.diverged]
-
-    @property
-    def diverged(self) -> int:
-        """How many runs diverged."""
-        return len(self.runs) - len(self.surviving)
-
-    @property
-    def settled(self) -> Settled:
-        """Where the ratio of the surviving runs stays."""
-        return Settled([run.ratio for run in self.surviving])
-
-    @property
-    def departure(self) -> float:
-        """How far a perturbation grows during the optimizer's memory just above the threshold."""
-        return departure(self.update_rule, self.delay, (1 + _ABOVE) * self.runs[0].threshold)
-
-    @property
-    def controls(self) -> dict[str, dict[str, float]]:
-        """The median ratio under each wrong threshold, by kind and title."""
-        measured = self.settled.interval.value * self.runs[0].threshold
-        return {
-            kind: {title: measured / threshold for title, threshold in titles.items()}
-            for kind, titles in wrong_thresholds(self.update_rule, self.delay).items()
-        }
-
-    @property
-    def at_edge(self) -> bool:
-        """Whether every run started below the band, none diverged, and their median lies in it."""
-        below = all(run.ratio[0] < BAND[0] for run in self.runs)
-        middle = self.settled.interval.value
-        return below and not self.diverged and BAND[0] <= middle <= BAND[1]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        run = self.runs[0]
-        return {
-            "optimizer": run.optimizer,
-            "momentum": run.momentum,
-            "delay": run.delay,
-            "threshold": run.threshold,
-            "learning_rate": run.learning_rate,
-            "updates": run.updates,
-            "seeds": [run.seed for run in self.runs],
-            "ratio": self.settled.interval.to_dict(),
-            "seed_medians": self.settled.medians,
-            "diverged": self.diverged,
-            "departure": self.departure,
-            "highest": max(float(np.nanmax(run.ratio)) for run in self.runs),
-            "drift": self.settled.drift,
-            "final_loss": median_of([run.loss[-1] for run in self.surviving]).value,
-            "controls": self.controls,
-            "at_edge": self.at_edge,
-        }
-
-
-def cells_of(runs: Sequence[EdgeRun]) -> list[Cell]:
-    """Group the runs at the edge by optimizer, in the order of the trials, and then by delay."""
-    optimizers = rows.grouped((run for run in runs if not run.free), lambda run: run.optimizer)
-    return [
-        Cell(tuple(sorted(own, key=lambda run: run.seed)))
-        for some in optimizers.values()
-        for _, own in sorted(rows.grouped(some, lambda run: run.delay).items())
-    ]
-
-
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
     """Plan the runs of one delay and group of seeds together, the longest first."""
     first, last = plan.seeds * plan.seed, plan.seeds * (plan.seed + 1)
@@ -214,57 +151,114 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
         kinds += [] if delay else [("sgd", True)]
         for start in range(first, last, plan.together):
             yield [
-                {
-                    "optimizer": name,
-                    "momentum": plan.momentum if rows.has_momentum(name) else None,
-                    "delay": delay,
-                    "seed": seed,
-                    "free": free,
-                    "target_sharpness": plan.target_sharpness * (plan.free_factor if free else 1.0),
-                }
+                _setting(plan, name, delay, seed, free)
                 for seed in range(start, min(start + plan.together, last))
                 for name, free in kinds
             ]
+    hasty = range(plan.hasty_seeds * plan.seed, plan.hasty_seeds * (plan.seed + 1))
+    for begin in (SETTLED, AT_ONCE, WARM_UP) if hasty else ():
+        kept = [seed for seed in hasty if begin != SETTLED or not first <= seed < last]
+        yield [_setting(plan, "heavy-ball", 0, seed, False, begin) for seed in kept]
+
+
+def _setting(
+    plan: Plan, name: str, delay: int, seed: int, free: bool, begin: str = SETTLED
+) -> dict[str, Any]:
+    target = plan.target_sharpness * (1.0 if plan.data == "digits" else plan.other_images)
+    return {
+        "optimizer": name,
+        "momentum": plan.momentum if rows.has_momentum(name) else None,
+        "delay": delay,
+        "seed": seed,
+        "free": free,
+        "begin": begin,
+        "target_sharpness": target * (plan.free_factor if free else 1.0),
+    }
 
 
 def run(runs: Sequence[EdgeRun]) -> list[dict[str, Any]]:
     """Train all runs of a chunk at once; loss and sharpness of each at its measurements."""
     plan = runs[0].plan
-    problem = digits_problem(plan.hidden, plan.images, plan.seed, plan.device, plan.dtype)
-    lengths = [_length(each) for each in runs]
-    starts = [problem.initial_parameters(each.seed) for each in runs]
-    found = measured_training(
-        problem,
-        [
-            Replica(each.update_rule, each.delay, length["learning_rate"])
-            for each, length in zip(runs, lengths, strict=True)
-        ],
-        plan.initial_scale * np.stack(starts),
-        schedule([length["updates"] for length in lengths], plan.measurements),
-        [each.seed for each in runs],
-        loss_bound=plan.loss_bound,
-        tolerance=plan.tolerance,
+    problem = digits_problem(
+        plan.hidden, plan.images, plan.seed, plan.device, plan.dtype, data=plan.data
     )
-    return [
-        {
-            **length,
-            "loss": _short(found.loss[row]),
-            "sharpness": _short(found.sharpness[row]),
-            "sharpness_error": max(
-                _short(found.error[row][np.isfinite(found.error[row])]), default=None
-            ),
-            "diverged": not found.alive[row],
-        }
-        for row, length in enumerate(lengths)
+    lengths = [_length(each) for each in runs]
+    starts = [plan.initial_scale * problem.initial_parameters(each.seed) for each in runs]
+    found: dict[int, Course] = {}
+    for led in (True, False):
+        rows = [row for row, length in enumerate(lengths) if (length["lead_in"] > 0) == led]
+        if rows:
+            chosen, own = [runs[row] for row in rows], [lengths[row] for row in rows]
+            course = _course(problem, chosen, own, np.stack([starts[row] for row in rows]))
+            found |= {row: course.run(place) for place, row in enumerate(rows)}
+    return [_result(lengths[row], found[row]) for row in range(len(runs))]
+
+
+def _course(
+    problem: Problem, runs: Sequence[EdgeRun], lengths: Sequence[dict[str, Any]], starts: Array
+) -> Course:
+    """All runs with a lead-in, or all without."""
+    plan, seeds = runs[0].plan, [run.seed for run in runs]
+    bounds = {"loss_bound": plan.loss_bound, "tolerance": plan.tolerance}
+    replicas = [
+        Replica(run.update_rule, run.delay, length["learning_rate"], warm_up=_warm_up(run, length))
+        for run, length in zip(runs, lengths, strict=True)
     ]
+    times = np.stack(
+        [_times(length["lead_in"], length["updates"], plan.measurements) for length in lengths],
+        axis=1,
+    )
+    if not lengths[0]["lead_in"]:
+        return measured_training(problem, replicas, starts, times, seeds, **bounds)
+    slow = [Replica(SGD(), run.delay, _sgd_rate(run)) for run in runs]
+    led = plan.measurements // 3
+    before = measured_training(problem, slow, starts, times[: led + 1], seeds, **bounds)
+    rest = times[led:] - times[led]
+    after = measured_training(problem, replicas, before.parameters, rest, seeds, **bounds)
+    return before.then(after)
+
+
+def _result(length: dict[str, Any], found: Course) -> dict[str, Any]:
+    error = found.error[0]
+    return {
+        **length,
+        "loss": _short(found.loss[0]),
+        "sharpness": _short(found.sharpness[0]),
+        "sharpness_error": max(_short(error[np.isfinite(error)]), default=None),
+        "diverged": not found.alive[0],
+    }
 
 
 def _length(run: EdgeRun) -> dict[str, Any]:
-    """Learning rate and number of updates of a run before it is trained."""
-    threshold = float(stability_threshold(run.update_rule, run.delay))
-    rate, gain = threshold / run.target_sharpness, steady_gain(run.update_rule, run.delay)
-    updates = max(ceil(run.plan.flow_time / (rate * gain)), run.plan.least_updates)
-    return {"threshold": threshold, "learning_rate": rate, "steady_gain": gain, "updates": updates}
+    """Learning rate and numbers of updates of a run before it is trained."""
+    rule, delay, plan = run.update_rule, run.delay, run.plan
+    threshold = float(stability_threshold(rule, delay))
+    rate, gain = threshold / run.target_sharpness, steady_gain(rule, delay)
+    updates = max(ceil(plan.flow_time / (rate * gain)), plan.least_updates)
+    led = run.begin == SETTLED and departure(rule, delay, (1 + ABOVE) * threshold) > plan.fast
+    return {
+        "threshold": threshold,
+        "learning_rate": rate,
+        "steady_gain": gain,
+        "lead_in": ceil(plan.flow_time / _sgd_rate(run)) if led else 0,
+        "updates": updates,
+    }
+
+
+def _sgd_rate(run: EdgeRun) -> float:
+    """The learning rate of SGD with the same delay and edge."""
+    return float(stability_threshold(SGD(), run.delay)) / run.target_sharpness
+
+
+def _warm_up(run: EdgeRun, length: dict[str, Any]) -> int:
+    return length["updates"] // 5 if run.begin == WARM_UP else 0
+
+
+def _times(lead_in: int, updates: int, measurements: int) -> NDArray[np.int64]:
+    """Updates done at each measurement: a third of them in the lead-in, if there is one."""
+    led = measurements // 3 if lead_in else 0
+    before = schedule(lead_in, led)[:-1] if led else np.empty(0, dtype=np.int64)
+    return np.concatenate([before, lead_in + schedule(updates, measurements - led)])
 
 
 def _short(values: Array) -> list[float]:
@@ -274,17 +268,20 @@ def _short(values: Array) -> list[float]:
 
 def judge(runs: Sequence[EdgeRun]) -> Verdict:
     """Every cell at its own edge, under no wrong threshold, and the free runs beyond it."""
+    hasty = [run for run in runs if run.begin != SETTLED]
     cells, free = cells_of(runs), [run for run in runs if run.free]
     optimizers = rows.grouped(cells, lambda cell: cell.update_rule.name)
-    lines = list(map(_optimizer_line, optimizers.values()))
-    lines += [_control_line(kind, cells) for kind in ("another delay", "no delay", "no momentum")]
-    lines.append(_free_line(free, cells))
+    lines = list(map(optimizer_line, optimizers.values()))
+    lines += [control_line(kind, cells) for kind in ("another delay", "no delay", "no momentum")]
+    lines.append(free_line(free, cells))
+    lines += hasty_lines(hasty)
     medians = np.concatenate([cell.settled.medians for cell in cells])
     recursions = {scaled_tables(cell.update_rule, cell.delay) for cell in cells}
     stayed, left = (
         [cell.departure for cell in cells if bool(cell.diverged) == lost] for lost in (False, True)
     )
     summary = {
+        "tables": [growth_table(cells)],
         "cells": len(cells),
         "cells_at_edge": sum(cell.at_edge for cell in cells),
         "cells_with_a_recursion_of_their_own": len(recursions),
@@ -297,80 +294,6 @@ def judge(runs: Sequence[EdgeRun]) -> Verdict:
         "largest_sharpness_error": max(run.sharpness_error for run in runs),
     }
     return Verdict(tuple(lines), summary)
-
-
-def _optimizer_line(cells: Sequence[Cell]) -> Finding:
-    delays = ", ".join(str(cell.delay) for cell in cells)
-    medians = np.concatenate([cell.settled.medians for cell in cells])
-    values = np.array([cell.settled.interval.value for cell in cells])
-    good = sum(cell.at_edge for cell in cells)
-    parts = [f"{good} of {len(cells)} delays"]
-    if not np.isnan(values).any():
-        parts.append(f"medians {values.min():.3f} to {values.max():.3f}")
-    if np.isfinite((middle := median_of(medians)).low):
-        parts.append(f"median of the runs {middle.text('.3f')}")
-    parts += [_told(cell) for cell in cells if not cell.at_edge]
-    return Finding(
-        f"{cells[0].update_rule.title}: training sharpens up to the threshold and stays, "
-        f"with delay {delays}",
-        "; ".join(parts),
-        f"for each delay a median of lr × sharpness / threshold from {BAND[0]} to {BAND[1]} over "
-        "the last third of the runs, which start below",
-        all_of(len(cells) - good, sum(len(cell.runs) for cell in cells)),
-        {"cells": [cell.to_dict() for cell in cells]},
-    )
-
-
-def _told(cell: Cell) -> str:
-    """What is known of a cell that misses."""
-    medians, parts = cell.settled.medians, ["all runs diverged"]
-    if len(medians):
-        seeds = f"seeds {medians.min():.3f} to {medians.max():.3f}"
-        parts = [f"{cell.settled.interval.text('.3f')}, {seeds}"]
-    if cell.diverged:
-        parts.append(
-            f"{cell.diverged} of {len(cell.runs)} runs diverged: {100 * _ABOVE:g} % above the "
-            f"threshold the loop grows by {cell.departure:.2g} nats during the optimizer's memory"
-        )
-    else:
-        parts.append(f"still moving by {cell.settled.drift:+.3f}")
-    return f"{cell.title}: {', '.join(parts)}"
-
-
-def _control_line(kind: str, cells: Sequence[Cell]) -> Finding:
-    judged = [cell for cell in cells if cell.controls[kind]]
-    values = {
-        f"{cell.title}, by {title}": value
-        for cell in judged
-        for title, value in cell.controls[kind].items()
-    }
-    explained = [name for name, value in values.items() if BAND[0] <= value <= BAND[1]]
-    unknown = sum(np.isnan(value) for value in values.values())
-    told = f"{len(explained)} of {len(values)} in the band"
-    share = share_of([name in explained for name in values])
-    if values:
-        told += f": {share.text('.2g', 100, ' %')}"
-    return Finding(
-        f"Control: judged by the threshold for {kind}, no run is at its edge",
-        "; ".join([told, *explained, *([f"{unknown} unknown"] if unknown else [])]),
-        f"no median from {BAND[0]} to {BAND[1]}",
-        all_of(len(explained), len(judged)) if explained or not unknown else undecided(len(judged)),
-        {"share": share.to_dict() if values else None, "ratios": values},
-    )
-
-
-def _free_line(free: Sequence[EdgeRun], cells: Sequence[Cell]) -> Finding:
-    edge = max(run.edge for cell in cells for run in cell.runs)
-    reached = [float(np.median(late(run.sharpness))) / edge for run in free]
-    shown = ", ".join(f"{value:.3f}" for value in reached)
-    return Finding(
-        "Control: with a learning rate that leaves it free, the sharpness passes the edge at which "
-        "the others stay",
-        f"{shown} times the edge (one number a run)" if reached else "no free run",
-        f"every free run at {_FREE} times the edge or more",
-        everywhere([value >= _FREE for value in reached]),
-        {"reached": reached},
-    )
 
 
 def figures(runs: Sequence[EdgeRun]) -> dict[str, Figure]:
@@ -393,4 +316,6 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    version=2,
+    takes_data=True,
 )
