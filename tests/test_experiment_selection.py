@@ -39,6 +39,7 @@ TINY = replace(
     least_updates=20,
     measurements=4,
     grid=1,
+    image_series=(),
     usable_flow_time=2.0,
 )
 

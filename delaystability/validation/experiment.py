@@ -62,6 +62,9 @@ class Experiment:
         Of the meaning of settings and results: with another one, old files are refused.
     takes_data : bool
         Whether other images can take the place of the digits; the plan then has ``images``.
+    finds_data : bool
+        Whether it takes Fashion-MNIST where that is installed and no data are given, except with
+        ``quick``.
     double : bool
         Whether it needs float64.
     repeatable : bool
@@ -82,6 +85,7 @@ class Experiment:
     figures: Callable[[Any], Mapping[str, Figure]]
     version: int = 1
     takes_data: bool = False
+    finds_data: bool = False
     double: bool = False
     repeatable: bool = True
     broken: Callable[[Any], str] | None = None
@@ -110,12 +114,20 @@ class Experiment:
             from delaystability.validation.data import data_settings
 
             images: int = plan.images  # type: ignore[attr-defined]
-            where: dict[str, Any] = {**data_settings(data, images)}
+            where: dict[str, Any] = {**data_settings(self.found_data(size, data), images)}
             plan = replace(plan, **where)
         return [
             Chunk.of(self.name, self.version, plan.common, list(settings))
             for settings in self.settings(plan)
         ]
+
+    def found_data(self, size: str, data: str | Path | None) -> str | Path | None:
+        """The data that are given, or those that it finds by itself."""
+        if data is not None or not self.finds_data or size == "quick":
+            return data
+        from delaystability.validation.data import installed_images
+
+        return installed_images()
 
     def results(self, chunk: Chunk) -> list[dict[str, Any]]:
         """Run the trials of a chunk; one mapping of results for each.
@@ -233,6 +245,7 @@ def run_experiment(
     chosen, _ = checked_device(device), checked_dtype(dtype)
     if data is not None and not experiment.takes_data:
         raise ValueError(f"data must be None: the experiment {experiment.name!r} uses no data set")
+    data = experiment.found_data(size, data)
     backend = checked_backend(backend)
     workers = 1 if workers is None and chosen.type == "cuda" else checked_workers(workers)
     path = _checked_folder(folder, experiment.name)

@@ -103,12 +103,14 @@ class SmallResidualNet(nn.Module):
     channels : int
         1 for grey images, 3 for colour.
     side : int, at least 8
-        Height and width of the images; from 16 on the first convolution has stride 2.
+        Height and width of the images.
     outputs : int
     width : int
         Channels of every convolution.
     blocks : int
     activation : ``"tanh"``, ``"relu"`` or ``"identity"``
+    stride : int, optional
+        Of the first convolution; 2 for images from 16 on unless given, else 1.
     """
 
     def __init__(
@@ -119,11 +121,12 @@ class SmallResidualNet(nn.Module):
         width: int = 8,
         blocks: int = 2,
         activation: str = "relu",
+        stride: int | None = None,
     ) -> None:
         super().__init__()
         _check_positive(channels=channels, outputs=outputs, width=width, blocks=blocks)
         checked_count("side", side, 8)
-        stride = 2 if side >= 16 else 1
+        stride = (2 if side >= 16 else 1) if stride is None else checked_count("stride", stride, 1)
         inner = (side + stride - 1) // stride
         pool = (inner + 3) // 4
         final = inner // pool

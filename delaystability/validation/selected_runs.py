@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from delaystability.model.catalogue import CATALOGUE
+from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.numerics.statistics import median_of
+from delaystability.questions.bounds import stability_threshold
 from delaystability.validation.rows import Array, Table
 
-__all__ = ["Runs", "Series", "series_title"]
+__all__ = ["RULES", "Runs", "Series", "series_title"]
 
 Series = tuple[str, float | None, int | None]
 """Optimizer, momentum and batch."""
+
+
+def _adjusted(lr: float, optimizer: Optimizer, delay: int) -> float:
+    return lr * float(stability_threshold(optimizer, delay) / stability_threshold(optimizer, 0))
+
+
+RULES: dict[str, Callable[[float, Optimizer, int], float]] = {
+    "adjusted": _adjusted,
+    "kept": lambda lr, optimizer, delay: lr,
+    "inverse": lambda lr, optimizer, delay: lr / (delay + 1),
+    "root": lambda lr, optimizer, delay: lr / (delay + 1) ** 0.5,
+}
+"""Learning rate under a delay, from the synchronous one."""
 
 
 class Runs(Table):

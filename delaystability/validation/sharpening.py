@@ -63,7 +63,7 @@ class Course:
         return Course(*(getattr(self, entry.name)[row : row + 1] for entry in fields(self)))
 
     def then(self, later: Course) -> Course:
-        """This course, and another one that begins where it ends."""
+        """Go on with another course, which begins where this one ends."""
         joined = (
             np.concatenate([one, two[:, 1:]], axis=1)
             for one, two in (
@@ -237,6 +237,7 @@ def checked_training(
     seed: int,
     batches: Batches | None = None,
     sharpness: bool = True,
+    last: int | None = None,
 ) -> Trained:
     """Train runs of different lengths, with equally many checks of the loss in each.
 
@@ -256,6 +257,8 @@ def checked_training(
         All samples by default.
     sharpness : bool
         Measure it at each check.
+    last : int, optional
+        Only at so many of them at the end, and at the start.
     """
     runs = _trained(problem, replicas, starts, schedule(updates, checks), loss_bound, batches)
     losses: list[Tensor] = []
@@ -263,7 +266,7 @@ def checked_training(
     start = None
     for number, (state, loss) in enumerate(runs):
         losses.append(loss)
-        if sharpness or not course:
+        if not course or (sharpness and (last is None or number > checks - last)):
             found = hessian_extremes(
                 problem, state.parameters, start=start, seed=seed, tolerance=1e-3
             ).largest

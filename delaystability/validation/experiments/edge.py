@@ -186,11 +186,11 @@ def run(runs: Sequence[EdgeRun]) -> list[dict[str, Any]]:
     starts = [plan.initial_scale * problem.initial_parameters(each.seed) for each in runs]
     found: dict[int, Course] = {}
     for led in (True, False):
-        rows = [row for row, length in enumerate(lengths) if (length["lead_in"] > 0) == led]
-        if rows:
-            chosen, own = [runs[row] for row in rows], [lengths[row] for row in rows]
-            course = _course(problem, chosen, own, np.stack([starts[row] for row in rows]))
-            found |= {row: course.run(place) for place, row in enumerate(rows)}
+        places = [row for row, length in enumerate(lengths) if (length["lead_in"] > 0) == led]
+        if places:
+            chosen, own = [runs[row] for row in places], [lengths[row] for row in places]
+            course = _course(problem, chosen, own, np.stack([starts[row] for row in places]))
+            found |= {row: course.run(place) for place, row in enumerate(places)}
     return [_result(lengths[row], found[row]) for row in range(len(runs))]
 
 
