@@ -50,7 +50,8 @@ POINTS = 0.02
 """Test errors count as equal within two percentage points."""
 
 _LOSS_BOUND = 3.0  # times the initial loss, which is near that of chance
-_CHECKS = 8
+_CHECKS = 6
+_TOLERANCE = 1e-2  # of the sharpness, whose spread over starts is ten times as large
 _DELAYS_TOLD = (0, 4, 16, 64)
 
 
@@ -100,6 +101,7 @@ def train_on_images(runs: Sequence[Any]) -> list[dict[str, Any]]:
         seed=plan.seed,
         batches=None if batch is None else Batches(problem.samples, batch, "epochs"),
         last=1,
+        tolerance=_TOLERANCE,
     )
     error = problem.error_rate(found.parameters).cpu().double().numpy()
     threshold = float(stability_threshold(optimizer, delay))
@@ -109,7 +111,7 @@ def train_on_images(runs: Sequence[Any]) -> list[dict[str, Any]]:
             "updates": int(updates[row]),
             "diverged": not alive,
             "trained": bool(alive and found.loss[row] < found.initial_loss[row]),
-            "initial_sharpness": found.sharpness[row, 0],
+            "initial_sharpness": None,
             "sharpness": found.sharpness[row, -1] if alive else None,
             "course": found.sharpness[row] if alive else [],
             "loss": found.loss[row],

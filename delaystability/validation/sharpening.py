@@ -214,7 +214,7 @@ class Trained:
     parameters : tensor of shape (R, P)
     initial_loss, loss : arrays of shape (R,)
     sharpness : array of shape (R, K)
-        At the start, and where it was asked for, at each check.
+        At the start, and where it was asked for, at each check; or at the last ones.
     alive : boolean array of shape (R,)
         Whether a run did not diverge.
     """
@@ -238,6 +238,7 @@ def checked_training(
     batches: Batches | None = None,
     sharpness: bool = True,
     last: int | None = None,
+    tolerance: float = 1e-3,
 ) -> Trained:
     """Train runs of different lengths, with equally many checks of the loss in each.
 
@@ -258,7 +259,9 @@ def checked_training(
     sharpness : bool
         Measure it at each check.
     last : int, optional
-        Only at so many of them at the end, and at the start.
+        Only at so many of them at the end, and not at the start.
+    tolerance : float
+        Residual bound of the sharpness, relative to its size.
     """
     runs = _trained(problem, replicas, starts, schedule(updates, checks), loss_bound, batches)
     losses: list[Tensor] = []
@@ -266,9 +269,9 @@ def checked_training(
     start = None
     for number, (state, loss) in enumerate(runs):
         losses.append(loss)
-        if not course or (sharpness and (last is None or number > checks - last)):
+        if number > checks - last if last is not None else sharpness or not course:
             found = hessian_extremes(
-                problem, state.parameters, start=start, seed=seed, tolerance=1e-3
+                problem, state.parameters, start=start, seed=seed, tolerance=tolerance
             ).largest
             course.append(found.values[:, 0])
             start = _restart(found.vectors[:, 0], seed + number + 1)

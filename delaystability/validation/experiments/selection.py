@@ -65,13 +65,13 @@ _HEAVY_BALL = ("heavy-ball", 0.9, None, _CLAIMS)
 _DELAYS = (0, 1, 2, 4, 8, 16, 32, 64)
 _THREE = ("adjusted", "kept", "inverse")
 _IMAGES = (
-    ("conv", "sgd", None, 32, 1000, 0.4, 100, _THREE),
-    ("conv", "heavy-ball", 0.9, 32, 1000, 0.04, 60, _THREE),
-    ("conv", "shifted-momentum", 0.9, 32, 1000, 0.04, 60, _THREE),
-    ("conv", "sgd", None, None, 100, 0.8, 25, _THREE),
-    ("conv", "heavy-ball", 0.9, None, 100, 0.13, 15, _THREE),
-    ("conv", "shifted-momentum", 0.9, None, 100, 0.13, 15, _THREE),
-    ("residual", "sgd", None, 32, 1000, 0.4, 60, _THREE),
+    ("conv", "sgd", None, 32, 1000, 0.4, 75, _THREE),
+    ("conv", "heavy-ball", 0.9, 32, 1000, 0.04, 40, _THREE),
+    ("conv", "shifted-momentum", 0.9, 32, 1000, 0.04, 40, _THREE),
+    ("conv", "sgd", None, None, 100, 0.8, 20, _THREE),
+    ("conv", "heavy-ball", 0.9, None, 100, 0.13, 12, _THREE),
+    ("conv", "shifted-momentum", 0.9, None, 100, 0.13, 12, _THREE),
+    ("residual", "sgd", None, 32, 1000, 0.4, 45, _THREE),
 )
 
 
@@ -108,7 +108,7 @@ class Plan(rows.Plan):
     )  # fmt: skip
     flow_time: float = planned("updates × effective rate", quick=90.0, default=300.0, full=1000.0)
     least_updates: int = planned("but at least this many", quick=100, default=400, full=1000)
-    measurements: int = planned("of the sharpness in a run", quick=18, default=24, full=60)
+    measurements: int = planned("of the sharpness in a run", quick=18, default=15, full=60)
     image_series: tuple[Any, ...] = planned(
         "network, optimizer, momentum or None, batch or None, images to train on, synchronous "
         "learning rate and updates, rules",
@@ -117,7 +117,7 @@ class Plan(rows.Plan):
         full=tuple((*own[:4], 4 * own[4], own[5], 4 * own[6], own[7]) for own in _IMAGES),
     )
     most_updates: int = planned("of runs on images, in units of the synchronous ones", 85)
-    tested: int = planned("images to test on", quick=500, default=2000, full=10000)
+    tested: int = planned("images to test on", quick=500, default=1000, full=10000)
     image_dtype: str = planned("precision of networks on images", "float32")
     grid: int = planned("learning rates an octave in the search", quick=4, default=4, full=8)
     usable_flow_time: float = planned("of its runs", quick=10.0, default=20.0, full=50.0)
@@ -155,7 +155,7 @@ class SelectedRun(rows.Row):
     )
     trained: bool = result("whether the last loss is below the first")
     initial_sharpness: float = result(
-        "largest Hessian eigenvalue of the training loss at the start"
+        "largest Hessian eigenvalue of the training loss at the start; null on images"
     )
     sharpness: float | None = result("median over the last third of the run; null if it diverged")
     course: Array = result("sharpness at each measurement")
