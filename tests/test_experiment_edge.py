@@ -24,6 +24,8 @@ from delaystability.files.trials import Chunk, FinishedTrial, Trial, canonical
 from delaystability.model.optimizer import steady_gain
 from delaystability.validation.data import digits
 from delaystability.validation.dense import DenseProblem
+from delaystability.validation.digits_problem import digits_problem
+from delaystability.validation.edge_findings import hasty_lines
 from delaystability.validation.edge_of_stability import wrong_thresholds
 from delaystability.validation.experiment import run_experiment
 from delaystability.validation.experiments import edge
@@ -39,6 +41,7 @@ from delaystability.validation.experiments.edge import (
 from delaystability.validation.network import Network
 from delaystability.validation.sharpening import schedule
 from tests.finished import drawn, judged
+from tests.idx_files import idx_folder
 
 TINY = replace(
     SIZES["quick"],
@@ -157,6 +160,65 @@ def test_the_steady_gain_is_update_over_a_constant_gradient() -> None:
                 value for _, value in feedforward
             )
         assert steady_gain(optimizer, 3) == pytest.approx(u[-1])
+
+
+def test_momentum_that_departs_fast_sets_in_at_the_edge(tiny: list[FinishedTrial]) -> None:
+    """A plain loop: SGD up to the edge, then heavy ball from rest; the control is hasty."""
+    hasty = finished(replace(TINY, hasty_seeds=1, seeds=1))
+    begun = {trial.settings["begin"]: trial for trial in hasty if trial.settings["delay"] == 0}
+    settled = next(
+        trial.result
+        for trial in tiny
+        if trial.settings["optimizer"] == "heavy-ball" and trial.settings["delay"] == 0
+    )
+    assert settled["lead_in"] == np.ceil(TINY.flow_time / (2 / TINY.target_sharpness))
+    assert begun["at once"].result["lead_in"] == begun["warm-up"].result["lead_in"] == 0
+    problem = DenseProblem.from_arrays(Network((64, *TINY.hidden, 10)), *digits(TINY.images, 0))
+    start = torch.tensor(TINY.initial_scale * problem.initial_parameters(0))[None]
+
+    def losses(lead_in: int, warm_up: int) -> float:
+        w = start
+        for _ in range(lead_in):
+            w = w - 2 / TINY.target_sharpness * problem.gradient(w)
+        u = torch.zeros_like(w)
+        for t in range(settled["updates"]):
+            u = 0.9 * u + problem.gradient(w)
+            w = w - min(1, (t + 1) / max(1, warm_up)) * 3.8 / TINY.target_sharpness * u
+        return float(problem.loss(w))
+
+    for found, lead_in, warm_up in (
+        (settled, settled["lead_in"], 0),
+        (begun["at once"].result, 0, 0),
+        (begun["warm-up"].result, 0, settled["updates"] // 5),
+    ):
+        assert found["loss"][-1] == pytest.approx(losses(lead_in, warm_up), rel=1e-4)
+    lines = judged(EXPERIMENT, hasty).lines[-2:]
+    assert all("Control: heavy ball without delay" in line.statement for line in lines)
+
+
+def test_the_control_of_hasty_momentum_fails_where_no_run_diverges() -> None:
+    plan = replace(TINY, optimizers=("sgd",), delays=(0,), seeds=1, hasty_seeds=40, flow_time=1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(edge.SIZES, "quick", plan)
+        planned = EXPERIMENT.chunks("quick")
+    runs = [run for chunk in planned for run in EdgeRun.all_of(chunk.trials)]
+    for diverged, outcome in ((False, "fails"), (True, "holds")):
+        hasty = [replace(run, diverged=diverged) for run in runs if run.begin == "at once"]
+        (line,) = hasty_lines(hasty)
+        assert line.outcome == outcome
+
+
+def test_other_images_take_the_place_of_the_digits(tmp_path: Path) -> None:
+    folder = idx_folder(tmp_path / "images")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(edge.SIZES, "quick", replace(TINY, seeds=1, delays=(3,), images=30))
+        chunk, *_ = EXPERIMENT.chunks("quick", data=folder)
+    assert chunk.trials[0].settings["target_sharpness"] == 2 * TINY.target_sharpness
+    found = EXPERIMENT.results(chunk)
+    assert all(np.isfinite(result["sharpness"]).all() for result in found)
+    problem = digits_problem((5,), 30, 0, "cpu", "float64", data=str(folder))
+    assert problem.network.sizes == (784, 5, 2)
+    assert float(problem.rows.square().sum(dim=1).mean()) == pytest.approx(64)
 
 
 @pytest.mark.slow

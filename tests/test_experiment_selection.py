@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ import torch
 
 import delaystability as ds
 from delaystability.files.trials import Chunk, FinishedTrial, canonical
+from delaystability.plot.experiments.selected_images import images_figure
+from delaystability.validation import data
+from delaystability.validation.curvature import hessian_extremes
+from delaystability.validation.data import load_dataset
 from delaystability.validation.digits_problem import digits_problem
 from delaystability.validation.experiments import load_experiment
 from delaystability.validation.experiments.selection import (
@@ -24,8 +29,11 @@ from delaystability.validation.experiments.selection import (
     SIZES,
     Runs,
 )
+from delaystability.validation.image_problem import image_problem, small_images
+from delaystability.validation.selected_images import ImageRuns, image_findings, image_table
 from delaystability.validation.usable_learning_rate import largest_usable
 from tests.finished import drawn, finished, judged
+from tests.idx_files import idx_folder
 
 TINY = replace(
     SIZES["quick"],
@@ -133,7 +141,7 @@ def _made_up(sharpness: Any, usable: Any) -> list[FinishedTrial]:
     """Trials with the results of functions of their settings, for seven delays and six starts."""
     found = []
     whole = replace(
-        TINY, delays=(0, 1, 2, 4, 8, 16), seeds=6, series=SIZES["default"].series, gentle_edge=24.0
+        TINY, delays=(0, 1, 2, 4, 8, 16), seeds=6, series=SIZES["full"].series, gentle_edge=24.0
     )
     SIZES["quick"] = whole
     for chunk in EXPERIMENT.chunks("quick", 0, "cpu", "float64"):
@@ -210,3 +218,163 @@ def test_runs_that_were_made_longer_are_no_reference() -> None:
     )
     assert series.where(rule="adjusted").reference == 0
     assert Runs(longer).where(rule="adjusted").reference == 1
+
+
+# Runs on images ---------------------------------------------------------------------------------
+
+IMAGES = replace(
+    TINY,
+    seeds=1,
+    series=(),
+    image_delays=(0, 2),
+    tested=30,
+    most_updates=12,
+    image_dtype="float64",
+    image_series=(
+        ("conv", "heavy-ball", 0.9, None, 20, 0.02, 5, ("adjusted", "kept", "inverse")),
+        ("residual", "sgd", None, 4, 20, 0.2, 5, ("adjusted",)),
+    ),
+)
+
+
+def _image_chunks(data: Path | None = None) -> list[Chunk]:
+    SIZES["quick"] = IMAGES
+    found = EXPERIMENT.chunks("quick", data=data)
+    return [chunk for chunk in found if chunk.trials[0].settings["kind"] == "images"]
+
+
+def test_runs_on_images_are_the_plain_loop_of_a_module() -> None:
+    """Heavy ball with late gradients, one module at a time, as `torch` users write it."""
+    images = small_images("digits", 20, 30, 0)
+    inputs, labels = torch.tensor(images.inputs), torch.tensor(images.labels)
+    problem = image_problem("conv", "digits", 20, 30, 0, "cpu", "float64")
+    conv = [chunk for chunk in _image_chunks() if chunk.trials[0].settings["network"] == "conv"]
+    for trial in finished(EXPERIMENT, conv):
+        settings, result = trial.settings, trial.result
+        if result["diverged"]:
+            continue
+        lr, delay = settings["learning_rate"], settings["delay"]
+        w = [torch.tensor(problem.initial_parameters(settings["seed"]))]
+        u = torch.zeros_like(w[0])
+        for t in range(result["updates"]):
+            net = problem.module_with(w[max(0, t - delay)])
+            loss = torch.nn.functional.cross_entropy(net(inputs), labels)
+            grads = torch.autograd.grad(loss, list(net.parameters()))
+            u = 0.9 * u + torch.cat([grad.flatten() for grad in grads])
+            w.append(w[-1] - lr * u)
+        last = problem.module_with(w[-1])
+        loss = torch.nn.functional.cross_entropy(last(inputs), labels)
+        assert result["loss"] == pytest.approx(float(loss.detach()), rel=1e-8)
+        wrong = last(torch.tensor(images.test_inputs)).argmax(1).numpy() != images.test_labels
+        assert result["error_rate"] == pytest.approx(wrong.mean())
+        # Far more exact than what the run asks for.
+        found = hessian_extremes(problem, w[-1][None], tolerance=1e-8).largest.values
+        assert result["sharpness"] == pytest.approx(float(found), rel=0.02)
+
+
+def test_runs_on_images_are_as_long_as_the_synchronous_one_unless_that_is_too_long() -> None:
+    for trial in finished(EXPERIMENT, _image_chunks()):
+        settings, updates = trial.settings, trial.result["updates"]
+        least, most = 20 * (settings["delay"] + 1), 5 * IMAGES.most_updates
+        rate = {"conv": 0.02, "residual": 0.2}[settings["network"]]
+        assert updates == np.clip(np.ceil(5 * rate / settings["learning_rate"]), least, most)
+
+
+def test_other_images_are_found_and_made_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = idx_folder(tmp_path / "images")
+    found = small_images(str(folder), 40, 30, 0)
+    assert found.inputs.shape == (40, 1, 14, 14) and len(found.test_labels) == 30
+    assert found.inputs.std() == pytest.approx(1.0)
+    whole = load_dataset(str(folder), samples=40, test_samples=30, seed=0)
+    corner = whole.inputs[:, 0, :2, :2].mean(axis=(1, 2))
+    assert np.allclose(found.inputs[:, 0, 0, 0] / corner, found.inputs[0, 0, 0, 0] / corner[0])
+    # Fashion-MNIST by itself where its package is installed, and the digits elsewhere.
+    monkeypatch.setattr(data, "FASHION", folder)
+    assert EXPERIMENT.found_data("default", None) == "fashion-mnist"
+    assert EXPERIMENT.found_data("quick", None) is None
+    assert EXPERIMENT.found_data("default", "digits") == "digits"
+    assert load_dataset("fashion-mnist", samples=40, test_samples=30).name == "idx-images"
+    monkeypatch.setattr(data, "FASHION", tmp_path / "missing")
+    assert EXPERIMENT.found_data("default", None) == "digits"
+    with pytest.raises(ValueError, match="dataset-fashion-mnist"):
+        load_dataset("fashion-mnist")
+
+
+def test_a_folder_of_images_runs_through_the_experiment(tmp_path: Path) -> None:
+    chunks = _image_chunks(idx_folder(tmp_path / "images"))
+    assert {chunk.trials[0].common["data"] for chunk in chunks} == {str(tmp_path / "images")}
+    trials = finished(EXPERIMENT, chunks)
+    runs = ImageRuns(tuple(EXPERIMENT.rows(trials)))
+    assert {run.network for run in runs.rows} == {"conv", "residual"}
+    assert all(0 <= run.error_rate <= 1 for run in runs.rows if not run.diverged)
+    assert image_findings(runs) and len(image_table(runs)["rows"]) == 4
+
+
+def _images(change: Any) -> ImageRuns:
+    """Made-up runs for six starts, with results changed by a function of their settings."""
+    SIZES["quick"] = replace(IMAGES, seeds=6, image_delays=(0, 4, 64))
+    found = []
+    for chunk in EXPERIMENT.chunks("quick"):
+        for trial in chunk.trials:
+            if trial.settings["kind"] != "images":
+                continue
+            lost = trial.settings["rule"] == "kept" and trial.settings["delay"] == 64
+            result = {
+                "threshold": 1.0,
+                "updates": round(100 / trial.settings["learning_rate"]),
+                "diverged": lost,
+                "trained": not lost,
+                "initial_sharpness": None,
+                "sharpness": None if lost else 2.0 + 0.01 * trial.settings["seed"],
+                "course": [],
+                "loss": 0.3,
+                "error_rate": None if lost else 0.2 + 0.001 * trial.settings["seed"],
+            }
+            found.append(FinishedTrial(trial, canonical(result | change(trial.settings, result))))
+    return ImageRuns(tuple(EXPERIMENT.rows(found)))
+
+
+def test_the_verdict_on_images_holds_where_all_is_as_without_delay() -> None:
+    lines = image_findings(_images(lambda settings, result: {}))
+    assert len(lines) == 6 and all(line.holds for line in lines)
+    assert all("all runs have the synchronous" in line.measured for line in lines[:5])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("sharpness", "the final sharpness"), ("error_rate", "the test error")],
+)
+def test_the_verdict_on_images_sees_what_a_delay_changes(name: str, told: str) -> None:
+    """Negative control: at one delay, a tenth and a half more."""
+
+    def change(settings: Any, result: Any) -> Any:
+        late = settings["delay"] == 4 and settings["rule"] == "adjusted"
+        return {name: 1.15 * result[name]} if late else {}
+
+    for line in image_findings(_images(change)):
+        concerned = told in line.statement and "adjusted" in line.statement
+        assert line.fails == concerned and ("at delay 4" in line.measured or not concerned)
+
+
+def test_a_diverged_or_a_short_run_on_images_is_told() -> None:
+    def change(settings: Any, result: Any) -> Any:
+        one = settings["delay"] == 64 and settings["rule"] == "adjusted" and settings["seed"] == 3
+        return {"diverged": True, "sharpness": None, "error_rate": None} if one else {}
+
+    sharpness, error, *_ = image_findings(_images(change))
+    assert sharpness.fails and error.fails and "1 of 18 runs diverged" in error.measured
+    short = image_findings(
+        _images(lambda s, r: {"updates": r["updates"] // 8} if s["delay"] == 64 else {})
+    )
+    assert "with delay 64 by a factor of 8" in short[0].measured
+    trains = image_findings(_images(lambda s, r: {"trained": True}))
+    assert trains[-1].fails and not any(line.fails for line in trains[:-1])
+
+
+def test_the_figures_of_images_hold_every_optimizer() -> None:
+    runs = _images(lambda settings, result: {})
+    for name, own in runs.by_network().items():
+        titles = dict.fromkeys(own.by_series(), "A title, full batch")
+        assert len(images_figure(own, titles).axes) == 3 * len(titles), name

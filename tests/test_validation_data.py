@@ -206,7 +206,7 @@ def test_a_wrong_teacher_is_refused(changes: dict[str, Any], message: str) -> No
 
 @pytest.mark.parametrize("name", ["mnist", "no/such/folder"])
 def test_an_unknown_name_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="data must be 'digits', 'teacher' or an existing folder"):
+    with pytest.raises(ValueError, match="data must be 'digits', 'teacher', 'fashion-mnist' or an"):
         load_dataset(name)
 
 

@@ -308,7 +308,7 @@ def test_a_table_is_asked_by_attributes() -> None:
 # Of the first chunk, as it was when each plan was a table of its own.
 KEYS = {
     "advice": "43544a2c94950e5e",
-    "edge": "af0c821cbc35ff7e",
+    "edge": "86c1f25c1f8e4cdb",
     "escape": "a5229fa27153c4f9",
     "momentum": "00452a20c7fc2312",
     "noise": "3477428c21e80d34",
@@ -317,7 +317,7 @@ KEYS = {
     "probe": "486169b138e32122",
     "quadratic": "6a8368ae0d16c02e",
     "random-delay": "2969560759518423",
-    "selection": "1b4449aa5ccdcd89",
+    "selection": "4377079b4afdc843",
 }
 
 

@@ -57,7 +57,7 @@ _DELAYS_TOLD = (0, 4, 16, 64)
 
 def image_settings(plan: Any) -> Iterator[list[dict[str, Any]]]:
     """Plan all runs of one network, optimizer, batch and delay together; the longest first."""
-    for delay in sorted(plan.delays, reverse=True):
+    for delay in sorted(plan.image_delays, reverse=True):
         for network, name, momentum, batch, _, rate, _, own_rules in plan.image_series:
             optimizer = CATALOGUE[name].example(momentum=momentum)
             yield [

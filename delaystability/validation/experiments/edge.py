@@ -158,7 +158,8 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
     hasty = range(plan.hasty_seeds * plan.seed, plan.hasty_seeds * (plan.seed + 1))
     for begin in (SETTLED, AT_ONCE, WARM_UP) if hasty else ():
         kept = [seed for seed in hasty if begin != SETTLED or not first <= seed < last]
-        yield [_setting(plan, "heavy-ball", 0, seed, False, begin) for seed in kept]
+        if kept:
+            yield [_setting(plan, "heavy-ball", 0, seed, False, begin) for seed in kept]
 
 
 def _setting(

@@ -65,13 +65,13 @@ _HEAVY_BALL = ("heavy-ball", 0.9, None, _CLAIMS)
 _DELAYS = (0, 1, 2, 4, 8, 16, 32, 64)
 _THREE = ("adjusted", "kept", "inverse")
 _IMAGES = (
-    ("conv", "sgd", None, 32, 1000, 0.4, 75, _THREE),
+    ("conv", "sgd", None, 32, 1000, 0.4, 75, _CLAIMS),
     ("conv", "heavy-ball", 0.9, 32, 1000, 0.04, 40, _THREE),
     ("conv", "shifted-momentum", 0.9, 32, 1000, 0.04, 40, _THREE),
-    ("conv", "sgd", None, None, 100, 0.8, 20, _THREE),
-    ("conv", "heavy-ball", 0.9, None, 100, 0.13, 12, _THREE),
-    ("conv", "shifted-momentum", 0.9, None, 100, 0.13, 12, _THREE),
-    ("residual", "sgd", None, 32, 1000, 0.4, 45, _THREE),
+    ("conv", "sgd", None, None, 100, 0.8, 20, _CLAIMS),
+    ("conv", "heavy-ball", 0.9, None, 100, 0.13, 8, _THREE),
+    ("conv", "shifted-momentum", 0.9, None, 100, 0.13, 8, _THREE),
+    ("residual", "sgd", None, 32, 1000, 0.4, 45, _CLAIMS),
 )
 
 
@@ -92,7 +92,7 @@ class Plan(rows.Plan):
     series: tuple[tuple[str, float | None, int | None, tuple[str, ...]], ...] = planned(
         "optimizer, momentum or None, batch or None for the full one, rules",
         quick=(_SGD,),
-        default=(_SGD, ("sgd", None, 25, _CLAIMS), _HEAVY_BALL),
+        default=(_SGD,),
         full=(
             _SGD,
             ("sgd", None, 50, _CLAIMS),
@@ -108,13 +108,16 @@ class Plan(rows.Plan):
     )  # fmt: skip
     flow_time: float = planned("updates × effective rate", quick=90.0, default=300.0, full=1000.0)
     least_updates: int = planned("but at least this many", quick=100, default=400, full=1000)
-    measurements: int = planned("of the sharpness in a run", quick=18, default=15, full=60)
+    measurements: int = planned("of the sharpness in a run", quick=18, default=12, full=60)
     image_series: tuple[Any, ...] = planned(
         "network, optimizer, momentum or None, batch or None, images to train on, synchronous "
         "learning rate and updates, rules",
         quick=(("conv", "sgd", None, 32, 200, 0.2, 30, _CLAIMS),),
         default=_IMAGES,
         full=tuple((*own[:4], 4 * own[4], own[5], 4 * own[6], own[7]) for own in _IMAGES),
+    )
+    image_delays: tuple[int, ...] = planned(
+        "of runs on images", quick=(0, 8), default=(0, 1, 4, 16, 64), full=_DELAYS
     )
     most_updates: int = planned("of runs on images, in units of the synchronous ones", 85)
     tested: int = planned("images to test on", quick=500, default=1000, full=10000)
