@@ -17,11 +17,14 @@ from delaystability.cli.completion import language_names, optimizer_names, theor
 from delaystability.cli.optimizer_options import (
     Parameters,
     described,
+    exact_decimal,
     optimizer_of,
     with_parameters,
 )
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
+    Coupled,
+    Decay,
     Json,
     OptimizerName,
     integer,
@@ -190,6 +193,8 @@ def certify(
     parameters: Parameters,
     delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "0",
     digits: Annotated[str, typer.Option(help="Relative width 10**-digits, 1 to 1000.")] = "30",
+    decay: Decay = "0",
+    coupled: Coupled = False,
     as_json: Json = False,
 ) -> None:
     """Enclose the threshold between a proved stable and a proved unstable rational gain."""
@@ -197,13 +202,17 @@ def certify(
         from delaystability.numerics.certificates.certificate import certify as certified
 
         chosen = optimizer_of(optimizer, parameters, exact=True)
-        found = certified(chosen, integer("delay", delay), integer("digits", digits))
+        settings = {"decay": exact_decimal("decay", decay), "coupled": coupled}
+        found = certified(
+            chosen, integer("delay", delay), integer("digits", digits), **settings
+        )
         if as_json:
             print(found.to_json())
             return
         values = {
             **described(chosen),
             "delay": found.delay,
+            **({"decay": str(found.decay), "coupled": found.coupled} if found.decay else {}),
             "proved_stable": found.decimal(found.lower),
             "proved_unstable": found.decimal(found.upper),
             "method": found.method,
