@@ -17,9 +17,7 @@ from tests.test_decay_everywhere import closed_form
 from tests.test_mixed_reads import mixture, optimizer_of
 
 SCHUR_COHN, WINDING = "integer Schur-Cohn test", "winding number in ball arithmetic"
-GOOD = ds.certify(
-    ds.HeavyBall(Fraction(9, 10)), 4, 20, decay=Fraction(1, 100), coupled=True
-)
+GOOD = ds.certify(ds.HeavyBall(Fraction(9, 10)), 4, 20, decay=Fraction(1, 100), coupled=True)
 
 
 def check_random_loops(random, count):
@@ -72,7 +70,9 @@ def test_decays_of_every_size_and_long_delays(delay, decay):
     assert found.verify()
     assert found.method == (WINDING if delay > 256 else SCHUR_COHN)
     if decay < 1:
-        assert float(found.lower) == pytest.approx(float(closed_form(float(decay), delay)), rel=1e-12)
+        assert float(found.lower) == pytest.approx(
+            float(closed_form(float(decay), delay)), rel=1e-12
+        )
     elif decay == 1:
         assert found.lower < 1 < found.upper
 

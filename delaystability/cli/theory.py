@@ -18,6 +18,7 @@ from delaystability.cli.optimizer_options import (
     Parameters,
     described,
     exact_decimal,
+    number,
     optimizer_of,
     with_parameters,
 )
@@ -62,6 +63,8 @@ def derive(
             help="Derive for these numbers and this delay alone, with an algebraic number."
         ),
     ] = None,
+    decay: Decay = "0",
+    coupled: Coupled = False,
     latex_bundle: Annotated[
         Path | None,
         typer.Option(
@@ -89,10 +92,15 @@ def derive(
 
         if delay is not None:
             chosen = optimizer_of(name, parameters, exact=True)
-            proofs: tuple[Proof, ...] = (proof_of(chosen, integer("delay", delay)),)
+            amount = exact_decimal("decay", decay)
+            proofs: tuple[Proof, ...] = (
+                proof_of(chosen, integer("delay", delay), amount, coupled),
+            )
         elif parameters:
             given = ", ".join(parameters)
             raise RefusedError(f"{given} needs a delay; without both, every theorem is symbolic")
+        elif number("decay", decay) or coupled:
+            proofs = (proof_of(name, None, exact_decimal("decay", decay), coupled),)
         else:
             proofs = all_proofs() if name == "all" else (proof_of(name),)
         if latex_bundle is not None:
@@ -202,9 +210,12 @@ def certify(
         from delaystability.numerics.certificates.certificate import certify as certified
 
         chosen = optimizer_of(optimizer, parameters, exact=True)
-        settings = {"decay": exact_decimal("decay", decay), "coupled": coupled}
         found = certified(
-            chosen, integer("delay", delay), integer("digits", digits), **settings
+            chosen,
+            integer("delay", delay),
+            integer("digits", digits),
+            decay=exact_decimal("decay", decay),
+            coupled=coupled,
         )
         if as_json:
             print(found.to_json())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from delaystability.model.delays import as_delay
-from delaystability.model.loop import Loop, LoopTables
+from delaystability.model.loop import Decay, Loop, LoopTables
 from delaystability.numerics.moments.noise_loop import NoiseLoop
 from delaystability.numerics.moments.second_moment import noise_amplification
 
@@ -66,7 +66,8 @@ def amplification(loop: Loop) -> Callable[[float], float]:
     """
     if not loop.decay:
         return lambda gain: noise_amplification(loop.optimizer, loop.delay, gain, 1.0)
-    circle = NoiseLoop(loop.optimizer, as_delay(loop.delay), float(loop.decay), loop.coupled)
+    decay = Decay(float(loop.decay), loop.coupled)
+    circle = NoiseLoop(loop.optimizer, as_delay(loop.delay), decay)
     return lambda gain: circle.mean(gain, lambda values: np.ones_like(values.spread))
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from delaystability.model.arguments import Asked
 from delaystability.model.delays import as_delay
-from delaystability.model.loop import Loop
+from delaystability.model.loop import Decay, Loop
 from delaystability.numerics.crossings.crossings import Crossings
 from delaystability.numerics.crossings.free_part import free_crossings, free_gains, free_threshold
 from delaystability.numerics.moments.first_gain import first_gain
@@ -83,7 +83,7 @@ def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
     largest, angle = decayed_threshold_and_angle(loop)
     if largest == 0 or (curvature_noise == 0 and not loop.delay.varies):
         return largest
-    circle = NoiseLoop(loop.optimizer, loop.delay, float(loop.decay), loop.coupled)
+    circle = NoiseLoop(loop.optimizer, loop.delay, Decay(float(loop.decay), loop.coupled))
 
     def amplification(gain: float) -> float:
         return _amplification(loop, circle, gain, curvature_noise)
@@ -113,7 +113,7 @@ def decayed_variance(loop: Loop, gain: float, curvature_noise: float) -> float:
     """
     if not any(low < gain < high for low, high in decayed_gains(loop)):
         raise ValueError(f"gain must be one at which the mean loop is stable; got {gain!r}")
-    circle = NoiseLoop(loop.optimizer, loop.delay, float(loop.decay), loop.coupled)
+    circle = NoiseLoop(loop.optimizer, loop.delay, Decay(float(loop.decay), loop.coupled))
     amplification = _amplification(loop, circle, gain, curvature_noise)
     if not amplification < 1:
         raise ValueError(
