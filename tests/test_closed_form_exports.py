@@ -222,7 +222,7 @@ REFUSED = [
     ("decayed_heavy_ball_threshold", (-0.5, 0.1, 4.0), "momentum must be at least 0 .*; got -0.5"),
     ("noisy_sgd_threshold", (4.0, float("nan")), "noise must be from 0 to 2^53; got nan"),
     ("sgd_batch_sharpness_edge", (4.0, -1.0), "noise must be from 0 to 2^53; got -1.0"),
-    ("speed_limit", (1.0, 4.0), "condition_number must be above 1 and finite; got 1.0"),
+    ("speed_limit", (1.0, 4.0), "condition_number must be finite, above 1; got 1.0"),
     ("fastest_rate", (3.0,), "condition_number must be from 4 to 2^53; got 3.0"),
     ("fastest_momentum", (float("inf"),), "condition_number must be from 4 to 2^53; got inf"),
     ("fastest_horizon", (1.0,), "condition_number must be from 4 to 2^53; got 1.0"),

@@ -159,7 +159,7 @@ def speed_limit(condition_number: float, delay: float) -> float:
         ((sqrt(k) - 1) / (sqrt(k) + 1))^(1 / (delay + 1))
     """
     if not is_above_one(condition_number):
-        raise ValueError(f"condition_number must be above 1 and finite; got {condition_number}")
+        raise ValueError(f"condition_number must be finite, above 1; got {condition_number}")
     if not is_delay(delay):
         raise ValueError(f"delay must be a whole number from 0 to 2^53; got {delay}")
     return exp(-limit_nats(condition_number, delay))

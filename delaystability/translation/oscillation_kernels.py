@@ -115,36 +115,32 @@ def decay_updates(lr: float, final_lr: float, beta2: float) -> float:
     return 4.0 * log1p(max(lr - final_lr, 0.0) / final_lr) / (1.0 - beta2)
 
 
-def outer_threshold(
-    curvature: float, inner_learning_rate: float, inner_steps: float, threshold: float
-) -> float:
+def outer_threshold(curvature: float, inner_lr: float, steps: float, threshold: float) -> float:
     """Largest stable outer learning rate of local SGD or DiLoCo at a curvature.
 
     The threshold is that of the outer optimizer for its delay in outer steps. Inner steps of
-    gradient descent make the outer gradient c = 1 - (1 - inner_learning_rate curvature)^inner_steps
+    gradient descent make the outer gradient c = 1 - (1 - inner_lr curvature)^steps
     times the perturbation, and the outer learning rate may be threshold / c, or is 0 where an even
     number of inner steps does not shrink it. Inner steps that are thrown away, since replicas take
     new outer parameters without merging, do not count.
     """
     if not is_positive(curvature):
         raise ValueError(f"curvature must be positive and finite; got {curvature}")
-    if not is_positive(inner_learning_rate):
-        raise ValueError(
-            f"inner_learning_rate must be positive and finite; got {inner_learning_rate}"
-        )
-    inner = inner_learning_rate * curvature
+    if not is_positive(inner_lr):
+        raise ValueError(f"inner_lr must be positive and finite; got {inner_lr}")
+    inner = inner_lr * curvature
     if not is_not_beyond_two(inner):
-        raise ValueError(f"curvature must be at most 2 / inner_learning_rate; got {curvature}")
-    if not is_count(inner_steps):
-        raise ValueError(f"inner_steps must be a whole number from 1 to 2^53; got {inner_steps}")
+        raise ValueError(f"curvature must be at most 2 / inner_lr; got {curvature}")
+    if not is_count(steps):
+        raise ValueError(f"steps must be a whole number from 1 to 2^53; got {steps}")
     if not is_positive(threshold):
         raise ValueError(f"threshold must be positive and finite; got {threshold}")
-    loss = inner_loss(inner, inner_steps)
+    loss = inner_loss(inner, steps)
     return threshold / max(loss, SMALLEST) if loss > 0.0 else 0.0
 
 
 def max_outer_learning_rate(
-    sharpness: float, inner_learning_rate: float, inner_steps: float, threshold: float
+    sharpness: float, inner_lr: float, steps: float, threshold: float
 ) -> float:
     """Largest outer learning rate that is stable at all curvatures up to the sharpness.
 
@@ -153,18 +149,16 @@ def max_outer_learning_rate(
     """
     if not is_positive(sharpness):
         raise ValueError(f"sharpness must be positive and finite; got {sharpness}")
-    if not is_positive(inner_learning_rate):
-        raise ValueError(
-            f"inner_learning_rate must be positive and finite; got {inner_learning_rate}"
-        )
-    inner = inner_learning_rate * sharpness
+    if not is_positive(inner_lr):
+        raise ValueError(f"inner_lr must be positive and finite; got {inner_lr}")
+    inner = inner_lr * sharpness
     if not is_not_beyond_two(inner):
-        raise ValueError(f"sharpness must be at most 2 / inner_learning_rate; got {sharpness}")
-    if not is_count(inner_steps):
-        raise ValueError(f"inner_steps must be a whole number from 1 to 2^53; got {inner_steps}")
+        raise ValueError(f"sharpness must be at most 2 / inner_lr; got {sharpness}")
+    if not is_count(steps):
+        raise ValueError(f"steps must be a whole number from 1 to 2^53; got {steps}")
     if not is_positive(threshold):
         raise ValueError(f"threshold must be positive and finite; got {threshold}")
-    loss = inner_loss(inner, inner_steps)
-    beyond = is_even(inner_steps) and inner > 1.0
+    loss = inner_loss(inner, steps)
+    beyond = is_even(steps) and inner > 1.0
     largest = (1.0 if inner < 2.0 else 0.0) if beyond else loss
     return threshold / max(largest, SMALLEST) if largest > 0.0 else 0.0

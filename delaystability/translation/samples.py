@@ -129,7 +129,7 @@ _ALLOWED = {
     "share": 0.75,
     "decay": 0.1,
     "condition_number": 100.0,
-    "inner_steps": 10.0,
+    "steps": 10.0,
 }
 _REFUSED = {
     "momentum": [1.0, -1.5],
@@ -143,7 +143,7 @@ _REFUSED = {
     "beta2": [1.0],
     "alpha": [-0.5],
     "curvature": [0.0, 3.0],
-    "inner_steps": [0.0, 2.5],
+    "steps": [0.0, 2.5],
 }
 
 

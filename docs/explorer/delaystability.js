@@ -342,7 +342,7 @@ function mixedReadGain(share, delay) {
 }
 
 /**
- * Half of the angle of the first crossing, at a delay of at least 1.
+ * Half of the angle of the root that leaves first, at a delay of at least 1.
  */
 function decayedHalfAngle(decay, momentum, delay) {
     const turns = 2.0 * delay;
@@ -1196,7 +1196,7 @@ function sgdBatchSharpnessEdge(delay, noise) {
  *     ((sqrt(k) - 1) / (sqrt(k) + 1))^(1 / (delay + 1))
  *
  * @param {number} conditionNumber largest over smallest curvature of the directions that shall
- *     converge, above 1 and finite
+ *     converge, finite, above 1
  * @param {number} delay updates between reading the weights and applying their gradient, a
  *     whole number from 0 to 2^53
  * @returns {number} the number described
@@ -1204,7 +1204,7 @@ function sgdBatchSharpnessEdge(delay, noise) {
  */
 function speedLimit(conditionNumber, delay) {
     if (!isAboveOne(conditionNumber)) {
-        throw new RangeError(`conditionNumber must be above 1 and finite; got ${conditionNumber}`);
+        throw new RangeError(`conditionNumber must be finite, above 1; got ${conditionNumber}`);
     }
     if (!isDelay(delay)) {
         throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
@@ -1461,37 +1461,36 @@ function decayUpdates(lr, finalLr, beta2) {
  * Largest stable outer learning rate of local SGD or DiLoCo at a curvature.
  *
  * The threshold is that of the outer optimizer for its delay in outer steps. Inner steps
- * of gradient descent make the outer gradient c = 1 - (1 - innerLearningRate
- * curvature)^innerSteps times the perturbation, and the outer learning rate may be
- * threshold / c, or is 0 where an even number of inner steps does not shrink it. Inner
- * steps that are thrown away, since replicas take new outer parameters without merging, do
- * not count.
+ * of gradient descent make the outer gradient c = 1 - (1 - innerLr curvature)^steps times
+ * the perturbation, and the outer learning rate may be threshold / c, or is 0 where an
+ * even number of inner steps does not shrink it. Inner steps that are thrown away, since
+ * replicas take new outer parameters without merging, do not count.
  *
- * @param {number} curvature eigenvalue of the Hessian, at most 2 / innerLearningRate
- * @param {number} innerLearningRate learning rate of the inner steps, positive and finite
- * @param {number} innerSteps inner steps between two outer ones, a whole number from 1 to 2^53
+ * @param {number} curvature eigenvalue of the Hessian, at most 2 / innerLr
+ * @param {number} innerLr learning rate of the inner steps, positive and finite
+ * @param {number} steps inner steps between two outer ones, a whole number from 1 to 2^53
  * @param {number} threshold largest stable learning rate times sharpness, positive and finite
  * @returns {number} the number described
  * @throws {RangeError} if an argument is not allowed
  */
-function outerThreshold(curvature, innerLearningRate, innerSteps, threshold) {
+function outerThreshold(curvature, innerLr, steps, threshold) {
     if (!isPositive(curvature)) {
         throw new RangeError(`curvature must be positive and finite; got ${curvature}`);
     }
-    if (!isPositive(innerLearningRate)) {
-        throw new RangeError(`innerLearningRate must be positive and finite; got ${innerLearningRate}`);
+    if (!isPositive(innerLr)) {
+        throw new RangeError(`innerLr must be positive and finite; got ${innerLr}`);
     }
-    const inner = innerLearningRate * curvature;
+    const inner = innerLr * curvature;
     if (!isNotBeyondTwo(inner)) {
-        throw new RangeError(`curvature must be at most 2 / inner_learning_rate; got ${curvature}`);
+        throw new RangeError(`curvature must be at most 2 / inner_lr; got ${curvature}`);
     }
-    if (!isCount(innerSteps)) {
-        throw new RangeError(`innerSteps must be a whole number from 1 to 2^53; got ${innerSteps}`);
+    if (!isCount(steps)) {
+        throw new RangeError(`steps must be a whole number from 1 to 2^53; got ${steps}`);
     }
     if (!isPositive(threshold)) {
         throw new RangeError(`threshold must be positive and finite; got ${threshold}`);
     }
-    const loss = innerLoss(inner, innerSteps);
+    const loss = innerLoss(inner, steps);
     return loss > 0.0 ? threshold / Math.max(loss, SMALLEST) : 0.0;
 }
 
@@ -1502,32 +1501,32 @@ function outerThreshold(curvature, innerLearningRate, innerSteps, threshold) {
  * jump to the minimum, if their number is even and they jump beyond it at the sharpness.
  *
  * @param {number} sharpness largest eigenvalue of the Hessian at the minimum, at most 2 /
- *     innerLearningRate
- * @param {number} innerLearningRate learning rate of the inner steps, positive and finite
- * @param {number} innerSteps inner steps between two outer ones, a whole number from 1 to 2^53
+ *     innerLr
+ * @param {number} innerLr learning rate of the inner steps, positive and finite
+ * @param {number} steps inner steps between two outer ones, a whole number from 1 to 2^53
  * @param {number} threshold largest stable learning rate times sharpness, positive and finite
  * @returns {number} the number described
  * @throws {RangeError} if an argument is not allowed
  */
-function maxOuterLearningRate(sharpness, innerLearningRate, innerSteps, threshold) {
+function maxOuterLearningRate(sharpness, innerLr, steps, threshold) {
     if (!isPositive(sharpness)) {
         throw new RangeError(`sharpness must be positive and finite; got ${sharpness}`);
     }
-    if (!isPositive(innerLearningRate)) {
-        throw new RangeError(`innerLearningRate must be positive and finite; got ${innerLearningRate}`);
+    if (!isPositive(innerLr)) {
+        throw new RangeError(`innerLr must be positive and finite; got ${innerLr}`);
     }
-    const inner = innerLearningRate * sharpness;
+    const inner = innerLr * sharpness;
     if (!isNotBeyondTwo(inner)) {
-        throw new RangeError(`sharpness must be at most 2 / inner_learning_rate; got ${sharpness}`);
+        throw new RangeError(`sharpness must be at most 2 / inner_lr; got ${sharpness}`);
     }
-    if (!isCount(innerSteps)) {
-        throw new RangeError(`innerSteps must be a whole number from 1 to 2^53; got ${innerSteps}`);
+    if (!isCount(steps)) {
+        throw new RangeError(`steps must be a whole number from 1 to 2^53; got ${steps}`);
     }
     if (!isPositive(threshold)) {
         throw new RangeError(`threshold must be positive and finite; got ${threshold}`);
     }
-    const loss = innerLoss(inner, innerSteps);
-    const beyond = isEven(innerSteps) && inner > 1.0;
+    const loss = innerLoss(inner, steps);
+    const beyond = isEven(steps) && inner > 1.0;
     const largest = beyond ? (inner < 2.0 ? 1.0 : 0.0) : loss;
     return largest > 0.0 ? threshold / Math.max(largest, SMALLEST) : 0.0;
 }

@@ -19,7 +19,7 @@ from delaystability.numerics.thresholds.heavy_ball_kernel import heavy_ball_tang
 
 
 def decayed_half_angle(decay: float, momentum: float, delay: float) -> float:
-    """Half of the angle of the first crossing, at a delay of at least 1."""
+    """Half of the angle of the root that leaves first, at a delay of at least 1."""
     turns = 2.0 * delay
     ratio = (1.0 - momentum) / (1.0 + momentum)
     present = decay / (2.0 - decay)

@@ -54,8 +54,8 @@ MEANINGS = {
     "root_sum": "sum over the weights of the square roots of their second moments",
     "final_lr": "learning rate at the end",
     "curvature": "eigenvalue of the Hessian",
-    "inner_learning_rate": "learning rate of the inner steps",
-    "inner_steps": "inner steps between two outer ones",
+    "inner_lr": "learning rate of the inner steps",
+    "steps": "inner steps between two outer ones",
     "condition_number": "largest over smallest curvature of the directions that shall converge",
 }
 """What each argument of a public function is; the kernel says what it must be."""
