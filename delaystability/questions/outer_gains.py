@@ -48,8 +48,9 @@ def mapped(answer: Callable[..., float], *arrays: Any) -> Any:
 
 def inner_loss(inner: Array, steps: int) -> Array:
     """``1 - (1 - inner)^steps``, infinite where that is no float."""
+    values: Any = inner
     with np.errstate(over="ignore"):
-        return np.asarray(outer_kernel.inner_loss(inner, steps))
+        return np.asarray(outer_kernel.inner_loss(values, steps))
 
 
 def filter_tables(optimizer: Optimizer) -> tuple[NDArray[Any], NDArray[Any]]:
