@@ -187,18 +187,21 @@ Proof.
   replace ((p - s) / s * (s * s0)) with (p * s0 - s * s0) by (field; lra). lra.
 Qed.
 
-Lemma shifted_effective_upper : shifted_effective x <= 2 / N.
+Lemma shifted_effective_below : shifted_effective x < 2 / N.
 Proof.
   destruct shifted_halves as [N1 [b e]]. pose proof PI_RGT_0.
   pose proof (sine_above_multiple n x ltac:(lra) ltac:(fold N; nra)) as h. fold N in h.
   assert (S : 0 < sin (N * x)) by (apply sin_gt_0; nra). assert (s : 0 < sin x) by (apply sin_gt_0; nra).
-  assert (c : cos ((N + 1) * x) <= cos (N * x)) by (apply cos_decr_1; nra).
-  unfold shifted_effective. apply Rmult_le_reg_r with (N * sin (N * x)); [nra|].
+  assert (c : cos ((N + 1) * x) < cos (N * x)) by (apply cos_decreasing_1; nra).
+  unfold shifted_effective. apply Rmult_lt_reg_r with (N * sin (N * x)); [nra|].
   replace (2 * (cos ((N + 1) * x) * sin x) / sin (N * x) * (N * sin (N * x))) with
     (2 * (N * (sin x * cos ((N + 1) * x)))) by (field; lra).
   replace (2 / N * (N * sin (N * x))) with (2 * sin (N * x)) by (field; lra).
-  assert (N * (sin x * cos ((N + 1) * x)) <= N * (sin x * cos (N * x))).
-  { apply Rmult_le_compat_l; [lra|]. apply Rmult_le_compat_l; lra. }
+  assert (N * (sin x * cos ((N + 1) * x)) < N * (sin x * cos (N * x))).
+  { apply Rmult_lt_compat_l; [lra|]. apply Rmult_lt_compat_l; lra. }
   lra.
 Qed.
+
+Lemma shifted_effective_upper : shifted_effective x <= 2 / N.
+Proof. left. exact shifted_effective_below. Qed.
 End Shifted.

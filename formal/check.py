@@ -4,7 +4,8 @@
 
 Needs Rocq (coqc) and the library Coquelicot, and nothing of Python but its standard library.
 A proof passes if it compiles, if no source asks the kernel to look away, if it proves exactly the
-statement that Statements.v prints, and if it rests on the axioms of the reals only.
+statement that Statements.v prints, and if it rests on the axioms of the reals only. Of each variant
+of a statement that Variants.v prints, Sharpness.v must prove that it is false or true, or say why.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ THEOREM = re.compile(r"^Theorem (\w+) : (\w+)\.$", re.MULTILINE)
 DEFINITION = re.compile(
     r"^Definition (\w+)_statement : Prop :=\n(.*?\.)$", re.MULTILINE | re.DOTALL
 )
+VARIANT = re.compile(r"^Definition (\w+) : Prop :=$", re.MULTILINE)
+DECIDED = re.compile(r"^Lemma (\w+)_(false|true) : (~ )?(\w+)\.$", re.MULTILINE)
+IN_WORDS = re.compile(r"^    - (\w+): .{20,}$", re.MULTILINE)
 ASSUMED = re.compile(r"^([A-Za-z_][\w.]*)\s*:", re.MULTILINE)
 
 
@@ -156,18 +160,54 @@ def audited(folder: Path) -> Iterator[Theorem]:
 
 def assumptions(names: list[str], folder: Path) -> list[tuple[str, ...]]:
     """The axioms behind each theorem, each checked against its statement once more."""
-    audit = folder / "Audit.v"
-    lines = [f"From {LIBRARY} Require Loop Statements Theorems.", "Definition next := tt."]
+    lines = []
     for name in names:
-        lines += [
-            f"Check (Theorems.{name} : Statements.{name}_statement).",
-            "Print next.",
-            f"Print Assumptions Theorems.{name}.",
-            "Print next.",
-        ]
-    audit.write_text("\n".join(lines) + "\n")
+        lines.append(f"Check (Theorems.{name} : Statements.{name}_statement).")
+        lines += ["Print next.", f"Print Assumptions Theorems.{name}.", "Print next."]
+    return _audit("Statements Theorems", lines, folder)
+
+
+def _audit(library: str, lines: list[str], folder: Path) -> list[tuple[str, ...]]:
+    """The axioms that a file of these lines prints between two times "next"."""
+    audit = folder / "Audit.v"
+    start = [f"From {LIBRARY} Require {library}.", "Definition next := tt."]
+    audit.write_text("\n".join(start + lines) + "\n")
     parts = re.split(r"^next = .*\n(?:\s.*\n)*", coqc(audit, folder), flags=re.MULTILINE)
     return [tuple(sorted(ASSUMED.findall(part.replace("Axioms:\n", "")))) for part in parts[1::2]]
+
+
+def decided(folder: Path = HERE) -> dict[str, list[str]]:
+    """The variants of the statements: which are false, which are true, and which are left to words.
+
+    A variant that is not decided exactly once, or a lemma about another one, refuses all of them.
+    """
+    printed = VARIANT.findall((folder / "Variants.v").read_text())
+    text = (folder / "Sharpness.v").read_text()
+    found: dict[str, list[str]] = {"false": [], "true": [], "in_words": IN_WORDS.findall(text)}
+    for name, truth, negation, claim in DECIDED.findall(text):
+        if claim != name or bool(negation) != (truth == "false"):
+            raise RefusedError(f"{name}_{truth} must decide {name}; it states {negation}{claim}")
+        found[truth].append(name)
+    names = [name for part in found.values() for name in part]
+    if sorted(names) != sorted(printed):
+        odd = {name for name in {*names, *printed} if names.count(name) != printed.count(name)}
+        raise RefusedError(f"variants must be decided once each; these are not: {sorted(odd)}")
+    return {part: sorted(of) for part, of in found.items()}
+
+
+def audited_variants(folder: Path) -> dict[str, list[str]]:
+    """What is decided about the variants, once the kernel has checked it."""
+    variants = decided(folder)
+    claims = {f"Sharpness.{name}_false": f"~ Variants.{name}" for name in variants["false"]}
+    claims |= {f"Sharpness.{name}_true": f"Variants.{name}" for name in variants["true"]}
+    checks = [f"Check ({proof} : {claim})." for proof, claim in claims.items()]
+    # Axioms are looked up once for all proofs: one by one they take minutes.
+    together = f"Definition all := ({', '.join(claims)})."
+    lines = [*checks, together, "Print next.", "Print Assumptions all.", "Print next."]
+    (axioms,) = _audit("Variants Sharpness", lines, folder)
+    if not set(axioms) <= set(AXIOMS):
+        raise RefusedError(f"Sharpness.v rests on {set(axioms) - set(AXIOMS)}")
+    return variants
 
 
 def versions() -> dict[str, str]:
@@ -188,10 +228,13 @@ def verified(folder: Path) -> dict[str, object]:
     theorems = list(audited(folder))
     for theorem in theorems:
         print(f"{theorem.name:<24} proved; axioms: {', '.join(theorem.axioms)}")
+    variants = audited_variants(folder)
+    print("variants: " + ", ".join(f"{len(of)} {part}" for part, of in variants.items()))
     return {
         "proof_sha256": proof_hash(folder),
         "versions": versions(),
         "axioms": {name: AXIOMS[name] for t in theorems for name in t.axioms},
+        "variants": variants,
         "theorems": {
             theorem.name: {
                 "statement_sha256": theorem.statement_sha256,

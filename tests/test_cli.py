@@ -260,6 +260,23 @@ def test_certify_reads_decimals_exactly_and_prints_a_certificate():
     assert "9/10" in table
 
 
+def test_certify_and_derive_take_a_decay_as_the_decimal_that_it_is():
+    arguments = ("heavy-ball", "--momentum", "0.5", "--delay", "1", "--decay", "0.1", "--coupled")
+    data = printed_json("certify", *arguments, "--digits", "20")
+    assert (data["decay"], data["coupled"]) == ("1/10", True)
+    assert Fraction(data["lower"]) < Fraction(1, 2) < Fraction(data["upper"])
+    assert ds.Certificate.from_json(json.dumps(data)).verify()
+    assert "1/10" in run("certify", *arguments).stdout
+    derived = run("derive", *arguments).stdout
+    assert "a_* = 1/2" in derived
+    assert "coupled decay 1/10 (theorem, exact)" in derived
+    assert "SGD with weight decay" in run("derive", "sgd", "--decay", "0.1").stdout
+    for command in ("certify", "derive"):
+        wrong = run(command, *arguments[:-3], "--decay", "-0.1")
+        assert wrong.exit_code == 2
+        assert "decay must be a number >= 0" in wrong.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("format_", "sign"), [("text", "[proved]"), ("markdown", "$$"), ("latex", "\\documentclass")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -11,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from sympy import Rational
 
 import delaystability as ds
 from delaystability.printing.formal import formal_proof, known_as, part_of
@@ -41,17 +41,20 @@ PROVED = {
 }
 
 
-def _changed(statement):
-    """The statement with a formula that is off by 1e-9, to the side on which it is false."""
-    relation = statement.relation
-    factor = 1 + (-1 if relation.rel_op == "<=" else 1) * Rational(1, 10**9)
-    return replace(statement, relation=relation.func(relation.lhs, factor * relation.rhs))
+off_by_a_little = print_statements.off_by_a_little
+VARIANTS = {
+    variant: (rocq_name(name), words, text)
+    for name, statement in print_statements.known_statements().items()
+    if rocq_name(name) in PROVED
+    for variant, words, text in print_statements.variants(name, statement)
+}
 
 
 def test_statements_are_what_the_registry_prints():
     theorems = (FORMAL / "Theorems.v").read_text()
     assert (FORMAL / "Statements.v").read_text() == print_statements.statements_text(theorems)
-    assert len(PROVED) == len(RECORD["theorems"]) >= 20
+    assert (FORMAL / "Variants.v").read_text() == print_statements.variants_text(theorems)
+    assert len(PROVED) == len(RECORD["theorems"]) >= 26
 
 
 def test_recorded_hashes_are_those_of_the_committed_sources():
@@ -65,14 +68,14 @@ def test_recorded_hashes_are_those_of_the_committed_sources():
 def test_a_changed_formula_has_another_hash(name):
     recorded = RECORD["theorems"][name]["statement_sha256"]
     assert check.statement_hash(rocq_statement(PROVED[name])) == recorded
-    assert check.statement_hash(rocq_statement(_changed(PROVED[name]))) != recorded
+    assert check.statement_hash(rocq_statement(off_by_a_little(PROVED[name]))) != recorded
 
 
 def test_a_theorem_is_formal_exactly_while_it_states_what_was_proved():
     formal = {rocq_name(name) for name in names() if formal_proof(named(name).theorem)}
     assert formal | {"shifted_momentum_from_0"} == set(RECORD["theorems"])
     theorem = named("sgd").theorem
-    assert formal_proof(replace(theorem, statement=_changed(theorem.statement))) is None
+    assert formal_proof(replace(theorem, statement=off_by_a_little(theorem.statement))) is None
     wider = replace(named("nesterov").theorem.statement, domain=(m > -1, m < 1))
     assert formal_proof(replace(named("nesterov").theorem, statement=wider)) is None
     assert formal_proof(named("mean-square-sgd").theorem) is None
@@ -122,19 +125,44 @@ def test_a_source_that_assumes_is_refused(tmp_path, line):
     check.refuse_forbidden([source])
 
 
-_WIDER = {
-    "heavy_ball": ("m > -1", "m >= -1"),
-    "heavy_ball_delay_1": ("m < 1", "m <= 1"),
-    "nesterov": ("m < 1", "m <= 1"),
-}
-"""Conditions made weaker by a point at which the theorem is false."""
+def test_every_sign_of_a_statement_has_a_variant():
+    for name, statement in PROVED.items():
+        text = rocq_statement(statement)
+        _, _, conclusion = text.rpartition("->")
+        kinds = [variant.removeprefix(name) for variant, of in VARIANTS.items() if of[0] == name]
+        closed = sum("_closed_" in kind for kind in kinds)
+        strict = sum("_strict_" in kind for kind in kinds)
+        assert closed == len(re.findall(r" [<>] ", text))
+        assert strict == len(re.findall(r" [<>]= ", conclusion))
+        assert "_factor" in kinds
+        assert any("_moved_" in kind for kind in kinds) == ("INR tau >= 1" in text)
+    assert all(text != rocq_statement(PROVED[of]) for of, _, text in VARIANTS.values())
 
 
-def _variants(name):
-    """The statement of a theorem, changed: each variant is false."""
-    yield rocq_statement(_changed(PROVED[name]))
-    if name in _WIDER:
-        yield rocq_statement(PROVED[name]).replace(*_WIDER[name])
+def test_every_variant_is_decided_and_nearly_all_by_a_proof():
+    variants = check.decided()
+    assert variants == RECORD["variants"]
+    assert sum(map(len, variants.values())) == len(VARIANTS)
+    assert not [name for name in variants["true"] if name.endswith("_factor")]
+    assert len(variants["in_words"]) <= 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Lemma sgd_factor_false", "Lemma sgd_false_factor", r"not: \['sgd_factor'\]"),
+        ("sgd_factor_false : ~ sgd_factor.", "sgd_factor_false : sgd_factor.", "must decide"),
+        ("sgd_factor_false : ~ sgd_factor.", "sgd_factor_false : ~ False.", "must decide"),
+        ("Lemma sgd_factor_false", "Lemma sgd_upper_bound_factor_false : ~ ", "once each|decide"),
+    ],
+)
+def test_a_variant_that_is_not_decided_is_refused(tmp_path, old, new, message):
+    shutil.copy(FORMAL / "Variants.v", tmp_path)
+    text = (FORMAL / "Sharpness.v").read_text()
+    assert old in text
+    (tmp_path / "Sharpness.v").write_text(text.replace(old, new))
+    with pytest.raises(check.RefusedError, match=message):
+        check.decided(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -149,23 +177,30 @@ def compiled(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_no_proof_is_one_of_a_false_variant(compiled):
-    start = (compiled / "Statements.v").read_text().partition("Definition")[0]
-    lines = [start, "From DelayStability Require Theorems."]
-    for name in PROVED:
-        lines.append(f"Definition {name}_stated : Prop :=\n{rocq_statement(PROVED[name])}")
-        lines.append(f"Check (Theorems.{name} : {name}_stated).")
-        for number, text in enumerate(_variants(name)):
-            variant = f"{name}_false_{number}"
-            assert text != rocq_statement(PROVED[name])
-            lines.append(f"Definition {variant} : Prop :=\n{text}")
-            lines.append(f"Fail Check (Theorems.{name} : {variant}).")
-    file = compiled / "Variants.v"
+def test_no_proof_is_one_of_a_variant(compiled):
+    lines = ["From DelayStability Require Variants Theorems."]
+    lines += [
+        f"Fail Check (Theorems.{of} : Variants.{variant})."
+        for variant, (of, _, _) in VARIANTS.items()
+    ]
+    file = compiled / "Refused.v"
     file.write_text("\n".join(lines) + "\n")
     check.coqc(file, compiled)
     file.write_text("\n".join(lines).replace("Fail Check", "Check") + "\n")
     with pytest.raises(check.RefusedError, match="does not compile"):
         check.coqc(file, compiled)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_kernel_decides_the_variants_and_refuses_the_opposite(compiled, tmp_path):
+    assert check.audited_variants(compiled) == RECORD["variants"]
+    folder = Path(shutil.copytree(compiled, tmp_path / "rocq"))
+    text = (folder / "Sharpness.v").read_text()
+    wrong = text.replace("sgd_factor_false : ~ sgd_factor.", "sgd_factor_true : sgd_factor.")
+    (folder / "Sharpness.v").write_text(wrong)
+    with pytest.raises(check.RefusedError, match=r"Audit\.v does not compile"):
+        check.audited_variants(folder)
 
 
 @pytest.mark.slow

@@ -50,6 +50,10 @@ def log(tmp_path):
         ("escape --delay 0 --delay 2 --size slide", ".png"),
         ("shares --optimizer heavy-ball --momentum 0.5 --delay 2 --delay 3", ".svg"),
         ("sequences --optimizer heavy-ball --momentum 0.5 --longest-delay 2", ".svg"),
+        ("outer --optimizer sgd --delay 0 --delay 2 --outer-learning-rate 0.7", ".svg"),
+        ("oscillation --optimizer adam --optimizer lion --delay 1 --delay 4 --size page", ".png"),
+        ("speed --delay 2 --condition-number 10 --condition-number 100 --nats", ".pdf"),
+        ("batches --optimizer heavy-ball --momentum 0.5 --delay 2", ".png"),
         ("histogram LOG --optimizer heavy-ball --sharpness 3", ".pdf"),
         ("measured EDGE --ratio", ".png"),
         ("escape --optimizer heavy-ball --momentum 0.5 --measured ESCAPE", ".png"),
@@ -98,6 +102,14 @@ def test_a_file_of_its_own_name_is_the_default(tmp_path, monkeypatch):
         ("rule --longest-delay 1", "longest-delay must be an integer >= 2; got 1"),
         ("escape --optimizer sgd --momentum 0.5", "'sgd' has no parameter momentum"),
         ("escape --measured /no/such.sqlite", "there is no /no/such.sqlite"),
+        ("outer --delay 1.5", "delay must be an integer >= 0; got '1.5'"),
+        ("outer --inner-steps 0", "inner_steps must be"),
+        ("outer --outer-learning-rate 0", "rate must be positive"),
+        ("oscillation --optimizer sgd", "optimizer must be one of adam, nadam"),
+        ("oscillation --starts -1", "starts must be an integer from 0 to 1000; got -1"),
+        ("speed --delay 2", "condition_numbers must be a single number beside several"),
+        ("speed --condition-number 1", "condition_number must be from 1.01"),
+        ("batches --optimizer adam", "optimizer must be one of sgd"),
         ("histogram /no/such.csv", "/no/such.csv"),
         ("measured /no/such.json", "/no/such.json"),
     ],
@@ -130,7 +142,8 @@ def test_no_display_is_needed(tmp_path):
 
 def test_the_help_of_the_command_names_every_picture():
     text = run("--help").stdout
-    assert all(name in text for name in ("map", "roots", "rule", "escape", "histogram", "measured"))
+    names = ("map", "roots", "rule", "outer", "oscillation", "speed", "batches", "measured")
+    assert all(name in text for name in names)
 
 
 PAGE = EDGE.parent.parent.parent / "plots.md"
@@ -141,7 +154,7 @@ def test_the_page_shows_exactly_the_pictures_that_its_commands_write():
     commands = re.findall(r"^\$ delaystability plot (.*)$", text, flags=re.M)
     written = [command.split(" -o docs/")[1] for command in commands]
     assert written == re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
-    assert len(written) == 10
+    assert len(written) == 15
     for command, picture in zip(commands, written, strict=True):
         assert (PAGE.parent / picture).read_bytes().startswith(START[".png"])
         name = command.split()[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,25 +139,3 @@ def test_a_linear_optimizer_below_its_threshold_scatters_by_its_noise():
     assert found.rms == pytest.approx(0.03 * math.sqrt(variance), rel=1e-12)
     with pytest.raises(ValueError, match=r"clip must be given beyond the threshold"):
         ds.oscillation(0.1, ds.HeavyBall(0.9), 4, curvature=2.0)
-
-
-# The figure of the page
-
-
-@pytest.mark.slow
-def test_the_marks_of_the_figure_lie_on_its_lines(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "docs"))
-    import adaptive_figure
-
-    runs = adaptive_figure.measured
-    monkeypatch.setattr(adaptive_figure, "measured", lambda one, delay: runs(one, delay, 6000))
-    (axes,) = adaptive_figure.figure().axes
-    lines = [line for line in axes.lines if len(line.get_xdata()) > 1]
-    marks = [line for line in axes.lines if len(line.get_xdata()) == 1]
-    assert len(lines) == 5 and len(marks) == 30
-    hollow = [mark for mark in marks if mark.get_markerfacecolor() == "white"]
-    assert [float(mark.get_xdata()[0]) for mark in hollow] == [1]  # Adam without delay
-    for mark in set(marks) - set(hollow):
-        (line,) = [one for one in lines if one.get_color() == mark.get_color()]
-        place = list(line.get_xdata()).index(mark.get_xdata()[0])
-        assert mark.get_ydata()[0] == pytest.approx(line.get_ydata()[place], rel=0.1)

@@ -18,6 +18,7 @@ from delaystability.model.catalogue import CATALOGUE, Optimizer, optimizer_from_
 __all__ = [
     "Parameters",
     "described",
+    "exact_decimal",
     "number",
     "optimizer_of",
     "shared",
@@ -89,6 +90,12 @@ def number(argument: str, text: str) -> float:
         raise RefusedError(f"{argument} must be a number; got {text!r}") from None
 
 
+def exact_decimal(argument: str, text: str) -> Fraction | float:
+    """The decimal number of an option as written, not its binary neighbour."""
+    value = number(argument, text)
+    return Fraction(text) if abs(value) < float("inf") else value
+
+
 def optimizer_of(name: str, parameters: Parameters, *, exact: bool = False) -> Optimizer:
     """The optimizer of the catalogue; with ``exact``, its numbers are the decimals as written."""
     if name == Adam.name:
@@ -98,10 +105,7 @@ def optimizer_of(name: str, parameters: Parameters, *, exact: bool = False) -> O
         )
     values: dict[str, Any] = {}
     for argument, text in parameters.items():
-        value = number(argument, text)
-        # A decimal on the command line means the decimal number, not its binary neighbour.
-        finite = abs(value) < float("inf")
-        values[argument] = Fraction(text) if exact and finite else value
+        values[argument] = exact_decimal(argument, text) if exact else number(argument, text)
     return optimizer_from_name(name, **values)
 
 

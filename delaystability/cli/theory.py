@@ -17,11 +17,15 @@ from delaystability.cli.completion import language_names, optimizer_names, theor
 from delaystability.cli.optimizer_options import (
     Parameters,
     described,
+    exact_decimal,
+    number,
     optimizer_of,
     with_parameters,
 )
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
+    Coupled,
+    Decay,
     Json,
     OptimizerName,
     integer,
@@ -59,6 +63,8 @@ def derive(
             help="Derive for these numbers and this delay alone, with an algebraic number."
         ),
     ] = None,
+    decay: Decay = "0",
+    coupled: Coupled = False,
     latex_bundle: Annotated[
         Path | None,
         typer.Option(
@@ -86,10 +92,15 @@ def derive(
 
         if delay is not None:
             chosen = optimizer_of(name, parameters, exact=True)
-            proofs: tuple[Proof, ...] = (proof_of(chosen, integer("delay", delay)),)
+            amount = exact_decimal("decay", decay)
+            proofs: tuple[Proof, ...] = (
+                proof_of(chosen, integer("delay", delay), amount, coupled),
+            )
         elif parameters:
             given = ", ".join(parameters)
             raise RefusedError(f"{given} needs a delay; without both, every theorem is symbolic")
+        elif number("decay", decay) or coupled:
+            proofs = (proof_of(name, None, exact_decimal("decay", decay), coupled),)
         else:
             proofs = all_proofs() if name == "all" else (proof_of(name),)
         if latex_bundle is not None:
@@ -190,6 +201,8 @@ def certify(
     parameters: Parameters,
     delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "0",
     digits: Annotated[str, typer.Option(help="Relative width 10**-digits, 1 to 1000.")] = "30",
+    decay: Decay = "0",
+    coupled: Coupled = False,
     as_json: Json = False,
 ) -> None:
     """Enclose the threshold between a proved stable and a proved unstable rational gain."""
@@ -197,13 +210,20 @@ def certify(
         from delaystability.numerics.certificates.certificate import certify as certified
 
         chosen = optimizer_of(optimizer, parameters, exact=True)
-        found = certified(chosen, integer("delay", delay), integer("digits", digits))
+        found = certified(
+            chosen,
+            integer("delay", delay),
+            integer("digits", digits),
+            decay=exact_decimal("decay", decay),
+            coupled=coupled,
+        )
         if as_json:
             print(found.to_json())
             return
         values = {
             **described(chosen),
             "delay": found.delay,
+            **({"decay": str(found.decay), "coupled": found.coupled} if found.decay else {}),
             "proved_stable": found.decimal(found.lower),
             "proved_unstable": found.decimal(found.upper),
             "method": found.method,

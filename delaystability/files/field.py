@@ -63,6 +63,12 @@ class Field:
             raise self.wrong(f"an integer from {least} to {most}")
         return self.value
 
+    def flag(self) -> bool:
+        """True or false."""
+        if not isinstance(self.value, bool):
+            raise self.wrong("true or false")
+        return self.value
+
     def one_of(self, allowed: tuple[str, ...]) -> str:
         """One of these strings."""
         if not isinstance(self.value, str) or self.value not in allowed:

@@ -1,4 +1,4 @@
-"""Pictures on matplotlib axes: stability maps, root loci, the adjustment rule, escape, staleness.
+"""Pictures on matplotlib axes: stability maps, roots, rules, oscillations, speed, staleness.
 
 Every function draws on the ``axes`` that it is given, in the style that is set there, or on a new
 figure of its own, and returns the axes. ``axes.figure`` is the figure; `save` writes it.
@@ -20,13 +20,17 @@ if find_spec("matplotlib") is None:
     )
 
 from delaystability.plot.any_sequence import any_sequence as any_sequence
+from delaystability.plot.batch_edge import batch_edge as batch_edge
 from delaystability.plot.escape import escape as escape
 from delaystability.plot.escape import read_rates as read_rates
 from delaystability.plot.measurements import Measurements as Measurements
 from delaystability.plot.measurements import measured as measured
 from delaystability.plot.mixed_reads import partly_fresh as partly_fresh
+from delaystability.plot.oscillations import oscillations as oscillations
+from delaystability.plot.outer_loops import outer_loops as outer_loops
 from delaystability.plot.roots import root_locus as root_locus
 from delaystability.plot.rule import adjustment_rule as adjustment_rule
+from delaystability.plot.speed import speed as speed
 from delaystability.plot.stability_map import momentum_map as momentum_map
 from delaystability.plot.stability_map import stability_map as stability_map
 from delaystability.plot.staleness import implied_thresholds as implied_thresholds
@@ -38,15 +42,19 @@ __all__ = [
     "Measurements",
     "adjustment_rule",
     "any_sequence",
+    "batch_edge",
     "escape",
     "implied_thresholds",
     "measured",
     "momentum_map",
+    "oscillations",
+    "outer_loops",
     "partly_fresh",
     "read_rates",
     "root_locus",
     "save",
     "sheet",
+    "speed",
     "stability_map",
     "staleness_histogram",
 ]

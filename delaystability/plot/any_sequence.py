@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from delaystability.model.arguments import checked_optimizer, scalar_optimizer
 from delaystability.model.bounded_delay import BoundedDelay
@@ -18,6 +19,8 @@ from delaystability.questions.any_sequence import bounded_delay_threshold, small
 from delaystability.questions.bounds import stability_threshold
 
 __all__ = ["any_sequence"]
+
+_SIDES = "sufficient", "necessary"
 
 
 def any_sequence(
@@ -41,7 +44,7 @@ def any_sequence(
     -------
     Axes
         Its lines are the fixed delay, what no sequence may exceed (for SGD the exact threshold),
-        and the small gain, which is safe for every sequence.
+        and the small gain, which is safe for every sequence; grey is what is not decided.
 
     Raises
     ------
@@ -62,7 +65,11 @@ def any_sequence(
          np.array([entry.necessary for entry in found])),
         ("every sequence: small gain", np.array(safe)),
     )  # fmt: skip
-    with canvas(axes, size) as drawn:
+    with canvas(axes, size, height=1.15) as drawn:
+        if not exact:
+            # A norm may close some of the gap that the small gain leaves.
+            low, high = ([getattr(entry, side) for entry in found] / fixed for side in _SIDES)
+            drawn.fill_between(bounds, low, high, color="0.88", lw=0, label="not decided")
         for number, (label, values) in enumerate(series):
             colour, dashes, marker = look(number)
             drawn.plot(
@@ -77,6 +84,7 @@ def any_sequence(
         drawn.set(xlabel="longest delay (updates)", ylabel="threshold / that of the fixed delay")
         drawn.set_title(f"Delays that vary: {described(chosen)}")
         drawn.set_ylim(0, 1.08)
+        drawn.xaxis.set_major_locator(MaxNLocator(integer=True))
         legend_below(drawn)
         tidy(drawn)
     return drawn

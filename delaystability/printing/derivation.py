@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from delaystability.model.catalogue import Optimizer
+from delaystability.model.loop import Loop
 from delaystability.printing.article import article
 from delaystability.printing.formal import FormalProof, formal_proof
 from delaystability.printing.latex import fragment as theorem_and_proof
@@ -121,12 +122,18 @@ def _named(name: str) -> Derivation:
     return Derivation(proof.theorem, proof.steps)
 
 
-def derive(optimizer: str | type[Optimizer] | Optimizer, delay: Any = None) -> Derivation:
+def derive(
+    optimizer: str | type[Optimizer] | Optimizer | Loop,
+    delay: Any = None,
+    *,
+    decay: Any = 0,
+    coupled: bool = False,
+) -> Derivation:
     """Find a theorem with its checked steps; for an optimizer, that on its stability threshold.
 
     Parameters
     ----------
-    optimizer : str, Optimizer or its class
+    optimizer : str, Optimizer or its class, or Loop
         The name of a theorem, as `all_derivations` lists them. An optimizer of the catalogue
         stands for its family: the theorem holds for symbolic momentum and every delay. For a
         LinearOptimizer the same machinery runs on its own tables, in which a float is read as the
@@ -135,6 +142,12 @@ def derive(optimizer: str | type[Optimizer] | Optimizer, delay: Any = None) -> D
         With a delay, the theorem is about this optimizer with its numbers, at this delay only: its
         threshold as an algebraic number and all its stable gains, with a complete proof, whatever
         its coefficients are. These must be rational; a float is read as above.
+    decay : number >= 0 or symbol
+        Learning rate times weight decay. With a delay it must be a rational number. Without, SGD
+        has its theorem, for every decay below 1; for other optimizers the threshold as the
+        smallest crossing is derived and tried, with this decay or the symbol.
+    coupled : bool
+        Whether the decay goes through the optimizer, as in ``torch.optim.SGD``.
 
     Returns
     -------
@@ -152,8 +165,10 @@ def derive(optimizer: str | type[Optimizer] | Optimizer, delay: Any = None) -> D
     >>> import delaystability as ds
     >>> ds.derive(ds.HeavyBall(0.9), delay=2).theorem.statement.relation
     Eq(a_*, -19/20 + sqrt(401)/20)
+    >>> ds.derive(ds.HeavyBall(0.9), 2, decay=0.1, coupled=True).theorem.statement.relation
+    Eq(a_*, -9/10 + sqrt(91)/10)
     """
-    proof = proof_of(optimizer, delay)
+    proof = proof_of(optimizer, delay, decay, coupled)
     if proof.name in names() and proof is named(proof.name):
         return _named(proof.name)
     return Derivation(proof.theorem, proof.steps)

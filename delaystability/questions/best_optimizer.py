@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import atanh, exp, expm1, log, sqrt
+from math import exp, expm1, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from delaystability.model.arguments import (
     without_law,
 )
 from delaystability.model.catalogue import SGD, HeavyBall, Optimizer, WeightPrediction
+from delaystability.numerics.roots.speed_kernel import limit_nats
 
 __all__ = ["BestOptimizer", "best_optimizer"]
 
@@ -84,7 +85,7 @@ class BestOptimizer:
     @property
     def limit_nats(self) -> float:
         """What no first-order method with gradients this late exceeds."""
-        return 2 * atanh(1 / sqrt(self.condition_number)) / (self.delay + 1)
+        return limit_nats(self.condition_number, self.delay)
 
     @property
     def limit(self) -> float:
@@ -233,7 +234,7 @@ def best_optimizer(delay: int, condition_number: float) -> BestOptimizer:
 
 
 def _heavy_ball(k: float) -> tuple[Optimizer, float, float]:
-    nats = 2 * atanh(1 / sqrt(k))
+    nats = limit_nats(k, 0)
     # Below the gain of the double root at -rate, which rounding would split.
     return HeavyBall(exp(-2 * nats)), (1 + exp(-nats)) ** 2 * (1 - 4 * _EPS), nats
 

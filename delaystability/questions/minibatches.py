@@ -7,13 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from delaystability.model.arguments import (
-    checked_count,
-    checked_optimizer,
-    nonnegative,
-    scalar_or_array,
-)
-from delaystability.model.delays import as_delay
+from delaystability.model.arguments import asked_loop, checked_count, nonnegative, scalar_or_array
+from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
 from delaystability.questions.bounds import stability_threshold
 
@@ -28,12 +23,14 @@ _ASYMMETRY = 1e-6
 
 def mean_square_learning_rate(
     hessians: ArrayLike,
-    optimizer: Optimizer,
-    delay: Any,
+    optimizer: Optimizer | Loop,
+    delay: Any = None,
     *,
     batch_size: int = 1,
     factored: bool = False,
     replacement: bool = True,
+    decay: Any = 0.0,
+    coupled: bool = False,
 ) -> float:
     """Find the largest learning rate at which mini-batches let the mean square die out, everywhere.
 
@@ -43,15 +40,16 @@ def mean_square_learning_rate(
     With H the mean and Q(M) = E[(H_B - H) M (H_B - H)], the second moment dies out exactly if H is
     stable in the mean and M -> Q(Gamma o M) has a spectral radius below 1, where Gamma_ij is the
     mean of G_i conj(G_j) over the unit circle and
-    G_i(z) = lr B(z) / ((z - 1) A(z) + lr h_i z^-delay B(z)).
+    G_i(z) = lr B(z) / ((z - 1) A(z) + lr h_i z^-delay B(z)); weights that decay change (z - 1) A
+    as in `Loop`.
 
     Parameters
     ----------
     hessians : array of shape (samples, P, P), or (samples, outputs, P) if ``factored``
         Symmetric Hessians of single samples, or of fixed batches that are drawn with equal
         probability. A single one may be indefinite; their mean may not.
-    optimizer : Optimizer with numbers as parameters
-    delay : int or delay object
+    optimizer : Optimizer with numbers as parameters, or Loop
+    delay : int or delay object; left out beside a Loop
         Random delays are drawn independently for each update.
     batch_size : int, at least 1
         How many of the samples a batch averages.
@@ -62,6 +60,7 @@ def mean_square_learning_rate(
     replacement : bool
         Whether a batch may draw a sample more than once. Without, noise is smaller by the factor
         (samples - batch_size)/(samples - 1).
+    decay, coupled : see `stability_threshold`; one number, the same at every learning rate
 
     Returns
     -------
@@ -97,10 +96,13 @@ def mean_square_learning_rate(
     """
     from delaystability.numerics.moments.direction_moments import DirectionMoments
     from delaystability.numerics.moments.sampled_curvature import FactoredCurvature, FullCurvature
-    from delaystability.numerics.tables.loop_filter import with_one_read
+    from delaystability.numerics.tables.loop_filter import decay_through, with_one_read
 
-    checked_optimizer(optimizer)
-    optimizer, delay = with_one_read(optimizer, as_delay(delay))
+    loop = asked_loop(optimizer, delay, decay, coupled).single()
+    one, law = with_one_read(loop.optimizer, loop.delay)
+    # Decay goes through the filter of present gradients, not through a mixture.
+    way = loop.shrinkage if one is loop.optimizer else decay_through(loop)
+    shrinkage = way._replace(amount=float(loop.decay))
     values = _checked_hessians(hessians, factored=factored)
     samples = len(values)
     batch = checked_count("batch_size", batch_size, 1, None if replacement else samples)
@@ -112,10 +114,18 @@ def mean_square_learning_rate(
         scale = scale**2
     else:
         curvature = FullCurvature(values / scale)
-    return DirectionMoments(curvature, optimizer, delay, share / batch).learning_rate() / scale
+    moments = DirectionMoments(curvature, one, law, share / batch, shrinkage)
+    return moments.learning_rate() / scale
 
 
-def batch_sharpness_edge(optimizer: Optimizer, delay: Any, noise: ArrayLike) -> Any:
+def batch_sharpness_edge(
+    optimizer: Optimizer | Loop,
+    delay: Any,
+    noise: ArrayLike,
+    *,
+    decay: ArrayLike = 0.0,
+    coupled: bool = False,
+) -> Any:
     """Find the learning rate times batch sharpness at which the mean square stops dying out.
 
     Along one direction a batch has the curvature h_B, drawn anew for each update, with the mean h
@@ -124,14 +134,15 @@ def batch_sharpness_edge(optimizer: Optimizer, delay: Any, noise: ArrayLike) -> 
     ``a* (1 + noise)``, where a* is the threshold of `stability_threshold` with this noise.
     Without noise this is the threshold of full batches, 2 (1 + m) for heavy ball without delay.
     For small batches it tends to 2 A(1)/B(1), which is 2 (1 - m) for heavy ball, whatever the
-    delay.
+    delay, but not where weights decay.
 
     Parameters
     ----------
-    optimizer, delay : see `stability_threshold`
+    optimizer, delay : see `stability_threshold`; beside a Loop, None for the delay
     noise : number or array, 0 to 1e12
         The variance of the curvature over its squared mean; for independent samples, that of one
         sample over the batch size.
+    decay, coupled : see `stability_threshold`
 
     Returns
     -------
@@ -158,7 +169,14 @@ def batch_sharpness_edge(optimizer: Optimizer, delay: Any, noise: ArrayLike) -> 
     values = nonnegative("noise", noise)
     if np.any(values > _LARGEST_NOISE):
         raise ValueError(f"noise must be at most 1e12; got {values.max()}")
-    edge = stability_threshold(optimizer, delay, curvature_noise=values, moment="mean-square")
+    edge = stability_threshold(
+        optimizer,
+        delay,
+        curvature_noise=values,
+        moment="mean-square",
+        decay=decay,
+        coupled=coupled,
+    )
     return scalar_or_array(np.asarray(edge * (1 + values)))
 
 

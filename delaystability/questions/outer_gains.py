@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from delaystability.model.arguments import one_delay, positive, scalar_or_array, single
 from delaystability.model.catalogue import LinearOptimizer, Optimizer
 from delaystability.model.delays import RandomDelay
+from delaystability.numerics.thresholds import outer_kernel
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.spectra import spectral_radius
 
@@ -46,13 +47,10 @@ def mapped(answer: Callable[..., float], *arrays: Any) -> Any:
 
 
 def inner_loss(inner: Array, steps: int) -> Array:
-    """``1 - (1 - inner)^steps``, with its own digits where it is small."""
-    with np.errstate(divide="ignore", over="ignore"):
-        # The logarithm of |1 - inner| keeps the digits of inner next to 0 and 2.
-        below, above = np.log1p(-np.minimum(inner, 1.0)), np.log1p(np.maximum(inner, 1.0) - 2)
-        size = steps * np.where(inner < 1, below, above)
-        turned = (inner > 1) & (steps % 2 == 1)
-        return np.asarray(np.where(turned, 1 + np.exp(size), -np.expm1(size)))
+    """``1 - (1 - inner)^steps``, infinite where that is no float."""
+    values: Any = inner
+    with np.errstate(over="ignore"):
+        return np.asarray(outer_kernel.inner_loss(values, steps))
 
 
 def filter_tables(optimizer: Optimizer) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -15,7 +15,15 @@ from delaystability.model.delays import delay_array, random_law
 from delaystability.model.loop import at_any_delay
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
 
-__all__ = ["exact_optimizer", "mixed_tables", "one_delay", "rational_read", "rational_tables"]
+__all__ = [
+    "exact_optimizer",
+    "mixed_tables",
+    "one_delay",
+    "rational_number",
+    "rational_read",
+    "rational_tables",
+    "summed",
+]
 
 _LARGEST_POLYNOMIAL = 64
 
@@ -50,12 +58,15 @@ def exact_optimizer(optimizer: Optimizer) -> Optimizer:
     if isinstance(optimizer, LinearOptimizer):
         return LinearOptimizer(
             *(
-                {lag: _rational(value, f"{name} at lag {lag}") for lag, value in table.items()}
+                {
+                    lag: rational_number(value, f"{name} at lag {lag}")
+                    for lag, value in table.items()
+                }
                 for name, table in optimizer.parameters.items()
             )
         )
     exact = {
-        entry.name: _rational(getattr(optimizer, entry.name), entry.name)
+        entry.name: rational_number(getattr(optimizer, entry.name), entry.name)
         for entry in fields(optimizer)  # type: ignore[arg-type]
         if getattr(optimizer, entry.name) is not None
     }
@@ -74,7 +85,9 @@ def rational_read(delay: Any) -> dict[int, Rational] | None:
     if law is None or law.varies:
         return None
     weights, _ = law.tables()
-    return {lag: _rational(weight, f"weights at lag {lag}") for lag, weight in weights.items()}
+    return {
+        lag: rational_number(weight, f"weights at lag {lag}") for lag, weight in weights.items()
+    }
 
 
 def mixed_tables(optimizer: Optimizer, read: Mapping[int, Rational]) -> LinearOptimizer:
@@ -101,15 +114,8 @@ def rational_tables(optimizer: Optimizer, delay: int) -> LinearOptimizer:
     ValueError
         If a lag is symbolic or the characteristic polynomial is too long for exact algebra.
     """
-    tables: list[dict[int, Expr]] = []
-    for table in optimizer.coefficients(delay):
-        merged: dict[int, Expr] = {}
-        for lag, value in table:
-            if getattr(lag, "free_symbols", None):
-                raise ValueError(f"lags must be integers where a delay is given; got {lag}")
-            merged[int(lag)] = merged.get(int(lag), 0) + sympify(value)
-        tables.append({lag: value for lag, value in sorted(merged.items()) if value != 0})
-    feedback, feedforward = tables[0], tables[1] or {0: sympify(0)}
+    feedback, feedforward = (summed(table) for table in optimizer.coefficients(delay))
+    feedforward = feedforward or {0: sympify(0)}
     degree = 1 + max([0, *feedback, *(delay + lag for lag in feedforward)])
     if degree > _LARGEST_POLYNOMIAL:
         raise ValueError(
@@ -119,7 +125,17 @@ def rational_tables(optimizer: Optimizer, delay: int) -> LinearOptimizer:
     return LinearOptimizer(feedback, feedforward)
 
 
-def _rational(value: Any, argument: str) -> Rational:
+def summed(table: Any) -> dict[int, Expr]:
+    """A table of pairs with the terms of equal lag added, and those that are zero left out."""
+    merged: dict[int, Expr] = {}
+    for lag, value in table:
+        if getattr(lag, "free_symbols", None):
+            raise ValueError(f"lags must be integers where a delay is given; got {lag}")
+        merged[int(lag)] = merged.get(int(lag), 0) + sympify(value)
+    return {lag: value for lag, value in sorted(merged.items()) if value != 0}
+
+
+def rational_number(value: Any, argument: str) -> Rational:
     """A number of SymPy; a float is read as the decimal number that it displays."""
     allowed = "a rational number for an exact derivation at a delay"
     if getattr(value, "free_symbols", None):

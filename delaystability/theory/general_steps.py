@@ -6,7 +6,6 @@ from sympy import (
     Eq,
     Function,
     I,
-    Rational,
     cancel,
     diff,
     exp,
@@ -18,16 +17,12 @@ from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import (
     a,
     alpha,
-    eta,
     ordered_product,
     ordered_quotient,
     ordered_sum,
     p,
     t,
-    tau,
     theta,
-    u,
-    w,
     z,
 )
 from delaystability.theory.vocabulary import Draft, step
@@ -55,12 +50,12 @@ SPEED = Function("sigma")(theta)
 
 def general_steps(loop: SymbolicLoop) -> tuple[Draft, ...]:
     """From the coefficient table to the crossings of the unit circle, for any optimizer."""
-    on_circle, conjugate = exp(I * theta), exp(-I * theta)
-    turn = exp(I * theta * (tau + Rational(1, 2)))
-    product = turn * loop.pole_part.subs(z, on_circle) * loop.zero_part.subs(z, conjugate)
+    product = loop.turned
     mirror = product.subs(I, -I)
-    crossing = ordered_product(2, sin(theta / 2), ordered_sum(Y, -I * X))
-    squared, needed = loop.zero_modulus_squared, alpha(on_circle)
+    crossing = ordered_sum(Y, -I * X)
+    if not loop.decays:
+        crossing = ordered_product(2, sin(theta / 2), crossing)
+    squared, needed = loop.zero_modulus_squared, alpha(exp(I * theta))
     return (
         step(
             "recurrence",
@@ -70,7 +65,7 @@ def general_steps(loop: SymbolicLoop) -> tuple[Draft, ...]:
             loop.recurrence,
             {"a": "eta h"},
             loop.recurrence_remainder,
-            update=Eq(u(t), (w(t) - w(t + 1)) / eta, evaluate=False),
+            update=loop.update_of_iterates,
         ),
         step(
             "polynomial",
@@ -106,6 +101,13 @@ def general_steps(loop: SymbolicLoop) -> tuple[Draft, ...]:
 
 
 def _small_gain_step(loop: SymbolicLoop) -> Draft:
+    if loop.decays:
+        return step(
+            "small-gain",
+            "At $a = 0$ the weights decay by themselves, and the polynomial is",
+            Eq(p(z), loop.free_polynomial, evaluate=False),
+            {"p(z)": loop.polynomial_from_recurrence.subs(a, 0)},
+        )
     polynomial = loop.polynomial
     slope = (-diff(polynomial, a) / diff(polynomial, z)).subs({z: 1, a: 0})
     zero, pole = loop.zero_part.subs(z, 1), loop.pole_part.subs(z, 1)

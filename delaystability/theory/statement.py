@@ -20,8 +20,8 @@ QUANTITIES: dict[str, str] = {
     "between 0 and a_*",
     "any-sequence-threshold": "the same for the loop with a delay that changes from update to "
     "update: it is stable for every sequence of delays from 0 to tau",
-    "decayed-threshold": "the same for SGD whose weights decay at once, by the factor 1 - c in "
-    "every update",
+    "decayed-threshold": "the same for weights that decay at once, for SGD by the factor 1 - c in "
+    "every update; c is the learning rate times the weight decay",
     "mixed-read-threshold": "the same for SGD whose gradients are those of a mixture of weights, a "
     "share l of them present and the rest late",
     "any-delays-threshold": "the same for such a mixture, where the rest is late by any sequence "

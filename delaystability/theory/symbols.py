@@ -5,6 +5,7 @@ from __future__ import annotations
 from sympy import Add, Expr, Function, Mul, Pow, Symbol, cos, sin
 
 __all__ = [
+    "DECAY",
     "THRESHOLD",
     "a",
     "alpha",
@@ -37,6 +38,7 @@ phi = Symbol("phi", real=True)  # angle of a gain: a = 2 sin(phi/2)
 kappa = Symbol("kappa", nonnegative=True)  # variance of the curvature over its squared mean
 t = Symbol("t", integer=True)  # number of the update
 z = Symbol("z")
+DECAY = Symbol("c", real=True)  # learning rate times weight decay
 THRESHOLD = Symbol("a_*", positive=True)
 w = Function("w")  # iterate, measured from the minimum
 u = Function("u")  # update

@@ -7,8 +7,22 @@ from contextlib import suppress
 from functools import cache
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
-from delaystability.numerics.thresholds import heavy_ball_kernel, shifted_momentum_kernel
-from delaystability.translation import kernels, pole_zero_kernels
+from delaystability.numerics.moments import cycle_kernel, sgd_noise_kernel
+from delaystability.numerics.roots import speed_kernel
+from delaystability.numerics.thresholds import (
+    decayed_kernel,
+    heavy_ball_kernel,
+    kernel_numbers,
+    mixed_read_kernel,
+    outer_kernel,
+    shifted_momentum_kernel,
+)
+from delaystability.translation import (
+    closed_form_kernels,
+    kernels,
+    oscillation_kernels,
+    pole_zero_kernels,
+)
 from delaystability.translation.program import Program
 from delaystability.translation.reading import DialectError, read_program
 from delaystability.translation.table_kernels import (
@@ -18,6 +32,23 @@ from delaystability.translation.table_kernels import (
 )
 
 __all__ = ["kernel_program", "kernel_sources", "made_kernel"]
+
+_WRITTEN = (
+    kernel_numbers,
+    heavy_ball_kernel,
+    shifted_momentum_kernel,
+    mixed_read_kernel,
+    decayed_kernel,
+    sgd_noise_kernel,
+    speed_kernel,
+    cycle_kernel,
+    outer_kernel,
+    pole_zero_kernels,
+    kernels,
+    closed_form_kernels,
+    oscillation_kernels,
+)
+"""Each after those that it calls."""
 
 
 def kernel_program() -> Program:
@@ -51,5 +82,4 @@ def made_kernel(optimizer: type[Optimizer]) -> str:
 
 def kernel_sources() -> list[str]:
     """The texts of the kernels that are written by hand: those of the numerics, and more."""
-    modules = (heavy_ball_kernel, shifted_momentum_kernel, pole_zero_kernels, kernels)
-    return [inspect.getsource(module) for module in modules]
+    return [inspect.getsource(module) for module in _WRITTEN]

@@ -17,11 +17,12 @@ from delaystability.numerics.thresholds.heavy_ball_kernel import (
     heavy_ball_crossing,
     heavy_ball_tangent,
 )
+from delaystability.numerics.thresholds.kernel_numbers import PI, SMALLEST, is_even
 from delaystability.numerics.thresholds.shifted_momentum_kernel import (
     shifted_momentum_crossing,
     shifted_momentum_tangent,
 )
-from delaystability.translation.pole_zero_kernels import PI, SMALLEST, is_even, pole_zero_gain
+from delaystability.translation.pole_zero_kernels import pole_zero_gain
 
 LARGEST_WHOLE = 9007199254740992.0
 LARGEST_FINITE = 1.7976931348623157e308

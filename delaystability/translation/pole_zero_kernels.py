@@ -11,22 +11,17 @@ from __future__ import annotations
 
 from math import atan, floor, sqrt
 
-PI = 3.141592653589793
+from delaystability.numerics.thresholds.kernel_numbers import (
+    PI,
+    SMALLEST,
+    is_even,
+    without_derivative,
+)
+
 FULL_TURN = 6.283185307179586
-SMALLEST = 1e-300
 NO_CROSSING = 1e300
 FIRST_TANGENT = 1e-20
 LAST_TANGENT = 1e20
-
-
-def is_even(x: float) -> bool:
-    """Whether the whole number x is even."""
-    return floor(0.5 * x) >= 0.5 * x
-
-
-def without_derivative(x: float) -> float:
-    """Return x, as a constant wherever derivatives are taken."""
-    return x
 
 
 def pole_zero_gain(momentum: float, slope: float, excess: float, delay: float) -> float:

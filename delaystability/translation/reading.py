@@ -35,7 +35,7 @@ from delaystability.translation.program import (
 __all__ = ["MATHEMATICS", "DialectError", "read_program"]
 
 MATHEMATICS = dict.fromkeys(["sqrt", "sin", "cos", "tan", "atan", "tanh", "exp", "log"], 1)
-MATHEMATICS |= {"floor": 1, "abs": 1, "min": 2, "max": 2}
+MATHEMATICS |= {"log1p": 1, "expm1": 1, "floor": 1, "abs": 1, "min": 2, "max": 2}
 """The functions of the dialect, with their numbers of arguments."""
 _ON_ARRAYS = {"minimum": "min", "maximum": "max"}
 _PRECISIONS = ("single", "double")

@@ -122,8 +122,29 @@ def rule_samples() -> tuple[Sample, ...]:
     )
 
 
-_ALLOWED = {"momentum": 0.5, "delay": 4.0, "horizon": 2.0}
-_REFUSED = {"momentum": [1.0, -1.5], "delay": [-1.0, 2.5], "horizon": [1e300]}
+_ALLOWED = {
+    "momentum": 0.5,
+    "delay": 4.0,
+    "horizon": 2.0,
+    "share": 0.75,
+    "decay": 0.1,
+    "condition_number": 100.0,
+    "steps": 10.0,
+}
+_REFUSED = {
+    "momentum": [1.0, -1.5],
+    "delay": [-1.0, 2.5],
+    "horizon": [1e300],
+    "share": [1e300],
+    "decay": [1.0, -0.5],
+    "noise": [-1.0],
+    "condition_number": [1.0],
+    "beta1": [1.0],
+    "beta2": [1.0],
+    "alpha": [-0.5],
+    "curvature": [0.0, 3.0],
+    "steps": [0.0, 2.5],
+}
 
 
 def refusals(function: str, parameters: Sequence[str]) -> tuple[Refusal, ...]:

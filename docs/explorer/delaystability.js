@@ -18,14 +18,21 @@
 const delaystability = (() => {
 "use strict";
 
-const FULL_TURN = 6.283185307179586;
 const PI = 3.141592653589793;
-const LAST_TANGENT = 1e20;
 const SMALLEST = 1e-300;
+const FULL_TURN = 6.283185307179586;
+const LAST_TANGENT = 1e20;
 const NO_CROSSING = 1e300;
 const FIRST_TANGENT = 1e-20;
 const LARGEST_WHOLE = 9007199254740992.0;
 const LARGEST_FINITE = 1.7976931348623157e308;
+
+/**
+ * Whether the whole number x is even.
+ */
+function isEven(x) {
+    return Math.floor(0.5 * x) >= 0.5 * x;
+}
 
 /**
  * The root u to 1e-5, from 1/u^2 - turns/r as a rational function of y = turns r.
@@ -245,10 +252,228 @@ function shiftedMomentumCrossing(momentum, u) {
 }
 
 /**
- * Whether the whole number x is even.
+ * The difference sin(turns x) - (1 + lead) sin(x), where (turns + 1 + q) x = pi.
  */
-function isEven(x) {
-    return Math.floor(0.5 * x) >= 0.5 * x;
+function sineSurplus(lead, turns, q) {
+    const x = PI / (turns + 1.0 + q);
+    const half = 0.5 * q * x;
+    const nearOne = 2.0 * Math.cos(x + half) * Math.sin(half) - lead * Math.sin(x);
+    // Next to z = -1 the angle turns x is small, and pi less it is rounded.
+    const angle = turns * x;
+    return angle < 1.0 ? Math.sin(angle) - (1.0 + lead) * Math.sin(x) : nearOne;
+}
+
+/**
+ * The unknown q of betweenEnds, bisected in its logarithm before Newton's method.
+ */
+function sinesMeet(lead, turns) {
+    let left = Math.max(lead, SMALLEST);
+    let right = 1000000000.0 * turns;
+    for (let i = 0; i < 28; i += 1) {
+        const middle = Math.sqrt(left) * Math.sqrt(right);
+        const beyond = sineSurplus(lead, turns, middle) > 0.0;
+        left = beyond ? left : middle;
+        right = beyond ? middle : right;
+    }
+    let q = Math.sqrt(left) * Math.sqrt(right);
+    for (let i = 0; i < 3; i += 1) {
+        const x = PI / (turns + 1.0 + q);
+        const slope = turns * Math.cos((1.0 + q) * x) + (1.0 + lead) * Math.cos(x);
+        q -= sineSurplus(lead, turns, q) * (turns + 1.0 + q) / (x * slope);
+    }
+    return q;
+}
+
+/**
+ * The gain at the one solution of sin(turns x) = (1 + lead) sin(x), with x = phi/2.
+ *
+ * The unknown is q with (turns + 1 + q) x = pi, which says how near 1 the quotient of
+ * sines is; it is at least the lead.
+ */
+function betweenEnds(rest, lead, turns) {
+    const q = sinesMeet(lead, turns);
+    const x = PI / (turns + 1.0 + q);
+    // The smaller one of two angles with the same sine.
+    const angle = Math.min((turns - 1.0) * x, (2.0 + q) * x);
+    return Math.sin(2.0 * x) / (rest * Math.sin(angle));
+}
+
+/**
+ * Threshold for a share of at least 1/2, where the excess 2 share - 1 is not negative.
+ */
+function mostlyFreshGain(share, excess, delay) {
+    const atOdd = 2.0 / Math.max(excess, SMALLEST);
+    const atMinusOne = isEven(delay) ? 2.0 : atOdd;
+    const other = isEven(delay) ? atOdd : 2.0;
+    const rest = Math.max(Math.abs(1.0 - share), SMALLEST);
+    // The quotient of sines less 1: l - |1 - l| is 2 l - 1 or 1.
+    const lead = Math.min(excess, 1.0) / rest;
+    const turns = 2.0 * delay + 1.0;
+    const inside = atMinusOne > other && share < turns * rest;
+    const first = betweenEnds(inside ? rest : 0.5, inside ? lead : 0.0, turns);
+    return inside ? Math.max(other, Math.min(first, atMinusOne)) : atMinusOne;
+}
+
+/**
+ * Threshold for a share below 1/2, where the excess 2 share - 1 is negative.
+ */
+function partlyFreshGain(share, excess, delay) {
+    const u = shiftedMomentumTangent(2.0 * delay + 1.0, -1.0 / excess);
+    const sine = 2.0 * u / (1.0 + u * u);
+    const along = share * sine;
+    const root = Math.sqrt(along * along - excess);
+    // The same root of a quadratic, without a difference of nearby numbers.
+    const fresh = along >= 0.0;
+    const divisor = root + (fresh ? along : 0.0);
+    return fresh ? 2.0 * sine / divisor : 2.0 * sine * (root - along) / -excess;
+}
+
+/**
+ * Threshold of SGD with a share of fresh gradients; it is 2 without delay.
+ */
+function mixedReadGain(share, delay) {
+    const late = Math.max(delay, 1.0);
+    const excess = 2.0 * share - 1.0;
+    const mostly = excess >= 0.0;
+    const mostlyLate = partlyFreshGain(mostly ? 0.0 : share, mostly ? -1.0 : excess, late);
+    const mostlyFresh = mostlyFreshGain(mostly ? share : 1.0, mostly ? excess : 1.0, late);
+    const gain = mostly ? mostlyFresh : mostlyLate;
+    return delay > 0.0 ? gain : 2.0;
+}
+
+/**
+ * Half of the angle of the root that leaves first, at a delay of at least 1.
+ */
+function decayedHalfAngle(decay, momentum, delay) {
+    const turns = 2.0 * delay;
+    const ratio = (1.0 - momentum) / (1.0 + momentum);
+    const present = decay / (2.0 - decay);
+    // With the larger one alone, the root is at most twice as far.
+    let x = Math.atan(heavyBallTangent(turns, Math.max(ratio, present)));
+    for (let i = 0; i < 5; i += 1) {
+        const tangent = Math.tan(x);
+        const square = tangent * tangent;
+        const offset = turns * x - Math.atan(ratio / tangent) - Math.atan(present / tangent);
+        const poles = ratio / (ratio * ratio + square) + present / (present * present + square);
+        x -= offset / (turns + (1.0 + square) * poles);
+    }
+    return x;
+}
+
+/**
+ * Threshold of heavy ball with decay, without which it is that of heavy ball.
+ */
+function decayedGain(decay, momentum, delay) {
+    const sine = Math.sin(decayedHalfAngle(decay, momentum, Math.max(delay, 1.0)));
+    const square = 4.0 * sine * sine;
+    const kept = 1.0 - decay;
+    const slow = 1.0 - momentum;
+    const weights = decay * decay + kept * square;
+    const gain = Math.sqrt(weights * (slow * slow + momentum * square));
+    return delay > 0.0 ? gain : (1.0 + kept) * (1.0 + momentum);
+}
+
+/**
+ * Threshold 2 sin(x) of the mean square, where tan(pi/4 - (2 delay + 1) x/2) = noise
+ * tan(x).
+ *
+ * The start pi/(4 delay + 2 + 4 noise) is a lower bound of x for noise above 1, where the
+ * difference of the sides is concave, and an upper bound below, where it is convex:
+ * Newton's method does not overshoot.
+ */
+function noisySgdGain(delay, noise) {
+    const turns = 2.0 * Math.max(delay, 1.0) + 1.0;
+    let x = 0.5 * PI / (turns + 2.0 * noise);
+    for (let i = 0; i < 5; i += 1) {
+        const tangent = Math.tan(x);
+        const square = tangent * tangent;
+        const offset = 0.5 * turns * x + Math.atan(noise * tangent) - 0.25 * PI;
+        const rise = noise * (1.0 + square) / (1.0 + noise * noise * square);
+        x -= offset / (0.5 * turns + rise);
+    }
+    return delay > 0.0 ? 2.0 * Math.sin(x) : 2.0 / (1.0 + noise);
+}
+
+/**
+ * Logarithm of (sqrt(k) + 1)/(sqrt(k) - 1), over delay + 1, without a difference of roots.
+ */
+function limitNats(conditionNumber, delay) {
+    const above = 2.0 * (Math.sqrt(conditionNumber) + 1.0) / (conditionNumber - 1.0);
+    return Math.log1p(above) / (delay + 1.0);
+}
+
+/**
+ * What an update takes away from the slowest perturbation: 1 less the rate.
+ */
+function oneLateLoss(conditionNumber) {
+    return 0.5 / Math.sqrt(conditionNumber);
+}
+
+/**
+ * Momentum of the fastest look-ahead.
+ */
+function oneLateMomentum(conditionNumber) {
+    return 1.0 - 2.0 * oneLateLoss(conditionNumber) + 0.5 / conditionNumber;
+}
+
+/**
+ * Learning rate times the largest curvature of the fastest look-ahead.
+ */
+function oneLateGain(conditionNumber) {
+    return (2.0 * conditionNumber - 1.0) / (8.0 * conditionNumber);
+}
+
+/**
+ * Horizon of the fastest look-ahead.
+ */
+function oneLateHorizon(conditionNumber) {
+    const rate = 1.0 - oneLateLoss(conditionNumber);
+    return rate * rate / (2.0 * oneLateGain(conditionNumber));
+}
+
+/**
+ * C of `adaptive_cycle` by real numbers, without differences of nearby ones; u =
+ * tan(theta/2).
+ *
+ * With the momentum m, and the pole p of what is filtered, which is m or 0, it is
+ *
+ *     C = Im W Re D/Im D - Re W,    W = (1 - p/z)/(4 (1 - p z) (1 - z^-2)),
+ *     D = i (1/(1 - 1/z) + delay - 1 + 1/(1 - m/z)),    z = exp(i theta)
+ */
+function onePoleCycle(momentum, filtered, delay, u) {
+    const square = u * u;
+    const sine = 2.0 * u / (1.0 + square);
+    // This is 1 - cos(theta).
+    const versed = 2.0 * square / (1.0 + square);
+    const cotangent = 0.5 * (1.0 - square) / u;
+    const slow = 1.0 - momentum;
+    const size = slow * slow + 2.0 * momentum * versed;
+    const turned = 0.5 / u + momentum * sine / size;
+    const rise = delay + 0.5 * slow * (1.0 + momentum) / size;
+    const along = 1.0 - filtered + filtered * versed;
+    const across = filtered * sine;
+    const norm = along * along + across * across;
+    const cosine = (along * along - across * across) / norm;
+    const doubleSine = 2.0 * along * across / norm;
+    const real = 0.125 * (cosine + doubleSine * cotangent);
+    const imaginary = 0.125 * (doubleSine - cosine * cotangent);
+    return imaginary * turned / rise - real;
+}
+
+/**
+ * ``1 - (1 - inner)^steps``, with its own digits where it is small.
+ */
+function innerLoss(inner, steps) {
+    const near = Math.min(inner, 0.5);
+    // The logarithm of |1 - inner|, which is exact from 1/2 to 2.
+    let size = Math.log1p(-near);
+    size = inner >= 0.5 ? Math.log(Math.max(Math.abs(1.0 - inner), 1e-300)) : size;
+    size = steps * size;
+    const half = 0.5 * steps;
+    let either = -Math.expm1(size);
+    either = half > Math.floor(half) ? 1.0 + Math.exp(size) : either;
+    const loss = -Math.expm1(size);
+    return inner > 1.0 ? either : loss;
 }
 
 /**
@@ -771,6 +996,541 @@ function adjustLearningRate(lr, oldThreshold, newThreshold) {
     return lr * (newThreshold / oldThreshold);
 }
 
+/**
+ * Whether x is at least 0 and below 1.
+ */
+function isKept(x) {
+    return typeof x === "number" && x >= 0.0 && x < 1.0;
+}
+
+/**
+ * Whether x is from 0 to 2^53.
+ */
+function isNoise(x) {
+    return typeof x === "number" && x >= 0.0 && x <= LARGEST_WHOLE;
+}
+
+/**
+ * Whether x is from 4 to 2^53.
+ */
+function isCondition(x) {
+    return typeof x === "number" && x >= 4.0 && x <= LARGEST_WHOLE;
+}
+
+/**
+ * Whether x is above 1 and finite.
+ */
+function isAboveOne(x) {
+    return typeof x === "number" && x > 1.0 && x <= LARGEST_FINITE;
+}
+
+/**
+ * Whether x is from 1/2 to 2^53.
+ */
+function isMostly(x) {
+    return typeof x === "number" && x >= 0.5 && x <= LARGEST_WHOLE;
+}
+
+/**
+ * Largest gain of SGD that is stable with a share of fresh gradients, the rest being late.
+ *
+ * The gain is the learning rate times the sharpness. The update is
+ *
+ *     w[t+1] = w[t] - lr (share gradient(w[t]) + (1 - share) gradient(w[t-delay]))
+ *
+ * A share above 0 is delay compensation or a part of the model that is on time, one below
+ * 0 the discrepancy of forward and backward pass. With theta the first root of (1 - share)
+ * cos((delay + 1/2) theta) + share cos(theta/2) = 0, below 1/2 the threshold is
+ *
+ *     sin(theta) / ((1 - share) sin(delay theta))
+ *
+ * @param {number} share share of each gradient that is taken at the present weights, between
+ *     -2^53 and 2^53
+ * @param {number} delay updates between reading the weights and applying their gradient, a
+ *     whole number from 0 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function mixedReadThreshold(share, delay) {
+    if (!isModerate(share)) {
+        throw new RangeError(`share must be between -2^53 and 2^53; got ${share}`);
+    }
+    if (!isDelay(delay)) {
+        throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
+    }
+    return mixedReadGain(share, delay);
+}
+
+/**
+ * Largest gain of SGD that is stable with this share of fresh gradients at every delay.
+ *
+ * The rest may be late by any sequence of bounded delays. For a share from 1/2 on it is
+ *
+ *     min(2, 2 / (2 share - 1))
+ *
+ * @param {number} share share of each gradient that is taken at the present weights, from 1/2
+ *     to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function mostlyFreshThreshold(share) {
+    if (!isMostly(share)) {
+        throw new RangeError(`share must be from 1/2 to 2^53; got ${share}`);
+    }
+    return 2.0 / Math.max(2.0 * share - 1.0, 1.0);
+}
+
+/**
+ * Largest stable learning rate times sharpness of SGD with weight decay.
+ *
+ * The update is, with decay = learning rate times weight decay,
+ *
+ *     w[t+1] = (1 - decay) w[t] - lr g[t]
+ *
+ * With theta the first root of sin((delay + 1) theta) = (1 - decay) sin(delay theta), the
+ * threshold is
+ *
+ *     sqrt(1 + (1 - decay)^2 - 2 (1 - decay) cos(theta))
+ *
+ * @param {number} decay learning rate times weight decay, at least 0 and below 1
+ * @param {number} delay updates between reading the weights and applying their gradient, a
+ *     whole number from 0 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function decayedSgdThreshold(decay, delay) {
+    if (!isKept(decay)) {
+        throw new RangeError(`decay must be at least 0 and below 1; got ${decay}`);
+    }
+    if (!isDelay(delay)) {
+        throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
+    }
+    // A zero of the kind of the others, which may be arrays.
+    const momentum = 0.0 * decay;
+    return decayedGain(decay, momentum, delay);
+}
+
+/**
+ * Largest stable learning rate times sharpness of heavy ball with decoupled weight decay.
+ *
+ * The decay, learning rate times weight decay, does not go through the momentum, as in
+ * AdamW:
+ *
+ *     u[t] = momentum u[t-1] + g[t]
+ *     w[t+1] = (1 - decay) w[t] - lr u[t]
+ *
+ * That of averaged gradients is this one over 1 - momentum.
+ *
+ * @param {number} momentum momentum of the optimizer, at least 0 and below 1
+ * @param {number} decay learning rate times weight decay, at least 0 and below 1
+ * @param {number} delay updates between reading the weights and applying their gradient, a
+ *     whole number from 0 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function decayedHeavyBallThreshold(momentum, decay, delay) {
+    if (!isKept(momentum)) {
+        throw new RangeError(`momentum must be at least 0 and below 1; got ${momentum}`);
+    }
+    if (!isKept(decay)) {
+        throw new RangeError(`decay must be at least 0 and below 1; got ${decay}`);
+    }
+    if (!isDelay(delay)) {
+        throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
+    }
+    return decayedGain(decay, momentum, delay);
+}
+
+/**
+ * Largest learning rate times mean sharpness at which the mean square of SGD dies out.
+ *
+ * With x the root of tan(pi/4 - (2 delay + 1) x/2) = noise tan(x) it is 2 sin(x), and 2/(1
+ * + noise) at delay 0.
+ *
+ * @param {number} delay updates between reading the weights and applying their gradient, a
+ *     whole number from 0 to 2^53
+ * @param {number} noise variance of the curvature of mini-batches over its squared mean, from 0
+ *     to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function noisySgdThreshold(delay, noise) {
+    if (!isDelay(delay)) {
+        throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
+    }
+    if (!isNoise(noise)) {
+        throw new RangeError(`noise must be from 0 to 2^53; got ${noise}`);
+    }
+    return noisySgdGain(delay, noise);
+}
+
+/**
+ * Learning rate times batch sharpness at which the mean square of SGD stops dying out.
+ *
+ * The batch sharpness is the mean of squared curvatures over their mean, which is 1 +
+ * noise times the mean. For small batches the edge tends to 2, whatever the delay.
+ *
+ * @param {number} delay updates between reading the weights and applying their gradient, a
+ *     whole number from 0 to 2^53
+ * @param {number} noise variance of the curvature of mini-batches over its squared mean, from 0
+ *     to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function sgdBatchSharpnessEdge(delay, noise) {
+    if (!isDelay(delay)) {
+        throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
+    }
+    if (!isNoise(noise)) {
+        throw new RangeError(`noise must be from 0 to 2^53; got ${noise}`);
+    }
+    return noisySgdGain(delay, noise) * (1.0 + noise);
+}
+
+/**
+ * Rate that no first-order method with gradients this late falls below.
+ *
+ * An update shrinks the slowest perturbation by this factor at best, which is, with the
+ * condition number k,
+ *
+ *     ((sqrt(k) - 1) / (sqrt(k) + 1))^(1 / (delay + 1))
+ *
+ * @param {number} conditionNumber largest over smallest curvature of the directions that shall
+ *     converge, finite, above 1
+ * @param {number} delay updates between reading the weights and applying their gradient, a
+ *     whole number from 0 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function speedLimit(conditionNumber, delay) {
+    if (!isAboveOne(conditionNumber)) {
+        throw new RangeError(`conditionNumber must be finite, above 1; got ${conditionNumber}`);
+    }
+    if (!isDelay(delay)) {
+        throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
+    }
+    return Math.exp(-limitNats(conditionNumber, delay));
+}
+
+/**
+ * Factor by which the fastest weight prediction shrinks the slowest perturbation an
+ * update.
+ *
+ * It is the fastest optimizer with one pole and two weights of gradients that come one
+ * update late: its rate is 1 - 1/(2 sqrt(k)).
+ *
+ * @param {number} conditionNumber largest over smallest curvature of the directions that shall
+ *     converge, from 4 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function fastestRate(conditionNumber) {
+    if (!isCondition(conditionNumber)) {
+        throw new RangeError(`conditionNumber must be from 4 to 2^53; got ${conditionNumber}`);
+    }
+    return 1.0 - oneLateLoss(conditionNumber);
+}
+
+/**
+ * Momentum of the fastest weight prediction with gradients one update late.
+ *
+ * It is 1 - 1/sqrt(k) + 1/(2 k); the other numbers of this optimizer are fastestHorizon
+ * and fastestLearningRate.
+ *
+ * @param {number} conditionNumber largest over smallest curvature of the directions that shall
+ *     converge, from 4 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function fastestMomentum(conditionNumber) {
+    if (!isCondition(conditionNumber)) {
+        throw new RangeError(`conditionNumber must be from 4 to 2^53; got ${conditionNumber}`);
+    }
+    return oneLateMomentum(conditionNumber);
+}
+
+/**
+ * Horizon of the fastest weight prediction with gradients one update late.
+ *
+ * With g = (2 k - 1)/(8 k) it is (1 - 1/(2 sqrt(k)))^2 / (2 g), about 2.
+ *
+ * @param {number} conditionNumber largest over smallest curvature of the directions that shall
+ *     converge, from 4 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function fastestHorizon(conditionNumber) {
+    if (!isCondition(conditionNumber)) {
+        throw new RangeError(`conditionNumber must be from 4 to 2^53; got ${conditionNumber}`);
+    }
+    return oneLateHorizon(conditionNumber);
+}
+
+/**
+ * Learning rate of the fastest weight prediction with gradients one update late.
+ *
+ * It is (2 k - 1)/(8 k) over the sharpness.
+ *
+ * @param {number} sharpness largest eigenvalue of the Hessian at the minimum, positive and
+ *     finite
+ * @param {number} conditionNumber largest over smallest curvature of the directions that shall
+ *     converge, from 4 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function fastestLearningRate(sharpness, conditionNumber) {
+    if (!isPositive(sharpness)) {
+        throw new RangeError(`sharpness must be positive and finite; got ${sharpness}`);
+    }
+    if (!isCondition(conditionNumber)) {
+        throw new RangeError(`conditionNumber must be from 4 to 2^53; got ${conditionNumber}`);
+    }
+    return oneLateGain(conditionNumber) / sharpness;
+}
+
+/**
+ * Whether x is a whole number from 1 to 2^53.
+ */
+function isCount(x) {
+    return typeof x === "number" && isDelay(x) && x >= 1.0;
+}
+
+/**
+ * Whether x is at most 2.
+ */
+function isNotBeyondTwo(x) {
+    return typeof x === "number" && x <= 2.0;
+}
+
+/**
+ * The rms of a cycle over lr/a*, to the next order in 1 - kept.
+ *
+ * Without delay, or where delay and momentum take more than half of the memory 1/(1 -
+ * kept), there is no such order.
+ */
+function cycleFactor(kept, momentum, filtered, delay) {
+    const late = Math.max(delay, 1.0);
+    const u = heavyBallTangent(2.0 * late, (1.0 - momentum) / (1.0 + momentum));
+    const forgotten = 1.0 - kept;
+    const follows = delay > 0.0 && forgotten * (delay + 1.0 / (1.0 - momentum)) <= 0.5;
+    const order = forgotten * onePoleCycle(momentum, filtered, late, u);
+    return follows ? Math.max(1.0 + order, 0.0) : 1.0;
+}
+
+/**
+ * Rms of the oscillation in which a weight settles under Adam, whatever its curvature.
+ *
+ * It is lr/a* with the threshold a* of exponentially averaged gradients, to the next order
+ * in 1 - beta2 where the delay and beta1 take at most half of the memory 1/(1 - beta2).
+ *
+ * @param {number} lr learning rate, positive and finite
+ * @param {number} beta1 share of the first moment that stays at an update, at least 0 and below
+ *     1
+ * @param {number} beta2 share of the second moment that stays at an update, at least 0 and
+ *     below 1
+ * @param {number} delay updates between reading the weights and applying their gradient, a
+ *     whole number from 0 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function adamOscillation(lr, beta1, beta2, delay) {
+    if (!isPositive(lr)) {
+        throw new RangeError(`lr must be positive and finite; got ${lr}`);
+    }
+    if (!isKept(beta1)) {
+        throw new RangeError(`beta1 must be at least 0 and below 1; got ${beta1}`);
+    }
+    if (!isKept(beta2)) {
+        throw new RangeError(`beta2 must be at least 0 and below 1; got ${beta2}`);
+    }
+    if (!isDelay(delay)) {
+        throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
+    }
+    const leading = lr * (1.0 - beta1) / heavyBallGain(beta1, delay);
+    return leading * cycleFactor(beta2, beta1, beta1, delay);
+}
+
+/**
+ * Rms of the oscillation in which a weight settles under RMSProp, whatever its curvature.
+ *
+ * It is lr/a* with the threshold a* of heavy ball, to the next order in 1 - alpha where
+ * the delay and the momentum take at most half of the memory 1/(1 - alpha).
+ *
+ * @param {number} lr learning rate, positive and finite
+ * @param {number} alpha share of the second moment that stays at an update, at least 0 and
+ *     below 1
+ * @param {number} momentum momentum of the optimizer, at least 0 and below 1
+ * @param {number} delay updates between reading the weights and applying their gradient, a
+ *     whole number from 0 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function rmspropOscillation(lr, alpha, momentum, delay) {
+    if (!isPositive(lr)) {
+        throw new RangeError(`lr must be positive and finite; got ${lr}`);
+    }
+    if (!isKept(alpha)) {
+        throw new RangeError(`alpha must be at least 0 and below 1; got ${alpha}`);
+    }
+    if (!isKept(momentum)) {
+        throw new RangeError(`momentum must be at least 0 and below 1; got ${momentum}`);
+    }
+    if (!isDelay(delay)) {
+        throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
+    }
+    // Gradients are divided before they are filtered.
+    const plain = 0.0 * momentum;
+    return lr / heavyBallGain(momentum, delay) * cycleFactor(alpha, momentum, plain, delay);
+}
+
+/**
+ * Rms of the triangle in which a weight swings under signSGD: lr sqrt((d^2 + d + 1)/3).
+ *
+ * The half-period is 2 d + 1 for the delay d; where a run begins is averaged over.
+ *
+ * @param {number} lr learning rate, positive and finite
+ * @param {number} delay updates between reading the weights and applying their gradient, a
+ *     whole number from 0 to 2^53
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function signsgdOscillation(lr, delay) {
+    if (!isPositive(lr)) {
+        throw new RangeError(`lr must be positive and finite; got ${lr}`);
+    }
+    if (!isDelay(delay)) {
+        throw new RangeError(`delay must be a whole number from 0 to 2^53; got ${delay}`);
+    }
+    return lr * Math.sqrt((delay * delay + delay + 1.0) / 3.0);
+}
+
+/**
+ * Loss above its minimum at which the oscillation of an adaptive optimizer keeps a run.
+ *
+ * It is lr rootSum / (2 threshold), with the threshold of the momentum filter, for Adam
+ * that of exponentially averaged gradients.
+ *
+ * @param {number} lr learning rate, positive and finite
+ * @param {number} threshold largest stable learning rate times sharpness, positive and finite
+ * @param {number} rootSum sum over the weights of the square roots of their second moments,
+ *     positive and finite
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function adaptiveLossFloor(lr, threshold, rootSum) {
+    if (!isPositive(lr)) {
+        throw new RangeError(`lr must be positive and finite; got ${lr}`);
+    }
+    if (!isPositive(threshold)) {
+        throw new RangeError(`threshold must be positive and finite; got ${threshold}`);
+    }
+    if (!isPositive(rootSum)) {
+        throw new RangeError(`rootSum must be positive and finite; got ${rootSum}`);
+    }
+    return 0.5 * (lr / threshold) * rootSum;
+}
+
+/**
+ * Updates over which the learning rate of an adaptive optimizer should fall to a final
+ * one.
+ *
+ * It is 4 log(lr / finalLr) / (1 - beta2), and 0 where the rate does not fall. After a
+ * faster fall the optimizer is silent, and then overshoots.
+ *
+ * @param {number} lr learning rate, positive and finite
+ * @param {number} finalLr learning rate at the end, positive and finite
+ * @param {number} beta2 share of the second moment that stays at an update, at least 0 and
+ *     below 1
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function decayUpdates(lr, finalLr, beta2) {
+    if (!isPositive(lr)) {
+        throw new RangeError(`lr must be positive and finite; got ${lr}`);
+    }
+    if (!isPositive(finalLr)) {
+        throw new RangeError(`finalLr must be positive and finite; got ${finalLr}`);
+    }
+    if (!isKept(beta2)) {
+        throw new RangeError(`beta2 must be at least 0 and below 1; got ${beta2}`);
+    }
+    return 4.0 * Math.log1p(Math.max(lr - finalLr, 0.0) / finalLr) / (1.0 - beta2);
+}
+
+/**
+ * Largest stable outer learning rate of local SGD or DiLoCo at a curvature.
+ *
+ * The threshold is that of the outer optimizer for its delay in outer steps. Inner steps
+ * of gradient descent make the outer gradient c = 1 - (1 - innerLr curvature)^steps times
+ * the perturbation, and the outer learning rate may be threshold / c, or is 0 where an
+ * even number of inner steps does not shrink it. Inner steps that are thrown away, since
+ * replicas take new outer parameters without merging, do not count.
+ *
+ * @param {number} curvature eigenvalue of the Hessian, at most 2 / innerLr
+ * @param {number} innerLr learning rate of the inner steps, positive and finite
+ * @param {number} steps inner steps between two outer ones, a whole number from 1 to 2^53
+ * @param {number} threshold largest stable learning rate times sharpness, positive and finite
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function outerThreshold(curvature, innerLr, steps, threshold) {
+    if (!isPositive(curvature)) {
+        throw new RangeError(`curvature must be positive and finite; got ${curvature}`);
+    }
+    if (!isPositive(innerLr)) {
+        throw new RangeError(`innerLr must be positive and finite; got ${innerLr}`);
+    }
+    const inner = innerLr * curvature;
+    if (!isNotBeyondTwo(inner)) {
+        throw new RangeError(`curvature must be at most 2 / inner_lr; got ${curvature}`);
+    }
+    if (!isCount(steps)) {
+        throw new RangeError(`steps must be a whole number from 1 to 2^53; got ${steps}`);
+    }
+    if (!isPositive(threshold)) {
+        throw new RangeError(`threshold must be positive and finite; got ${threshold}`);
+    }
+    const loss = innerLoss(inner, steps);
+    return loss > 0.0 ? threshold / Math.max(loss, SMALLEST) : 0.0;
+}
+
+/**
+ * Largest outer learning rate that is stable at all curvatures up to the sharpness.
+ *
+ * It is that of outerThreshold where c is largest: at the sharpness, or where inner steps
+ * jump to the minimum, if their number is even and they jump beyond it at the sharpness.
+ *
+ * @param {number} sharpness largest eigenvalue of the Hessian at the minimum, at most 2 /
+ *     innerLr
+ * @param {number} innerLr learning rate of the inner steps, positive and finite
+ * @param {number} steps inner steps between two outer ones, a whole number from 1 to 2^53
+ * @param {number} threshold largest stable learning rate times sharpness, positive and finite
+ * @returns {number} the number described
+ * @throws {RangeError} if an argument is not allowed
+ */
+function maxOuterLearningRate(sharpness, innerLr, steps, threshold) {
+    if (!isPositive(sharpness)) {
+        throw new RangeError(`sharpness must be positive and finite; got ${sharpness}`);
+    }
+    if (!isPositive(innerLr)) {
+        throw new RangeError(`innerLr must be positive and finite; got ${innerLr}`);
+    }
+    const inner = innerLr * sharpness;
+    if (!isNotBeyondTwo(inner)) {
+        throw new RangeError(`sharpness must be at most 2 / inner_lr; got ${sharpness}`);
+    }
+    if (!isCount(steps)) {
+        throw new RangeError(`steps must be a whole number from 1 to 2^53; got ${steps}`);
+    }
+    if (!isPositive(threshold)) {
+        throw new RangeError(`threshold must be positive and finite; got ${threshold}`);
+    }
+    const loss = innerLoss(inner, steps);
+    const beyond = isEven(steps) && inner > 1.0;
+    const largest = beyond ? (inner < 2.0 ? 1.0 : 0.0) : loss;
+    return largest > 0.0 ? threshold / Math.max(largest, SMALLEST) : 0.0;
+}
+
 /** The optimizers: ordinary parameters, threshold, and tables over lags. */
 const catalogue = {
     "sgd": {
@@ -831,5 +1591,5 @@ const catalogue = {
     }
 };
 
-return { sgdThreshold, anySequenceThreshold, heavyBallThreshold, emaMomentumThreshold, nesterovThreshold, shiftedMomentumThreshold, spikeCompensationThreshold, weightPredictionThreshold, maxLearningRate, maxSharpness, adjustLearningRate, catalogue };
+return { sgdThreshold, anySequenceThreshold, heavyBallThreshold, emaMomentumThreshold, nesterovThreshold, shiftedMomentumThreshold, spikeCompensationThreshold, weightPredictionThreshold, maxLearningRate, maxSharpness, adjustLearningRate, mixedReadThreshold, mostlyFreshThreshold, decayedSgdThreshold, decayedHeavyBallThreshold, noisySgdThreshold, sgdBatchSharpnessEdge, speedLimit, fastestRate, fastestMomentum, fastestHorizon, fastestLearningRate, adamOscillation, rmspropOscillation, signsgdOscillation, adaptiveLossFloor, decayUpdates, outerThreshold, maxOuterLearningRate, catalogue };
 })();

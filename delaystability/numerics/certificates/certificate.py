@@ -13,9 +13,10 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from delaystability.model.adaptive import wrong_optimizer
+from delaystability.model.arguments import asked_loop
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import random_law
+from delaystability.model.loop import Decay, Loop
 from delaystability.numerics.certificates.certificate_data import (
     METHODS,
     MOST_DIGITS,
@@ -32,7 +33,9 @@ from delaystability.numerics.crossings.crossings import filter_threshold
 from delaystability.numerics.exact.circle_proof import CircleProof, Table
 from delaystability.numerics.exact.exact_optimizer import converted, exact_optimizer
 from delaystability.numerics.exact.schur_cohn import is_schur_stable
+from delaystability.numerics.moments.decayed_loop import decayed_threshold_and_angle
 from delaystability.numerics.tables.characteristic import table_polynomial
+from delaystability.numerics.tables.exact_tables import exact_number
 from delaystability.numerics.tables.loop_filter import loop_filter
 from delaystability.numerics.thresholds.threshold import threshold_array
 
@@ -64,6 +67,9 @@ class Certificate:
     method : "integer Schur-Cohn test" or "winding number in ball arithmetic"
     root_moduli : largest root modulus at lower and upper by root finding with at least 50 digits,
         for degrees up to 24; a check by another route, not part of the proof
+    decay : Fraction, learning rate times weight decay
+    coupled : whether the decay goes through the optimizer's filter
+    still : the exact table that decay adds to (z - 1) A(z); empty without
     """
 
     optimizer: str
@@ -76,17 +82,21 @@ class Certificate:
     upper: Fraction
     method: str
     root_moduli: tuple[str, str] | None = None
+    decay: Fraction = Fraction(0)
+    coupled: bool = False
+    still: Table = ()
 
     @property
     def degree(self) -> int:
         """Degree of the characteristic polynomial."""
-        return 1 + max(max(lag for lag, _ in self.a), self.delay + max(lag for lag, _ in self.b))
+        early = max(lag for lag, _ in (*self.a, *self.still))
+        return 1 + max(early, self.delay + max(lag for lag, _ in self.b))
 
     def verify(self) -> bool:
         """Prove again all that the certificate claims.
 
-        The tables are built anew from the optimizer's name, its parameters and the delay; both ends
-        are proved from these tables; root moduli are computed again.
+        The tables are built anew from the optimizer's name, its parameters, the delay and the
+        decay; both ends are proved from these tables; root moduli are computed again.
 
         Returns
         -------
@@ -102,10 +112,12 @@ class Certificate:
         """
         try:
             read = Certificate.from_dict(self.to_dict())
-            loop = loop_from_labels(read.optimizer, read.parameters, read.delay)
+            decay = Decay(read.decay, read.coupled)
+            loop = loop_from_labels(read.optimizer, read.parameters, read.delay, decay)
         except (AttributeError, TypeError, ValueError):
             return False
-        same = dict(read.a) == dict(loop.a) and dict(read.b) == dict(loop.b)
+        pairs = ((read.a, loop.a), (read.b, loop.b), (read.still, loop.still))
+        same = all(dict(said) == dict(built) for said, built in pairs)
         return same and read._is_narrow() and read._ends_hold() and read._moduli_hold()
 
     def _is_narrow(self) -> bool:
@@ -113,7 +125,7 @@ class Certificate:
         return 0 < width <= self.lower * Fraction(1, 10**self.digits)
 
     def _ends_hold(self) -> bool:
-        proof = CircleProof(self.a, self.b, self.delay, self._precision())
+        proof = CircleProof.of(self.a, self.b, self.delay, self._precision(), self.still)
         if self.method == _SCHUR_COHN:
             if not self._fits_schur_cohn(_LARGEST_EXACT_SIZE):
                 return False
@@ -228,32 +240,43 @@ class Certificate:
         return f"{self.decimal(self.lower)} < threshold < {self.decimal(self.upper)}"
 
     def _polynomial(self, gain: Fraction) -> list[Fraction]:
-        return table_polynomial(self.a, self.b, self.delay, gain)
+        return table_polynomial(self.a, self.b, self.delay, gain, self.still)
 
     def _fits_schur_cohn(self, size: int) -> bool:
         """Whether integers of this size at most decide the ends."""
-        values = [value for _, value in (*self.a, *self.b)]
+        values = [value for _, value in (*self.a, *self.b, *self.still)]
         bits = max(value.denominator.bit_length() for value in (*values, self.lower, self.upper))
         degree = self.degree
         return degree <= _LARGEST_EXACT_DEGREE and degree * bits <= size
 
     def _precision(self) -> int:
         # Twice the digits of the width, and room for roots that reach the circle slowly.
-        return 128 + int(2 * (self.digits * log2(10) + log2(2 + self.delay)))
+        bits = 128 + int(2 * (self.digits * log2(10) + log2(2 + self.delay)))
+        # A small decay decides within as small an angle of z = 1.
+        small = self.decay.denominator.bit_length() - self.decay.numerator.bit_length()
+        return bits + 2 * max(0, small) if self.decay else bits
 
 
-def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
+def certify(
+    optimizer: Optimizer | Loop,
+    delay: Any = None,
+    digits: int = 30,
+    *,
+    decay: Any = 0,
+    coupled: bool = False,
+) -> Certificate:
     """Enclose a stability threshold between a proved stable and a proved unstable gain.
 
     Parameters
     ----------
-    optimizer : Optimizer with scalar parameters
+    optimizer : Optimizer with scalar parameters, or Loop
         A float parameter is taken as the binary number that it is; pass ``Fraction("0.9")`` for
         nine tenths.
-    delay : int or delay object
+    delay : int or delay object; left out beside a Loop
         For a random delay, the threshold of the mean is certified.
     digits : int, 1 to 1000
         The relative width of the enclosure is at most 10**-digits.
+    decay, coupled : see `stability_threshold`; one number, a float as above
 
     Returns
     -------
@@ -280,17 +303,28 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
     ----------
     M. Marden, Geometry of Polynomials, 2nd edition, American Mathematical Society 1966. Theorem
     ``delayed-loop``.
+
+    Examples
+    --------
+    >>> import delaystability as ds
+    >>> print(ds.certify(ds.SGD(), 1, 12))
+    0.9999999999999 < threshold < 1.0000000000001
+    >>> print(ds.certify(ds.HeavyBall(0.9), 4, 12, decay=0.01, coupled=True))
+    0.027132614309870 < threshold < 0.027132614309872
     """
-    if not isinstance(optimizer, Optimizer):
-        raise wrong_optimizer("optimizer", optimizer)
     if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= MOST_DIGITS:
         raise ValueError(f"digits must be an integer from 1 to {MOST_DIGITS}; got {digits!r}")
-    exact = exact_optimizer(optimizer)
-    threshold, angle = _float_threshold(exact, delay)
+    asked = asked_loop(optimizer, delay, decay, coupled)
+    exact, delay = exact_optimizer(asked.optimizer), asked.delay
+    amount = Fraction(0)
+    if asked.decay:
+        amount = exact_number(asked.single().decay)
+    shrinkage = Decay(amount, asked.decay.coupled and amount > 0)
+    threshold, angle = _float_threshold(exact, delay, shrinkage)
     if not 0 < threshold < np.inf:
         raise ValueError(f"optimizer has no threshold to certify at delay {delay}; got {threshold}")
-    loop = named_loop(exact, delay)
-    centre = precise_threshold(loop.a, loop.b, loop.delay, angle, digits + 5)
+    loop = named_loop(exact, delay, shrinkage)
+    centre = precise_threshold(loop.a, loop.b, loop.delay, angle, digits + 5, loop.still)
     # Three units in the last place of the enclosure make its relative width.
     unit = Fraction(10) ** (np.floor(np.log10(threshold)).astype(int).item() - digits - 1)
     nearest = round(centre / unit)
@@ -304,6 +338,9 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
         lower=(nearest - 1) * unit,
         upper=(nearest + 1) * unit,
         method=_SCHUR_COHN,
+        decay=amount,
+        coupled=shrinkage.coupled,
+        still=loop.still,
     )
     if not certificate._fits_schur_cohn(_CHOSEN_EXACT_SIZE):
         certificate = replace(certificate, method=_WINDING)
@@ -314,8 +351,10 @@ def certify(optimizer: Optimizer, delay: Any, digits: int = 30) -> Certificate:
     return certificate
 
 
-def _float_threshold(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
+def _float_threshold(optimizer: Optimizer, delay: Any, decay: Decay) -> tuple[float, float]:
     """The threshold of the mean loop in floating point, with the angle of its crossing."""
+    if decay:
+        return decayed_threshold_and_angle(Loop(optimizer, delay, *decay[:2]))
     floats = converted(optimizer, lambda _, number: float(number))
     law = random_law(delay)
     if law is not None:

@@ -26,7 +26,8 @@ MOST_DIGITS = 1000
 """A proof of as many digits takes a fraction of a second."""
 
 _FIELDS = ("optimizer", "parameters", "a", "b", "delay", "digits", "lower", "upper", "method")
-_OPTIONAL = ("root_moduli",)
+_DECAYS = ("decay", "coupled", "still")
+_OPTIONAL = ("root_moduli", *_DECAYS)
 # 1,000 digits of a number in the range of doubles, numerator and denominator.
 _LARGEST_END_BITS = 2**13
 _LONGEST_TEXT = 2**26  # characters: two tables with as many entries as allowed, of 1,000 digits
@@ -39,9 +40,12 @@ _LONGEST_MODULUS = 2 * MOST_DIGITS + 20
 def data_from_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a certificate as data that JSON holds; rationals are text."""
     data = dict(values)
-    for name in ("a", "b"):
+    for name in ("a", "b", "still"):
         data[name] = [[lag, rational_text(Fraction(value))] for lag, value in values[name]]
-    data |= {end: rational_text(Fraction(values[end])) for end in ("lower", "upper")}
+    data |= {name: rational_text(Fraction(values[name])) for name in ("lower", "upper", "decay")}
+    if not values["decay"]:
+        # As it was written before there was decay.
+        data = {name: value for name, value in data.items() if name not in _DECAYS}
     data["parameters"] = dict(values["parameters"])
     if values["root_moduli"] is not None:
         data["root_moduli"] = list(values["root_moduli"])
@@ -82,10 +86,23 @@ def values_from_data(data: Any) -> dict[str, Any]:
         "b": _table(found["b"]),
         "delay": found["delay"].integer(0, LARGEST_DELAY),
         "digits": found["digits"].integer(1, MOST_DIGITS),
-        "lower": _end(found["lower"]),
-        "upper": _end(found["upper"]),
+        "lower": _positive(found["lower"]),
+        "upper": _positive(found["upper"]),
         "method": found["method"].one_of(METHODS),
         "root_moduli": _moduli(Field(data.get("root_moduli"), "root_moduli")),
+        **_decays(file, data),
+    }
+
+
+def _decays(file: Field, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields on decay: all of them, or none."""
+    if not any(name in data for name in _DECAYS):
+        return {}
+    decay, coupled, still = (file.entry(name) for name in _DECAYS)
+    return {
+        "decay": _positive(decay),
+        "coupled": coupled.flag(),
+        "still": _table(still),
     }
 
 
@@ -100,11 +117,11 @@ def _table(field: Field) -> Table:
     return tuple(table.items())
 
 
-def _end(field: Field) -> Fraction:
-    end = rational_from_text(field.path, field.value, _LARGEST_END_BITS)
-    if end <= 0:
+def _positive(field: Field) -> Fraction:
+    number = rational_from_text(field.path, field.value, _LARGEST_END_BITS)
+    if number <= 0:
         raise field.wrong("positive")
-    return end
+    return number
 
 
 def _moduli(field: Field) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from delaystability.model.catalogue import (
     optimizer_from_dict,
 )
 from delaystability.model.delays import Delay, delay_array, random_law
-from delaystability.model.loop import at_any_delay, loop_tables
+from delaystability.model.loop import NO_DECAY, Decay, at_any_delay, loop_tables
 from delaystability.numerics.exact.circle_proof import Table
 from delaystability.numerics.exact.rational_text import (
     LARGEST_BITS,
@@ -49,6 +49,7 @@ class NamedLoop:
     """Exact tables A and B with a fixed delay, and the name and parameters that they follow from.
 
     The mean of a random delay is a longer table; the part of it that is certain is the delay.
+    ``still`` is what decay adds to (z - 1) A.
     """
 
     optimizer: str
@@ -56,9 +57,10 @@ class NamedLoop:
     a: Table
     b: Table
     delay: int
+    still: Table = ()
 
 
-def named_loop(optimizer: Optimizer, delay: Any) -> NamedLoop:
+def named_loop(optimizer: Optimizer, delay: Any, decay: Decay = NO_DECAY) -> NamedLoop:
     """Build the loop of an optimizer with exact parameters.
 
     An optimizer that is not in the catalogue is named by its tables: as a `LinearOptimizer`.
@@ -67,6 +69,7 @@ def named_loop(optimizer: Optimizer, delay: Any) -> NamedLoop:
     ----------
     optimizer : Optimizer, as `exact_optimizer` returns it
     delay : int or delay object
+    decay : Decay, its amount a Fraction
 
     Raises
     ------
@@ -82,16 +85,19 @@ def named_loop(optimizer: Optimizer, delay: Any) -> NamedLoop:
         name: _text(value) for name, value in optimizer.parameters.items() if value is not None
     }
     if law is None:
-        return NamedLoop(optimizer.name, labels, *_tables(optimizer, lag), lag)
+        a, b = _tables(optimizer, lag)
+        return NamedLoop(optimizer.name, labels, a, b, lag, _still(decay, a, b))
     tables = _distribution(law)
     labels[DISTRIBUTION] = _OVER.join(map(table_text, tables if tables[1] != _ONE else tables[:1]))
-    return NamedLoop(optimizer.name, labels, *_mean_tables(optimizer, tables), lag)
+    return NamedLoop(optimizer.name, labels, *_mean_tables(optimizer, tables, lag, decay))
 
 
 _ONE: Table = ((0, Fraction(1)),)
 
 
-def loop_from_labels(name: str, parameters: Mapping[str, str], delay: int) -> NamedLoop:
+def loop_from_labels(
+    name: str, parameters: Mapping[str, str], delay: int, decay: Decay = NO_DECAY
+) -> NamedLoop:
     """Build the loop that a name and parameters describe.
 
     Raises
@@ -104,13 +110,14 @@ def loop_from_labels(name: str, parameters: Mapping[str, str], delay: int) -> Na
     values = {key: _value(f"parameters[{key!r}]", text) for key, text in labels.items()}
     optimizer = optimizer_from_dict({**values, "name": name})
     if law is None:
-        return NamedLoop(name, dict(parameters), *_tables(optimizer, delay), delay)
+        a, b = _tables(optimizer, delay)
+        return NamedLoop(name, dict(parameters), a, b, delay, _still(decay, a, b))
     argument = f"parameters[{DISTRIBUTION!r}]"
     tables = [table_from_text(argument, text, 0) for text in law.split(_OVER)]
     if len(tables) > 2 or not tables[0] or not tables[-1]:
         raise ValueError(f"{argument} must be a table, or a table over a table")
     pair = (tables[0], tables[1] if len(tables) == 2 else _ONE)
-    return NamedLoop(name, dict(parameters), *_mean_tables(optimizer, pair), delay)
+    return NamedLoop(name, dict(parameters), *_mean_tables(optimizer, pair, delay, decay))
 
 
 def _one_delay(delay: Any) -> int:
@@ -168,7 +175,14 @@ def _distribution(delay: Delay) -> tuple[Table, Table]:
     return tuple((lag - delay.minimum, value / total) for lag, value in numerator), denominator
 
 
-def _mean_tables(optimizer: Optimizer, law: tuple[Table, Table]) -> tuple[Table, Table]:
+def _still(decay: Decay, a: Table, b: Table) -> Table:
+    """What decays: the decay times A, or times the present gradients' B."""
+    return _sorted(decay.table(dict(a), dict(b)))
+
+
+def _mean_tables(
+    optimizer: Optimizer, law: tuple[Table, Table], delay: int, decay: Decay
+) -> tuple[Table, Table, int, Table]:
     most = max(map(len, law))
     if most > MOST_LAGS:
         raise ValueError(
@@ -177,7 +191,8 @@ def _mean_tables(optimizer: Optimizer, law: tuple[Table, Table]) -> tuple[Table,
         )
     tables = at_any_delay(optimizer, lambda lag: loop_tables(optimizer, lag)).converted(Fraction)
     a, b = map(_sorted, tables)
-    return _product(a, law[1]), _product(b, law[0])
+    a, present = _product(a, law[1]), _product(b, law[1])
+    return a, _product(b, law[0]), delay, _still(decay, a, present)
 
 
 def _product(left: Table, right: Table) -> Table:

@@ -18,17 +18,21 @@ _ISOLATING_BITS = 192
 _CLOSE = 1e-9  # of moduli, where the isolation does not tell which root is the largest
 
 
-def precise_threshold(a: Table, b: Table, delay: int, angle: float, digits: int) -> Fraction:
+def precise_threshold(
+    a: Table, b: Table, delay: int, angle: float, digits: int, still: Table = ()
+) -> Fraction:
     """Find the gain of the crossing nearest to ``angle``, to about ``digits`` significant digits.
 
-    Solves Re(exp(i theta (delay + 1/2)) A conj(B)) = 0 for theta and returns
-    2 sin(theta/2) |A/B|; at theta = pi the gain is the rational 2 (-1)^delay A(-1)/B(-1).
+    Solves Im(exp(i theta delay) F conj(B)) = 0 for theta, with F = (z - 1) A + S, and returns
+    |F/B|; at theta = 0 and pi the gain is rational. Without S, the factor z - 1 is taken out of F.
     """
-    if angle == float(mpmath.pi):
-        at_minus_one = [
-            sum(((-1) ** lag * value for lag, value in table), Fraction(0)) for table in (a, b)
-        ]
-        return Fraction(2 * (-1) ** delay) * at_minus_one[0] / at_minus_one[1]
+    if angle in (0.0, float(mpmath.pi)):
+        point = -1 if angle else 1
+        first, last, rest = (
+            sum((point**lag * value for lag, value in table), Fraction(0))
+            for table in (a, b, still)
+        )
+        return -Fraction(point**delay) * ((point - 1) * first + rest) / last
     context: Any = mpmath.mp.clone()
     # The first digits are those of the angle, which can be as small as 1/delay.
     context.dps = digits + 30 + 2 * len(str(delay))
@@ -39,14 +43,21 @@ def precise_threshold(a: Table, b: Table, delay: int, angle: float, digits: int)
             for lag, value in table
         )
 
+    def memory(theta: Any) -> Any:
+        """F, or A: without decay (z - 1)/(2 i sin(theta/2)) is exp(i theta/2)."""
+        if not still:
+            return filter_at(a, theta)
+        return (context.expj(theta) - 1) * filter_at(a, theta) + filter_at(still, theta)
+
     def condition(theta: Any) -> Any:
-        turn = context.expj((delay + context.mpf(1) / 2) * theta)
-        return (turn * filter_at(a, theta) * context.conj(filter_at(b, theta))).real
+        turn = context.expj((delay if still else delay + context.mpf(1) / 2) * theta)
+        value = turn * memory(theta) * context.conj(filter_at(b, theta))
+        return value.imag if still else value.real
 
     start = context.mpf(angle)
     theta = context.findroot(condition, (start, start * (1 + context.mpf(10) ** -12)), verify=False)
-    gain = 2 * context.sin(theta / 2) * abs(filter_at(a, theta) / filter_at(b, theta))
-    return exact_number(gain)
+    distance = 1 if still else 2 * context.sin(theta / 2)
+    return exact_number(distance * abs(memory(theta) / filter_at(b, theta)))
 
 
 def largest_root_modulus(coefficients: list[Fraction], digits: int = 50) -> Any:

@@ -4,6 +4,7 @@ On z = exp(i pi t), 0 < t <= 1, a root needs the gain 2 sin(pi t/2) beta(t), rea
 
     beta(t) = -i exp(i pi t (delay + 1/2)) A(z)/B(z).
 
+Where weights decay, F = (z - 1) A + S stands for (z - 1) A, and what a root needs is -z^delay F/B.
 The circle is cut into intervals until the enclosure of each one decides, or the search refuses.
 Where |(z - 1) A| exceeds gain |B|, the modulus alone decides, and the turns of z^-delay need not be
 followed: the cost hardly grows with the delay. Short intervals get more bits than long ones. Where
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any, TypeVar
 
 from flint import acb, arb, ctx, fmpq
@@ -38,18 +40,41 @@ Table = tuple[tuple[int, Fraction], ...]
 
 _LITTLE = 0.25  # half turns up to which an enclosure of z^-lag is better than the unit disc
 _MANY, _BLOCK = 128, 64  # terms of a long table, and powers of z that are kept for it
+_LONGEST_DIVIDED = 2**16
 _MOST_INTERVALS = 200_000  # seconds for short tables; proofs that succeed need some hundreds
 
 
 @dataclass(frozen=True)
 class CircleProof:
-    """Exact A and B as pairs (lag, coefficient), a delay, and a working precision in bits."""
+    """Exact A and B as pairs (lag, coefficient), a delay, and a working precision in bits.
+
+    ``free`` holds F/z where weights decay, and else nothing.
+    """
 
     a: Table
     b: Table
     delay: int
     precision: int
+    free: Table = ()
     _balls: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, a: Table, b: Table, delay: int, precision: int, still: Table) -> CircleProof:
+        """The proof for (z - 1) A + S + gain z^-delay B; S is ``still``, what decays.
+
+        Where S vanishes at z = 1 as well, it is a loop without decay for another A.
+        """
+        if not still:
+            return cls(a, b, delay, precision)
+        free: dict[int, Fraction] = {}
+        moved = ((lag + 1, value) for lag, value in (*((k, -v) for k, v in a), *still))
+        for lag, value in (*a, *moved):
+            free[lag] = free.get(lag, Fraction(0)) + value
+        longest = max(free)
+        if sum(free.values()) or longest > _LONGEST_DIVIDED:
+            return cls(a, b, delay, precision, _without_zeros(free))
+        dense = accumulate(free.get(lag, Fraction(0)) for lag in range(longest + 1))
+        return cls(_without_zeros(dict(enumerate(dense))), b, delay, precision)
 
     def no_crossing_up_to(self, gain: Fraction) -> bool:
         """Prove that no gain in (0, gain] has a root on the unit circle.
@@ -65,8 +90,8 @@ class CircleProof:
     def roots_outside(self, gain: Fraction) -> int:
         """The proved number of roots of the characteristic polynomial with |z| > 1.
 
-        By the argument principle for f(z) = (z - 1) A(z) + gain z^-delay B(z), whose poles all lie
-        at z = 0.
+        By the argument principle for f(z) = F(z) + gain z^-delay B(z), whose poles all lie at
+        z = 0.
 
         Raises
         ------
@@ -82,7 +107,7 @@ class CircleProof:
         """A table in balls of the working precision, converted once for each precision."""
         key = (name, ctx.prec)
         if key not in self._balls:
-            table = self.a if name == "a" else self.b
+            table = {"a": self.a, "b": self.b, "free": self.free}[name]
             self._balls[key] = [(lag, real_ball(value)) for lag, value in table]
         return self._balls[key]
 
@@ -107,6 +132,9 @@ class CircleProof:
     def _excluded(self, part: Interval, gain: Fraction) -> bool:
         if self._excludes(part.whole, real_ball(gain)):
             return True
+        if self.free and part.left == 0:
+            # What a root needs is real at z = 1, too; its sign or its modulus decides there.
+            return False
         slope = self._imaginary_slope(part.whole)
         if slope.contains(0):
             return False
@@ -138,15 +166,16 @@ class CircleProof:
         return False
 
     def _excludes(self, t: arb, limit: arb) -> bool:
-        (a, fast_a), (b, fast_b) = (self._slow_value(name, t) for name in ("a", "b"))
-        if 2 * arb.sin_pi(t / 2) * (a.abs_lower() - fast_a) > limit * (b.abs_upper() + fast_b):
+        (a, fast_a), (b, fast_b) = (self._slow_value(name, t) for name in (self._first, "b"))
+        if self._distance(t) * (a.abs_lower() - fast_a) > limit * (b.abs_upper() + fast_b):
             return True
         if fast_a > 0 or fast_b > 0:
             # The terms that turn fast hide the direction.
             return False
-        turn = acb(t * (2 * self.delay + 1) / 2).exp_pi_i()
-        # beta is a positive multiple of this product, which has no division by B.
-        direction = acb(0, -1) * turn * a * b.conjugate()
+        # What a root needs is a positive multiple of this product, which has no division by B.
+        quarter = acb(-1) if self.free else acb(0, -1)
+        turn = acb(t * (2 * self.delay + (2 if self.free else 1)) / 2).exp_pi_i()
+        direction = quarter * turn * a * b.conjugate()
         if not direction.imag.contains(0) or direction.real < 0:
             return True
         # As its value in the middle and its slope elsewhere, it is far narrower where crossings
@@ -154,18 +183,35 @@ class CircleProof:
         centred = self._imaginary_value(t.mid()) + self._imaginary_slope(t) * (t - t.mid())
         return not centred.contains(0)
 
+    @property
+    def _first(self) -> str:
+        """The table that counts beside B: F/z, or A without its factor z - 1."""
+        return "free" if self.free else "a"
+
+    def _distance(self, t: arb) -> arb:
+        """The modulus of what that table lacks."""
+        return arb(1) if self.free else 2 * arb.sin_pi(t / 2)
+
+    def _memory(self, table: acb, t: arb) -> acb:
+        """F from a value of that table."""
+        turned = acb(t).exp_pi_i()
+        return table * (turned if self.free else turned - 1)
+
     def _imaginary_terms(self) -> list[tuple[int, tuple[arb, arb]]]:
         """Turns n + 1/2 as n and as a ball, and weights of the cosines in Im of the direction.
 
-        Those of equal turns are added before they are balls, as they may cancel.
+        Beside decay, turns n and weights of sines. Those of equal turns are added before they are
+        balls, as they may cancel.
         """
         if "exact" not in self._balls:
             exact: dict[int, fmpq] = {}
-            a, b = ([(lag, ball(value)) for lag, value in table] for table in (self.a, self.b))
+            first = self.free or self.a
+            a, b = ([(lag, ball(value)) for lag, value in table] for table in (first, self.b))
             for j, a_value in a:
                 for k, b_value in b:
-                    odd = abs(2 * (self.delay - j + k) + 1)
-                    exact[odd] = exact.get(odd, fmpq(0)) + a_value * b_value
+                    odd = 2 * (self.delay - j + k) + (2 if self.free else 1)
+                    weight = -a_value * b_value if self.free and odd < 0 else a_value * b_value
+                    exact[abs(odd)] = exact.get(abs(odd), fmpq(0)) + weight
             self._balls["exact"] = [(odd, weight) for odd, weight in exact.items() if weight]
         key = ("terms", ctx.prec)
         if key not in self._balls:
@@ -178,24 +224,29 @@ class CircleProof:
         """Im of the direction of beta."""
         terms = self._imaginary_terms()
         if len(terms) >= _MANY:
-            return -self._half_turned([(n, weight) for n, (_, weight) in terms], t).real
-        return -sum((weight * (turns * t).cos_pi() for _, (turns, weight) in terms), arb(0))
+            turned = self._turned([(n, weight) for n, (_, weight) in terms], t)
+            return -turned.imag if self.free else -turned.real
+        wave = arb.sin_pi if self.free else arb.cos_pi
+        return -sum((weight * wave(turns * t) for _, (turns, weight) in terms), arb(0))
 
     def _imaginary_slope(self, t: arb) -> arb:
         terms = self._imaginary_terms()
         if len(terms) >= _MANY:
             weighted = [(n, turns * weight) for n, (turns, weight) in terms]
-            return self._half_turned(weighted, t).imag * arb.pi()
-        total = sum((weight * turns * (turns * t).sin_pi() for _, (turns, weight) in terms), arb(0))
-        return total * arb.pi()
+            turned = self._turned(weighted, t)
+            return (-turned.real if self.free else turned.imag) * arb.pi()
+        wave = arb.cos_pi if self.free else arb.sin_pi
+        total = sum((weight * turns * wave(turns * t) for _, (turns, weight) in terms), arb(0))
+        return (-total if self.free else total) * arb.pi()
 
-    def _half_turned(self, terms: list[tuple[int, arb]], t: arb) -> acb:
-        """The sum of weight times exp(i pi (n + 1/2) t)."""
-        return _transform(terms, -t) * acb(t / 2).exp_pi_i()
+    def _turned(self, terms: list[tuple[int, arb]], t: arb) -> acb:
+        """The sum of weight times exp(i pi (n + 1/2) t), without the half beside decay."""
+        whole = _transform(terms, -t)
+        return whole if self.free else whole * acb(t / 2).exp_pi_i()
 
     def _parts(self, t: arb, gain: arb) -> tuple[acb, acb]:
-        """(z - 1) A and gain B."""
-        return (acb(t).exp_pi_i() - 1) * self._filter("a", t), gain * self._filter("b", t)
+        """F and gain B."""
+        return self._memory(self._filter(self._first, t), t), gain * self._filter("b", t)
 
     def _value(self, t: arb, gain: Fraction) -> acb:
         memory, drive = self._parts(t, real_ball(gain))
@@ -204,9 +255,10 @@ class CircleProof:
     def _slope(self, t: arb, gain: Fraction) -> acb:
         """The derivative of f by t."""
         total = acb(0)
-        for lag, value in self._coefficients("a"):
+        for lag, value in self._coefficients(self._first):
             turned = acb(-lag * t).exp_pi_i()
-            total += value * ((1 - lag) * turned * acb(t).exp_pi_i() + lag * turned)
+            total += value * (1 - lag) * turned * acb(t).exp_pi_i()
+            total += 0 if self.free else value * lag * turned
         limit = real_ball(gain)
         for lag, value in self._coefficients("b"):
             turns = -(self.delay + lag)
@@ -226,24 +278,25 @@ class CircleProof:
         return self._turn_past_zero(part, gain)
 
     def _turn_of_memory(self, part: Interval, gain: Fraction) -> arb | None:
-        """The same where (z - 1) A outweighs gain B: no turn of z^-delay need be followed.
+        """The same where F outweighs gain B: no turn of z^-delay need be followed.
 
         f is a product of z - 1 times the slow terms of A, of A over these terms and of
-        1 + gain z^-delay B/((z - 1) A), of which the last two keep to the right half plane.
+        1 + gain z^-delay B/F, of which the last two keep to the right half plane; or of the slow
+        terms of F, of F over these and of the last.
         """
         t, limit = part.whole, real_ball(gain)
-        slow, fast = self._slow_and_fast("a", t)
+        slow, fast = self._slow_and_fast(self._first, t)
         value = _transform(slow, t)
-        slowly = (acb(t).exp_pi_i() - 1) * value
+        slowly = self._memory(value, t)
         least = value.abs_lower() - fast
         drive, fast_drive = self._slow_value("b", t)
-        outweighs = 2 * arb.sin_pi(t / 2) * least > limit * (drive.abs_upper() + fast_drive)
+        outweighs = self._distance(t) * least > limit * (drive.abs_upper() + fast_drive)
         if not (least > 0 and outweighs and avoids_zero(slowly)):
             return None
         turn = arb(0)
         starts = []
         for end, sign in ((part.low, -1), (part.high, 1)):
-            start = (acb(end).exp_pi_i() - 1) * _transform(slow, end)
+            start = self._memory(_transform(slow, end), end)
             memory, _ = self._parts(end, limit)
             starts.append(start)
             turn += sign * ((memory / start).arg() + (self._value(end, gain) / memory).arg())
@@ -302,11 +355,15 @@ class CircleProof:
 
     def _bits(self, depth: int) -> int:
         """Working precision for intervals of length 2^-depth, in doubling steps."""
-        lags = self.delay + max(lag for lag, _ in (*self.a, *self.b)) + 2
+        lags = self.delay + max(lag for lag, _ in (*self.a, *self.b, *self.free)) + 2
         bits, needed = 64, 2 * depth + lags.bit_length()
         while bits < needed + 32:
             bits *= 2
         return min(bits + lags.bit_length(), self.precision)
+
+
+def _without_zeros(table: dict[int, Fraction]) -> Table:
+    return tuple((lag, value) for lag, value in table.items() if value)
 
 
 def _transform(terms: list[tuple[int, arb]], t: arb) -> acb:

@@ -7,6 +7,7 @@ second moment follows the oscillation, so that the gain ends where the two agree
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import tan
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from delaystability.model.delays import as_delay
-from delaystability.model.loop import Loop, LoopTables
+from delaystability.model.loop import Decay, Loop, LoopTables
+from delaystability.numerics.moments.cycle_kernel import one_pole_cycle
 from delaystability.numerics.moments.noise_loop import NoiseLoop
 from delaystability.numerics.moments.second_moment import noise_amplification
 
@@ -66,7 +68,8 @@ def amplification(loop: Loop) -> Callable[[float], float]:
     """
     if not loop.decay:
         return lambda gain: noise_amplification(loop.optimizer, loop.delay, gain, 1.0)
-    circle = NoiseLoop(loop.optimizer, as_delay(loop.delay), float(loop.decay), loop.coupled)
+    decay = Decay(float(loop.decay), loop.coupled)
+    circle = NoiseLoop(loop.optimizer, as_delay(loop.delay), decay)
     return lambda gain: circle.mean(gain, lambda values: np.ones_like(values.spread))
 
 
@@ -185,6 +188,10 @@ def cycle_correction(
     ripple += offset_share * steady / filtered * once
     mixed = (1 - offset_share) * np.conj(filtered) * once / steady
     size = ripple.imag * slope.real / slope.imag - ripple.real
+    pole = loop.without_zeros().feedback
+    if not offset_share and set(pole) <= {1} and set(loop.b) == {0}:
+        momentum = float(pole.get(1, 0.0))
+        size = one_pole_cycle(momentum, 0.0 if divides_first else momentum, delay, tan(angle / 2))
     return CycleCorrection(float(size), float(mixed.real))
 
 

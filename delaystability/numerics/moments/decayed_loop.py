@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from delaystability.model.arguments import Asked
 from delaystability.model.delays import as_delay
-from delaystability.model.loop import Loop
+from delaystability.model.loop import Decay, Loop
 from delaystability.numerics.crossings.crossings import Crossings
 from delaystability.numerics.crossings.free_part import free_crossings, free_gains, free_threshold
 from delaystability.numerics.moments.first_gain import first_gain
 from delaystability.numerics.moments.noise_loop import CircleValues, NoiseLoop
 from delaystability.numerics.tables.free_and_late import free_and_late
+from delaystability.numerics.thresholds.decayed_kernel import decayed_gain, decayed_half_angle
 
 __all__ = [
     "decayed_crossings",
@@ -71,8 +72,27 @@ def decayed_threshold(loop: Loop) -> float:
 
 def decayed_threshold_and_angle(loop: Loop) -> tuple[float, float]:
     """Find the threshold of `decayed_threshold`, and the angle of the root that leaves there."""
+    if (closed := _without_zero(loop)) is not None:
+        return closed
     free, late, delay = free_and_late(loop)
     return free_threshold(free, late, delay)
+
+
+def _without_zero(loop: Loop) -> tuple[float, float] | None:
+    """The same for SGD and heavy ball, up to the scale of gradients; None for other loops."""
+    if not loop.fixed:
+        return None
+    tables = loop.tables().without_zeros()
+    numbers = (loop.decay, *tables.a.values(), *tables.b.values())
+    if set(tables.b) != {0} or not set(tables.a) <= {0, 1} or any(float(n) != n for n in numbers):
+        return None
+    scale, momentum = float(tables.b[0]), -float(tables.a.get(1, 0.0))
+    decay = float(loop.decay) * (scale if loop.coupled else 1.0)
+    if not (scale > 0 and 0 <= momentum < 1 and 0 <= decay < 1) or (loop.coupled and momentum):
+        return None
+    late = float(loop.lag)
+    angle = 2 * decayed_half_angle(decay, momentum, late) if late else np.pi
+    return float(decayed_gain(decay, momentum, late) / scale), float(angle)
 
 
 def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
@@ -83,7 +103,7 @@ def decayed_mean_square_threshold(loop: Loop, curvature_noise: float) -> float:
     largest, angle = decayed_threshold_and_angle(loop)
     if largest == 0 or (curvature_noise == 0 and not loop.delay.varies):
         return largest
-    circle = NoiseLoop(loop.optimizer, loop.delay, float(loop.decay), loop.coupled)
+    circle = NoiseLoop(loop.optimizer, loop.delay, Decay(float(loop.decay), loop.coupled))
 
     def amplification(gain: float) -> float:
         return _amplification(loop, circle, gain, curvature_noise)
@@ -113,7 +133,7 @@ def decayed_variance(loop: Loop, gain: float, curvature_noise: float) -> float:
     """
     if not any(low < gain < high for low, high in decayed_gains(loop)):
         raise ValueError(f"gain must be one at which the mean loop is stable; got {gain!r}")
-    circle = NoiseLoop(loop.optimizer, loop.delay, float(loop.decay), loop.coupled)
+    circle = NoiseLoop(loop.optimizer, loop.delay, Decay(float(loop.decay), loop.coupled))
     amplification = _amplification(loop, circle, gain, curvature_noise)
     if not amplification < 1:
         raise ValueError(

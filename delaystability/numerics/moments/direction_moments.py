@@ -22,12 +22,15 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 
 from delaystability.model.delays import Delay
+from delaystability.model.loop import NO_DECAY, Decay, Loop
 from delaystability.model.optimizer import Optimizer
+from delaystability.numerics.crossings.free_part import free_threshold
 from delaystability.numerics.moments.mode_responses import ModeResponses
 from delaystability.numerics.moments.noise_loop import NoiseLoop
 from delaystability.numerics.moments.perron import perron_bounds, perron_eigenvalue
 from delaystability.numerics.moments.sampled_curvature import SampledCurvature
 from delaystability.numerics.moments.second_moment import mean_threshold
+from delaystability.numerics.tables.free_and_late import free_and_late
 from delaystability.numerics.tables.loop_filter import optimizer_tables
 
 __all__ = ["DirectionMoments"]
@@ -56,16 +59,22 @@ class DirectionMoments:
     delay : Delay
     variance : float
         Of the mean of a batch over that of a single sample: 1/batch for draws with replacement.
+    decay : Decay
     """
 
     curvature: SampledCurvature
     optimizer: Optimizer
     delay: Delay
     variance: float
+    decay: Decay = NO_DECAY
 
     def mean_threshold(self) -> float:
         """The learning rate below which every mode is stable in the mean."""
-        threshold = mean_threshold(self.optimizer, self.delay)[0]
+        if self.decay:
+            parts = free_and_late(Loop(self.optimizer, self.delay), self.decay)
+            threshold = free_threshold(*parts)[0]
+        else:
+            threshold = mean_threshold(self.optimizer, self.delay)[0]
         return float(threshold / self.curvature.curvatures[0])
 
     def learning_rate(self) -> float:
@@ -84,11 +93,14 @@ class DirectionMoments:
         mean = self.mean_threshold()
         if mean == 0:
             return 0.0
-        walk = _Walk(self, NoiseLoop(self.optimizer, self.delay), mean)
+        walk = _Walk(self, NoiseLoop(self.optimizer, self.delay, self.decay), mean)
         return walk.first_crossing()
 
     def first_order(self) -> float:
-        """The threshold if the spectral radius were proportional to the learning rate."""
+        """The threshold if the spectral radius were proportional to the learning rate.
+
+        As it is for small ones, without decay.
+        """
         feedback, feedforward = optimizer_tables(self.optimizer, self.delay)
         slope = fsum(feedforward.values()) / (1 - fsum(feedback.values()))
         curvatures = self.curvature.curvatures

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.circle_value import minus_one
 from delaystability.model.delays import Delay
+from delaystability.model.loop import NO_DECAY, Decay
 from delaystability.numerics.moments.law_on_panels import law_on_panels
 from delaystability.numerics.tables.loop_filter import optimizer_tables
 
@@ -79,9 +80,7 @@ class NoiseLoop:
     ----------
     optimizer : Optimizer with scalar coefficients
     delay : Delay
-    decay : float
-    coupled : bool
-        See `delaystability.Loop`.
+    decay : Decay, its amount a float
 
     Raises
     ------
@@ -90,15 +89,13 @@ class NoiseLoop:
         tables depend on a delay that is random.
     """
 
-    def __init__(
-        self, optimizer: Optimizer, delay: Delay, decay: float = 0.0, coupled: bool = False
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, delay: Delay, decay: Decay = NO_DECAY) -> None:
         feedback, feedforward = optimizer_tables(optimizer, delay)
-        self._decay, self._coupled = decay, coupled
         self._a = {0: 1.0} | {lag: -value for lag, value in feedback.items()}
         self._b, self._delay = feedforward, delay
+        self._still = decay.table(self._a, self._b)
         longest = delay.maximum if delay.maximum < inf else max(delay.tables()[0])
-        span = max(1 + max(self._a), int(longest) + max(self._b, default=0))
+        span = max(1 + max([*self._a, *self._still]), int(longest) + max(self._b, default=0))
         if span > LARGEST_SPAN:
             raise ValueError(
                 f"delay must keep the lags of the loop at most {LARGEST_SPAN} for second moments; "
@@ -120,8 +117,8 @@ class NoiseLoop:
         z_minus_one = 2j * halves * np.exp(0.5j * angles)
         a, b = _series(self._a, angles), _series(self._b, angles)
         free = z_minus_one * a
-        if self._decay:
-            free = free + self._decay * (b if self._coupled else a)
+        if self._still:
+            free = free + _series(self._still, angles)
         return CircleValues(free, b, delay, spread)
 
     def mean(self, gain: float, weight: Callable[[CircleValues], Array]) -> float:

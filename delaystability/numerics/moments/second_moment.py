@@ -20,7 +20,6 @@ from math import fsum
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import Delay, FixedDelay, as_delay
@@ -28,11 +27,13 @@ from delaystability.numerics.moments.first_gain import first_gain
 from delaystability.numerics.moments.noise_loop import NoiseLoop
 from delaystability.numerics.moments.noise_polynomial import first_noisy_gain
 from delaystability.numerics.moments.pole_zero_noise import pole_zero_amplification
+from delaystability.numerics.moments.sgd_noise_kernel import noisy_sgd_gain
 from delaystability.numerics.tables.loop_filter import (
     loop_filter,
     optimizer_tables,
     with_one_read,
 )
+from delaystability.numerics.thresholds.partly_fresh_threshold import partly_fresh_threshold
 from delaystability.numerics.thresholds.threshold import threshold_array
 
 __all__ = [
@@ -71,6 +72,8 @@ def mean_threshold(optimizer: Optimizer, delay: Any) -> tuple[float, float]:
         optimizer_tables(optimizer, delay)
         threshold, angle = threshold_array(optimizer, FixedDelay(delay.minimum))
         return float(threshold), float(angle)
+    if (closed := partly_fresh_threshold(optimizer, delay)) is not None:
+        return closed
     from delaystability.numerics.crossings.crossings import filter_threshold
 
     return filter_threshold(*loop_filter(optimizer, delay, exact=True))
@@ -167,7 +170,7 @@ def mean_square_threshold(optimizer: Optimizer, delay: Any, curvature_noise: flo
         return small / noise
     if fixed and not feedback and len(feedforward) == 1:
         ((lag, coefficient),) = feedforward.items()
-        return _sgd_threshold(delay.minimum + lag, noise) / coefficient
+        return noisy_sgd_gain(float(delay.minimum + lag), noise) / coefficient
     exact = first_noisy_gain(optimizer, delay, noise, largest)
     if exact is not None:
         return exact
@@ -175,21 +178,6 @@ def mean_square_threshold(optimizer: Optimizer, delay: Any, curvature_noise: flo
     spread = float(delay.on_circle(np.array([angle]))[1][0])
     last = largest * (1 - (1e-6 if noise + spread <= 64 * _EPS else 1e-12))
     return _first_gain(_amplifier(optimizer, delay), largest, last, noise)
-
-
-def _sgd_threshold(delay: int, noise: float) -> float:
-    """``2 sin(phi/2)`` where ``noise tan(phi/2) = tan(pi/4 - (2 delay + 1) phi/4)``."""
-    if delay == 0:
-        return 2 / (1 + noise)
-    turns = 2 * delay + 1
-    phi = brentq(
-        lambda phi: noise * np.tan(phi / 2) - np.tan((np.pi - turns * phi) / 4),
-        0,
-        np.pi / turns,
-        xtol=1e-300,
-        rtol=4 * _EPS,
-    )
-    return float(2 * np.sin(phi / 2))
 
 
 def _first_gain(amplifier: Amplifier, largest: float, last: float, noise: float) -> float:

@@ -9,10 +9,18 @@ faster is seen by search from a condition number of 4 on, and proved at delay 1.
 
 from __future__ import annotations
 
+from math import log1p
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
+
+from delaystability.numerics.roots.speed_kernel import (
+    one_late_gain,
+    one_late_horizon,
+    one_late_loss,
+    one_late_momentum,
+)
 
 __all__ = ["LookAhead", "fastest_look_ahead", "searched"]
 
@@ -59,10 +67,8 @@ def searched(delay: int, condition_number: float) -> LookAhead:
 
 
 def _at_delay_1(k: float) -> LookAhead:
-    d = 0.5 / np.sqrt(k)
-    gain = (2 * k - 1) / (8 * k)
-    horizon = (1 - d) ** 2 / (2 * gain)
-    return LookAhead(float(1 - 2 * d + 0.5 / k), float(horizon), gain, -float(np.log1p(-d)))
+    nats = -log1p(-one_late_loss(k))
+    return LookAhead(one_late_momentum(k), one_late_horizon(k), one_late_gain(k), nats)
 
 
 def _widest(delay: int, d: float) -> tuple[float, float]:

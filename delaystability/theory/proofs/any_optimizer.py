@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import mpmath
-from sympy import Basic, Eq, Expr, Function, Integer, Rational, Symbol, cos, expand
+from sympy import Basic, Eq, Expr, Function, Integer, Rational, Symbol, cos, expand, sin
 
 from delaystability.model.optimizer import LinearOptimizer, Optimizer
 from delaystability.theory.checks import Deduced, Outcome, Status
@@ -16,6 +16,7 @@ from delaystability.theory.reading import Reading
 from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import (
+    DECAY,
     THRESHOLD,
     half_cosine,
     half_sine,
@@ -29,17 +30,22 @@ __all__ = ["any_optimizer"]
 
 _SAMPLES = (Rational(-1, 2), Rational(1, 3), Rational(9, 10))
 _DELAYS = range(5)
+_DECAY = Rational(1, 20)
 _x, _n = Symbol("x", real=True), Symbol("n", integer=True)
 
 
-def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Proof:
+def any_optimizer(
+    optimizer: Optimizer, name: str, title: str, decay: Any = 0, *, coupled: bool = False
+) -> Proof:
     """The threshold of an optimizer as its smallest crossing, tried on a grid.
 
     The direction of the crossings is not decided here: gains above the threshold may be stable
     again, and that the gains just above it are unstable is tested, not proved.
     """
-    loop, meaning = _abbreviated(optimizer)
-    gain = ordered_product(2, half_sine, loop.sine_part / loop.zero_modulus_squared)
+    loop, meaning = _abbreviated(optimizer, decay, coupled)
+    gain = loop.sine_part / loop.zero_modulus_squared
+    if not loop.decays:
+        gain = ordered_product(2, half_sine, gain)
     threshold = Eq(THRESHOLD, gain, evaluate=False)
     given: dict[str, Basic | str] = {
         "theta": theta,
@@ -56,20 +62,28 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Proof:
     }
     prelude = f"Write {' and '.join(f'{{{key}}}' for key in defined)}. " if defined else ""
     given |= defined
+    if loop.decays:
+        name, title = f"{name}-decay", f"{title} with weight decay"
+        given |= {"c": decay, "Bpositive": "B(1) > 0"}
+        prelude += (
+            f"Let the weights decay by {{c}} in every update, "
+            f"{'through' if loop.coupled else 'past'} the optimizer. "
+        )
     theorem = Theorem(
         name=name,
         title=title,
         statement=Statement(
-            "threshold",
+            "decayed-threshold" if loop.decays else "threshold",
             threshold,
-            name,
+            optimizer.name,
             roots=(Root(theta, Eq(loop.cosine_part, 0, evaluate=False), minimized=gain),),
             definitions=tuple(meaning.items()),
         ),
         text=prelude
         + (
             "Suppose that all poles of the optimizer lie inside the unit circle and that small "
-            "gains are stable. Among the angles with {interval} that solve {display:angle} and at "
+            f"gains are stable{', with {Bpositive}' if loop.decays else ''}. "
+            "Among the angles with {interval} that solve {display:angle} and at "
             "which {Y} below is positive, let {theta} be the one that makes the following gain "
             "smallest. Then the optimizer is stable with delay {tau} for all gains {stable}, where "
             "{display:threshold}"
@@ -80,7 +94,7 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Proof:
     return Proof(
         theorem,
         (
-            *Reading(loop, (_x, _n)).steps((*general_steps(loop), _polynomial_step(loop))),
+            *Reading(loop, (_x, _n, DECAY)).steps((*general_steps(loop), _polynomial_step(loop))),
             Step(
                 label="conclusion",
                 text=(
@@ -97,7 +111,12 @@ def any_optimizer(optimizer: Optimizer, name: str, title: str) -> Proof:
 
 
 def _polynomial_step(loop: SymbolicLoop) -> Draft:
-    """X as cos(theta/2) times a polynomial in x = cos(theta), for every delay at once."""
+    """X as cos(theta/2) times a polynomial in x = cos(theta), for every delay at once.
+
+    Beside decay, as sin(theta) times one.
+    """
+    if loop.decays:
+        return _decayed_polynomial_step(loop)
     third, meaning = Function("V"), {}
 
     def polynomial(angle: Expr) -> Expr:
@@ -116,6 +135,25 @@ def _polynomial_step(loop: SymbolicLoop) -> Draft:
     )
 
 
+def _decayed_polynomial_step(loop: SymbolicLoop) -> Draft:
+    second, meaning = Function("U"), {}
+
+    def polynomial(angle: Expr) -> Expr:
+        term = second(expand(angle / theta) - 1, _x)
+        meaning[term] = sin(angle) / sin(theta)
+        return term
+
+    value = ordered_product(sin(theta), loop.cosine_part.replace(sin, polynomial))
+    return step(
+        "boundary-polynomial",
+        """With $x = cos(theta)$ and the Chebyshev polynomials of the second kind,
+        $U(n, x) = sin((n + 1) theta)/sin(theta)$ for every integer $n$, {ref:cosine-part} is
+        but for one factor a polynomial in $x$:""",
+        Eq(X, value, evaluate=False),
+        meaning,
+    )
+
+
 class _SmallestCrossing(Deduced):
     """A deduction for all gains below, of which the instability just above is tested only."""
 
@@ -127,7 +165,9 @@ class _SmallestCrossing(Deduced):
         return outcome
 
 
-def _abbreviated(optimizer: Optimizer) -> tuple[SymbolicLoop, dict[Expr, Expr]]:
+def _abbreviated(
+    optimizer: Optimizer, decay: Any, coupled: bool
+) -> tuple[SymbolicLoop, dict[Expr, Expr]]:
     """The loop with a symbol for each coefficient that depends on the delay, and its meaning."""
     loop, meaning = SymbolicLoop(optimizer), {}
     tables: list[dict[Expr, Expr]] = []
@@ -138,7 +178,7 @@ def _abbreviated(optimizer: Optimizer) -> tuple[SymbolicLoop, dict[Expr, Expr]]:
             if value.has(tau):
                 meaning[short[lag]] = value
         tables.append(short)
-    return SymbolicLoop(LinearOptimizer(*tables)), meaning
+    return SymbolicLoop(LinearOptimizer(*tables), decay=decay, coupled=coupled), meaning
 
 
 def _trial(loop: SymbolicLoop, meaning: dict[Expr, Expr]) -> Any:
@@ -147,6 +187,8 @@ def _trial(loop: SymbolicLoop, meaning: dict[Expr, Expr]) -> Any:
         {s for value in values for s in value.subs(meaning).free_symbols} - {tau}, key=str
     )
 
+    decays: set[Basic] = getattr(loop.decay, "free_symbols", set())
+
     def trial(claim: Basic | None) -> tuple[int, str]:
         if not isinstance(claim, Eq):
             return 0, f"a threshold needs an equation, not {claim}"
@@ -154,6 +196,7 @@ def _trial(loop: SymbolicLoop, meaning: dict[Expr, Expr]) -> Any:
         for delay in _DELAYS:
             for sample in _SAMPLES if symbols else (Integer(0),):
                 point = {tau: Integer(delay), **dict.fromkeys(symbols, sample)}
+                point |= dict.fromkeys(decays, _DECAY)
                 point |= {short: value.subs(point) for short, value in meaning.items()}
                 smallest = smallest_gain(loop.cosine_part.subs(point), claim.rhs.subs(point))
                 if smallest is None:

@@ -3,6 +3,8 @@
 With ``X + iY = exp(i theta (delay + 1/2)) A conj(B)`` on the unit circle, ``R``, ``S`` and ``G``
 are the polynomials with coprime integer coefficients for which
 ``X = scale cos(theta/2) R(x)``, ``Y = scale sin(theta/2) S(x)`` and ``|B|^2 = zero_scale G(x)``.
+Where weights decay, ``X + iY = -i exp(i theta delay) F conj(B)`` instead, with
+``X = scale sin(theta) R(x)`` and ``Y = scale S(x)``.
 """
 
 from __future__ import annotations
@@ -25,13 +27,14 @@ from sympy import (
     expand,
     gcd,
     lcm,
+    sin,
 )
 
 from delaystability.model.optimizer import LinearOptimizer
 from delaystability.theory.fixed_delay import with_delay
 from delaystability.theory.real_root import RealRoot, Segment, real_roots, simplest_between
 from delaystability.theory.symbolic_loop import SymbolicLoop
-from delaystability.theory.symbols import a, z
+from delaystability.theory.symbols import a, half_cosine, half_sine, theta, z
 from delaystability.theory.unit_disc import all_roots_inside, roots_outside
 
 __all__ = ["Boundary", "Crossing", "Gain", "x"]
@@ -45,7 +48,7 @@ _LARGEST_DEGREE = 12
 
 @dataclass(frozen=True)
 class Crossing:
-    """A pair of roots on the unit circle at a positive gain, or the root -1.
+    """A pair of roots on the unit circle at a positive gain, or the root -1 or 1.
 
     Parameters
     ----------
@@ -61,7 +64,7 @@ class Crossing:
     @property
     def leaving(self) -> int:
         """The number of roots that leave, negative if they enter; 0 if the direction is 0."""
-        return self.direction * (1 if self.point.number == -1 else 2)
+        return self.direction * (1 if self.point.number in (-1, 1) else 2)
 
 
 @dataclass(frozen=True)
@@ -94,20 +97,39 @@ class Boundary:
     ----------
     optimizer : LinearOptimizer with rational coefficients
     delay : int
+    decay : rational number of SymPy
+    coupled : bool
+    present : the feedforward table that such a decay goes through; see `SymbolicLoop`
     """
 
     optimizer: LinearOptimizer
     delay: int
+    decay: Any = 0
+    coupled: bool = False
+    present: tuple[tuple[Expr, Expr], ...] | None = None
 
     @cached_property
     def loop(self) -> SymbolicLoop:
         """The loop for every delay."""
-        return SymbolicLoop(self.optimizer)
+        decays = {"decay": self.decay, "coupled": self.coupled, "present": self.present}
+        return SymbolicLoop(self.optimizer, **decays)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Cosines at which X vanishes whatever R is, and a positive gain may have a root."""
+        return (-1, 1) if self.loop.decays else (-1,)
+
+    @property
+    def waves(self) -> tuple[Expr, Expr]:
+        """What X and Y are beside R and S."""
+        return (sin(theta), Integer(1)) if self.loop.decays else (half_cosine, half_sine)
 
     @cached_property
     def _sums(self) -> tuple[Poly, Poly]:
-        """X/cos(theta/2) and Y/sin(theta/2), by the Chebyshev polynomials U_n - U_{n-1}, ..."""
+        """X and Y over their waves, by the Chebyshev polynomials U_n - U_{n-1}, ..."""
         even, odd = _polynomial(0), _polynomial(0)
+        if self.loop.decays:
+            return self._decayed_sums()
         for j, pole in self.loop.a_table:
             for k, zero in self.loop.feedforward:
                 turns, sign = self.delay + int(k - j), 1
@@ -117,6 +139,17 @@ class Boundary:
                 now, before = _second_kind(turns), _second_kind(turns - 1)
                 even += pole * zero * (now - before)
                 odd += sign * pole * zero * (now + before)
+        return even, odd
+
+    def _decayed_sums(self) -> tuple[Poly, Poly]:
+        """The same where weights decay, by those of the second kind and of the first."""
+        even, odd = _polynomial(0), _polynomial(0)
+        for j, free in self.loop.free_table:
+            for k, zero in self.loop.feedforward:
+                turns = self.delay + 1 + int(k - j)
+                sign = 1 if turns >= 0 else -1
+                even += sign * free * zero * _second_kind(abs(turns) - 1)
+                odd -= free * zero * _polynomial(chebyshevt_poly(abs(turns), x))
         return even, odd
 
     @cached_property
@@ -155,16 +188,22 @@ class Boundary:
     @cached_property
     def gain_numerator(self) -> Poly:
         """The numerator of the gain of a crossing; the denominator is G."""
-        return self.scale / self.zero_scale * _polynomial(1 - x) * self.odd
+        chord = 1 if self.loop.decays else 1 - x
+        return self.scale / self.zero_scale * _polynomial(chord) * self.odd
 
     @cached_property
     def pace(self) -> Poly:
-        """R/2 + (1 + x) R', which divided by S is the speed of a root on the circle."""
+        """R/2 + (1 + x) R', which divided by S is the speed of a root on the circle.
+
+        With decay, (1 - x^2) R' - x R.
+        """
+        if self.loop.decays:
+            return _polynomial(1 - x**2) * self.even.diff() - _polynomial(x) * self.even
         return self.even * Rational(1, 2) + _polynomial(1 + x) * self.even.diff()
 
     @cached_property
     def points(self) -> tuple[RealRoot, ...]:
-        """The roots of R in (-1, 1), and -1, as far as S is positive there.
+        """The roots of R in (-1, 1), and the `ends`, as far as S is positive there.
 
         None if the loop is never stable, since roots may lie on the circle at every gain then.
         """
@@ -172,8 +211,8 @@ class Boundary:
             return ()
         between = _polynomial(1 - x**2)
         inside = [root for root in real_roots(self.even) if root.sign(between) > 0]
-        half_turn = RealRoot(_polynomial(x + 1), 0)
-        return tuple(point for point in (half_turn, *inside) if point.sign(self.odd) > 0)
+        ends = (RealRoot(_polynomial(x - end), 0) for end in self.ends)
+        return tuple(point for point in (*ends, *inside) if point.sign(self.odd) > 0)
 
     @cached_property
     def gains(self) -> tuple[Gain, ...]:

@@ -51,8 +51,8 @@ _DIGITS = 40
 class PositiveCrossings(Check):
     """Proves that some points are all crossings of positive gain, in the order of their gains.
 
-    Each must be a root of R in (-1, 1), or -1, at which S is positive. Sturm's method, which
-    isolates no root, counts how many there are.
+    Each must be a root of R in (-1, 1), or one of the ends, at which S is positive. Sturm's method,
+    which isolates no root, counts how many there are.
     """
 
     boundary: Boundary
@@ -78,7 +78,9 @@ class PositiveCrossings(Check):
         if point.sign(self.boundary.odd) <= 0:
             return False
         inside = point.sign(Poly(1 - x**2, x, domain=QQ)) > 0
-        return point.number == -1 or (inside and point.sign(self.boundary.even) == 0)
+        return point.number in self.boundary.ends or (
+            inside and point.sign(self.boundary.even) == 0
+        )
 
     def _ordered(self, points: list[RealRoot]) -> bool:
         ends = [self.boundary.image(point, _DIGITS) for point in points]
@@ -93,14 +95,15 @@ def _positive_points(boundary: Boundary) -> int:
             even = even.quo(factor)
     ends = (Integer(-1), Integer(1))
     positive = (cauchy_index(even, odd, ends) + cauchy_index(even, odd * odd, ends)) // 2
-    return positive + (1 if odd.eval(-1) > 0 else 0)
+    return positive + sum(bool(odd.eval(end) > 0) for end in boundary.ends)
 
 
 @dataclass(frozen=True)
 class Eliminated(Check):
     """Proves that an irreducible polynomial in the gain vanishes at the gain of a crossing.
 
-    After the gain (1 - x) S/G is put in, the numerator is a multiple of the polynomial of x.
+    After the gain as a quotient of polynomials of x is put in, the numerator is a multiple of the
+    polynomial of x.
     """
 
     boundary: Boundary

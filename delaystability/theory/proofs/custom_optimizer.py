@@ -7,7 +7,6 @@ from functools import cached_property
 
 from sympy import Basic, Eq, Function, Integer, Rational
 
-from delaystability.model.optimizer import LinearOptimizer
 from delaystability.theory.checks import Deduced
 from delaystability.theory.decimals import decimal
 from delaystability.theory.derivation import Proof, Step, Theorem
@@ -26,7 +25,17 @@ from delaystability.theory.proofs.custom_unstable import unstable_steps
 from delaystability.theory.reading import Reading
 from delaystability.theory.real_root import RealRoot
 from delaystability.theory.statement import Statement
-from delaystability.theory.symbols import THRESHOLD, ordered_sum, t, tau, u
+from delaystability.theory.symbols import (
+    DECAY,
+    THRESHOLD,
+    eta,
+    ordered_product,
+    ordered_sum,
+    t,
+    tau,
+    u,
+    w,
+)
 
 __all__ = ["custom_optimizer"]
 
@@ -34,17 +43,16 @@ _SHARED = ("recurrence", "polynomial", "cosine-part", "sine-part", "crossing")
 _ORDINALS = ("", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ")
 
 
-def custom_optimizer(optimizer: LinearOptimizer, delay: int, name: str, title: str) -> Proof:
+def custom_optimizer(boundary: Boundary, name: str, title: str) -> Proof:
     """The threshold of an optimizer at one delay, and the proof for it.
 
     Parameters
     ----------
-    optimizer : LinearOptimizer with rational numbers of SymPy as coefficients
-    delay : int
+    boundary : Boundary
     name, title : str
         The name of the optimizer in the catalogue, and what the theorem is about.
     """
-    return _CustomOptimizer(Boundary(optimizer, delay), name, title).derivation
+    return _CustomOptimizer(boundary, name, title).derivation
 
 
 @dataclass(frozen=True)
@@ -87,12 +95,23 @@ class _CustomOptimizer:
             "delay": delay,
             "threshold": self.relation,
         }
-        claimed = self._in_words(given)
+        claimed, loop = self._in_words(given), self.boundary.loop
+        name, decays = f"{self.name}-delay-{self.boundary.delay}", ""
+        domain: tuple[Basic, ...] = (delay,)
+        quantity = "decayed-threshold" if loop.decays else "threshold"
+        if loop.decays:
+            name, domain = f"{name}-decay", (delay, Eq(DECAY, loop.decay, evaluate=False))
+            given |= {"decay": loop.decay}
+            decays = "The weights decay by {decay} in every update, through the optimizer. "
+        if loop.decays and not loop.coupled:
+            applied = ordered_sum(ordered_product(loop.kept, w(t)), -ordered_product(eta, u(t)))
+            given |= {"applied": Eq(w(t + 1), applied, evaluate=False)}
+            decays = "The weights decay by {decay} in every update, past the optimizer: {applied}. "
         return Theorem(
-            name=f"{self.name}-delay-{self.boundary.delay}",
+            name=name,
             title=self.title,
-            statement=Statement("threshold", self.relation, self.name, domain=(delay,)),
-            text=f"Consider with delay {{delay}} the optimizer {{display:update}} {claimed}",
+            statement=Statement(quantity, self.relation, self.name, domain=domain),
+            text="Consider with delay {delay} the optimizer {display:update} " + decays + claimed,
             sources=("giladi2020", "marden1966"),
             given=given,
         )
@@ -102,6 +121,7 @@ class _CustomOptimizer:
         loop, gradient = self.boundary.loop, Function("g")
         terms = [value * u(t - lag) for lag, value in loop.feedback]
         terms += [value * gradient(t - lag) for lag, value in loop.feedforward]
+        terms += [value / eta * w(t - lag) for lag, value in loop.decayed_table]
         total = ordered_sum(*terms) if len(terms) > 1 else terms[0]
         return Eq(u(t), total, evaluate=False)
 

@@ -80,35 +80,34 @@ def boundary_steps(boundary: Boundary) -> tuple[Step, ...]:
     """X, Y and |B|^2 as polynomials in x = cos(theta), and the gain of a crossing."""
     loop, delay = boundary.loop, boundary.delay
     even, odd = (part.subs(tau, delay) for part in (loop.cosine_part, loop.sine_part))
-    angle = (_N + Rational(1, 2)) * theta
-    third = Eq(Function("V_n")(x), cos(angle) / half_cosine, evaluate=False)
-    fourth = Eq(Function("W_n")(x), sin(angle) / half_sine, evaluate=False)
+    even_wave, odd_wave = boundary.waves
+    kinds, third, fourth = _kinds(boundary)
     steps = [
         Step(
             label="cosine-polynomial",
             text=(
-                "Let {x}. The Chebyshev polynomials of the third kind, {third}, make {ref:"
-                "cosine-part} the product {product}, where"
+                f"Let {{x}}. The Chebyshev polynomials of the {kinds[0]} kind, {{third}}, make "
+                "{ref:cosine-part} the product {product}, where"
             ),
             claim=Eq(_R, in_order(boundary.even), evaluate=False),
-            check=Identity({_R: even / (boundary.scale * half_cosine), x: cos(theta)}),
+            check=Identity({_R: even / (boundary.scale * even_wave), x: cos(theta)}),
             given={
                 "x": Eq(x, cos(theta), evaluate=False),
                 "third": third,
-                "product": Eq(X, _scaled(boundary.scale, half_cosine, _R), evaluate=False),
+                "product": Eq(X, _scaled(boundary.scale, even_wave, _R), evaluate=False),
             },
         ),
         Step(
             label="sine-polynomial",
             text=(
-                "Those of the fourth kind, {fourth}, make {ref:sine-part} the product {product}, "
-                "where"
+                f"Those of the {kinds[1]} kind, {{fourth}}, make {{ref:sine-part}} the product "
+                "{product}, where"
             ),
             claim=Eq(_S, in_order(boundary.odd), evaluate=False),
-            check=Identity({_S: odd / (boundary.scale * half_sine), x: cos(theta)}),
+            check=Identity({_S: odd / (boundary.scale * odd_wave), x: cos(theta)}),
             given={
                 "fourth": fourth,
-                "product": Eq(Y, _scaled(boundary.scale, half_sine, _S), evaluate=False),
+                "product": Eq(Y, _scaled(boundary.scale, odd_wave, _S), evaluate=False),
             },
         ),
     ]
@@ -133,22 +132,41 @@ def boundary_steps(boundary: Boundary) -> tuple[Step, ...]:
     return (*steps, _gain_step(boundary))
 
 
+def _kinds(boundary: Boundary) -> tuple[tuple[str, str], Eq, Eq]:
+    """Which Chebyshev polynomials X and Y have, and how they are defined."""
+    if boundary.loop.decays:
+        kinds, names = ("second", "first"), ("U_n", "T_n")
+        values = sin((_N + 1) * theta) / sin(theta), cos(_N * theta)
+    else:
+        kinds, names = ("third", "fourth"), ("V_n", "W_n")
+        angle = (_N + Rational(1, 2)) * theta
+        values = cos(angle) / half_cosine, sin(angle) / half_sine
+    defined = (
+        Eq(Function(name)(x), value, evaluate=False)
+        for name, value in zip(names, values, strict=True)
+    )
+    return (kinds, *defined)
+
+
 def _gain_step(boundary: Boundary) -> Step:
     loop = boundary.loop
-    odd = loop.sine_part.subs(tau, boundary.delay)
-    above = (ordered_sum(1, -x), _S)
+    odd, decays = loop.sine_part.subs(tau, boundary.delay), loop.decays
+    above = (_S,) if decays else (ordered_sum(1, -x), _S)
+    product = above[0] if decays else ordered_product(*above)
+    half = "{half}, where {last}," if not decays else "{half} and {none}, where {last} and {one},"
     moving = boundary.zero_squared.degree() > 0
-    quotient = (ordered_quotient(ordered_product(*above), _G),) if moving else above
+    quotient = (ordered_quotient(product, _G),) if moving else above
     return Step(
         label="gain",
         text=(
             "A root {circle} belongs to a gain exactly if {ref:crossing} is real: for {open} this "
-            "means {even}, and for {half}, where {last}, it always holds. With {square} the gain is"
+            f"means {{even}}, and for {half} it always holds. "
+            f"{'' if decays else 'With {square} the'}{'The' if decays else ''} gain is"
         ),
         claim=Eq(a, _scaled(boundary.scale / boundary.zero_scale, *quotient), evaluate=False),
         check=Identity(
             {
-                a: 2 * half_sine * odd / loop.zero_modulus_squared,
+                a: (1 if decays else 2 * half_sine) * odd / loop.zero_modulus_squared,
                 _S: boundary.odd.as_expr().subs(x, cos(theta)),
                 _G: boundary.zero_squared.as_expr().subs(x, cos(theta)),
                 x: cos(theta),
@@ -160,6 +178,8 @@ def _gain_step(boundary: Boundary) -> Step:
             "even": Eq(_R, 0, evaluate=False),
             "half": Eq(theta, pi, evaluate=False),
             "last": Eq(x, -1, evaluate=False),
+            "none": Eq(theta, 0, evaluate=False),
+            "one": Eq(x, 1, evaluate=False),
             "square": Eq(2 * half_sine**2, 1 - x, evaluate=False),
         },
     )
@@ -170,6 +190,8 @@ def crossing_steps(boundary: Boundary) -> tuple[Step, ...]:
     count = sum(len(gain.crossings) for gain in boundary.gains)
     points = [crossing.point.root for gain in boundary.gains for crossing in gain.crossings]
     names = _points(count)
+    ends_given: dict[str, Basic | str] = {}
+    ends = listed("end", [*map(Integer, boundary.ends)], ends_given).replace(" and ", " or ")
     if count > 1:
         there = f"There are {count}, in the order of their gains:"
         claim = Eq(Tuple(*names), Tuple(*points), evaluate=False)
@@ -180,12 +202,12 @@ def crossing_steps(boundary: Boundary) -> tuple[Step, ...]:
     listing = Step(
         label="crossings",
         text=(
-            "A crossing of positive gain is a root of {R} in {open}, or {last}, at which {S} is "
-            f"positive. Sturm's method counts and isolates them. {there}"
+            f"A crossing of positive gain is a root of {{R}} in {{open}}, or {ends}, at which "
+            f"{{S}} is positive. Sturm's method counts and isolates them. {there}"
         ),
         claim=claim,
         check=PositiveCrossings(boundary),
-        given={"R": _R, "S": _S, "open": "(-1, 1)", "last": Integer(-1)},
+        given={"R": _R, "S": _S, "open": "(-1, 1)", **ends_given},
     )
     if not count:
         return (listing,)
@@ -227,7 +249,8 @@ def _direction_steps(boundary: Boundary) -> tuple[Step, Step]:
     even, odd = (part.subs(tau, delay) for part in (loop.cosine_part, loop.sine_part))
     on_circle = loop.on_circle(loop.root_speed).subs(tau, delay)
     slopes = Derivative(X, theta), Derivative(Y, theta)
-    slope = Derivative(_R, x)
+    slope, decays = Derivative(_R, x), loop.decays
+    first, rest = (1 - x**2, -x) if decays else (ordered_sum(1, x), Rational(1, 2))
     return (
         Step(
             label="speed",
@@ -258,8 +281,8 @@ def _direction_steps(boundary: Boundary) -> tuple[Step, Step]:
                 SPEED,
                 ordered_quotient(
                     ordered_sum(
-                        ordered_product(ordered_sum(1, x), slope),
-                        ordered_product(Rational(1, 2), _R),
+                        ordered_product(first, slope),
+                        ordered_product(rest, _R),
                     ),
                     _S,
                 ),
@@ -288,6 +311,10 @@ def counting_step(boundary: Boundary) -> Step:
     if boundary.zero_squared.degree() > 0:
         premises.append("zero-polynomial")
     text = "By {lemma} the number {N} of roots outside the unit circle "
+    if boundary.loop.decays:
+        given["free"] = ordered_quotient(boundary.loop.free_part, ordered_sum(z, -1))
+        text = text.replace("{lemma}", "{lemma}, read with {free} for {A},")
+        given["A"] = Function("A")(z)
     how = (
         "no root lies on the circle, and those outside are counted exactly, by Sturm's method "
         "after a map of the disc to a half-plane {cite:marden1966}"

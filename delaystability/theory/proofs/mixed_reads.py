@@ -12,7 +12,7 @@ from sympy.core.relational import Equality, GreaterThan
 
 from delaystability.theory.reading import Reading
 from delaystability.theory.statement import Root, Statement
-from delaystability.theory.symbols import THRESHOLD, tau
+from delaystability.theory.symbols import DECAY, THRESHOLD, tau
 from delaystability.theory.trials import Trial
 from delaystability.theory.vocabulary import (
     Chapter,
@@ -31,7 +31,7 @@ CHAPTER = Chapter("mixed-reads", "Mixed reads and weight decay")
 share = Symbol("l", real=True)
 """The share of the present weights in the point at which a gradient is taken."""
 
-decay = Symbol("c", real=True)
+decay = DECAY
 """Learning rate times weight decay."""
 
 _r, _x, _X = Symbol("r", positive=True), Symbol("x", nonnegative=True), Symbol("X", real=True)

@@ -57,8 +57,10 @@ class Arrays(Indented):
                 self.expression(node.condition, COMPARE) for node in function.requirements
             ]
             value = self.expression(last.value)
+            allowed = " & ".join(conditions)
             code[-1:] = [
-                f"allowed = {' & '.join(conditions)}",
+                # Long lines are broken in brackets alone.
+                f"allowed = ({allowed})" if len(conditions) > 3 else f"allowed = {allowed}",
                 f"return {self.prefix}.where(allowed, {value}, {self.prefix}.nan)",
             ]
         outcome = ["Returns", "-------", self.kind.split()[-1], f"    {_OUTCOME}"]

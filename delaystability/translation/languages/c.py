@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from delaystability.translation.languages.braces import Braces
 from delaystability.translation.languages.language import Refusal, Sample
-from delaystability.translation.languages.text import indented, joined, wrapped
+from delaystability.translation.languages.text import folded, indented, joined, wrapped
 from delaystability.translation.program import Default, Function, Require
 
 __all__ = ["C"]
@@ -81,7 +81,7 @@ class C(Braces):
 
     def sources(self) -> dict[str, str]:
         notice = self.block_comment(self.notice)
-        prototypes = [[*self.described(f), f"{self.head(f)};"] for f in self.public]
+        prototypes = [[*self.described(f), *folded([f"{self.head(f)};"])] for f in self.public]
         header = joined(
             notice,
             ["#ifndef DELAYSTABILITY_H", "#define DELAYSTABILITY_H"],

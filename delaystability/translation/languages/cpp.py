@@ -67,7 +67,7 @@ class Cpp(Braces):
     inside = True
     functions: ClassVar[Mapping[str, str]] = {
         **{name: f"std::{name}({{0}})" for name in ("sqrt", "sin", "cos", "tan", "atan", "tanh")},
-        **{name: f"std::{name}({{0}})" for name in ("exp", "log", "floor")},
+        **{name: f"std::{name}({{0}})" for name in ("exp", "log", "log1p", "expm1", "floor")},
         "abs": "std::fabs({0})",
         "min": "std::fmin({0}, {1})",
         "max": "std::fmax({0}, {1})",

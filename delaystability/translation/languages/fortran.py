@@ -29,21 +29,29 @@ _FLOOR = """\
         answer = aint(x)
         if (answer > x) answer = answer - 1.0_dp
     end function"""
+_LOG1P = """\
+    !> The logarithm of 1 + x, with the digits of x where it is small.
+    elemental function log_of_one_and(x) result(answer)
+        real(dp), intent(in) :: x
+        real(dp) :: answer
+        answer = 2.0_dp * atanh(x / (2.0_dp + x))
+        if (abs(x) > 0.25_dp) answer = log(1.0_dp + x)
+    end function"""
 _CHECKS = """\
 contains
 
-    subroutine check(call_text, found, certified)
-        character(*), intent(in) :: call_text
+    subroutine check(found, certified, call_text)
         real(dp), intent(in) :: found, certified
+        character(*), intent(in) :: call_text
         if (.not. abs(found - certified) <= 1e-13_dp * certified) then
             print *, call_text, ' is ', found, ', not ', certified
             failures = failures + 1
         end if
     end subroutine
 
-    subroutine check_refused(call_text, found)
-        character(*), intent(in) :: call_text
+    subroutine check_refused(found, call_text)
         real(dp), intent(in) :: found
+        character(*), intent(in) :: call_text
         if (.not. ieee_is_nan(found)) then
             print *, call_text, ' is ', found, ', not NaN'
             failures = failures + 1
@@ -64,7 +72,11 @@ class Fortran(Language):
         "./delaystability_test",
     )
     remark = ("Functions are elemental: arrays of one shape are arguments, too.",)
-    functions: ClassVar[Mapping[str, str]] = {"floor": "rounded_down({0})"}
+    functions: ClassVar[Mapping[str, str]] = {
+        "floor": "rounded_down({0})",
+        "log1p": "log_of_one_and({0})",
+        "expm1": "((1.0_dp + exp({0})) * tanh(0.5_dp * ({0})))",
+    }
     outcome = ("", "NaN if an argument is not allowed.")
     logic: ClassVar[Mapping[str, str]] = {"and": ".and.", "or": ".or.", "not": ".not. "}
     negative_level = ADD
@@ -140,22 +152,22 @@ class Fortran(Language):
             "private",
             *(f"public :: {function.name}" for function in self.public),
         ]
-        rounds = "floor" in self.program.calls
+        helpers = {"floor": _FLOOR, "log1p": _LOG1P}
         text = joined(
             commented("!", self.notice),
             ["module delaystability", *indented(head)],
             indented(constants),
             ["contains"],
-            [_FLOOR] if rounds else [],
+            *([text] for name, text in helpers.items() if name in self.program.calls),
             *(self.definition(function) for function in self.program.functions),
             ["end module"],
         )
         return {"delaystability.f90": text}
 
     def test(self, samples: Sequence[Sample], refusals: Sequence[Refusal]) -> str:
-        def named(entry: Sample | Refusal) -> str:
-            call = self.call_text(entry)
-            return f"'{call.replace('_dp', '')}', {call}"
+        def called(*values: str) -> str:
+            # The longest comes last, where a line can be broken before it.
+            return ", ".join([*values, f"'{values[0].replace('_dp', '')}'"])
 
         lines = [
             "use, intrinsic :: iso_fortran_env, only: dp => real64",
@@ -163,12 +175,16 @@ class Fortran(Language):
             "use delaystability",
             "implicit none",
             "integer :: failures = 0",
-            *(f"call check({named(one)}, {self.number(one.value)})" for one in samples),
-            *(f"call check_refused({named(one)})" for one in refusals),
+            *(
+                f"call check({called(self.call_text(one), self.number(one.value))})"
+                for one in samples
+            ),
+            *(f"call check_refused({called(self.call_text(one))})" for one in refusals),
             "if (failures > 0) stop 1",
             "print '(a)', 'ok'",
         ]
-        main = ["program delaystability_test", *folded(indented(lines), " &")]
+        # A line that goes on may close a bracket that was opened before.
+        main = ["program delaystability_test", *folded(indented(lines), " &", depth=-1)]
         return joined(commented("!", self.notice), main, [_CHECKS])
 
     def example(self, call: str) -> str:

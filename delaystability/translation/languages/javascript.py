@@ -9,6 +9,7 @@ from delaystability.translation.languages.braces import Braces
 from delaystability.translation.languages.language import Refusal, Sample
 from delaystability.translation.languages.text import indented, joined
 from delaystability.translation.program import Assign, Default, Function, Require
+from delaystability.translation.reading import MATHEMATICS
 
 __all__ = ["JavaScript"]
 
@@ -54,8 +55,7 @@ class JavaScript(Braces):
     )
     loop = "for (let i = 0; i < {0}; i += 1)"
     functions: ClassVar[Mapping[str, str]] = {
-        name: f"Math.{name}({{0}})"
-        for name in ("sqrt", "sin", "cos", "tan", "atan", "tanh", "exp", "log", "floor", "abs")
+        name: f"Math.{name}({{0}})" for name in MATHEMATICS
     } | {"min": "Math.min({0}, {1})", "max": "Math.max({0}, {1})"}
 
     def variable(self, name: str) -> str:

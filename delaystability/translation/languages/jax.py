@@ -12,6 +12,7 @@ __all__ = ["Jax"]
 
 _NAMES = {"sqrt": "sqrt", "sin": "sin", "cos": "cos", "tan": "tan", "atan": "arctan"}
 _NAMES |= {"tanh": "tanh", "exp": "exp", "log": "log", "floor": "floor", "abs": "abs"}
+_NAMES |= {"log1p": "log1p", "expm1": "expm1"}
 
 
 class Jax(Arrays):

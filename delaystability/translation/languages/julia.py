@@ -83,8 +83,7 @@ class Julia(Language):
             '"""',
             *folded([f"function {signature('Float64')}", *self.body(function.body), "end"]),
             "",
-            f"{signature('Real')} =",
-            f"    {function.name}({converted})",
+            *folded([f"{signature('Real')} =", f"    {function.name}({converted})"]),
         ]
 
     def sources(self) -> dict[str, str]:

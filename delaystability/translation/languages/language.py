@@ -45,6 +45,18 @@ MEANINGS = {
     "threshold": "largest stable learning rate times sharpness",
     "old_threshold": "threshold of the settings that lr was chosen for",
     "new_threshold": "threshold of the new settings",
+    "share": "share of each gradient that is taken at the present weights",
+    "decay": "learning rate times weight decay",
+    "noise": "variance of the curvature of mini-batches over its squared mean",
+    "beta1": "share of the first moment that stays at an update",
+    "beta2": "share of the second moment that stays at an update",
+    "alpha": "share of the second moment that stays at an update",
+    "root_sum": "sum over the weights of the square roots of their second moments",
+    "final_lr": "learning rate at the end",
+    "curvature": "eigenvalue of the Hessian",
+    "inner_lr": "learning rate of the inner steps",
+    "steps": "inner steps between two outer ones",
+    "condition_number": "largest over smallest curvature of the directions that shall converge",
 }
 """What each argument of a public function is; the kernel says what it must be."""
 

@@ -23,6 +23,7 @@ from delaystability.translation.reading import MATHEMATICS
 __all__ = ["Rust"]
 
 _NAMED = {math.pi: "std::f64::consts::PI", math.tau: "std::f64::consts::TAU"}
+_METHODS = {"log": "ln", "log1p": "ln_1p", "expm1": "exp_m1"}
 _CHECKS = """\
 mod delaystability;
 
@@ -83,7 +84,7 @@ class Rust(Braces):
             return super().call(name, arguments)
         receiver, *others = arguments
         values = ", ".join(self.expression(argument) for argument in others)
-        method = "ln" if name == "log" else name
+        method = _METHODS.get(name, name)
         kind = "_f64" if isinstance(receiver, Number) else ""
         return f"{self.expression(receiver, ATOM)}{kind}.{method}({values})"
 
