@@ -17,7 +17,7 @@ import torch
 
 import delaystability as ds
 from delaystability.files.trials import Chunk, FinishedTrial, canonical
-from delaystability.plot.experiments.selected_images import images_figure
+from delaystability.plot.experiments.selection import images_figure
 from delaystability.validation import data
 from delaystability.validation.curvature import hessian_extremes
 from delaystability.validation.data import load_dataset

@@ -317,7 +317,7 @@ KEYS = {
     "probe": "486169b138e32122",
     "quadratic": "6a8368ae0d16c02e",
     "random-delay": "2969560759518423",
-    "selection": "4377079b4afdc843",
+    "selection": "8da845d4fafc6d98",
 }
 
 

@@ -283,8 +283,11 @@ def _parts(trials: Sequence[SelectedRun]) -> tuple[Runs, ImageRuns]:
 
 def figures(trials: Sequence[SelectedRun]) -> dict[str, Figure]:
     """Final sharpness and test error against delay by rule; the largest usable learning rate."""
-    from delaystability.plot.experiments.selected_images import images_figure
-    from delaystability.plot.experiments.selection import selection_figure, usable_figure
+    from delaystability.plot.experiments.selection import (
+        images_figure,
+        selection_figure,
+        usable_figure,
+    )
 
     runs, images = _parts(trials)
     rates = largest_usable(runs.where(kind="usable"))
