@@ -76,6 +76,7 @@ def _mixed_read_threshold(_, values):
 
 MEASURED = {
     "threshold": _threshold,
+    "first-threshold": _threshold,
     "any-sequence-threshold": _any_sequence_threshold,
     "outer-threshold": _outer_threshold,
     "decayed-threshold": lambda _, values: ds.stability_threshold(

@@ -128,7 +128,7 @@ def theorems(as_json: Json = False) -> None:
     """List every theorem with its status, checked now; with --json, all of them as data."""
     with clear_errors():
         from delaystability.printing.bounds_json import bounds_data
-        from delaystability.theory.registry import checked, names, parts
+        from delaystability.theory.registry import checked, names, number_of, parts
 
         told = {}
         with progress_bars() as progress:
@@ -139,12 +139,14 @@ def theorems(as_json: Json = False) -> None:
             print(json.dumps(bounds_data([*told.values()], __version__), indent=1))
         else:
             table = Table(title="Theorems", title_justify="left")
-            for heading in ("name", "status", "what"):
+            for heading in ("", "name", "status", "what"):
                 table.add_column(heading)
             for part in parts():
                 table.add_section()
                 for name in part.theorems:
-                    table.add_row(name, told[name].status, told[name].theorem.title)
+                    table.add_row(
+                        number_of(name), name, told[name].status, told[name].theorem.title
+                    )
             Console(highlight=False).print(table)
     if not all(theorem.report.ok for theorem in told.values()):
         raise typer.Exit(1)

@@ -246,6 +246,7 @@ any_sequence_sgd_upper_bound = corollary(
         _bounds_threshold,
     ),
     symbols=(_J, _x, Symbol("e", integer=True)),
+    of="any-sequence-sgd",
 )
 
 any_sequence_sgd_lower_bound = corollary(
@@ -273,4 +274,5 @@ any_sequence_sgd_lower_bound = corollary(
         _bounds_threshold,
     ),
     symbols=(_J, _x),
+    of="any-sequence-sgd",
 )

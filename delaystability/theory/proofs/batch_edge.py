@@ -113,7 +113,7 @@ _POINTS = [
     for noise in ("1/7", "1", "20")
 ]
 
-batch_edge_sgd = theorem(
+batch_edge_sgd = corollary(
     "batch-edge-sgd",
     "The batch sharpness of SGD at the edge of the mean square",
     states(
@@ -136,6 +136,7 @@ batch_edge_sgd = theorem(
     ),
     conclusion("Hence", _edge(SymbolicLoop(SGD()), _POINTS)),
     symbols=(_EDGE, SECOND_THRESHOLD),
+    of="mean-square-sgd",
 )
 
 batch_edge_heavy_ball_delay_0 = corollary(
@@ -173,6 +174,7 @@ batch_edge_heavy_ball_delay_0 = corollary(
         ),
     ),
     symbols=(_EDGE, SECOND_THRESHOLD),
+    of="noise-amplification-heavy-ball-delay-0",
 )
 
 batch_edge_small_batches = theorem(

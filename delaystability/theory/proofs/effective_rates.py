@@ -90,7 +90,7 @@ sine_ratio = lemma(
     symbols=_SYMBOLS,
 )
 
-effective_heavy_ball = lemma(
+effective_heavy_ball = theorem(
     "effective-heavy-ball",
     "The effective learning rate of heavy ball",
     states(
@@ -129,7 +129,7 @@ effective_heavy_ball = lemma(
     ),
 )
 
-effective_heavy_ball_upper = theorem(
+effective_heavy_ball_upper = corollary(
     "effective-heavy-ball-upper",
     "Under delay, momentum does not help",
     states(
@@ -155,9 +155,10 @@ effective_heavy_ball_upper = theorem(
         times it:""",
         _POINTS,
     ),
+    of="effective-heavy-ball",
 )
 
-effective_heavy_ball_lower = theorem(
+effective_heavy_ball_lower = corollary(
     "effective-heavy-ball-lower",
     "A safe learning rate for heavy ball",
     states("threshold", "a_* >= (1 - m)/tau", HeavyBall, domain=(*USUAL_MOMENTUM, "tau >= 1")),
@@ -176,6 +177,7 @@ effective_heavy_ball_lower = theorem(
         $1 - m$ times it:""",
         _POINTS,
     ),
+    of="effective-heavy-ball",
 )
 
 
@@ -254,9 +256,10 @@ effective_heavy_ball_ratio = corollary(
     ),
     conclusion("Hence", near(lambda: _long("1/(2 tau sin(pi/(4 tau + 2)))"))),
     sources=("giladi2020",),
+    of="effective-heavy-ball",
 )
 
-effective_shifted = lemma(
+effective_shifted = theorem(
     "effective-shifted",
     "The effective learning rate of shifted momentum",
     states(
@@ -300,7 +303,7 @@ effective_shifted = lemma(
     ),
 )
 
-effective_shifted_lower = theorem(
+effective_shifted_lower = corollary(
     "effective-shifted-lower",
     "Shifted momentum helps under delay",
     states(
@@ -322,9 +325,10 @@ effective_shifted_lower = theorem(
         $2 (1 + m)$ by {theorem:shifted-momentum-delay-0}, and SGD's is 2. In both cases""",
         grid(("0", "1/2", "9/10"), (0, 1, 2, 4)),
     ),
+    of="effective-shifted",
 )
 
-effective_shifted_upper = theorem(
+effective_shifted_upper = corollary(
     "effective-shifted-upper",
     "What shifted momentum can gain",
     states(
@@ -340,6 +344,7 @@ effective_shifted_upper = theorem(
         "lim(sin((tau + 2) theta/2)/sin(tau theta/2) - 1, theta, 0) = 2/tau",
     ),
     conclusion("The threshold is $1 - m$ times the effective one:", _POINTS),
+    of="effective-shifted",
 )
 
 effective_shifted_ratio = corollary(
@@ -359,4 +364,5 @@ effective_shifted_ratio = corollary(
     ),
     conclusion("Hence", near(lambda: _long("1/(tau sin(pi/(4 tau + 2)))"))),
     sources=("giladi2020",),
+    of="effective-shifted",
 )

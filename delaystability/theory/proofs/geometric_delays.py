@@ -75,7 +75,7 @@ def _averages() -> list[Any]:
     return cases
 
 
-geometric_delay = theorem(
+geometric_delay = corollary(
     "geometric-delay",
     "The mean under geometric delays",
     states("mean-threshold-geometric", "a_* = 2 (1 + q)/(1 - q)", domain=("q >= 0", "q < 1")),
@@ -145,6 +145,7 @@ geometric_delay = theorem(
         confirm_threshold(SymbolicLoop(EMAMomentum(m)), _momenta),
     ),
     symbols=_SYMBOLS,
+    of="random-delay-mean",
 )
 
 _FORMULA = "4 (1 + 2 d)/(1 + sqrt(1 + 16 d (1 + d) (1 + 2 d)))"
@@ -334,4 +335,5 @@ geometric_delay_long = corollary(
     ),
     conclusion("Hence", _far),
     symbols=_SQUARE_SYMBOLS,
+    of="geometric-delay-mean-square",
 )

@@ -182,6 +182,7 @@ heavy_ball_parametric = corollary(
         the gain $2 sin(theta/2) sqrt((1 - m)^2 + 4 m sin(theta/2)^2)$ of that theorem the form""",
         CROSSINGS,
     ),
+    of="heavy-ball",
 )
 
 heavy_ball_quotient = corollary(
@@ -204,6 +205,7 @@ heavy_ball_quotient = corollary(
         $(1 - m)/sin(tau theta)$, which gives""",
         CROSSINGS,
     ),
+    of="heavy-ball",
 )
 
 heavy_ball_algebraic = corollary(
@@ -259,4 +261,5 @@ heavy_ball_algebraic = corollary(
         CROSSINGS,
     ),
     symbols=(_n, _x),
+    of="heavy-ball",
 )

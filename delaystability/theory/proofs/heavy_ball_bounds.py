@@ -17,7 +17,6 @@ from delaystability.theory.trials import evaluate_relation
 from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
-    corollary,
     deduced,
     lemma,
     limit,
@@ -143,7 +142,7 @@ heavy_ball_monotone_angle = lemma(
     symbols=(_s,),
 )
 
-heavy_ball_tangent = corollary(
+heavy_ball_tangent = theorem(
     "heavy-ball-tangent",
     "Heavy ball: the root for Newton's method",
     of_first_crossing("2 u sqrt((1 - m)^2 + (1 + m)^2 u^2)/(1 + u^2)", root("u", _TANGENT)),

@@ -8,14 +8,21 @@ from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.confirm import grid
 from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.proofs.heavy_ball import AT_ANGLE, MOMENTUM
-from delaystability.theory.vocabulary import Chapter, conclusion, corollary, states, step
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    corollary,
+    example,
+    states,
+    step,
+)
 
 CHAPTER = Chapter("heavy-ball", "Heavy ball")
 
 _MOMENTA = ("-9/10", "-1/3", "0", "9/10")
 _R, _x = Symbol("R", positive=True), Symbol("x", real=True)
 
-heavy_ball_delay_0 = corollary(
+heavy_ball_delay_0 = example(
     "heavy-ball-delay-0",
     "Heavy ball without delay",
     states("threshold", "a_* = 2 (1 + m)", HeavyBall, domain=("tau = 0", *ANY_MOMENTUM)),
@@ -32,9 +39,10 @@ heavy_ball_delay_0 = corollary(
         "(1 - m)^2 + 4 m = (1 + m)^2",
     ),
     conclusion("Both entries of the minimum in that theorem are therefore", grid(_MOMENTA, (0,))),
+    of="heavy-ball",
 )
 
-heavy_ball_delay_1 = corollary(
+heavy_ball_delay_1 = example(
     "heavy-ball-delay-1",
     "Heavy ball with delay 1",
     states("threshold", "a_* = 1 - m", HeavyBall, domain=("tau = 1", *ANY_MOMENTUM)),
@@ -44,9 +52,10 @@ heavy_ball_delay_1 = corollary(
         the same for $tau = 1$:""",
         grid(_MOMENTA, (1,)),
     ),
+    of="heavy-ball",
 )
 
-heavy_ball_delay_2 = corollary(
+heavy_ball_delay_2 = example(
     "heavy-ball-delay-2",
     "Heavy ball with delay 2",
     states(
@@ -83,6 +92,7 @@ heavy_ball_delay_2 = corollary(
     ),
     conclusion("The smaller of the two gains is therefore", grid(_MOMENTA, (2,))),
     symbols=(_R, _x),
+    of="heavy-ball",
 )
 
 heavy_ball_even_delay = corollary(
@@ -130,4 +140,5 @@ heavy_ball_even_delay = corollary(
         {theorem:heavy-ball-delay-0}. For every even delay, therefore,""",
         grid(_MOMENTA, (0, 2, 4)),
     ),
+    of="heavy-ball",
 )

@@ -13,7 +13,14 @@ from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.proofs.heavy_ball import heavy_ball
 from delaystability.theory.symbols import m, tau
 from delaystability.theory.trials import Trial
-from delaystability.theory.vocabulary import Chapter, conclusion, corollary, limit, states, step
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    corollary,
+    limit,
+    states,
+    step,
+)
 
 CHAPTER = Chapter("heavy-ball", "Heavy ball")
 
@@ -59,6 +66,7 @@ heavy_ball_momentum_one = corollary(
     ),
     conclusion("In terms of the momentum this is", _near_momentum_one),
     sources=("giladi2020",),
+    of="heavy-ball",
 )
 
 heavy_ball_momentum_one_rate = corollary(
@@ -80,6 +88,7 @@ heavy_ball_momentum_one_rate = corollary(
         "lim((tau sin(theta)/sin(tau theta) - 1)/(1 - m(theta)), theta, 0) = (tau^2 - 1)/(6 tau)",
     ),
     conclusion("In terms of the momentum this is", _near_momentum_one),
+    of="heavy-ball",
 )
 
 _BY_TANGENT = (
@@ -120,6 +129,7 @@ heavy_ball_long_delay = corollary(
     _LONG_DELAYS,
     sources=("giladi2020",),
     symbols=(_u, _c),
+    of="heavy-ball-tangent",
 )
 
 heavy_ball_long_delay_rate = corollary(
@@ -142,4 +152,5 @@ heavy_ball_long_delay_rate = corollary(
     ),
     _LONG_DELAYS,
     symbols=(_u, _c),
+    of="heavy-ball-tangent",
 )

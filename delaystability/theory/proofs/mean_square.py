@@ -28,6 +28,7 @@ from delaystability.theory.vocabulary import (
     corollary,
     deduced,
     evaluated,
+    example,
     limit,
     near,
     root,
@@ -90,7 +91,7 @@ mean_square_sgd = theorem(
     where={"N(phi)": f"kappa (2 sin(phi/2))^2 ({VARIANCE})"},
 )
 
-mean_square_sgd_delay_0 = corollary(
+mean_square_sgd_delay_0 = example(
     "mean-square-sgd-delay-0",
     "Mean square of SGD without delay",
     states("mean-square-threshold", "a_2 = 2/(1 + kappa)", SGD, domain=("tau = 0",)),
@@ -109,6 +110,7 @@ mean_square_sgd_delay_0 = corollary(
         _grid(("0", "1/5", "1", "3", "40"), (0,)),
     ),
     symbols=(SECOND_THRESHOLD,),
+    of="mean-square-sgd",
 )
 
 mean_square_sgd_unit_noise = corollary(
@@ -125,6 +127,7 @@ mean_square_sgd_unit_noise = corollary(
         _grid(("1",), range(4)),
     ),
     symbols=(SECOND_THRESHOLD,),
+    of="mean-square-sgd",
 )
 
 
@@ -170,7 +173,7 @@ def _tangents(
     )
 
 
-mean_square_sgd_lower = theorem(
+mean_square_sgd_lower = corollary(
     "mean-square-sgd-lower",
     "A safe gain under curvature noise",
     states("mean-square-threshold", "a_2 >= 2 sin[pi/(2 (2 tau + 2 max(1, kappa) + 1))]", SGD),
@@ -188,9 +191,10 @@ mean_square_sgd_lower = theorem(
         _grid(("1/2", "2", "30")),
     ),
     symbols=_SYMBOLS,
+    of="mean-square-sgd",
 )
 
-mean_square_sgd_upper = theorem(
+mean_square_sgd_upper = corollary(
     "mean-square-sgd-upper",
     "Weak curvature noise as additional delay",
     states(
@@ -210,6 +214,7 @@ mean_square_sgd_upper = theorem(
         _grid(("1/10", "1/2", "9/10")),
     ),
     symbols=_SYMBOLS,
+    of="mean-square-sgd",
 )
 
 
@@ -249,6 +254,7 @@ mean_square_sgd_long_delay = corollary(
     ),
     conclusion("Between the two,", _far),
     symbols=_SYMBOLS,
+    of="mean-square-sgd",
 )
 
 _VARIANCE = "(1 + m)/(a (1 - m) (2 (1 + m) - a))"
@@ -307,7 +313,7 @@ noise_amplification_heavy_ball_delay_0 = theorem(
     symbols=(AMPLIFICATION, LAG),
 )
 
-mean_square_heavy_ball_delay_0 = theorem(
+mean_square_heavy_ball_delay_0 = corollary(
     "mean-square-heavy-ball-delay-0",
     "Mean square of heavy ball without delay",
     states(
@@ -344,4 +350,5 @@ mean_square_heavy_ball_delay_0 = theorem(
         ],
     ),
     symbols=(SECOND_THRESHOLD, AMPLIFIED, AMPLIFICATION),
+    of="noise-amplification-heavy-ball-delay-0",
 )

@@ -209,6 +209,7 @@ decay_raises = corollary(
         _confirmed(_decayed, [point for point in _DECAYS if point[tau] > 0]),
     ),
     symbols=(decay, _x),
+    of="weight-decay",
 )
 
 mixed_read = theorem(

@@ -22,6 +22,7 @@ from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
     corollary,
+    example,
     positive,
     root,
     states,
@@ -115,7 +116,7 @@ nesterov = theorem(
     symbols=(_xi,),
 )
 
-nesterov_delay_0 = corollary(
+nesterov_delay_0 = example(
     "nesterov-delay-0",
     "Nesterov momentum: no delay",
     states("threshold", "a_* = 2 (1 + m)/(1 + 2 m)", Nesterov, domain=(*USUAL_MOMENTUM, "tau = 0")),
@@ -137,6 +138,7 @@ nesterov_delay_0 = corollary(
         grid(("0", "1/4", "1/2", "3/4", "9/10", "99/100"), (0,)),
     ),
     sources=("nesterov1983", "sutskever2013"),
+    of="nesterov",
 )
 
 
@@ -198,4 +200,5 @@ nesterov_algebraic = corollary(
     conclusion("The threshold is its positive root:", grid(("0", "3/4", "9/10"), (1, 2, 5))),
     sources=("nesterov1983", "sutskever2013", "mason2003"),
     symbols=(Symbol("n", integer=True), Symbol("x", real=True), Symbol("y", positive=True)),
+    of="nesterov",
 )

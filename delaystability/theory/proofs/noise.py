@@ -20,8 +20,8 @@ from delaystability.theory.vocabulary import (
     Chapter,
     cited,
     conclusion,
-    corollary,
     deduced,
+    example,
     sequences,
     states,
     step,
@@ -304,7 +304,7 @@ noise_amplification_sgd = theorem(
     symbols=_SYMBOLS,
 )
 
-noise_amplification_sgd_delay_0 = corollary(
+noise_amplification_sgd_delay_0 = example(
     "noise-amplification-sgd-delay-0",
     "Stationary variance of SGD without delay",
     states("noise-amplification", "G = 1/(a (2 - a))", SGD, domain=("tau = 0", "a < 2")),
@@ -321,4 +321,5 @@ noise_amplification_sgd_delay_0 = corollary(
         variances(SymbolicLoop(SGD()), _STABLE[:2]),
     ),
     symbols=(AMPLIFICATION,),
+    of="noise-amplification-sgd",
 )

@@ -41,7 +41,7 @@ _R, _L = symbols("R L", real=True)
 _N, _k = symbols("N k", integer=True)
 _q, _v = Function("q")(t), Function("v")(t)
 _H, _X, _P, _Y = symbols("H X P Y", commutative=False)
-_SLOPE = "-nu^2 (exp(2 R) - 1)^2/4"
+_SLOPE = "-(nu (exp(2 R) - 1)/2)^2"
 
 adaptive_cycle = theorem(
     "adaptive-cycle",
@@ -67,7 +67,7 @@ adaptive_cycle = theorem(
         "gain",
         r"""The gain is \(a = \eta h/\sqrt v\), and the second moment $v(t)$ follows the mean square
         $q(t)$ of the gradient, \(v' = \nu (q - v)\), so that the logarithm of the gain moves by""",
-        "diff(-log(v(t))/2, t) = -nu (q(t)/v(t) - 1)/2",
+        "diff(-log(v(t))/2, t) = -(nu (q(t)/v(t) - 1)/2)",
         # The premise, that v follows q.
         remainder=-(_v.diff(t) - _nu * (_q - _v)) / (2 * _v),
     ),
@@ -82,7 +82,7 @@ adaptive_cycle = theorem(
         "descent",
         r"""and \(\lambda(w)\). Times \(R' = L - \nu (e^{2R} - 1)/2\) and
         \(w' = -\nu (e^{2R} - 1)/2\), they add up to""",
-        f"nu (exp(2 R) - 1)/2 (L - nu (exp(2 R) - 1)/2) + L (-nu (exp(2 R) - 1)/2) = {_SLOPE}",
+        f"nu (exp(2 R) - 1)/2 (L - nu (exp(2 R) - 1)/2) + L (-(nu (exp(2 R) - 1)/2)) = {_SLOPE}",
     ),
     conclusion(
         r"""\(V\) does not rise, and its integral is not negative, so that $R$ stays bounded. While
@@ -160,6 +160,7 @@ adaptive_next_order = corollary(
     ),
     conclusion("This is the correction of the root mean square:", _perturbed),
     symbols=(Symbol("C", real=True), *symbols("W D")),
+    of="adaptive-cycle",
 )
 
 

@@ -158,4 +158,5 @@ outer_merge_sgd = corollary(
         partial(edge_of_algorithm, "merged"),
     ),
     symbols=SYMBOLS,
+    of="outer-merge",
 )

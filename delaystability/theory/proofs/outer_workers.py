@@ -78,6 +78,7 @@ outer_eager_offsets = corollary(
     conclusion("and so, in the loop of the difference,", at_offsets),
     symbols=(*SYMBOLS, Symbol("y")),
     sources=("kale2025",),
+    of="outer-eager",
 )
 
 outer_eager_sgd = corollary(
@@ -104,6 +105,7 @@ outer_eager_sgd = corollary(
         partial(edge_of_algorithm, "eager"),
     ),
     symbols=SYMBOLS,
+    of="outer-eager",
 )
 
 delayed_nesterov = theorem(

@@ -90,6 +90,7 @@ sgd_upper_bound = corollary(
         _DELAYS,
     ),
     symbols=(_x,),
+    of="sgd",
 )
 
 sgd_lower_bound = corollary(
@@ -116,6 +117,7 @@ sgd_lower_bound = corollary(
         _DELAYS,
     ),
     symbols=(_x,),
+    of="sgd",
 )
 
 sgd_long_delay = corollary(
@@ -146,4 +148,5 @@ sgd_long_delay = corollary(
         evaluated([{}], {"a_*(tau)": FORMULA}),
     ),
     sources=("giladi2020",),
+    of="sgd",
 )

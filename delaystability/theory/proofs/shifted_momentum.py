@@ -17,6 +17,7 @@ from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
     corollary,
+    example,
     limit,
     near,
     root,
@@ -145,9 +146,10 @@ shifted_momentum_parametric = corollary(
         grid(("-9/10", "0", "9/10"), (1, 2, 4)),
     ),
     sources=("giladi2020",),
+    of="shifted-momentum",
 )
 
-shifted_momentum_delay_0 = corollary(
+shifted_momentum_delay_0 = example(
     "shifted-momentum-delay-0",
     "Shifted momentum: no delay",
     states("threshold", "a_* = 2 (1 + m)", ShiftedMomentum, domain=(*ANY_MOMENTUM, "tau = 0")),
@@ -165,9 +167,10 @@ shifted_momentum_delay_0 = corollary(
     ),
     conclusion("The threshold is its positive root:", grid(_MOMENTA, (0,))),
     sources=("giladi2020",),
+    of="shifted-momentum",
 )
 
-shifted_momentum_delay_1 = corollary(
+shifted_momentum_delay_1 = example(
     "shifted-momentum-delay-1",
     "Shifted momentum: delay 1",
     states("threshold", "a_* = 1 - m^2", ShiftedMomentum, domain=(*ANY_MOMENTUM, "tau = 1")),
@@ -187,6 +190,7 @@ shifted_momentum_delay_1 = corollary(
     ),
     conclusion("The threshold is its positive root:", grid(_MOMENTA, (1,))),
     sources=("giladi2020",),
+    of="shifted-momentum",
 )
 
 
@@ -219,4 +223,5 @@ shifted_momentum_momentum_one = corollary(
     ),
     conclusion("Together,", _near_momentum_one),
     sources=("giladi2020",),
+    of="shifted-momentum",
 )

@@ -160,6 +160,7 @@ sgd_fastest_gain = corollary(
     ),
     sources=("marden1966",),
     symbols=(Symbol("a_1", positive=True),),
+    of="sgd-fastest-rate",
 )
 
 _largest = Symbol("z_max", nonzero=True)
@@ -248,7 +249,7 @@ def _by_differences(claim: Basic | None) -> tuple[int, str]:
     return len(delays), ""
 
 
-sgd_escape_slope = theorem(
+sgd_escape_slope = corollary(
     "sgd-escape-slope",
     "The escape rate of SGD near the threshold",
     states("escape-slope", f"s = {_SLOPE}", SGD),
@@ -277,6 +278,7 @@ sgd_escape_slope = theorem(
         _by_differences,
     ),
     symbols=_SYMBOLS,
+    of="escape-rate",
 )
 
 
@@ -304,4 +306,5 @@ sgd_escape_slope_long_delay = corollary(
     ),
     conclusion("Hence", _far),
     symbols=_SYMBOLS,
+    of="escape-rate",
 )
