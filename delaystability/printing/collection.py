@@ -30,6 +30,7 @@ def needs(proof: Proof) -> set[str]:
     found = set(proof.requires)
     for text, given in (
         (proof.theorem.text, proof.theorem.given),
+        (proof.theorem.prior_art, {}),
         *((step.text, step.given) for step in proof.steps),
     ):
         found |= mentioned(text, given)

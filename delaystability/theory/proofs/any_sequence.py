@@ -223,6 +223,10 @@ any_sequence_sgd = theorem(
     ),
     sources=("erbe1995", "berezansky2009"),
     symbols=(_J, _n, _i, _b, _x, _share, _NEXT),
+    prior_art="""For delays that vary, a sufficient condition is known since {cite:yorke1970} in
+    continuous time, with 3/2 as its constant, and for difference equations {cite:erbe1995},
+    {cite:berezansky2009}. The largest gain for each bound of the delays, and that it is sharp, was
+    not found elsewhere.""",
 )
 
 
@@ -232,7 +236,8 @@ any_sequence_sgd_upper_bound = corollary(
     states("any-sequence-threshold", "a_* <= 3/(2 tau + 1)", SGD),
     r"""The threshold of SGD for every sequence of delays up to $tau$, {theorem:any-sequence-sgd},
     satisfies {statement} It is equal where 3 divides $2 tau + 1$. A fixed delay tolerates up to
-    $pi$ in place of 3, by {theorem:sgd-long-delay}.""",
+    $pi$ in place of 3, by {theorem:sgd-long-delay}. The bound is at worst 50 percent high, without
+    delay, and 2.5 percent with.""",
     step(
         "value",
         r"""Let $q(x) := J (J + 1) x^2/2 - (tau + 1 + J) x + 2$ with $J = floor((2 tau + 1)/3)$. The
@@ -256,7 +261,7 @@ any_sequence_sgd_lower_bound = corollary(
     r"""The threshold of SGD for every sequence of delays up to $tau$ satisfies {statement} With the
     upper bound {theorem:any-sequence-sgd-upper-bound} it is $3/(2 tau + 1)$ up to a relative error
     below \(3/(4 (2 \tau + 1)^2)\), and its ratio to the threshold of the fixed delay $tau$ tends to
-    $3/pi$.""",
+    $3/pi$. The bound is at worst 7.2 percent low, for $tau = 1$.""",
     step(
         "square",
         r"""Let $f(x) := (tau + 1 + J) x - J (J + 1) x^2/2 - 1$ with $J = floor((2 tau + 1)/3)$, and

@@ -220,4 +220,6 @@ batch_edge_small_batches = theorem(
         _small_batches(SymbolicLoop(HeavyBall(m)), _MOMENTA),
     ),
     symbols=(SECOND_THRESHOLD, AMPLIFICATION, Symbol("x", real=True)),
+    prior_art="""The batch sharpness, and that training brings it to an edge, is due to
+    {cite:andreyev2024}. What it is under delay was not found elsewhere.""",
 )

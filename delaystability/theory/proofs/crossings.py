@@ -96,4 +96,7 @@ delayed_loop = lemma(
     ),
     sources=("giladi2020", "marden1966"),
     symbols=(_x, _y),
+    prior_art="""The argument is that of the root locus of control theory: roots depend continuously
+    on the gain {cite:marden1966}, and their direction at a crossing is a derivative. Nothing is new
+    but the form.""",
 )

@@ -88,6 +88,8 @@ sine_ratio = lemma(
     limit("start", "The quotient of the sines starts from", "lim(sin(b x)/sin(c x), x, 0) = b/c"),
     conclusion("Integration of {ref:numerator-slope} gives the numerator, so that", _by_quadrature),
     symbols=_SYMBOLS,
+    prior_art="""That such quotients are monotone is an exercise; the integral makes the sign
+    visible.""",
 )
 
 effective_heavy_ball = theorem(
@@ -127,6 +129,9 @@ effective_heavy_ball = theorem(
         which falls with the angle or stays:""",
         _POINTS,
     ),
+    prior_art="""That momentum is better turned off under delay is a claim of {cite:giladi2020}, and
+    that asynchrony acts like momentum one of {cite:mitliagkas2016}. The comparison at every delay
+    and momentum was not found elsewhere.""",
 )
 
 effective_heavy_ball_upper = corollary(
@@ -142,7 +147,8 @@ effective_heavy_ball_upper = corollary(
     the effective learning rate \(\eta/(1 - m)\) it is at most the threshold of SGD: once there is a
     delay, momentum never raises the largest stable effective learning rate, and more momentum
     lowers it or leaves it as it is. Without delay that rate is proportional to \((1 + m)/(1 - m)\),
-    by {theorem:heavy-ball-delay-0}, and grows without limit.""",
+    by {theorem:heavy-ball-delay-0}, and grows without limit.
+    The bound is at worst 58 percent high, for long delays and momentum near 1.""",
     step(
         "no-momentum",
         """Let $f(theta) := sin(theta)/sin(tau theta)$, the effective threshold of
@@ -165,7 +171,7 @@ effective_heavy_ball_lower = corollary(
     r"""Let \(0 \le m < 1\) and \(\tau \ge 1\). The threshold of heavy ball satisfies {statement}
     Every learning rate below \(\eta = (1 - m)/(\tau h)\) is stable, for the sharpness \(h\). In the
     effective learning rate \(\eta/(1 - m)\) the safe value \(1/(\tau h)\) does not depend on the
-    momentum.""",
+    momentum. The bound is at worst 36.4 percent low, without momentum and for long delays.""",
     limit(
         "start",
         """The effective threshold of {theorem:effective-heavy-ball} does not grow as the angle
@@ -301,6 +307,8 @@ effective_shifted = theorem(
         threshold is""",
         _POINTS,
     ),
+    prior_art="""That shifted momentum is better than none is a claim of {cite:giladi2020}. The
+    comparison at every delay and momentum was not found elsewhere.""",
 )
 
 effective_shifted_lower = corollary(
@@ -311,7 +319,8 @@ effective_shifted_lower = corollary(
     ),
     r"""Let \(0 \le m < 1\). The threshold of shifted momentum with any delay $tau$ satisfies
     {statement} In the effective learning rate \(\eta/(1 - m)\) it is at least the threshold of SGD,
-    and more momentum raises it.""",
+    and more momentum raises it. The bound is at worst 50 percent low under delay, for $tau = 1$ and
+    momentum near 1; without delay it tends to 0 there, and the threshold does not.""",
     step(
         "no-momentum",
         r"""Let \(\tau \ge 1\). The effective threshold of {theorem:effective-shifted} falls as the
@@ -336,7 +345,8 @@ effective_shifted_upper = corollary(
     ),
     r"""Let \(0 \le m < 1\) and \(\tau \ge 1\). The threshold of shifted momentum satisfies
     {statement} No momentum lifts the effective learning rate \(\eta/(1 - m)\) above twice what is
-    safe for heavy ball with any momentum, by {theorem:effective-heavy-ball-lower}.""",
+    safe for heavy ball with any momentum, by {theorem:effective-heavy-ball-lower}.
+    The bound is at worst twice the threshold, for $tau = 1$ without momentum.""",
     limit(
         "start",
         """The effective threshold of {theorem:effective-shifted} grows as the angle falls to 0. It

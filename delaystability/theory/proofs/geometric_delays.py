@@ -320,6 +320,8 @@ geometric_delay_mean_square = theorem(
         _by_moments,
     ),
     symbols=_SQUARE_SYMBOLS,
+    prior_art="""That the mean is that of momentum is known {cite:mitliagkas2016}. The threshold of
+    the mean square was not found elsewhere.""",
 )
 
 geometric_delay_long = corollary(

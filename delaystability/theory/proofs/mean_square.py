@@ -89,6 +89,7 @@ mean_square_sgd = theorem(
     ),
     symbols=(SECOND_THRESHOLD, AMPLIFICATION),
     where={"N(phi)": f"kappa (2 sin(phi/2))^2 ({VARIANCE})"},
+    prior_art="Without delay it is known {cite:wu2018}. With delay it was not found elsewhere.",
 )
 
 mean_square_sgd_delay_0 = example(
@@ -179,7 +180,8 @@ mean_square_sgd_lower = corollary(
     states("mean-square-threshold", "a_2 >= 2 sin[pi/(2 (2 tau + 2 max(1, kappa) + 1))]", SGD),
     """Under curvature noise $kappa$ the threshold of the mean square of SGD with delay $tau$ is at
     least {statement} A gain that is stable in the mean with $max(1, kappa)$ more updates of delay
-    is mean-square stable.""",
+    is mean-square stable. The bound is at worst half the threshold, for $kappa = 0$ without
+    delay.""",
     *_tangents(
         "c", "c", r"c \ge 1", ("1", "3/2", "6"), "Let $c = max(1, kappa)$, and let $phi$ be"
     ),
@@ -205,7 +207,8 @@ mean_square_sgd_upper = corollary(
     ),
     r"""For \(0 \le \kappa \le 1\) the threshold of the mean square of SGD with delay $tau$ is at
     most {statement} The right side is the threshold of the mean with $kappa$ more updates of delay.
-    Both sides are equal for $kappa = 0$ and for $kappa = 1$.""",
+    Both sides are equal for $kappa = 0$ and for $kappa = 1$. The bound is at worst 8.3 percent
+    high, without delay.""",
     *_tangents("kappa", r"\kappa", r"0 \le \kappa \le 1", ("1/10", "1/2", "1"), "Let $phi$ be"),
     conclusion(
         """By {ref:angle} and {ref:sign}, with $x = phi/2$, the left side of the equation in
@@ -311,6 +314,7 @@ noise_amplification_heavy_ball_delay_0 = theorem(
         variances(SymbolicLoop(HeavyBall(m)), _STABLE),
     ),
     symbols=(AMPLIFICATION, LAG),
+    prior_art="A textbook computation.",
 )
 
 mean_square_heavy_ball_delay_0 = corollary(

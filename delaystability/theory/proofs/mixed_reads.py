@@ -166,6 +166,9 @@ weight_decay = theorem(
     ),
     sources=("kuruklis1994", "loshchilov2019"),
     symbols=(decay, _r, _x),
+    prior_art="""The region of stability of this difference equation is known {cite:kuruklis1994}; a
+    sufficient condition is older {cite:clark1976}. Decoupled decay is due to
+    {cite:loshchilov2019}.""",
 )
 
 decay_raises = corollary(
@@ -180,7 +183,7 @@ decay_raises = corollary(
     grows from 0 to 1, so that it is at least that without; and no delay takes it below the decay:
     {statement} For $tau = 1$ it is 1
     whatever the decay, for \(\tau \ge 2\) it grows strictly, to the limit 1. Without delay it
-    falls, as $2 - c$.""",
+    falls, as $2 - c$. The bound is at worst 42 percent low, for long delays.""",
     step(
         "angle-grows",
         r"""The equation of the angle says that \(\sin(\tau x)/\sin((\tau + 1) x)\), which
@@ -273,6 +276,9 @@ mixed_read = theorem(
     ),
     sources=("zheng2017", "yang2019"),
     symbols=(share, _X),
+    prior_art="""Gradients corrected for their delay are those of {cite:zheng2017}, gradients of
+    which too much is late those of {cite:yang2019}. The threshold for every share was not found
+    elsewhere.""",
 )
 
 mostly_fresh = theorem(
@@ -315,4 +321,5 @@ mostly_fresh = theorem(
         _confirmed(_at_worst, _FRESH),
     ),
     symbols=(share,),
+    prior_art="The argument is a contraction. The rule was not found elsewhere.",
 )

@@ -114,6 +114,8 @@ nesterov = theorem(
     ),
     sources=("nesterov1983", "sutskever2013"),
     symbols=(_xi,),
+    prior_art="""The method is that of {cite:nesterov1983}, in the form of {cite:sutskever2013}. Its
+    threshold under delay was not found elsewhere.""",
 )
 
 nesterov_delay_0 = example(

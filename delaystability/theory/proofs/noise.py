@@ -176,6 +176,9 @@ mean_square = theorem(
     ),
     sources=("feller1968",),
     symbols=(AMPLIFIED, Symbol("k", integer=True), Symbol("s", integer=True)),
+    prior_art="""For systems with multiplicative noise the criterion is classical
+    {cite:willems1971}; {cite:wu2018} used it for SGD without delay. The proof is a renewal argument
+    {cite:feller1968}.""",
 )
 
 _SYMBOLS = (AMPLIFICATION, LAG, *symbols("beta c", real=True))
@@ -302,6 +305,8 @@ noise_amplification_sgd = theorem(
         variances(SymbolicLoop(SGD()), _STABLE),
     ),
     symbols=_SYMBOLS,
+    prior_art="""Such variances are integrals that every textbook computes for a given delay. A
+    closed form for all delays was not found elsewhere.""",
 )
 
 noise_amplification_sgd_delay_0 = example(

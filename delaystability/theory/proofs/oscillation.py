@@ -97,6 +97,9 @@ adaptive_cycle = theorem(
     ),
     symbols=(_nu, _R, _L),
     sources=("bock2022", "cohen2024", "kingma2015"),
+    prior_art="""That Adam has cycles is known without delay {cite:bock2022}, and that adaptive
+    methods settle at an edge of stability from experiments {cite:cohen2022} and averaged equations
+    {cite:cohen2024}. The cycle under delay was not found elsewhere.""",
 )
 
 
@@ -223,6 +226,9 @@ adaptive_stationarity = theorem(
     ),
     symbols=(_c, *symbols("F S", positive=True), *symbols("G K T U W")),
     sources=("cohen2024", "goemans1995"),
+    prior_art="""That RMSProp settles at a preconditioner of least trace is known {cite:cohen2024},
+    and so is the semidefinite program {cite:goemans1995}. The loss that the oscillation costs,
+    under delay, was not found elsewhere.""",
 )
 
 sign_cycle = theorem(
@@ -267,6 +273,8 @@ sign_cycle = theorem(
     ),
     symbols=(_N, _k, _delta),
     sources=("sieber2006",),
+    prior_art="""The method is that of {cite:bernstein2018}. Delayed relays have such cycles in
+    continuous time {cite:sieber2006}; they were not found elsewhere for optimizers.""",
 )
 
 _SECOND, _FIRST, _ZEROTH = "3 nu - 2 - beta_1", "1 + 2 beta_1 - nu + beta_1 nu", "beta_1 (1 - nu)"
@@ -336,4 +344,5 @@ adam_two_cycle = theorem(
     conclusion("What is left decides:", _two_cycles),
     symbols=(_nu, _b, *symbols("A B C", real=True)),
     sources=("bock2022", "kingma2015"),
+    prior_art="The cycle is known {cite:bock2022}. When it attracts was not found elsewhere.",
 )

@@ -65,6 +65,9 @@ outer_late = theorem(
     ),
     symbols=SYMBOLS,
     sources=("douillard2023",),
+    prior_art="""Outer steps are those of {cite:douillard2023}; that momentum suffers when they are
+    late was seen by {cite:liu2024}. That it is the loop of a delayed optimizer was not found
+    elsewhere.""",
 )
 
 outer_merge = theorem(
@@ -112,6 +115,7 @@ outer_merge = theorem(
     conclusion("With $G(z)$ from {ref:gradient},", of_algorithm("merged")),
     symbols=SYMBOLS,
     sources=("douillard2025",),
+    prior_art="The method is due to {cite:douillard2025}. Its stability was not found elsewhere.",
 )
 
 outer_merge_sgd = corollary(

@@ -54,6 +54,7 @@ outer_eager = theorem(
     ),
     symbols=(*SYMBOLS, Symbol("D")),
     sources=("kale2025",),
+    prior_art="The method is due to {cite:kale2025}. Its stability was not found elsewhere.",
 )
 
 
@@ -162,4 +163,5 @@ delayed_nesterov = theorem(
     ),
     symbols=SYMBOLS,
     sources=("liu2024",),
+    prior_art="The method is due to {cite:liu2024}. The equivalence was not found elsewhere.",
 )

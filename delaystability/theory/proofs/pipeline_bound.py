@@ -229,4 +229,6 @@ pipeline_bound = theorem(
         _stable_below,
     ),
     symbols=(_k, *symbols("xi xi_1 xi_2", positive=True)),
+    prior_art="""It was not found elsewhere. For delays that change from update to update a
+    sufficient condition by small gains is known {cite:kao2004}.""",
 )

@@ -208,4 +208,6 @@ pipeline = theorem(
         _on_roots,
     ),
     symbols=(Symbol("D"), _k, _n),
+    prior_art="""Stages with different delays were analysed one at a time {cite:yang2019}, and by
+    experiment {cite:kosson2020}. The reduction to a random delay was not found elsewhere.""",
 )

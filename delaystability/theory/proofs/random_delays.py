@@ -169,4 +169,6 @@ random_delay_mean = theorem(
         _from_powers,
     ),
     symbols=(_k, _n),
+    prior_art="""For the mean of asynchronous SGD it is known {cite:mitliagkas2016}, with momentum
+    as the special case of geometric delays.""",
 )

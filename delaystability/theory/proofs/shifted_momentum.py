@@ -105,6 +105,8 @@ shifted_momentum = theorem(
     ),
     sources=("giladi2020",),
     symbols=(Symbol("xi", positive=True),),
+    prior_art="""Shifted momentum is due to {cite:giladi2020}. A closed equation for every delay and
+    momentum was not found elsewhere.""",
 )
 
 shifted_momentum_parametric = corollary(

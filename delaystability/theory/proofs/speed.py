@@ -129,6 +129,9 @@ sgd_fastest_rate = theorem(
     ),
     sources=("marden1966",),
     symbols=(_RATE, Symbol("y")),
+    prior_art="""That the double root is fastest is a standard argument with the theorem of Gauss
+    and Lucas {cite:marden1966}; the order of the rate in the delay is known {cite:arjevani2020}.
+    The value for every delay was not found elsewhere.""",
 )
 
 sgd_fastest_gain = corollary(
@@ -228,6 +231,7 @@ escape_rate = theorem(
     ),
     sources=("elaydi2005",),
     symbols=_SYMBOLS,
+    prior_art="A fact of every textbook on difference equations {cite:elaydi2005}.",
 )
 
 

@@ -135,6 +135,8 @@ speed_limit = theorem(
     ),
     sources=("mason2003", "polyak1964"),
     symbols=(Symbol("rho_0", positive=True), _S, *symbols("x y", positive=True)),
+    prior_art="""Without delay the limit is classical {cite:nemirovsky1992}; its order under delay
+    is known {cite:arjevani2020}. The exact value under delay was not found elsewhere.""",
 )
 
 
@@ -298,4 +300,6 @@ fastest_look_ahead_delay_1 = theorem(
         Symbol("rho", positive=True),
         *symbols("b c d e g k q T v x y", real=True),
     ),
+    prior_art="""Linear weight prediction is due to {cite:kosson2020}. The best of its parameters
+    under delay was not found elsewhere.""",
 )
