@@ -29,7 +29,7 @@ from delaystability.theory.vocabulary import (
 
 CHAPTER = Chapter("ema-momentum", "EMA momentum and Adam")
 
-_R, _H, _q = symbols("R H q", commutative=False)
+_R, _H, _q = symbols("Z H y", commutative=False)
 _x, _b = (Function(name, commutative=False) for name in "xb")
 
 
@@ -42,10 +42,10 @@ def _first_moment(loop: SymbolicLoop) -> Iterator[Draft]:
         r"""Near the minimum the gradient is \(H x_{t-\tau}\), with the symmetric Hessian
         \(H\). Adam keeps the first moment \(b_t = m b_{t-1} + (1 - m) H x_{t-\tau}\) and moves by
         \(x_{t+1} - x_t = -\eta P^{-1} b_t\). As \(P\) is symmetric and positive definite, it has a
-        symmetric root \(R = P^{1/2}\), and \(R^{-1} H R^{-1}\) has an orthonormal basis of
-        eigenvectors, written as rows \(q\). For each of them let \(w_t = q R x_t\) and
-        \(u_t = q R^{-1} b_t\). Multiplied by \(R\) from the right, \(q R^{-1} H R^{-1} = h q\)
-        becomes \(q R^{-1} H = h q R\), and the rule for the first moment becomes""",
+        symmetric root \(Z = P^{1/2}\), and \(Z^{-1} H Z^{-1}\) has an orthonormal basis of
+        eigenvectors, written as rows \(y\). For each of them let \(w_t = y Z x_t\) and
+        \(u_t = y Z^{-1} b_t\). Multiplied by \(Z\) from the right, \(y Z^{-1} H Z^{-1} = h y\)
+        becomes \(y Z^{-1} H = h y Z\), and the rule for the first moment becomes""",
         "u(t) = m u(t - 1) + (1 - m) h w(t - tau)",
         {
             "u(t)": _q * _R**-1 * moment,
@@ -120,12 +120,12 @@ ema_momentum = corollary(
     general_steps,
     step(
         "scaling",
-        r"""The characteristic polynomial is that of heavy ball, \(p_{HB}\), at the gain
+        r"""The characteristic polynomial is that of heavy ball, \(\chi_{HB}\), at the gain
         $(1 - m) a$:""",
-        "p(z, a) = p_HB(z, a (1 - m))",
+        "chi(z, a) = chi_HB(z, a (1 - m))",
         {
-            "p(z, a)": lambda loop: loop.polynomial,
-            "p_HB(z, a)": lambda _: SymbolicLoop(HeavyBall(m)).polynomial,
+            "chi(z, a)": lambda loop: loop.polynomial,
+            "chi_HB(z, a)": lambda _: SymbolicLoop(HeavyBall(m)).polynomial,
         },
     ),
     conclusion(

@@ -74,16 +74,16 @@ adjustment = remark(
     $a_2$. Exactly the same minima are accessible to it with the learning rate {statement}""",
     step(
         "before",
-        """A minimum is accessible before the change exactly if its sharpness is below $S$, the one
+        """A minimum is accessible before the change exactly if its sharpness is below $h$, the one
         whose gain is the threshold:""",
-        "eta_1 S = a_1",
-        {"S": "a_1/eta_1"},
+        "eta_1 h = a_1",
+        {"h": "a_1/eta_1"},
     ),
     step(
         "after",
         "With the learning rate $eta_2 = eta_1 (a_2/a_1)$, the same sharpness has the gain",
-        "eta_2 S = a_2",
-        {"S": "a_1/eta_1", "eta_2": "eta_1 (a_2/a_1)"},
+        "eta_2 h = a_2",
+        {"h": "a_1/eta_1", "eta_2": "eta_1 (a_2/a_1)"},
     ),
     conclusion(
         """This is the threshold after the change: the same sharpness bounds the accessible minima.

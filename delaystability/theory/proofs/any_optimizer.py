@@ -177,7 +177,7 @@ def _abbreviated(
     """The loop with a symbol for each coefficient that depends on the delay, and its meaning."""
     loop, meaning = SymbolicLoop(optimizer), {}
     tables: list[dict[Expr, Expr]] = []
-    for letter, table in (("c", loop.feedback), ("b", loop.feedforward)):
+    for letter, table in (("A", loop.feedback), ("B", loop.feedforward)):
         short = {}
         for lag, value in table:
             short[lag] = Symbol(f"{letter}_{lag}", real=True) if value.has(tau) else value

@@ -33,7 +33,7 @@ from delaystability.theory.vocabulary import (
 
 __all__ = ["CHAPTER"]
 
-_EDGE = Symbol("b", positive=True)
+_EDGE = Symbol("a_B", positive=True)
 
 
 def _edge(loop: SymbolicLoop, points: Iterable[Mapping[Symbol, Any]]) -> Trial:
@@ -118,7 +118,7 @@ batch_edge_sgd = corollary(
     "The batch sharpness of SGD at the edge of the mean square",
     states(
         "batch-sharpness-edge",
-        f"b = {_SGD_EDGE}",
+        f"a_B = {_SGD_EDGE}",
         SGD,
         roots=[root("phi", f"tan[{DISTANCE}] = kappa tan[phi/2]", "pi/(2 tau + 1)")],
     ),
@@ -144,7 +144,7 @@ batch_edge_heavy_ball_delay_0 = corollary(
     "The batch sharpness of heavy ball without delay",
     states(
         "batch-sharpness-edge",
-        "b = 2 (1 - m^2) (1 + kappa)/(1 - m + kappa (1 + m))",
+        "a_B = 2 (1 - m^2) (1 + kappa)/(1 - m + kappa (1 + m))",
         HeavyBall,
         ("tau = 0", *ANY_MOMENTUM),
     ),
@@ -182,7 +182,7 @@ batch_edge_small_batches = theorem(
     "The plateau of small batches does not depend on the delay",
     states(
         "batch-sharpness-edge",
-        "lim((1 + kappa) a_2, kappa, oo) = 2 (1 - m)",
+        "lim((1 + kappa) a_ms, kappa, oo) = 2 (1 - m)",
         HeavyBall,
         ANY_MOMENTUM,
     ),

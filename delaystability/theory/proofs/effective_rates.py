@@ -34,7 +34,7 @@ CHAPTER = Chapter("momentum", "When momentum helps under delay")
 
 _SGD = "2 sin(pi/(2 (2 tau + 1)))"
 _POINTS = grid(("0", "1/2", "9/10"), (1, 2, 4))
-_SYMBOLS = _b, _c, _x, _y = symbols("b c x y", positive=True)
+_SYMBOLS = _b, _c, _x, _y = symbols("b_1 b_2 x y", positive=True)
 
 
 def _by_quadrature(claim: Basic | None) -> tuple[int, str]:
@@ -68,24 +68,30 @@ sine_ratio = lemma(
     "Quotients of two sines",
     states(
         "identity",
-        "f'(x) = ((c^2 - b^2)/sin(c x)^2) integral(sin(b y) sin(c y), y, 0, x)",
-        domain=("b x <= pi", "c x < pi"),
+        "f'(x) = ((b_2^2 - b_1^2)/sin(b_2 x)^2) integral(sin(b_1 y) sin(b_2 y), y, 0, x)",
+        domain=("b_1 x <= pi", "b_2 x < pi"),
     ),
-    r"""Let $f(x) := sin(b x)/sin(c x)$ with \(b, c > 0\). Where \(0 < b x \le \pi\) and
-    \(0 < c x < \pi\), {statement} The integrand is positive inside this range. The quotient
-    therefore increases if \(c > b\), and decreases if \(c < b\); at 0 it starts from $b/c$.""",
+    r"""Let $f(x) := sin(b_1 x)/sin(b_2 x)$ with \(b_1, b_2 > 0\). Where \(0 < b_1 x \le \pi\) and
+    \(0 < b_2 x < \pi\), {statement} The integrand is positive inside this range. The quotient
+    therefore increases if \(b_2 > b_1\), and decreases if \(b_2 < b_1\); at 0 it starts from
+    $b_1/b_2$.""",
     step(
         "quotient-rule",
-        "With $N(x) := b cos(b x) sin(c x) - c sin(b x) cos(c x)$, the quotient rule says",
-        "f'(x) = N(x)/sin(c x)^2",
+        """With $f_1(x) := b_1 cos(b_1 x) sin(b_2 x) - b_2 sin(b_1 x) cos(b_2 x)$, the quotient rule
+        says""",
+        "f'(x) = f_1(x)/sin(b_2 x)^2",
     ),
-    step("numerator-start", "The numerator starts from zero,", "N(0) = 0"),
+    step("numerator-start", "The numerator starts from zero,", "f_1(0) = 0"),
     step(
         "numerator-slope",
         "and in its derivative two of the four terms cancel:",
-        "N'(x) = (c^2 - b^2) sin(b x) sin(c x)",
+        "f_1'(x) = (b_2^2 - b_1^2) sin(b_1 x) sin(b_2 x)",
     ),
-    limit("start", "The quotient of the sines starts from", "lim(sin(b x)/sin(c x), x, 0) = b/c"),
+    limit(
+        "start",
+        "The quotient of the sines starts from",
+        "lim(sin(b_1 x)/sin(b_2 x), x, 0) = b_1/b_2",
+    ),
     conclusion("Integration of {ref:numerator-slope} gives the numerator, so that", _by_quadrature),
     symbols=_SYMBOLS,
     prior_art="""That such quotients are monotone is an exercise; the integral makes the sign
@@ -191,7 +197,7 @@ def _near_momentum_one(effective: Callable[[Mapping[Symbol, Any]], Any]) -> Tria
     """A trial at a momentum so close to 1 that the limit is reached to six digits."""
 
     def trial(claim: Basic | None) -> tuple[int, str]:
-        ratio = Function("rho")(tau)
+        ratio = Function("f")(tau)
         if not isinstance(claim, Eq) or claim.lhs != ratio:
             return 0, f"an equation for {ratio} is needed, not {claim}"
         delays = (1, 2, 3, 5, 9)
@@ -237,7 +243,7 @@ def _ratio_steps(
         deduced(
             "ratio",
             "Division by the threshold of {theorem:sgd} gives",
-            f"rho(tau) = {ratio}",
+            f"f(tau) = {ratio}",
             ("momentum-one",),
             _near_momentum_one(effective),
         ),
@@ -248,8 +254,8 @@ def _ratio_steps(
 effective_heavy_ball_ratio = corollary(
     "effective-heavy-ball-ratio",
     "What heavy ball costs",
-    states("effective-threshold-ratio", "lim(rho(tau), tau, oo) = 2/pi"),
-    """Let $rho(tau)$ be the limit, as $m = 1$ is approached, of the largest stable effective
+    states("effective-threshold-ratio", "lim(f(tau), tau, oo) = 2/pi"),
+    """Let $f(tau)$ be the limit, as $m = 1$ is approached, of the largest stable effective
     learning rate of heavy ball with delay $tau$, over that of SGD with the same delay. Then
     {statement} More than a third of the learning rate is lost.""",
     *_ratio_steps(
@@ -360,8 +366,8 @@ effective_shifted_upper = corollary(
 effective_shifted_ratio = corollary(
     "effective-shifted-ratio",
     "What shifted momentum gains",
-    states("effective-threshold-ratio", "lim(rho(tau), tau, oo) = 4/pi"),
-    """Let $rho(tau)$ be the limit, as $m = 1$ is approached, of the largest stable effective
+    states("effective-threshold-ratio", "lim(f(tau), tau, oo) = 4/pi"),
+    """Let $f(tau)$ be the limit, as $m = 1$ is approached, of the largest stable effective
     learning rate of shifted momentum with delay $tau$, over that of SGD with the same delay. Then
     {statement} More than a quarter is gained.""",
     *_ratio_steps(

@@ -20,7 +20,7 @@ from delaystability.theory.vocabulary import (
 CHAPTER = Chapter("heavy-ball", "Heavy ball")
 
 _MOMENTA = ("-9/10", "-1/3", "0", "9/10")
-_R, _x = Symbol("R", positive=True), Symbol("x", real=True)
+_R, _x = Symbol("y", positive=True), Symbol("x", real=True)
 
 heavy_ball_delay_0 = example(
     "heavy-ball-delay-0",
@@ -75,20 +75,20 @@ heavy_ball_delay_2 = example(
     step(
         "roots",
         """The quadratic factor is negative at 0 and positive at 1. Its only positive root is
-        $x = (1 + m + R)/4$ with $R := sqrt(m^2 - 2 m + 5)$, because""",
-        "4 x^2 - 2 (1 + m) x - (1 - m) = 4 (x - (1 + m + R)/4) (x - (1 + m - R)/4)",
+        $x = (1 + m + y)/4$ with $y := sqrt(m^2 - 2 m + 5)$, because""",
+        "4 x^2 - 2 (1 + m) x - (1 - m) = 4 (x - (1 + m + y)/4) (x - (1 + m - y)/4)",
     ),
     step(
         "gain",
         """The quotient $(1 - m) sin(theta)/sin(2 theta)$ of that theorem is $(1 - m)/(2 x)$, which
         is""",
-        "2 (1 - m)/(1 + m + R) = (R - (1 + m))/2",
+        "2 (1 - m)/(1 + m + y) = (y - (1 + m))/2",
     ),
     step(
         "takeover",
-        r"""It exceeds the gain $2 (1 + m)$ of the root \(z = -1\) exactly if $R$ exceeds
+        r"""It exceeds the gain $2 (1 + m)$ of the root \(z = -1\) exactly if $y$ exceeds
         $5 (1 + m)$, that is, for \(-1 < m < -1/2\), by""",
-        "25 (1 + m)^2 - R^2 = 4 (1 + 2 m) (5 + 3 m)",
+        "25 (1 + m)^2 - y^2 = 4 (1 + 2 m) (5 + 3 m)",
     ),
     conclusion("The smaller of the two gains is therefore", grid(_MOMENTA, (2,))),
     symbols=(_R, _x),
@@ -124,9 +124,9 @@ heavy_ball_even_delay = corollary(
     step(
         "difference",
         """The minimum with $2 (1 + m)$ is thus $2 (1 + m)$ times the smaller of 1 and the last
-        fraction. The difference $D(theta) := cos(tau theta) - sin(theta/2)^2$ is 1 at 0 and
+        fraction. The difference $f(theta) := cos(tau theta) - sin(theta/2)^2$ is 1 at 0 and
         negative at $pi/(2 tau)$. It has one root between them, because it decreases:""",
-        "D'(theta) = -sin(theta)/2 - tau sin(tau theta)",
+        "f'(theta) = -sin(theta)/2 - tau sin(tau theta)",
     ),
     step(
         "zero-momentum",

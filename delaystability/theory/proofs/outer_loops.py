@@ -73,46 +73,46 @@ outer_late = theorem(
 outer_merge = theorem(
     "outer-merge",
     "Replicas that go on while an outer step is under way",
-    states("identity", "alpha(z) = (1 - z) A(z)/(B(z) G(z))"),
-    r"""Let replicas go on for $d$ of the $K$ inner steps of a round while the outer step is under
+    states("identity", "alpha(z) = (1 - z) A(z)/(B(z) D(z))"),
+    r"""Let replicas go on for $j$ of the $K$ inner steps of a round while the outer step is under
     way, and then keep the share $beta$ of themselves and take $1 - beta$ of the shared parameters
-    {cite:douillard2025}. With $p = r^(K - d)$, $q = r^K$, $r = 1 - eta h$ and
-    $$filter: G(z) = 1 - (1 - beta) p z/(z - beta q)$$ a root $z$ needs the outer learning rate
-    {statement} If nothing is kept, the last $d$ inner steps are thrown away: there is no delay, and
-    the gain is $gamma (1 - r^(K - d))$. Differences of replicas shrink by $beta q$ a round.""",
+    {cite:douillard2025}. With $r_1 = r^(K - j)$, $r_2 = r^K$, $r = 1 - eta h$ and
+    $$filter: D(z) = 1 - (1 - beta) r_1 z/(z - beta r_2)$$ a root $z$ needs the outer learning rate
+    {statement} If nothing is kept, the last $j$ inner steps are thrown away: there is no delay, and
+    the gain is $gamma (1 - r^(K - j))$. Differences of replicas shrink by $beta r_2$ a round.""",
     step(
         "replica",
-        r"""Let the shared parameters be $z^t$ and a replica, when it sends, \(S z^t\). Then it
-        takes $d$ steps, merges with the shared parameters of the next round and takes $K - d$
+        r"""Let the shared parameters be $z^t$ and a replica, when it sends, \(y z^t\). Then it
+        takes $j$ steps, merges with the shared parameters of the next round and takes $K - j$
         more:""",
-        "z S = p (beta r^d S + (1 - beta) z)",
-        {"p": "r^(K - d)", "S": "(1 - beta) r^(K - d) z/(z - beta r^K)"},
+        "z y = r_1 (beta r^j y + (1 - beta) z)",
+        {"r_1": "r^(K - j)", "y": "(1 - beta) r^(K - j) z/(z - beta r^K)"},
     ),
     step(
         "gradient",
         "The outer gradient over the shared parameters is thus",
-        "1 - S = 1 - (1 - beta) p z/(z - beta q)",
-        {"S": "(1 - beta) p z/(z - beta q)"},
+        "1 - y = 1 - (1 - beta) r_1 z/(z - beta r_2)",
+        {"y": "(1 - beta) r_1 z/(z - beta r_2)"},
     ),
     step(
         "nothing-kept",
         "which for $beta = 0$ does not depend on $z$:",
-        "1 - (1 - beta) p z/(z - beta q) = 1 - p",
+        "1 - (1 - beta) r_1 z/(z - beta r_2) = 1 - r_1",
         {"beta": "0"},
     ),
     step(
         "difference",
         "For the difference of two replicas the shared parameters drop out, and",
-        "p beta r^d = beta q",
-        {"p": "r^(K - d)", "q": "r^K"},
+        "r_1 beta r^j = beta r_2",
+        {"r_1": "r^(K - j)", "r_2": "r^K"},
     ),
     step(
         "loop",
         "The outer optimizer moves by $gamma B(z)/A(z)$ times the gradient, so that",
-        "alpha(z) = (1 - z) A(z)/(B(z) G(z))",
-        {"alpha(z)": "gamma - ((z - 1) A(z) + gamma B(z) G(z))/(B(z) G(z))"},
+        "alpha(z) = (1 - z) A(z)/(B(z) D(z))",
+        {"alpha(z)": "gamma - ((z - 1) A(z) + gamma B(z) D(z))/(B(z) D(z))"},
     ),
-    conclusion("With $G(z)$ from {ref:gradient},", of_algorithm("merged")),
+    conclusion("With $D(z)$ from {ref:gradient},", of_algorithm("merged")),
     symbols=SYMBOLS,
     sources=("douillard2025",),
     prior_art="The method is due to {cite:douillard2025}. Its stability was not found elsewhere.",
@@ -123,8 +123,8 @@ outer_merge_sgd = corollary(
     "Replicas that go on, with averaging as the outer step",
     states(
         "outer-threshold",
-        "gamma_1 = 2 (1 + beta q)/(1 - (1 - beta) p + beta q)",
-        domain=["beta < 1", "q >= 0", "q <= p", "p < 1"],
+        "gamma_1 = 2 (1 + beta r_2)/(1 - (1 - beta) r_1 + beta r_2)",
+        domain=["beta < 1", "r_2 >= 0", "r_2 <= r_1", "r_1 < 1"],
     ),
     r"""In the setting of {theorem:outer-merge}, let the outer optimizer be SGD, let replicas keep a
     share \(0 < \beta < 1\), and let \(0 < \eta h \le 1\). The outer loop is stable exactly for
@@ -132,27 +132,27 @@ outer_merge_sgd = corollary(
     time: to go on while an outer step is under way makes nothing unstable.""",
     step(
         "quadratic",
-        r"""Here \(A = B = 1\). Times $z - beta q$, which adds no root that is not cancelled, the
+        r"""Here \(A = B = 1\). Times $z - beta r_2$, which adds no root that is not cancelled, the
         characteristic function is
-        $f(z) := (z - 1) (z - beta q) + gamma ((1 - (1 - beta) p) z - beta q)$:""",
-        "(z - beta q) (z - 1 + gamma (1 - (1 - beta) p z/(z - beta q))) = f(z)",
+        $f(z) := (z - 1) (z - beta r_2) + gamma ((1 - (1 - beta) r_1) z - beta r_2)$:""",
+        "(z - beta r_2) (z - 1 + gamma (1 - (1 - beta) r_1 z/(z - beta r_2))) = f(z)",
     ),
-    step("at-one", "At 1 it is", "f(1) = gamma (1 - (1 - beta) p - beta q)"),
+    step("at-one", "At 1 it is", "f(1) = gamma (1 - (1 - beta) r_1 - beta r_2)"),
     positive(
         "positive",
-        r"which is positive, since \(0 \le q \le p < 1\):",
-        "1 - (1 - beta) p - beta q > 0",
+        r"which is positive, since \(0 \le r_2 \le r_1 < 1\):",
+        "1 - (1 - beta) r_1 - beta r_2 > 0",
         (SHARES,),
     ),
     step(
         "at-minus-one",
         "At -1 it is",
-        "f(-1) = 2 (1 + beta q) - gamma (1 - (1 - beta) p + beta q)",
+        "f(-1) = 2 (1 + beta r_2) - gamma (1 - (1 - beta) r_1 + beta r_2)",
     ),
     step(
         "at-zero",
         r"and at 0, which is below 1 for all \(\gamma > 0\),",
-        "f(0) = beta q (1 - gamma)",
+        "f(0) = beta r_2 (1 - gamma)",
     ),
     conclusion(
         r"""A real quadratic has both roots in \(|z| < 1\) exactly if it is positive at 1 and at

@@ -116,10 +116,10 @@ delayed_nesterov = theorem(
     r"""Let $n$ workers take turns, so that each outer gradient is $n - 1$ updates late; let each
     update apply the part \(1/n\) of it, and each $n$-th also the momentum, into which the mean of
     the last $n$ gradients has gone {cite:liu2024}. With $a = gamma c/n$, a block of $n$ updates
-    multiplies a perturbation by $z$ exactly if {statement} With $Y = (z/(z + a))^(n - 1)$, a block
-    without momentum multiplies it by $Y - a$. This is thus Nesterov momentum, at learning rate 1,
-    whose gradient is what a whole block of plain updates changes. For small $a$ that is
-    $n a (1/n + (1 - 1/n)/z)$, as for eager updates.""",
+    multiplies a perturbation by $z$ exactly if {statement} With $y_1 = (z/(z + a))^(n - 1)$, a
+    block without momentum multiplies it by $y_1 - a$. This is thus Nesterov momentum, at learning
+    rate 1, whose gradient is what a whole block of plain updates changes. For small $a$ that is $n
+    a (1/n + (1 - 1/n)/z)$, as for eager updates.""",
     step(
         "turn",
         r"""Within a block let the parameters be \(x_0, x_1, \dots\) and those of the block before
@@ -137,21 +137,22 @@ delayed_nesterov = theorem(
     ),
     step(
         "gathered",
-        r"their sum, times $a$, telescopes; with $Y$ for the power \(y^{n-1}\) it is",
-        "a + (1 - Y) = 1 + a - Y",
+        r"their sum, times $a$, telescopes; with $y_1$ for the power \(y^{n-1}\) it is",
+        "a + (1 - y_1) = 1 + a - y_1",
     ),
     step(
         "momentum",
-        r"""The momentum \(M\) of the block, which is part of its last update, is $m/z$ times itself
-        plus this sum:""",
-        "M = m M/z + 1 + a - Y",
-        {"M": "z (1 + a - Y)/(z - m)"},
+        r"""The momentum \(y_2\) of the block, which is part of its last update, is $m/z$ times
+        itself plus this sum:""",
+        "y_2 = m y_2/z + 1 + a - y_1",
+        {"y_2": "z (1 + a - y_1)/(z - m)"},
     ),
     step(
         "block",
-        "The last update leads from $Y$ to $z = Y - a - m M$. The difference of the two sides is",
-        "z - (Y - a - m M) = z - 1 + ((1 + m) z - m) (1 + a - Y)/(z - m)",
-        {"M": "z (1 + a - Y)/(z - m)"},
+        """The last update leads from $y_1$ to $z = y_1 - a - m y_2$. The difference of the two
+        sides is""",
+        "z - (y_1 - a - m y_2) = z - 1 + ((1 + m) z - m) (1 + a - y_1)/(z - m)",
+        {"y_2": "z (1 + a - y_1)/(z - m)"},
     ),
     limit(
         "small",
@@ -159,7 +160,7 @@ delayed_nesterov = theorem(
         "lim((1 + a - (z/(z + a))^(n - 1))/a, a, 0) = n (1/n + (1 - 1/n)/z)",
     ),
     conclusion(
-        "With $Y$ from {ref:turn}, it vanishes exactly if", of_algorithm("delayed_nesterov")
+        "With $y_1$ from {ref:turn}, it vanishes exactly if", of_algorithm("delayed_nesterov")
     ),
     symbols=SYMBOLS,
     sources=("liu2024",),

@@ -107,12 +107,12 @@ sgd_lower_bound = corollary(
     {theorem:sgd-upper-bound}. It is at worst 7.6 percent low, without delay, and 0.07 percent
     with.""",
     *_SINE_BELOW_ITS_ANGLE,
-    step("deficit-start", "Now let $d(x) := sin(x) - x + x^3/6$. Again", "d(0) = 0"),
-    step("deficit-slope", "and its derivative is", "d'(x) = x^2/2 - 2 sin(x/2)^2"),
+    step("deficit-start", "Now let $f_1(x) := sin(x) - x + x^3/6$. Again", "f_1(0) = 0"),
+    step("deficit-slope", "and its derivative is", "f_1'(x) = x^2/2 - 2 sin(x/2)^2"),
     deduced(
         "sine-above",
-        r"""By {ref:sine} at $x/2$, the subtracted term is at most the other one. Hence $d(x)$ does
-        not fall, and for every \(x \ge 0\)""",
+        r"""By {ref:sine} at $x/2$, the subtracted term is at most the other one. Hence $f_1(x)$
+        does not fall, and for every \(x \ge 0\)""",
         "sin(x) >= x - x^3/6",
         ("sine", "deficit-start", "deficit-slope"),
         evaluated(_POINTS),

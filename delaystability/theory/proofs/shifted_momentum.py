@@ -82,13 +82,13 @@ shifted_momentum = theorem(
     ),
     step(
         "increasing",
-        r"""At a crossing, with $xi = sin(theta/2)$, this is a quadratic equation for $Y(theta)$
-        with exactly one positive root, $m xi + q(xi)$, where \(q(\xi)^2 = 1 - m^2 + m^2 \xi^2\).
-        The gain of a crossing is therefore $f(xi) = 2 xi (m xi + q(xi))$, a function of its angle
-        alone. Its derivative is positive, for $q(xi)^2$ exceeds \(m^2 \xi^2\), and every later
+        r"""At a crossing, with $x = sin(theta/2)$, this is a quadratic equation for $Y(theta)$
+        with exactly one positive root, $m x + f_1(x)$, where \(f_1(x)^2 = 1 - m^2 + m^2 x^2\).
+        The gain of a crossing is therefore $f(x) = 2 x (m x + f_1(x))$, a function of its angle
+        alone. Its derivative is positive, for $f_1(x)^2$ exceeds \(m^2 x^2\), and every later
         crossing needs a greater gain:""",
-        "f'(xi) = 2 (m xi + q(xi))^2/q(xi)",
-        {"f(xi)": "2 xi (m xi + sqrt(1 - m^2 + m^2 xi^2))", "q(xi)": "sqrt(1 - m^2 + m^2 xi^2)"},
+        "f'(x) = 2 (m x + f_1(x))^2/f_1(x)",
+        {"f(x)": "2 x (m x + sqrt(1 - m^2 + m^2 x^2))", "f_1(x)": "sqrt(1 - m^2 + m^2 x^2)"},
     ),
     direction(
         "tau/2 + (tau + 1) (1 - m^2)/(2 (1 - 2 m cos((tau + 1) theta) + m^2))",
@@ -104,7 +104,7 @@ shifted_momentum = theorem(
         grid(("-9/10", "-1/2", "1/3", "9/10")),
     ),
     sources=("giladi2020",),
-    symbols=(Symbol("xi", positive=True),),
+    symbols=(Symbol("x", positive=True),),
     prior_art="""Shifted momentum is due to {cite:giladi2020}. A closed equation for every delay and
     momentum was not found elsewhere.""",
 )
