@@ -152,12 +152,12 @@ any_sequence_sgd = theorem(
         "swing",
         r"""Let the iterate turn from \(w_k \le 0\) to \(w_{k+1} > 0\), let \(v\) be the largest
         \(|w|\) from \(k - 2\tau\) to \(k\), and \(y = -w_k/v\). Let \(b \ge a\). A step moves by at
-        most \(a v \le b v\), so that \(w_{k-s} \ge -v \min(1, y + b s)\) for
-        \(0 \le s \le \tau\). While the iterate is positive, it grows only by reading one that is
-        not, from \(k - s\) with some \(s \ge 0\), and update \(k + j\) reads none older than
-        \(k + j - \tau\): so \(s \le \tau - j\). Up to the next maximum \(y_1 v\) it gains at most
+        most \(a v \le b v\), so that \(w_{k-i} \ge -v \min(1, y + b i)\) for
+        \(0 \le i \le \tau\). While the iterate is positive, it grows only by reading one that is
+        not, from \(k - i\) with some \(i \ge 0\), and update \(k + j\) reads none older than
+        \(k + j - \tau\): so \(i \le \tau - j\). Up to the next maximum \(y_1 v\) it gains at most
         \(b v \min(1, y + b (\tau - j))\) in the updates \(j = 0, \dots, \tau\), and nothing later.
-        With \(y + b s\) for the minimum at \(s < n\), and 1 at the others, for every
+        With \(y + b i\) for the minimum at \(i < n\), and 1 at the others, for every
         \(0 \le n \le \tau + 1\)""",
         "y_1 <= b (n y + b n (n - 1)/2 + tau + 1 - n) - y",
         (),

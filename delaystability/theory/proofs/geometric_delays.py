@@ -36,7 +36,7 @@ ratio = Symbol("q", real=True)
 """The probability of one more update of delay."""
 
 _k, _n = symbols("k n", integer=True, nonnegative=True)
-_SYMBOLS = (ratio, _k, _n, *symbols("x s", positive=True))
+_SYMBOLS = (ratio, _k, _n, *symbols("x e", positive=True))
 _momenta = [
     {tau: Integer(0), m: Rational(value), ratio: Rational(value)}
     for value in ("0", "1/4", "1/2", "7/8", "99/100")
@@ -102,7 +102,7 @@ geometric_delay = corollary(
         "vanishing",
         r"For \(|z| > q\) the last power vanishes as the sum grows, since with \(x = |q/z| < 1\),",
         "lim(x^(n + 1), n, oo) = 0",
-        {"x": "1/(1 + s)"},
+        {"x": "1/(1 + e)"},
     ),
     deduced(
         "generating-function",
@@ -254,13 +254,13 @@ geometric_delay_mean_square = theorem(
     step(
         "spread",
         """Given the past, the iterate whose gradient update $t$ applies is random, with some mean
-        $y(t)$, second moment $s(t)$ and variance $v(t) = s(t) - y(t)^2$. One update later $y(t)$
-        and $s(t)$ have changed to $q y(t) + (1 - q) w(t + 1)$ and $q s(t) + (1 - q) w(t + 1)^2$,
+        $y(t)$, second moment $f(t)$ and variance $v(t) = f(t) - y(t)^2$. One update later $y(t)$
+        and $f(t)$ have changed to $q y(t) + (1 - q) w(t + 1)$ and $q f(t) + (1 - q) w(t + 1)^2$,
         and so the variance to""",
         "v(t + 1) = q v(t) + q (1 - q) (w(t + 1) - y(t))^2",
         {
-            "v(t + 1)": "q s(t) + (1 - q) w(t + 1)^2 - (q y(t) + (1 - q) w(t + 1))^2",
-            "v(t)": "s(t) - y(t)^2",
+            "v(t + 1)": "q f(t) + (1 - q) w(t + 1)^2 - (q y(t) + (1 - q) w(t + 1))^2",
+            "v(t)": "f(t) - y(t)^2",
         },
     ),
     deduced(

@@ -128,7 +128,7 @@ mean_square = theorem(
     states("identity", "N = kappa a^2 sum(x(k)^2, k, 1, oo)"),
     r"""Let the gradient that update $t$ applies be \(h_t w_{t-\tau}\) with the curvature
     $h(t) := h + h sqrt(kappa) xi(t)$, where $xi(t)$ has mean 0 and variance 1 and is independent of
-    the $xi(s)$ with $s < t$ and of the start. Let $x(k)$ be the iterate $k$ updates after a single
+    the $xi(j)$ with $j < t$ and of the start. Let $x(k)$ be the iterate $k$ updates after a single
     gradient was changed by $-1/eta$, in the loop with constant curvature and all else at zero. The
     loop is mean-square stable, that is, \(M_t = E[w_t^2]\) tends to zero from every start, exactly
     if it is stable with constant curvature and $N < 1$, where {statement}""",
@@ -143,16 +143,16 @@ mean_square = theorem(
         """The loop is linear: $w(t)$ is the iterate $mu(t)$ of the loop with constant curvature
         from the same start, plus the responses to all earlier terms {ref:noise}. Such a term passes
         the filter of the optimizer and the loop like any other change of a gradient. Hence""",
-        "w(t) = mu(t) - a sqrt(kappa) sum(x(t - s) xi(s) w(s - tau), s, 0, t - 1)",
+        "w(t) = mu(t) - a sqrt(kappa) sum(x(t - j) xi(j) w(j - tau), j, 0, t - 1)",
         ("noise",),
         _histories,
     ),
     deduced(
         "renewal",
-        """The factor $xi(s)$ is independent of $w(s - tau)$, of all earlier terms and of $mu(t)$.
+        """The factor $xi(j)$ is independent of $w(j - tau)$, of all earlier terms and of $mu(t)$.
         The terms are therefore uncorrelated, with the variances
-        $kappa a^2 (x(t - s)^2 M(s - tau))$, and the second moment obeys a renewal equation:""",
-        "M(t) = mu(t)^2 + kappa a^2 sum(x(t - s)^2 M(s - tau), s, 0, t - 1)",
+        $kappa a^2 (x(t - j)^2 M(j - tau))$, and the second moment obeys a renewal equation:""",
+        "M(t) = mu(t)^2 + kappa a^2 sum(x(t - j)^2 M(j - tau), j, 0, t - 1)",
         ("superposition",),
         _moments,
     ),
@@ -170,12 +170,12 @@ mean_square = theorem(
         """If the loop with constant curvature is not stable, $mu(t)$ does not tend to zero from
         some start, and $M(t) >= mu(t)^2$ by {ref:renewal}. If it is stable, $mu(t)$ and $x(t)$
         decay geometrically; the starting terms of {ref:renewal}, which are $mu(t)^2$ and those with
-        $s < tau$, have a finite sum, and the kernel has the sum below. The renewal theorem
+        $j < tau$, have a finite sum, and the kernel has the sum below. The renewal theorem
         decides.""",
         _borderline,
     ),
     sources=("feller1968",),
-    symbols=(AMPLIFIED, Symbol("k", integer=True), Symbol("s", integer=True)),
+    symbols=(AMPLIFIED, Symbol("k", integer=True), Symbol("j", integer=True)),
     prior_art="""For systems with multiplicative noise the criterion is classical
     {cite:willems1971}; {cite:wu2018} used it for SGD without delay. The proof is a renewal argument
     {cite:feller1968}.""",

@@ -24,7 +24,7 @@ from delaystability.theory.vocabulary import (
 
 __all__ = ["CHAPTER"]
 
-_S = Symbol("omega", positive=True)
+_S = Symbol("s", positive=True)
 _ROOT_OF_CONDITION = (Integer(2), Integer(3), Rational(9, 2), Integer(10))
 
 
@@ -77,10 +77,10 @@ speed_limit = theorem(
     "The limit of speed under delay",
     states(
         "speed-limit",
-        "rho_0 = ((omega - 1)/(omega + 1))^(1/(tau + 1))",
-        domain=("omega > 1",),
+        "rho_0 = ((s - 1)/(s + 1))^(1/(tau + 1))",
+        domain=("s > 1",),
     ),
-    r"""Let the curvatures fill an interval whose ends have the ratio $omega^2$, the condition
+    r"""Let the curvatures fill an interval whose ends have the ratio $s^2$, the condition
     number, and let a first-order method start at rest and change the iterate in each update by any
     linear combination of the gradients that have arrived, those at iterates at least $tau$ updates
     old. On average over many updates, it cannot shrink the perturbations of all curvatures by a
@@ -101,40 +101,40 @@ speed_limit = theorem(
         "chebyshev",
         r"""Of all polynomials of degree \(n\) with the value 1 at 0, a shifted Chebyshev
         polynomial has the smallest maximum modulus on the interval {cite:mason2003}. The
-        maximum is \(1/T_n(x)\), where $x = (omega^2 + 1)/(omega^2 - 1)$ is the place of 0 when the
+        maximum is \(1/T_n(x)\), where $x = (s^2 + 1)/(s^2 - 1)$ is the place of 0 when the
         interval is moved to \([-1, 1]\).""",
         "mason2003",
         "section 3.3: minimax polynomials; section 1.4: growth outside the interval",
     ),
     step(
         "place",
-        "With $y := (omega + 1)/(omega - 1)$, this $x$ is",
-        "(omega^2 + 1)/(omega^2 - 1) = (y + 1/y)/2",
+        "With $y := (s + 1)/(s - 1)$, this $x$ is",
+        "(s^2 + 1)/(s^2 - 1) = (y + 1/y)/2",
     ),
     deduced(
         "growth",
         r"""Hence \(T_n(x) = (y^n + y^{-n})/2 \le y^n\), since $y > 1$. With {ref:degree}, some
         perturbation is after $t$ updates at least \(y^{-f(t)}\) times as large as at the
         start, and \(f(t)/t\) tends to $1/(tau + 1)$. The factor of an update is at least""",
-        "(1/y)^(1/(tau + 1)) = ((omega - 1)/(omega + 1))^(1/(tau + 1))",
+        "(1/y)^(1/(tau + 1)) = ((s - 1)/(s + 1))^(1/(tau + 1))",
         ("degree", "chebyshev", "place"),
         evaluated(
-            [{"tau": d, "omega": s} for d in (0, 1, 3) for s in ("3/2", "4", "90")],
-            {"y": "(omega + 1)/(omega - 1)"},
+            [{"tau": d, "s": s} for d in (0, 1, 3) for s in ("3/2", "4", "90")],
+            {"y": "(s + 1)/(s - 1)"},
         ),
     ),
     step(
         "interleaved",
         r"""Now let every update continue the iterate of $tau + 1$ updates before, by heavy
-        ball with the momentum $m = ((omega - 1)/(omega + 1))^2$ and its gradient, which has just
+        ball with the momentum $m = ((s - 1)/(s + 1))^2$ and its gradient, which has just
         arrived. With \(Z = z^{\tau + 1}\) the roots obey \(Z^2 - (1 + m - a) Z + m = 0\) at
         the gain $a$. The discriminant is""",
-        "(1 + m - a)^2 - 4 m = (a - 4/(omega + 1)^2) (a - 4 omega^2/(omega + 1)^2)",
-        {"m": "((omega - 1)/(omega + 1))^2"},
+        "(1 + m - a)^2 - 4 m = (a - 4/(s + 1)^2) (a - 4 s^2/(s + 1)^2)",
+        {"m": "((s - 1)/(s + 1))^2"},
     ),
     conclusion(
-        r"""The two zeros in {ref:interleaved} have the ratio $omega^2$: with the gain $4
-        omega^2/(omega + 1)^2$ at the largest curvature, the discriminant is nowhere positive, and
+        r"""The two zeros in {ref:interleaved} have the ratio $s^2$: with the gain $4
+        s^2/(s + 1)^2$ at the largest curvature, the discriminant is nowhere positive, and
         \(|Z|^2 = m\) for all curvatures, by which the bound {ref:growth} is attained:""",
         _limit_attained,
     ),
@@ -178,11 +178,11 @@ def _fastest_of_all(claim: Basic | None) -> tuple[int, str]:
 
 
 _SMALL = "rho^2 - m - b + b_1 (1 + m)/rho^2 - b_1^2/rho^4"
-_LARGE = "rho^2 - m - omega^2 b + omega^2 b_1 (1 + m)/rho^2 - omega^4 b_1^2/rho^4"
+_LARGE = "rho^2 - m - s^2 b + s^2 b_1 (1 + m)/rho^2 - s^4 b_1^2/rho^4"
 _FIRST = {"b": "g rho + (1 - rho) (rho - m) + y_1", "b_1": "g rho^2"}
-_CHOSEN = {"s": "1/(2 omega)", "g": "1/(2 omega^2)", "e": "0", "y_1": "0"}
+_CHOSEN = {"e_1": "1/(2 s)", "g": "1/(2 s^2)", "e": "0", "y_1": "0"}
 _POINTS = [
-    {"rho": rho, "m": m, "b": b, "b_1": c, "omega": s}
+    {"rho": rho, "m": m, "b": b, "b_1": c, "s": s}
     for rho, m, b, c, s in (
         ("19/20", "181/200", "7/1000", "361/80000", "10"),
         ("9/10", "9/10", "1/50", "1/100", "2"),
@@ -193,12 +193,12 @@ _POINTS = [
 fastest_look_ahead_delay_1 = theorem(
     "fastest-look-ahead-delay-1",
     "The fastest look-ahead at delay 1",
-    states("range-rate", "rho_1 = 1 - 1/(2 omega)", domain=("omega >= 2",)),
+    states("range-rate", "rho_1 = 1 - 1/(2 s)", domain=("s >= 2",)),
     r"""Let the delay be 1, and let the curvatures fill an interval whose ends have the ratio
-    $omega^2$, at least 4. Over all momenta \(-1 < m < 1\), horizons $T$ and learning rates, heavy
+    $s^2$, at least 4. Over all momenta \(-1 < m < 1\), horizons $T$ and learning rates, heavy
     ball with linear weight prediction shrinks the perturbations of all curvatures by at best the
-    factor {statement} an update. It is attained by $m = 1 - 1/omega + 1/(2 omega^2)$, at the
-    largest curvature the gain $(2 omega^2 - 1)/(8 omega^2)$, and $T$ equal to $(1 - 1/(2 omega))^2$
+    factor {statement} an update. It is attained by $m = 1 - 1/s + 1/(2 s^2)$, at the
+    largest curvature the gain $(2 s^2 - 1)/(8 s^2)$, and $T$ equal to $(1 - 1/(2 s))^2$
     over twice this gain.""",
     step(
         "products",
@@ -218,7 +218,7 @@ fastest_look_ahead_delay_1 = theorem(
         r"""If no root exceeds $rho$ in modulus, this is not negative: of three real roots no
         product of two exceeds $rho^2$, and for a pair $x$, $y$ of conjugates the left side is
         \((1 - |x|^2) |1 - x v|^2\). Nor is $chi(rho)$ negative, nor \(|b_1|\) above $rho^3$. At
-        the largest curvature, where $b$ and $b_1$ are $omega^2$ times as large as at the smallest,
+        the largest curvature, where $b$ and $b_1$ are $s^2$ times as large as at the smallest,
         the same holds. Let $y_1 = chi(rho)/rho$ and $g = b_1/rho^2$ at the smallest. Then""",
         "b - (g rho + (1 - rho) (rho - m)) = y_1",
         ("products",),
@@ -235,46 +235,45 @@ fastest_look_ahead_delay_1 = theorem(
     ),
     step(
         "largest",
-        r"""As \(\omega^2 |b_1| \le \rho^3\), $g < rho$, and $e = g - (1 + m - 2 rho)$ is not
-        negative. At the largest curvature, with $rho = 1 - s$,""",
-        f"{_LARGE} = (omega^2 - 1) (g - omega^2 g^2 - s^2) + e (1 - omega^2 s - omega^2 g)"
-        " - omega^2 y_1",
+        r"""As \(s^2 |b_1| \le \rho^3\), $g < rho$, and $e = g - (1 + m - 2 rho)$ is not
+        negative. At the largest curvature, with $rho = 1 - e_1$,""",
+        f"{_LARGE} = (s^2 - 1) (g - s^2 g^2 - e_1^2) + e (1 - s^2 e_1 - s^2 g) - s^2 y_1",
         {
-            "b": "g (1 - s) + s (1 - s - m) + y_1",
-            "b_1": "g (1 - s)^2",
-            "rho": "1 - s",
-            "e": "g - 1 - m + 2 (1 - s)",
+            "b": "g (1 - e_1) + e_1 (1 - e_1 - m) + y_1",
+            "b_1": "g (1 - e_1)^2",
+            "rho": "1 - e_1",
+            "e": "g - 1 - m + 2 (1 - e_1)",
         },
     ),
     step(
         "square",
-        r"""This is not negative, and neither is $y_1$. If \(1 - \omega^2 s - \omega^2 g \le 0\), it
-        follows that $s^2$ is at most the left side below, and so \(s \le 1/(2 \omega)\):""",
-        "g - omega^2 g^2 = 1/(4 omega^2) - (omega g - 1/(2 omega))^2",
+        r"""This is not negative, and neither is $y_1$. If \(1 - s^2 e_1 - s^2 g \le 0\), it
+        follows that $e_1^2$ is at most the left side below, and so \(e_1 \le 1/(2 s)\):""",
+        "g - s^2 g^2 = 1/(4 s^2) - (s g - 1/(2 s))^2",
     ),
     step(
         "other-case",
-        r"""If not, $e$ may be replaced by the upper bound $2 (1 - s) + g$, since $m > -1$, and what
-        results must not be negative. It falls with $s$, both factors of the product being
-        nonnegative. Were \(s \ge 1/(2 \omega)\), it would be at most its value at $s = 1/(2
-        omega)$, which is""",
-        """(omega^2 - 1) (g - omega^2 g^2 - s^2) + (2 (1 - s) + g) (1 - omega^2 s - omega^2 g) =
-        -(omega - 5/2 + 5/(4 omega) - 5/(16 omega^2)) - omega^4 (g + (2 omega - 1)/(4
-        omega^3))^2""",
-        {"s": "1/(2 omega)"},
+        r"""If not, $e$ may be replaced by the upper bound $2 (1 - e_1) + g$, since $m > -1$, and
+        what results must not be negative. It falls with $e_1$, both factors of the product being
+        nonnegative. Were \(e_1 \ge 1/(2 s)\), it would be at most its value at $e_1 = 1/(2 s)$,
+        which is""",
+        """(s^2 - 1) (g - s^2 g^2 - e_1^2) + (2 (1 - e_1) + g) (1 - s^2 e_1 - s^2 g) =
+        -(s - 5/2 + 5/(4 s) - 5/(16 s^2)) - s^4 (g + (2 s - 1)/(4
+        s^3))^2""",
+        {"e_1": "1/(2 s)"},
     ),
     positive(
         "sign",
-        "But the first bracket on the right is positive where $omega >= 2$:",
-        "omega - 5/2 + 5/(4 omega) - 5/(16 omega^2) > 0",
+        "But the first bracket on the right is positive where $s >= 2$:",
+        "s - 5/2 + 5/(4 s) - 5/(16 s^2) > 0",
         ({_S: 2 + Symbol("n", nonnegative=True)},),
     ),
     step(
         "choice",
-        r"""So \(s \le 1/(2 \omega)\) in both cases. With $s = 1/(2 omega)$, $g = 1/(2 omega^2)$ and
+        r"""So \(e_1 \le 1/(2 s)\) in both cases. With $e_1 = 1/(2 s)$, $g = 1/(2 s^2)$ and
         $y_1 = e = 0$, which is the choice of the theorem, the left side of {ref:products} vanishes
         at the smallest curvature, by {ref:smallest}, and at the largest, by""",
-        "(omega^2 - 1) (g - omega^2 g^2 - s^2) + e (1 - omega^2 s - omega^2 g) - omega^2 y_1 = 0",
+        "(s^2 - 1) (g - s^2 g^2 - e_1^2) + e (1 - s^2 e_1 - s^2 g) - s^2 y_1 = 0",
         _CHOSEN,
     ),
     step(
@@ -289,8 +288,8 @@ fastest_look_ahead_delay_1 = theorem(
         r"""There \(\chi(\rho) > 0\), being linear in $k$ and zero at the smallest curvature, and
         \(\chi(-\rho) < 0\). The product of the roots is positive and at most, at the largest
         curvature, half of $rho^2$, which is less than $rho^3$:""",
-        "rho^3 - omega^2 b_1 = rho^2 (rho - 1/2)",
-        {"b_1": "rho^2/(2 omega^2)"},
+        "rho^3 - s^2 b_1 = rho^2 (rho - 1/2)",
+        {"b_1": "rho^2/(2 s^2)"},
     ),
     conclusion(
         r"""So no root exceeds $rho$ in modulus between. Of a pair of conjugates and a real
@@ -305,7 +304,7 @@ fastest_look_ahead_delay_1 = theorem(
         _S,
         Symbol("rho_1", positive=True),
         Symbol("rho", positive=True),
-        *symbols("b b_1 s e g k y_1 T v x y", real=True),
+        *symbols("b b_1 e_1 e g k y_1 T v x y", real=True),
     ),
     prior_art="""Linear weight prediction is due to {cite:kosson2020}. The best of its parameters
     under delay was not found elsewhere.""",
