@@ -19,7 +19,7 @@ from delaystability.theory.trials import Trial
 __all__ = ["SHARES", "SYMBOLS", "at_offsets", "edge_of_algorithm", "of_algorithm", "of_mean"]
 
 _K, _n, _j = symbols("K n j", integer=True, positive=True)
-_r, _c, _p, _q = symbols("r c r_1 r_2", real=True)
+_r, _c, _p, _q = symbols("r h_K r_1 r_2", real=True)
 _beta, _gamma = symbols("beta gamma", positive=True)
 _y, _Y, _M = symbols("y y_1 y_2")
 _INNER, _CURVATURE = 0.25, 1.5

@@ -140,8 +140,7 @@ weight_decay = theorem(
         sine is positive up to there, and a factor \(y \ge 1\) before it makes the sum no smaller:
         there is no root with a smaller angle, nor one with $x = 0$, where the left side of the
         equation is not negative. For $tau = 0$ the root is $1 - c - a$.""",
-        "sin((tau + 1) pi/(tau + 1)) - (1 - c) sin(tau pi/(tau + 1))"
-        " = -(1 - c) sin(pi/(tau + 1))",
+        "sin((tau + 1) pi/(tau + 1)) - (1 - c) sin(tau pi/(tau + 1)) = -(1 - c) sin(pi/(tau + 1))",
     ),
     step(
         "branch",

@@ -33,8 +33,8 @@ def _inner() -> Iterable[Any]:
             "outer-gradient",
             """After $K$ of them, the parameters before minus those after, which is the gradient
             of the outer optimizer, are""",
-            "x - r^K x = c x",
-            {"c": "1 - r^K"},
+            "x - r^K x = h_K x",
+            {"h_K": "1 - r^K"},
         ),
     )
 
@@ -42,22 +42,22 @@ def _inner() -> Iterable[Any]:
 outer_late = theorem(
     "outer-late",
     "Outer steps that are late",
-    states("identity", "alpha(z) = (1 - z) z^tau A(z)/(c B(z))"),
+    states("identity", "alpha(z) = (1 - z) z^tau A(z)/(h_K B(z))"),
     r"""Let replicas start each round at shared parameters and take $K$ inner steps of gradient
     descent with learning rate $eta$, along a direction of curvature $h$, and let an outer optimizer
     with the tables \(A\), \(B\) and learning rate $gamma$ apply the average of how far they moved,
-    $tau$ rounds late. With $c = 1 - (1 - eta h)^K$, this is the delayed loop at the gain
-    $gamma c$: $z$ is a root exactly for the outer learning rate $gamma = alpha(z)$ with {statement}
-    The curvature enters through $c$ only. If the inner optimizer reaches the minimum in every
-    round, $c = 1$, whichever it is.""",
+    $tau$ rounds late. With $h_K = 1 - (1 - eta h)^K$, this is the delayed loop at the gain $gamma
+    h_K$: $z$ is a root exactly for the outer learning rate $gamma = alpha(z)$ with {statement} The
+    curvature enters through $h_K$ only. If the inner optimizer reaches the minimum in every round,
+    $h_K = 1$, whichever it is.""",
     *_inner(),
     step(
         "loop",
         r"""The average over replicas that start alike is that of any of them. For parameters
-        $z^t$ the late gradient is \(c z^{t - \tau}\), and the outer optimizer moves by
-        $gamma B(z)/A(z)$ times it. Hence $(z - 1) A(z) + gamma c B(z) z^(-tau) = 0$, that is""",
-        "alpha(z) = (1 - z) z^tau A(z)/(c B(z))",
-        {"alpha(z)": "gamma - z^tau ((z - 1) A(z) + gamma c B(z) z^(-tau))/(c B(z))"},
+        $z^t$ the late gradient is \(h_K z^{t - \tau}\), and the outer optimizer moves by
+        $gamma B(z)/A(z)$ times it. Hence $(z - 1) A(z) + gamma h_K B(z) z^(-tau) = 0$, that is""",
+        "alpha(z) = (1 - z) z^tau A(z)/(h_K B(z))",
+        {"alpha(z)": "gamma - z^tau ((z - 1) A(z) + gamma h_K B(z) z^(-tau))/(h_K B(z))"},
     ),
     conclusion(
         "With {ref:outer-gradient}, the outer learning rate that a root needs is",
