@@ -44,7 +44,7 @@ outer_eager = theorem(
         "With $D$ for the last bracket, $(z - 1) A(z) + gamma h_K B(z) D = 0$, so that",
         "alpha(z) = (1 - z) A(z)/(h_K B(z) (1/n + (1 - 1/n)/z))",
         {
-            "alpha(z)": """gamma - ((z - 1) A(z) + gamma c B(z) (1/n + (1 - 1/n)/z))/(c B(z)
+            "alpha(z)": """gamma - ((z - 1) A(z) + gamma h_K B(z) (1/n + (1 - 1/n)/z))/(h_K B(z)
             (1/n + (1 - 1/n)/z))"""
         },
     ),
