@@ -193,7 +193,7 @@ decay_raises = corollary(
     step(
         "gain",
         r"""The imaginary part of the characteristic equation at the crossing,
-        \(\sin x = a \sin(\tau x)\), gives the gain $g(x) := sin(x)/sin(tau x)$. Its derivative,
+        \(\sin x = a \sin(\tau x)\), gives the gain $f(x) := sin(x)/sin(tau x)$. Its derivative,
         times the square of the denominator, is""",
         """cos(x) sin(tau x) - tau sin(x) cos(tau x) = ((tau + 1) sin((tau - 1) x) - (tau - 1)
         sin((tau + 1) x))/2""",

@@ -169,10 +169,10 @@ pipeline = theorem(
     ),
     deduced(
         "rayleigh",
-        r"""Let \(H = S S^T\) and \((z - 1) x + \eta H C x = 0\) for \(z \ne 1\). Then
-        \(v = S^T C x\) is not zero, since \(H C x = S v\) is not, and multiplication by \(S^T C\)
-        gives \((z - 1) v + \eta S^T C S v = 0\). Let the vector have length 1, and let $e(k)$ be
-        the squared length of stage $k$ of \(S v\). The product with the conjugate of the vector
+        r"""Let \(H = Z Z^T\) and \((z - 1) x + \eta H C x = 0\) for \(z \ne 1\). Then
+        \(v = Z^T C x\) is not zero, since \(H C x = Z v\) is not, and multiplication by \(Z^T C\)
+        gives \((z - 1) v + \eta Z^T C Z v = 0\). Let the vector have length 1, and let $e(k)$ be
+        the squared length of stage $k$ of \(Z v\). The product with the conjugate of the vector
         is""",
         "1 - z = eta sum(C(k) e(k), k, 0, n)",
         (),
@@ -180,7 +180,7 @@ pipeline = theorem(
     ),
     deduced(
         "sharpness",
-        r"""The squared length of \(S v\) is at most the largest eigenvalue of \(S^T S\), which has
+        r"""The squared length of \(Z v\) is at most the largest eigenvalue of \(Z^T Z\), which has
         the eigenvalues of \(H\) but for zeros:""",
         "h >= sum(e(k), k, 0, n)",
         (),
@@ -196,10 +196,10 @@ pipeline = theorem(
     ),
     step(
         "converse",
-        r"""Conversely, give each stage one parameter, let \(s_k^2 = p_k\), and let \(H\) have the
-        components \(h\, s_j s_k\): it has the eigenvalue $h$ and else zeros. With
-        \(D = \sum_j p_j C_j\), the components of \((z - 1) x + \eta H C x\) at \(x = s\) are""",
-        "(z - 1) s(k) + eta h s(k) D = s(k) ((z - 1) + eta h D)",
+        r"""Conversely, give each stage one parameter, let \(x_k^2 = p_k\), and let \(H\) have the
+        components \(h\, x_j x_k\): it has the eigenvalue $h$ and else zeros. With
+        \(D = \sum_j p_j C_j\), the components of \((z - 1) x + \eta H C x\) are""",
+        "(z - 1) x(k) + eta h x(k) D = x(k) ((z - 1) + eta h D)",
     ),
     conclusion(
         r"""In {ref:rayleigh}, \(\eta e_k\) is \(a p_k\), and \(a \le \eta h\) by {ref:sharpness}.

@@ -179,8 +179,8 @@ def _fastest_of_all(claim: Basic | None) -> tuple[int, str]:
 
 _SMALL = "rho^2 - m - b + b_1 (1 + m)/rho^2 - b_1^2/rho^4"
 _LARGE = "rho^2 - m - s^2 b + s^2 b_1 (1 + m)/rho^2 - s^4 b_1^2/rho^4"
-_FIRST = {"b": "g rho + (1 - rho) (rho - m) + y_1", "b_1": "g rho^2"}
-_CHOSEN = {"e_1": "1/(2 s)", "g": "1/(2 s^2)", "e": "0", "y_1": "0"}
+_FIRST = {"b": "e_2 rho + (1 - rho) (rho - m) + y_1", "b_1": "e_2 rho^2"}
+_CHOSEN = {"e_1": "1/(2 s)", "e_2": "1/(2 s^2)", "e": "0", "y_1": "0"}
 _POINTS = [
     {"rho": rho, "m": m, "b": b, "b_1": c, "s": s}
     for rho, m, b, c, s in (
@@ -219,46 +219,46 @@ fastest_look_ahead_delay_1 = theorem(
         product of two exceeds $rho^2$, and for a pair $x$, $y$ of conjugates the left side is
         \((1 - |x|^2) |1 - x v|^2\). Nor is $chi(rho)$ negative, nor \(|b_1|\) above $rho^3$. At
         the largest curvature, where $b$ and $b_1$ are $s^2$ times as large as at the smallest,
-        the same holds. Let $y_1 = chi(rho)/rho$ and $g = b_1/rho^2$ at the smallest. Then""",
-        "b - (g rho + (1 - rho) (rho - m)) = y_1",
+        the same holds. Let $y_1 = chi(rho)/rho$ and $e_2 = b_1/rho^2$ at the smallest. Then""",
+        "b - (e_2 rho + (1 - rho) (rho - m)) = y_1",
         ("products",),
         evaluated(
             _POINTS,
-            {"y_1": "((rho - 1) (rho - m) rho + b rho - b_1)/rho", "g": "b_1/rho^2"},
+            {"y_1": "((rho - 1) (rho - m) rho + b rho - b_1)/rho", "e_2": "b_1/rho^2"},
         ),
     ),
     step(
         "smallest",
         """At the smallest curvature the left side of {ref:products} is then""",
-        f"{_SMALL} = (rho - g) (g - (1 + m - 2 rho)) - y_1",
+        f"{_SMALL} = (rho - e_2) (e_2 - (1 + m - 2 rho)) - y_1",
         _FIRST,
     ),
     step(
         "largest",
-        r"""As \(s^2 |b_1| \le \rho^3\), $g < rho$, and $e = g - (1 + m - 2 rho)$ is not
+        r"""As \(s^2 |b_1| \le \rho^3\), $e_2 < rho$, and $e = e_2 - (1 + m - 2 rho)$ is not
         negative. At the largest curvature, with $rho = 1 - e_1$,""",
-        f"{_LARGE} = (s^2 - 1) (g - s^2 g^2 - e_1^2) + e (1 - s^2 e_1 - s^2 g) - s^2 y_1",
+        f"{_LARGE} = (s^2 - 1) (e_2 - s^2 e_2^2 - e_1^2) + e (1 - s^2 e_1 - s^2 e_2) - s^2 y_1",
         {
-            "b": "g (1 - e_1) + e_1 (1 - e_1 - m) + y_1",
-            "b_1": "g (1 - e_1)^2",
+            "b": "e_2 (1 - e_1) + e_1 (1 - e_1 - m) + y_1",
+            "b_1": "e_2 (1 - e_1)^2",
             "rho": "1 - e_1",
-            "e": "g - 1 - m + 2 (1 - e_1)",
+            "e": "e_2 - 1 - m + 2 (1 - e_1)",
         },
     ),
     step(
         "square",
-        r"""This is not negative, and neither is $y_1$. If \(1 - s^2 e_1 - s^2 g \le 0\), it
+        r"""This is not negative, and neither is $y_1$. If \(1 - s^2 e_1 - s^2 e_2 \le 0\), it
         follows that $e_1^2$ is at most the left side below, and so \(e_1 \le 1/(2 s)\):""",
-        "g - s^2 g^2 = 1/(4 s^2) - (s g - 1/(2 s))^2",
+        "e_2 - s^2 e_2^2 = 1/(4 s^2) - (s e_2 - 1/(2 s))^2",
     ),
     step(
         "other-case",
-        r"""If not, $e$ may be replaced by the upper bound $2 (1 - e_1) + g$, since $m > -1$, and
+        r"""If not, $e$ may be replaced by the upper bound $2 (1 - e_1) + e_2$, since $m > -1$, and
         what results must not be negative. It falls with $e_1$, both factors of the product being
         nonnegative. Were \(e_1 \ge 1/(2 s)\), it would be at most its value at $e_1 = 1/(2 s)$,
         which is""",
-        """(s^2 - 1) (g - s^2 g^2 - e_1^2) + (2 (1 - e_1) + g) (1 - s^2 e_1 - s^2 g) =
-        -(s - 5/2 + 5/(4 s) - 5/(16 s^2)) - s^4 (g + (2 s - 1)/(4
+        """(s^2 - 1) (e_2 - s^2 e_2^2 - e_1^2) + (2 (1 - e_1) + e_2) (1 - s^2 e_1 - s^2 e_2) =
+        -(s - 5/2 + 5/(4 s) - 5/(16 s^2)) - s^4 (e_2 + (2 s - 1)/(4
         s^3))^2""",
         {"e_1": "1/(2 s)"},
     ),
@@ -270,10 +270,10 @@ fastest_look_ahead_delay_1 = theorem(
     ),
     step(
         "choice",
-        r"""So \(e_1 \le 1/(2 s)\) in both cases. With $e_1 = 1/(2 s)$, $g = 1/(2 s^2)$ and
+        r"""So \(e_1 \le 1/(2 s)\) in both cases. With $e_1 = 1/(2 s)$, $e_2 = 1/(2 s^2)$ and
         $y_1 = e = 0$, which is the choice of the theorem, the left side of {ref:products} vanishes
         at the smallest curvature, by {ref:smallest}, and at the largest, by""",
-        "(s^2 - 1) (g - s^2 g^2 - e_1^2) + e (1 - s^2 e_1 - s^2 g) - s^2 y_1 = 0",
+        "(s^2 - 1) (e_2 - s^2 e_2^2 - e_1^2) + e (1 - s^2 e_1 - s^2 e_2) - s^2 y_1 = 0",
         _CHOSEN,
     ),
     step(
@@ -304,7 +304,7 @@ fastest_look_ahead_delay_1 = theorem(
         _S,
         Symbol("rho_1", positive=True),
         Symbol("rho", positive=True),
-        *symbols("b b_1 e_1 e g k y_1 T v x y", real=True),
+        *symbols("b b_1 e_1 e e_2 k y_1 T v x y", real=True),
     ),
     prior_art="""Linear weight prediction is due to {cite:kosson2020}. The best of its parameters
     under delay was not found elsewhere.""",
