@@ -106,14 +106,14 @@ weight_decay = theorem(
     ),
     r"""Let the weights decay at once, by the factor $1 - c$ in every update with
     \(0 \le c < 1\), while gradients are $tau$ updates late:
-    \(w_{t+1} = (1 - \c) w_t - a w_{t-\tau}\). Let $theta$ be the smallest root in
+    \(w_{t+1} = (1 - c) w_t - a w_{t-\tau}\). Let $theta$ be the smallest root in
     \((0, \pi]\) of $$angle: sin((tau + 1) theta) = (1 - c) sin(tau theta)$$ The loop is stable
     exactly for gains \(0 < a < a_*\), where {statement} Without momentum it does not matter
     whether the decay goes through the optimizer.""",
     step(
         "outside",
-        r"""A root $z$ has \(z^\tau (z - 1 + \c) = -a\). Write it as \(z = y e^{i\theta}\), with
-        \(0 \le \theta \le \pi\), and suppose \(y \ge 1\). Then \(a \ge |z - 1 + \c|\), and
+        r"""A root $z$ has \(z^\tau (z - 1 + c) = -a\). Write it as \(z = y e^{i\theta}\), with
+        \(0 \le \theta \le \pi\), and suppose \(y \ge 1\). Then \(a \ge |z - 1 + c|\), and
         this distance is at least that from \(e^{i\theta}\), since neither factor on the right is
         negative:""",
         """y^2 - 2 y (1 - c) cos(theta) - (1 - 2 (1 - c) cos(theta)) = (y - 1) (y + 1 - 2 (1
@@ -128,7 +128,7 @@ weight_decay = theorem(
     step(
         "imaginary-part",
         r"""A gain below \(a_*\) therefore needs a smaller angle than $theta$ is. But the imaginary
-        part of \(z^\tau (z - 1 + \c)\) is a power of $y$ times
+        part of \(z^\tau (z - 1 + c)\) is a power of $y$ times
         $y sin((tau + 1) x) - (1 - c) sin(tau x)$, as on the circle, where it is""",
         """cos(tau x) sin(x) + sin(tau x) (cos(x) - 1 + c) = sin((tau + 1) x) - (1 - c)
         sin(tau x)""",
@@ -144,15 +144,15 @@ weight_decay = theorem(
     ),
     step(
         "branch",
-        r"""Now let \(\theta \le x < \pi/(\tau + 1)\) and \(y = (1 - \c) \sin(\tau x)/\sin((\tau
-        + 1) x)\). Then \(y e^{ix}\) is a root for the gain \(y^\tau (1 - \c) \sin x/\sin((\tau
+        r"""Now let \(\theta \le x < \pi/(\tau + 1)\) and \(y = (1 - c) \sin(\tau x)/\sin((\tau
+        + 1) x)\). Then \(y e^{ix}\) is a root for the gain \(y^\tau (1 - c) \sin x/\sin((\tau
         + 1) x)\), since its distance from $1 - c$ has the real part""",
         "sin(tau x) cos(x) - sin((tau + 1) x) = -sin(x) cos(tau x)",
     ),
     step(
         "branch-outside",
         r"""and the imaginary part $sin(tau x) sin(x)$, both over \(\sin((\tau + 1) x)/(1 -
-        \c)\). The quotient of sines grows, as the derivative has the numerator below, and
+        c)\). The quotient of sines grows, as the derivative has the numerator below, and
         \(|\sin n x| < n \sin x\). So \(y \ge 1\), and the gain runs from \(a_*\) to infinity:""",
         """tau cos(tau x) sin((tau + 1) x) - (tau + 1) sin(tau x) cos((tau + 1) x) = ((2 tau + 1)
         sin(x) - sin((2 tau + 1) x))/2""",
@@ -186,7 +186,7 @@ decay_raises = corollary(
     step(
         "angle-grows",
         r"""The equation of the angle says that \(\sin(\tau x)/\sin((\tau + 1) x)\), which grows
-        with $x$ by {theorem:weight-decay}, is \(1/(1 - \c)\): the angle grows with $c$. At
+        with $x$ by {theorem:weight-decay}, is \(1/(1 - c)\): the angle grows with $c$. At
         $c = 0$ it is $pi/(2 tau + 1)$, where both sines are the same:""",
         "sin((tau + 1) x) - sin(tau x) = 2 cos((tau + 1/2) x) sin(x/2)",
     ),
