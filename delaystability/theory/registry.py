@@ -35,12 +35,14 @@ __all__ = [
 class Part:
     """A section of the theory: its title and, by name, what builds each of its proofs.
 
-    A theorem or lemma is followed by the corollaries, remarks and examples of it.
+    A theorem or lemma is followed by the corollaries, remarks and examples of it. Their titles are
+    known without building them.
     """
 
     label: str
     title: str
     theorems: Mapping[str, Callable[[], Proof]]
+    titles: Mapping[str, str]
 
 
 CHAPTERS = (
@@ -77,10 +79,11 @@ _Read = Callable[[], Proof]
 
 @dataclass(frozen=True)
 class _Written:
-    """An entry where it stands: its chapter, what it belongs to, and what builds its proof."""
+    """An entry where it stands: its chapter, what it belongs to, title and what builds its proof."""
 
     chapter: Chapter
     of: str
+    title: str
     read: _Read
 
 
@@ -96,7 +99,8 @@ def _entries() -> Mapping[str, _Written]:
                 continue
             if known.setdefault(entry.name, entry) is not entry:
                 raise ValueError(f"theorem {entry.name!r} must be written once")
-            found.setdefault(entry.name, _Written(module.CHAPTER, entry.of, entry.read))
+            written = _Written(module.CHAPTER, entry.of, entry.title, entry.read)
+            found.setdefault(entry.name, written)
     return found
 
 
@@ -105,7 +109,7 @@ def _with_general() -> Mapping[str, _Written]:
     written = _entries()
     place = written[LEMMA].chapter
     others = {
-        name: _Written(place, LEMMA, partial(_general, name))
+        name: _Written(place, LEMMA, CATALOGUE[name].title, partial(_general, name))
         for name in CATALOGUE
         if name not in written
     }
@@ -129,7 +133,10 @@ def parts() -> tuple[Part, ...]:
         if not entry.of:
             under = {key: other.read for key, other in found.items() if other.of == name}
             told.setdefault(entry.chapter, {}).update({name: entry.read, **under})
-    return tuple(Part(chapter.label, chapter.title, read) for chapter, read in told.items())
+    return tuple(
+        Part(chapter.label, chapter.title, read, {name: found[name].title for name in read})
+        for chapter, read in told.items()
+    )
 
 
 def _general(name: str) -> Proof:
