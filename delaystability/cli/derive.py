@@ -120,13 +120,14 @@ def _proofs(
         raise RefusedError(f"{given} needs a delay; without both, every theorem is symbolic")
     if name == "all" and not (decay or coupled):
         return all_proofs()
+    decayed = (None, decay, coupled) if decay or coupled else ()
     written = read_optimizer(name, "theorem")
     if written.parameters or written.name == LinearOptimizer.name:
-        return (proof_of(optimizer_of(name, {}, exact=True), None, decay, coupled),)
+        return (proof_of(optimizer_of(name, {}, exact=True), *decayed),)
     theorem = written.name if written.name in CATALOGUE else name
     if theorem not in names():
         raise _no_theorem(name, written.name, names())
-    return (proof_of(theorem, None, decay, coupled),)
+    return (proof_of(theorem, *decayed),)
 
 
 def _no_theorem(name: str, known: str, names: tuple[str, ...]) -> RefusedError:
