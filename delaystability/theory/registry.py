@@ -79,7 +79,7 @@ _Read = Callable[[], Proof]
 
 @dataclass(frozen=True)
 class _Written:
-    """An entry where it stands: its chapter, what it belongs to, title and what builds its proof."""
+    """An entry where it stands: its chapter, what it belongs to, its title, what builds it."""
 
     chapter: Chapter
     of: str
