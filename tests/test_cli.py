@@ -165,6 +165,7 @@ def test_the_column_of_a_log_is_named_on_the_command_line(tmp_path):
     assert "delay-log" in run("threshold", "sgd", "--column", "delay").output
 
 
+@pytest.mark.slow
 def test_threshold_answers_for_every_sequence_of_delays():
     data = printed_json("threshold", "sgd", "--bounded-delay", "8", "--sharpness", "20")
     exact = ds.stability_threshold(ds.SGD(), ds.BoundedDelay(8))

@@ -284,7 +284,7 @@ def test_export_writes_the_same_bytes_again(language, tmp_path):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.quick(1)
+@pytest.mark.slow
 def test_only_what_is_asked_for_is_written(language, tmp_path):
     written = export(language, tmp_path / "code", "sgd", samples=1)
     *code, bounds = export(language, tmp_path / "more", "sgd", samples=1, theorems=True)
