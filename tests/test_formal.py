@@ -166,6 +166,15 @@ def test_a_variant_that_is_not_decided_is_refused(tmp_path, old, new, message):
         check.decided(tmp_path)
 
 
+def test_for_every_loop_stable_means_that_every_run_tends_to_zero(tmp_path):
+    assert check.meanings() == RECORD["stable_means"] and len(RECORD["stable_means"]) >= 5
+    for name in ("Loop.v", "Recursion.v"):
+        text = (FORMAL / name).read_text()
+        (tmp_path / name).write_text(text.replace("Theorem nesterov_stable", "Theorem stable"))
+    with pytest.raises(check.RefusedError, match=r"no meaning of stable for .*nesterov"):
+        check.meanings(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
     """A folder in which everything was compiled once."""
