@@ -2,11 +2,13 @@
 # They need Python >= 3.11 with venv, and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# What trains, and what tests and documentation need besides.
+TRAINS := .venv/.validation
 INSTALLED := .venv/.installed
 
 .PHONY: verify test quick lint format docs formal bench explorer clean
 
-verify: $(INSTALLED)
+verify: $(TRAINS)
 	$(BIN)/delaystability verify --output report
 
 test: $(INSTALLED)
@@ -42,11 +44,15 @@ bench: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
 # The page docs/explorer/index.html opens from its file; this refreshes its exported thresholds.
-explorer: $(INSTALLED)
+explorer: $(TRAINS)
 	$(BIN)/python docs/explorer/build.py
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(TRAINS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[validation]'
+	touch $(TRAINS)
+
+$(INSTALLED): $(TRAINS)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[validation,dev]'
 	touch $(INSTALLED)
 

@@ -102,7 +102,7 @@ if TYPE_CHECKING:
     from delaystability.training.stability_monitor import StabilityMonitor
     from delaystability.translation.export import export
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CATALOGUE",

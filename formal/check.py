@@ -6,6 +6,7 @@ Needs Rocq (coqc) and the library Coquelicot, and nothing of Python but its stan
 A proof passes if it compiles, if no source asks the kernel to look away, if it proves exactly the
 statement that Statements.v prints, and if it rests on the axioms of the reals only. Of each variant
 of a statement that Variants.v prints, Sharpness.v must prove that it is false or true, or say why.
+For each optimizer, Recursion.v must prove that stable means that every run tends to 0.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ DEFINITION = re.compile(
 VARIANT = re.compile(r"^Definition (\w+) : Prop :=$", re.MULTILINE)
 DECIDED = re.compile(r"^Lemma (\w+)_(false|true) : (~ )?(\w+)\.$", re.MULTILINE)
 IN_WORDS = re.compile(r"^    - (\w+): .{20,}$", re.MULTILINE)
+MEANING = re.compile(r"^Theorem (\w+)_stable_means \w[^:]*:", re.MULTILINE)
+LOOP = re.compile(r"^Definition (\w+) [^=]*: loop :=", re.MULTILINE)
 ASSUMED = re.compile(r"^([A-Za-z_][\w.]*)\s*:", re.MULTILINE)
 
 
@@ -204,10 +207,32 @@ def audited_variants(folder: Path) -> dict[str, list[str]]:
     # Axioms are looked up once for all proofs: one by one they take minutes.
     together = f"Definition all := ({', '.join(claims)})."
     lines = [*checks, together, "Print next.", "Print Assumptions all.", "Print next."]
-    (axioms,) = _audit("Variants Sharpness", lines, folder)
-    if not set(axioms) <= set(AXIOMS):
-        raise RefusedError(f"Sharpness.v rests on {set(axioms) - set(AXIOMS)}")
+    _refuse_axioms("Sharpness.v", *_audit("Variants Sharpness", lines, folder))
     return variants
+
+
+def meanings(folder: Path = HERE) -> list[str]:
+    """The loops of which it is proved that stable means that every run tends to 0: all."""
+    loops = LOOP.findall((folder / "Loop.v").read_text())
+    proved = MEANING.findall((folder / "Recursion.v").read_text())
+    if sorted(loops) != sorted(proved):
+        raise RefusedError(f"no meaning of stable for {sorted({*loops} ^ {*proved})}")
+    return sorted(proved)
+
+
+def audited_meanings(folder: Path) -> list[str]:
+    """The same, once the axioms behind the proofs have been looked up."""
+    loops = meanings(folder)
+    together = f"Definition all := ({', '.join(f'Recursion.{x}_stable_means' for x in loops)})."
+    lines = [together, "Print next.", "Print Assumptions all.", "Print next."]
+    _refuse_axioms("Recursion.v", *_audit("Recursion", lines, folder))
+    return loops
+
+
+def _refuse_axioms(file: str, axioms: tuple[str, ...]) -> None:
+    refused = {*axioms} - {*AXIOMS}
+    if refused:
+        raise RefusedError(f"{file} rests on {', '.join(refused)}, which is no axiom of the reals")
 
 
 def versions() -> dict[str, str]:
@@ -235,6 +260,7 @@ def verified(folder: Path) -> dict[str, object]:
         "versions": versions(),
         "axioms": {name: AXIOMS[name] for t in theorems for name in t.axioms},
         "variants": variants,
+        "stable_means": audited_meanings(folder),
         "theorems": {
             theorem.name: {
                 "statement_sha256": theorem.statement_sha256,

@@ -36,11 +36,16 @@ Open Scope R_scope.
 
 
 def known_statements() -> dict[str, Statement]:
-    """All statements of the registry, and those of the parts."""
+    """All statements of the registry, and those of the parts.
+
+    They keep the order of Statements.v, new ones last: a new order of the article moves no proof.
+    """
     found = {name: named(name).theorem.statement for name in names()}
-    return found | {
-        part: replace(found[name], domain=domain) for part, (name, domain) in PARTS.items()
-    }
+    found |= {part: replace(found[name], domain=domain) for part, (name, domain) in PARTS.items()}
+    written = (HERE / "Statements.v").read_text(encoding="utf-8")
+    place = {name: k for k, name in enumerate(re.findall(r"^Definition (\w+)_st", written, re.M))}
+    order = sorted(found, key=lambda name: place.get(rocq_name(name), len(place)))
+    return {name: found[name] for name in order}
 
 
 def proved_statements(theorems: str) -> dict[str, Statement]:

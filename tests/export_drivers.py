@@ -78,6 +78,19 @@ fn main() {
     assert!(unused.iter().all(|rule| rule(1.0, 2.0) == 2.0));
     assert!(adjust_learning_rate(1.0, 2.0, 4.0) == 2.0);
     assert!(any_sequence_threshold(0.0) == 2.0);
+    let of_one = [mostly_fresh_threshold, fastest_rate, fastest_momentum, fastest_horizon];
+    assert!(of_one.iter().all(|form| form(f64::NAN).is_nan()));
+    let of_two = [
+        mixed_read_threshold, decayed_sgd_threshold, noisy_sgd_threshold,
+        sgd_batch_sharpness_edge, speed_limit, fastest_learning_rate, signsgd_oscillation,
+    ];
+    assert!(of_two.iter().all(|form| form(f64::NAN, 4.0).is_nan()));
+    let of_three = [decayed_heavy_ball_threshold, adaptive_loss_floor, decay_updates];
+    assert!(of_three.iter().all(|form| form(f64::NAN, 0.5, 0.5).is_nan()));
+    let of_four = [
+        adam_oscillation, rmsprop_oscillation, outer_threshold, max_outer_learning_rate,
+    ];
+    assert!(of_four.iter().all(|form| form(f64::NAN, 0.5, 0.5, 4.0).is_nan()));
 }
 """
 FORTRAN_DRIVER = """\

@@ -133,6 +133,7 @@ def test_a_frozen_optimizer_of_torch_has_the_threshold_that_the_monitor_says(kin
     assert growth(kind, delay, 1.05 * edge) > 1e-4
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("delay", [0, 3])
 def test_the_factored_moments_of_adafactor_are_those_of_its_next_step(delay):
     lr, shape = 1e-4, (2, 2)

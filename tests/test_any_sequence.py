@@ -61,6 +61,7 @@ def run(optimizer, gain, delays, start):
 # SGD: the closed form.
 
 
+@pytest.mark.slow
 def test_the_closed_form_is_where_the_largest_swing_is_one():
     delays = np.random.default_rng(0).integers(1, 400, 60)
     for delay in delays.tolist():
@@ -224,6 +225,7 @@ def test_polytopes_come_close_to_the_closed_form(delay):
     assert contracted_polytope(matrices.at(1.001 * edge)) is None
 
 
+@pytest.mark.slow
 def test_every_image_lies_inside_of_the_polytope():
     steps = DelayMatrices.of(bounded(2, ds.HeavyBall(0.5)), 2).at(0.26)
     vertices = contracted_polytope(steps)
@@ -236,6 +238,7 @@ def test_every_image_lies_inside_of_the_polytope():
             assert norm < 1 - 0.9e-4
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(
     ("optimizer", "delay", "gap"),
     [(ds.HeavyBall(0.9), 2, 0.01), (ds.HeavyBall(-0.5), 2, 0.005), (ds.Nesterov(0.9), 1, 0.002)],
@@ -248,6 +251,7 @@ def test_short_delays_are_all_but_settled(optimizer, delay, gap):
     assert radius_of_words(optimizer, found.sufficient * 0.999, delay, 6) < 1
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("optimizer", [ds.HeavyBall(0.5), ds.Nesterov(0.9), TWO_LAGS], ids=repr)
 @pytest.mark.parametrize("delay", [4, 9])
 def test_the_worst_sequence_that_is_found_grows_above_its_threshold(optimizer, delay):
@@ -341,6 +345,7 @@ def test_the_longest_bound_is_exact_at_its_boundary(optimizer):
     assert isinstance(ds.max_delay(0.1, 3.0, optimizer, every_sequence=True), int)
 
 
+@pytest.mark.slow
 def test_thresholds_fall_with_the_bound():
     """What the bisection rests on, on every bound up to 12."""
     for optimizer in (ds.SGD(), ds.HeavyBall(0.9), ds.Nesterov(0.5), TWO_LAGS):

@@ -165,6 +165,7 @@ def test_the_column_of_a_log_is_named_on_the_command_line(tmp_path):
     assert "delay-log" in run("threshold", "sgd", "--column", "delay").output
 
 
+@pytest.mark.slow
 def test_threshold_answers_for_every_sequence_of_delays():
     data = printed_json("threshold", "sgd", "--bounded-delay", "8", "--sharpness", "20")
     exact = ds.stability_threshold(ds.SGD(), ds.BoundedDelay(8))
@@ -337,14 +338,12 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
         ("threshold sgd --delay 4 --delay-log log.csv", "delay must not be given beside delay-log"),
         ("threshold adam", "got 'adam', which has no threshold: ask `delaystability recommend`"),
         ("recommend --lr 0 --optimizer sgd --delay 4", "lr must be positive"),
-        ("recommend --lr 1 --optimizer adamw --delay 4", "adam (also for its kind, such as AdamW)"),
         ("recommend --lr 1 --optimizer sgd", "delay or delay-log must be given"),
         ("recommend --lr 1 --optimizer sgd --delay 4 --beta1 .9", "'sgd' has no parameter beta1"),
         ("recommend --lr 1 --optimizer adam --delay 4 --momentum .9", "no parameter momentum"),
         ("recommend --lr 1 --optimizer adam --delay 4 --beta2 1", "beta2 must be a number with 0"),
         ("recommend --lr 1 --optimizer adam --delay 4 --goal same-minima", "goal must be 'train'"),
         ("recommend --lr 1 --optimizer sgd --delay 4 --goal fast", "goal must be 'train' or"),
-        ("recommend --lr 1 --optimizer adamw --delay 4", "got 'adamw'"),
         ("threshold heavyball", "did you mean 'heavy-ball'?"),
         ("derive adam", "theorem must be one of"),
         ("derive sgd --format pdf", "format must be latex, markdown or text; got 'pdf'"),

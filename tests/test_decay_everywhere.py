@@ -102,7 +102,7 @@ def test_stable_sets_with_decay_are_those_of_exact_polynomials(count):
 
 @pytest.mark.parametrize("coupled", [False, True])
 @pytest.mark.parametrize("delay", [0, 1, 6, 30, LAW, ds.MixedRead({0: -0.5, 3: 1.5})])
-@pytest.mark.quick(4)
+@pytest.mark.quick(1)
 def test_radii_and_rates_are_those_of_the_eigenvalues(delay, coupled):
     for optimizer in OPTIMIZERS:
         for decay in (1e-3, 0.05, 0.4):
@@ -153,6 +153,7 @@ def test_crossings_with_decay_are_all_there():
             assert found.gains == pytest.approx([float(g) for g in crossing_gains(p, q)], rel=1e-12)
 
 
+@pytest.mark.slow
 def test_inverse_questions_with_decay_end_where_the_threshold_is_the_gain():
     for optimizer, coupled in ((ds.SGD(), False), (ds.HeavyBall(0.9), True)):
         settings = {"decay": 0.01, "coupled": coupled}

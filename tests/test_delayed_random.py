@@ -145,6 +145,7 @@ def pairs_of(one: Any, other: Any) -> list[tuple[nn.Parameter, nn.Parameter]]:
     return list(zip(_parameters(one), _parameters(other), strict=True))
 
 
+@pytest.mark.slow
 def test_random_runs_have_the_bits_of_lists_or_end_with_an_error():
     ends = [run(seed) for seed in range(60)]
     assert {"new", "in place", "behind the count", "the last"} <= set(ends)

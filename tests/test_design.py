@@ -168,6 +168,7 @@ def _circle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 def test_no_file_imports_itself_through_others():
     graph = _imports(PACKAGE)
     assert len(graph) == len(MODULES) - 1

@@ -45,9 +45,16 @@ def dead_on_github(page: Path) -> list[str]:
         elif place and target.suffix == ".md":
             if place not in _places(target.read_text(encoding="utf-8")):
                 dead.append(link)
-        elif place:
+        elif place and not _has_line(target, place):
             dead.append(link)
     return dead
+
+
+def _has_line(source: Path, place: str) -> bool:
+    """Whether a place such as L42 is a line of a source file."""
+    number = re.fullmatch(r"L(\d+)", place)
+    lines = source.read_text(encoding="utf-8").count("\n") if number else 0
+    return number is not None and 1 <= int(number[1]) <= lines
 
 
 @pytest.mark.parametrize("page", dict.fromkeys(ALL), ids=lambda p: str(p.relative_to(ROOT)))
@@ -66,6 +73,13 @@ def test_a_dead_link_on_github_is_noticed(link, tmp_path):
     assert dead_on_github(page) == []
     page.write_text(f"[dead]({link})")
     assert dead_on_github(page) == [link]
+
+
+def test_a_line_of_a_source_file_is_alive_if_it_is_there(tmp_path):
+    (tmp_path / "code.v").write_text("one\ntwo\n")
+    page = tmp_path / "page.md"
+    page.write_text("[a](code.v#L1) [b](code.v#L2) [c](code.v#L3) [d](code.v#L0) [e](code.v#two)")
+    assert dead_on_github(page) == ["code.v#L3", "code.v#L0", "code.v#two"]
 
 
 GOOD = (

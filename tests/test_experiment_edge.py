@@ -139,6 +139,7 @@ def test_a_run_is_that_of_the_formula(tiny: list[FinishedTrial], row: int) -> No
     assert run["sharpness_error"] < 0.02
 
 
+@pytest.mark.slow
 def test_all_runs_have_one_edge_and_one_gradient_flow_time(tiny: list[FinishedTrial]) -> None:
     for run in (run for cell in cells(tiny) for run in cell.runs):
         assert run.edge == pytest.approx(TINY.target_sharpness, rel=1e-12)

@@ -150,6 +150,7 @@ def test_the_plan_is_the_same_for_the_same_arguments() -> None:
     assert load_experiment("escape") is escape.EXPERIMENT
 
 
+@pytest.mark.slow
 def test_a_network_confirms_every_line(trials: list[FinishedTrial]) -> None:
     verdict = judged(EXPERIMENT, trials)
     assert not any(line.fails for line in verdict.lines), verdict.lines

@@ -145,6 +145,7 @@ def _made_up(measured: Callable[[dict[str, float]], float]) -> list[FinishedTria
     return found
 
 
+@pytest.mark.slow
 def test_the_verdict_holds_for_what_is_predicted() -> None:
     verdict = judged(EXPERIMENT, _made_up(lambda cell: cell["all_directions"]))
     assert not any(line.fails for line in verdict.lines), verdict.lines

@@ -114,6 +114,7 @@ def test_the_plan_is_the_same_for_the_same_arguments():
         EXPERIMENT.chunks("quick", 0, "cpu", "float32")
 
 
+@pytest.mark.slow
 def test_a_network_confirms_every_line(trials):
     verdict = judged(EXPERIMENT, trials)
     assert not any(line.fails for line in verdict.lines), verdict.lines

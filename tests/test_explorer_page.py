@@ -19,6 +19,8 @@ STATES = [
     HISTOGRAM,
     "#momentum=1.9",
     "#optimizer=weight-prediction&reference-optimizer=nesterov&delay=9007199254740992",
+    *(f"#question={name}" for name in ("fresh", "decay", "outer", "oscillation", "speed")),
+    "#question=outer&delay=x",
 ]
 FRAME = "() => new Promise(requestAnimationFrame)"
 
@@ -83,7 +85,7 @@ def test_every_control_is_reached_with_the_tab_key_and_shows_the_focus(
         assert ring == "3px" if name == "point" else outline == "solid", name
         reached.append(name)
     assert reached == [
-        *("optimizer", "momentum", "momentum-slider", "lr", "lr-slider"),
+        *("question", "optimizer", "momentum", "momentum-slider", "lr", "lr-slider"),
         *("sharpness", "sharpness-slider", "mode", "delay", "delay-slider"),
         *("reference-lr", "reference-lr-slider", "reference-delay", "reference-optimizer"),
         *("point", "python-text", "copy-python", "copy-link", "A"),

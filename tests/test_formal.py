@@ -83,6 +83,7 @@ def test_a_theorem_is_formal_exactly_while_it_states_what_was_proved():
     assert formal_proof(shifted) is None and part_of(shifted).name == "shifted_momentum_from_0"
 
 
+@pytest.mark.slow
 def test_the_mark_is_printed_and_the_line_is_that_of_the_proof():
     assert known_as(checked("sgd")) == "exact, formal"
     assert known_as(checked("shifted-momentum")) == "exact, formal in part"
@@ -163,6 +164,15 @@ def test_a_variant_that_is_not_decided_is_refused(tmp_path, old, new, message):
     (tmp_path / "Sharpness.v").write_text(text.replace(old, new))
     with pytest.raises(check.RefusedError, match=message):
         check.decided(tmp_path)
+
+
+def test_for_every_loop_stable_means_that_every_run_tends_to_zero(tmp_path):
+    assert check.meanings() == RECORD["stable_means"] and len(RECORD["stable_means"]) >= 5
+    for name in ("Loop.v", "Recursion.v"):
+        text = (FORMAL / name).read_text()
+        (tmp_path / name).write_text(text.replace("Theorem nesterov_stable", "Theorem stable"))
+    with pytest.raises(check.RefusedError, match=r"no meaning of stable for .*nesterov"):
+        check.meanings(tmp_path)
 
 
 @pytest.fixture(scope="module")

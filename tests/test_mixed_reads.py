@@ -128,6 +128,7 @@ def check_two_reads(seed, count):
         )
 
 
+@pytest.mark.slow
 def test_the_closed_form_of_two_reads():
     check_two_reads(0, 60)
     # Negative control: the wrong root of the equation of the angle is far off.
@@ -194,6 +195,7 @@ def linear(optimizer, read=READ):
     return ds.LinearOptimizer(dict(feedback), mixed)
 
 
+@pytest.mark.slow
 def test_every_question_about_a_mixture_is_that_about_its_table():
     for optimizer in (ds.SGD(), ds.Nesterov(0.75)):
         table = linear(optimizer)
@@ -254,6 +256,7 @@ def test_every_entry_point_takes_a_mixture_or_says_why_not():
             assert found == pytest.approx(expected, rel=1e-9), name
 
 
+@pytest.mark.slow
 def test_a_mixture_with_numbers_has_a_derivation():
     for optimizer, weights in (
         (ds.SGD(), {0: Fraction(1, 4), 2: Fraction(3, 4)}),
@@ -331,6 +334,7 @@ def test_what_draws_delays_refuses_weights():
         ds.DelayedOptimizer(weights, 0.1, ds.SGD(), delay=READ)
 
 
+@pytest.mark.slow
 def test_a_run_of_the_mixture_itself_is_on_the_predicted_side():
     random = np.random.default_rng(3)
     for _ in range(10):
@@ -348,6 +352,7 @@ def test_a_run_of_the_mixture_itself_is_on_the_predicted_side():
             assert (max(map(abs, iterates[-20:])) > 1) == grows
 
 
+@pytest.mark.slow
 def test_mostly_fresh_reads_are_stable_for_every_sequence_of_delays():
     """Sharp, also beyond a share of 1, where the gradient is extrapolated forwards."""
     random = np.random.default_rng(4)

@@ -7,6 +7,7 @@ import pytest
 from tests.tools.mutation import PARTS, ROOT, failure, mutants, page, stages
 
 
+@pytest.mark.slow
 def test_each_mutant_is_one_small_fault_in_code_that_still_parses():
     file = "delaystability/model/arguments.py"
     found = mutants(file)

@@ -114,6 +114,7 @@ def test_the_comparison_sees_an_equation_that_is_one_percent_off(mode, monkeypat
     assert not all(disagreement(mode, rng)[1] for _ in range(25))
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("mode", ALGORITHMS)
 def test_runs_of_the_algorithm_grow_just_above_the_threshold_only(mode):
     late = {"late": {"delay": 2}, "merged": {"sync_delay": 3, "alpha": 0.5}}
@@ -204,6 +205,7 @@ def test_c_has_its_own_digits_where_it_is_small():
 # Differences between replicas.
 
 
+@pytest.mark.slow
 def test_an_offset_between_eager_replicas_never_heals():
     loop = ds.OuterLoop(ds.Nesterov(0.9), 0.1, 8, eager=True, workers=3)
     assert loop.replica_radius(0.3, 1.0) == 1.0
@@ -222,6 +224,7 @@ def test_differences_of_merged_replicas_shrink_by_alpha_r_to_the_k():
     assert ds.OuterLoop(ds.SGD(), 0.1, 8, delay=1).replica_radius(0.3, 1.0) == 0
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(
     "late", [{"delay": 2}, {"sync_delay": 1, "alpha": 0.5}, {"eager": True, "workers": 3}]
 )
@@ -274,6 +277,7 @@ def test_no_curvature_is_worse_than_the_worst_of_merged_replicas(settings):
         assert found >= 0.99 * least
 
 
+@pytest.mark.slow
 def test_the_worst_curvature_may_lie_inside():
     loop = ds.OuterLoop(ds.HeavyBall(0.12766734133405655), 1.0, 20, sync_delay=17, alpha=0.636)
     found = loop.max_outer_learning_rate(1.987)
@@ -281,6 +285,7 @@ def test_the_worst_curvature_may_lie_inside():
     assert found < 0.99 * loop.threshold(1.987)
 
 
+@pytest.mark.slow
 def test_the_count_sees_a_rate_that_is_too_large():
     loop = ds.OuterLoop(ds.Nesterov(0.9), 1.0, 10, sync_delay=4, alpha=0.5)
     least = loop.max_outer_learning_rate(0.8)

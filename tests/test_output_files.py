@@ -240,7 +240,10 @@ FILES = {
 }
 FOLDERS = {
     "derive --kit": ("derive sgd --kit OUT", ["article.tex", "theorems/sgd.tex"]),
-    "export": ("export --language c --optimizer sgd -o OUT", ["README.md", "bounds.json"]),
+    "export": (
+        "export --language c --optimizer sgd --theorems -o OUT",
+        ["README.md", "bounds.json"],
+    ),
     "export, two languages": (
         "export --language c --language python --optimizer sgd -o OUT",
         ["c/README.md", "python/README.md"],

@@ -201,6 +201,7 @@ def test_roots_move_in_small_steps_through_a_double_root():
 # The rule
 
 
+@pytest.mark.slow
 def test_the_rule_is_adjust_learning_rate():
     optimizers = (ds.SGD(), ds.HeavyBall(0.9), ds.ShiftedMomentum(0.9))
     delays = np.array([0, 1, 4, 16, 64])

@@ -17,15 +17,17 @@ from markdown_it import MarkdownIt
 import delaystability as ds
 from delaystability.printing.article import article
 from delaystability.printing.collection import collected, counted, entries
+from delaystability.printing.formal import formal_proof
 from delaystability.printing.html import proof_html, statement_html
 from delaystability.printing.latex import display_formula, fragment, inline_formula
 from delaystability.printing.markdown import markdown
 from delaystability.printing.text import plain
 from delaystability.printing.theory_page import theory_page
+from delaystability.theory import checks
 from delaystability.theory.checks import Check
 from delaystability.theory.prose import Style, fill, punctuation_before
 from delaystability.theory.references import LITERATURE
-from delaystability.theory.registry import checked, checked_proof, names, parts
+from delaystability.theory.registry import checked, checked_proof, named, names, parts
 from tests.printed import all_checked, compiled, needs_latex, overfull
 from tests.theorems import each
 
@@ -44,7 +46,7 @@ def test_the_article_has_definitions_theorems_proofs_labels_and_references():
     text = article(all_checked())
     assert text.count(r"\begin{definition}") == 2
     kinds = [entry.theorem.kind for entry in all_checked()]
-    for kind in ("theorem", "lemma", "corollary"):
+    for kind in ("theorem", "lemma", "corollary", "remark", "example"):
         assert text.count(rf"\begin{{{kind}}}") == kinds.count(kind)
     assert text.count(r"\begin{proof}") == len(NAMES)
     for part in parts():
@@ -65,9 +67,32 @@ def test_the_opening_counts_theorems_and_steps():
     assert sentence in article(all_checked())
     exact = sum(entry.status == "exact" for entry in told)
     steps = sum(len(entry.report.results) for entry in all_checked())
+    theorems, corollaries = (
+        [entry.theorem.kind for entry in told].count(kind) for kind in ("theorem", "corollary")
+    )
+    assert f"{theorems} theorems" in sentence
+    assert f"{corollaries} corollaries" in sentence
     assert f"{exact} are exact" in sentence
     assert f"{steps} steps" in sentence
     assert "FAILED" not in sentence
+
+
+@pytest.mark.slow
+def test_the_opening_counts_what_stays_in_words():
+    def in_words(names):
+        results = [result for name in names for result in checked(name).report.results]
+        return sum(result.status.value in ("deduced", "cited") for result in results)
+
+    formal = [name for name in NAMES if formal_proof(named(name).theorem)]
+    others = [name for name in NAMES if name not in formal]
+    sentence = counted(all_checked())
+    assert f"Of the {len(NAMES)} statements, {len(formal)} statements are proved" in sentence
+    assert f"what stays in words is {in_words(others)} inferences" in sentence
+    assert f"the other {len(others)}." in sentence
+    # It is no constant: without a formal proof all inferences of these stay in words.
+    few = [checked(name) for name in ("heavy-ball-monotone-angle", "sine-ratio")]
+    number = in_words(["heavy-ball-monotone-angle", "sine-ratio"])
+    assert f"What stays in words is {number} inferences." in counted(few)
 
 
 @pytest.mark.quick(3)
@@ -113,7 +138,8 @@ def test_a_conclusion_that_is_not_the_statement_is_seen_in_print():
 
 @pytest.mark.slow
 def test_what_is_only_tested_is_not_called_a_proof():
-    tested = checked("weight-prediction")
+    step = ds.derive("sgd").with_step("modulus", check=checks.Tested(lambda claim: (7, "")))
+    tested = checked_proof(step)
     assert tested.status == "tested"
     text = fragment(tested)
     assert r"\begin{proof}[Derivation]\let\qedsymbol\relax" in text
@@ -126,7 +152,7 @@ def test_only_what_is_needed_is_told_with_a_theorem():
     told = {entry.name for entry in entries(collected([checked("ema-momentum")]))}
     assert told == {"ema-momentum", "heavy-ball", "delayed-loop"}
     text = ds.derive("ema-momentum").latex()
-    assert "The results at a glance" not in text
+    assert "The results on one page" not in text
     assert text.index("thm:delayed-loop") < text.index("thm:heavy-ball")
 
 
@@ -234,7 +260,7 @@ def test_the_page_of_all_theorems_links_what_it_holds():
     assert set(re.findall(r"\(#([^)]*)\)", text)) == set(anchors)
     assert text.count("<details>") == text.count("</details>") == len(NAMES)
     tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert all(line.count("|") == 5 for line in tables)
+    assert all(line.count("|") == 7 for line in tables)
     assert all(f"- [{key}] " in text for key in LITERATURE)
 
 

@@ -52,6 +52,7 @@ def test_under_delay_every_momentum_lowers_the_raw_threshold(name, m, share, del
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(any_momentum, any_delay)
 def test_ema_momentum_is_heavy_ball_divided_by_one_minus_momentum(m, delay):

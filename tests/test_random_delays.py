@@ -130,6 +130,7 @@ def test_tables_that_are_no_tables_are_refused(pmf):
         RandomDelay(pmf)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats() | st.integers(-2, 2) | st.fractions() | st.none(), max_size=4))
 def test_any_list_is_a_distribution_or_refused(pmf):

@@ -64,9 +64,9 @@ def _any_sequence_threshold(name, values):
 
 def _outer_threshold(_, values):
     if "n" in values:
-        return eager_threshold(ds.SGD(), int(values["n"])) / values["c"]
+        return eager_threshold(ds.SGD(), int(values["n"])) / values["h_K"]
     merged = MergedReplicas(ds.SGD(), values["beta"])
-    return merged.threshold(1 - values["p"], 1 - values["q"])
+    return merged.threshold(1 - values["r_1"], 1 - values["r_2"])
 
 
 def _mixed_read_threshold(_, values):
@@ -76,6 +76,7 @@ def _mixed_read_threshold(_, values):
 
 MEASURED = {
     "threshold": _threshold,
+    "first-threshold": _threshold,
     "any-sequence-threshold": _any_sequence_threshold,
     "outer-threshold": _outer_threshold,
     "decayed-threshold": lambda _, values: ds.stability_threshold(

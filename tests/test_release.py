@@ -125,7 +125,7 @@ def test_a_missing_extra_is_named_with_what_installs_it(command, missing, monkey
 
 def test_names_are_completed():
     assert optimizer_names("s") == ["sgd", "shifted-momentum", "spike-compensation"]
-    assert trained_optimizer_names("ad") == ["adam"]
+    assert trained_optimizer_names("ad") == ["adam", "adamw"]
     assert "sgd-lower-bound" in theorem_names("sgd-l")
     assert "all" in theorem_names("a")
     assert language_names("ju") == ["julia"]

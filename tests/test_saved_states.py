@@ -316,6 +316,7 @@ def _campaign(kind: str, edits: int, seed: int) -> tuple[int, int]:
     return refused, harmless
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("kind", ["delayed", "aware"])
 def test_random_edits_are_refused_in_one_line_or_harmless(kind):
     refused, harmless = _campaign(kind, 200, seed=1)

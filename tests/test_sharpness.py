@@ -17,6 +17,7 @@ from tests.small_training import DOUBLE, quadratic, small_problem
 DIFFERENCES = 1e-7  # of the slow twin, in units of its largest eigenvalue
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_the_largest_eigenvalues_of_a_dozen_models_are_those_of_a_differenced_hessian(name):
     net, loss = model(name)

@@ -25,6 +25,7 @@ def random_loop(random: np.random.Generator) -> tuple[Optimizer, int, float]:
     return chosen, int(random.integers(0, 12)), float(10 ** random.uniform(-6, 1))
 
 
+@pytest.mark.slow
 def test_the_root_at_once_is_the_dominant_one_of_all_roots_in_balls() -> None:
     random, unsure = np.random.default_rng(3), 0
     for _ in range(300):

@@ -87,6 +87,7 @@ def test_the_cost_does_not_grow_with_the_delay(grid):
         assert long <= 2 * short
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("name", ["heavy-ball", "shifted-momentum", "nesterov"])
 def test_faster_than_root_finding_and_bisection_at_delay_64(name):
     optimizer = ds.CATALOGUE[name](0.9)

@@ -97,6 +97,7 @@ def test_the_longest_delay_is_the_worst_case(optimizer):
         )
 
 
+@pytest.mark.slow
 def test_a_smaller_tolerance_gives_a_larger_safe_rate():
     filters = tuple(StageFilter.of(ds.HeavyBall(0.9), delay) for delay in (4, 1, 0))
     found = [safe_rate(filters, np.array([0.4, 0.4, 0.4]), 1.0, t) for t in (1e-2, 1e-4, 1e-6)]

@@ -198,6 +198,7 @@ def test_parameters_whose_gradients_come_at_different_steps_part_and_stay_right(
     assert all(map(torch.equal, late, plain))
 
 
+@pytest.mark.slow
 def test_the_benchmark_compares_three_runs_with_the_same_gradients(monkeypatch):
     monkeypatch.setattr(step_cost, "STEPS", 12)
     monkeypatch.setattr(step_cost, "SETTLED", 4)

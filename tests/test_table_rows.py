@@ -65,6 +65,7 @@ def test_a_claim_that_forgets_the_rounded_angle_would_be_caught() -> None:
     assert np.any(off > table.error[0])
 
 
+@pytest.mark.slow
 def test_a_split_table_is_the_table_and_more_accurate() -> None:
     """The same terms at a time, once by two short rows of sines and once by a row of all."""
     lags, values = np.arange(400.0), np.full(400, 1 / 400)

@@ -126,6 +126,7 @@ def test_a_replica_that_is_not_finite_is_missing_after_a_restart_too():
     assert found.values[1].isnan() and found.errors[1].isnan()
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("shift", [0.0, -10.0])
 @pytest.mark.parametrize("basis_size", [6, None])
 def test_deflated_vectors_never_come_back(shift, basis_size):

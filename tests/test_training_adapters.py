@@ -213,6 +213,7 @@ def test_lightning_needs_a_preconditioner_for_adam(lightning, tmp_path):
     )
 
 
+@pytest.mark.slow
 @with_warnings(LIGHTNING_WARNINGS)
 def test_lightning_with_manual_optimization_needs_a_loss(lightning, tmp_path):
     from delaystability.training.lightning import StabilityCallback

@@ -329,6 +329,7 @@ def joint_radius(hessian, rates, momentum, delays):
     return np.abs(np.linalg.eigvals(companion)).max()
 
 
+@pytest.mark.slow
 def test_the_verdict_for_groups_with_different_delays_is_safe():
     random_numbers = np.random.default_rng(0)
     shortest_was_unsafe = False

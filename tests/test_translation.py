@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import delaystability as ds
+from delaystability.files.output_files import MANIFEST
 from delaystability.numerics.certificates.certificate import certify
 from delaystability.printing.bounds_json import theorems_from_json
 from delaystability.translation.export import (
@@ -268,8 +269,8 @@ def test_the_theorems_are_written_the_same_again():
 @pytest.mark.usefixtures("one_bounds_file")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_export_writes_the_same_bytes_again(language, tmp_path):
-    first = export(language, tmp_path / "first", samples=2)
-    second = export(language, tmp_path / "second", samples=2)
+    first = export(language, tmp_path / "first", samples=2, theorems=True)
+    second = export(language, tmp_path / "second", samples=2, theorems=True)
     assert [path.name for path in first] == [path.name for path in second]
     for one, other in zip(first, second, strict=True):
         text = one.read_bytes()
@@ -283,10 +284,15 @@ def test_export_writes_the_same_bytes_again(language, tmp_path):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.quick(1)
+@pytest.mark.slow
 def test_only_what_is_asked_for_is_written(language, tmp_path):
-    written = export(language, tmp_path, "sgd", samples=1)
-    *code, bounds = written
+    written = export(language, tmp_path / "code", "sgd", samples=1)
+    *code, bounds = export(language, tmp_path / "more", "sgd", samples=1, theorems=True)
+    assert bounds.name == "bounds.json"
+    assert [path.name for path in written] == [path.name for path in code]
+    assert sorted(path.name for path in (tmp_path / "code").iterdir()) == sorted(
+        [MANIFEST, *(path.name for path in code)]
+    )
     text = "".join(path.read_text().lower().replace("_", "") for path in code)
     about = {theorem.statement.optimizer for theorem in theorems_from_json(bounds.read_text())}
     assert about == {"sgd", ""}
@@ -294,6 +300,16 @@ def test_only_what_is_asked_for_is_written(language, tmp_path):
     assert "adjustlearningrate" in text
     assert "momentumthreshold" not in text
     assert "crossing" not in text
+
+
+def test_an_optimizer_is_meant_by_its_name_its_class_or_an_object(tmp_path):
+    for number, sgd in enumerate(("sgd", ds.SGD, ds.SGD(), [ds.SGD()])):
+        code = export("python", tmp_path / str(number), sgd, samples=1)[0].read_text()
+        assert "sgd_threshold" in code and "nesterov" not in code
+    for wrong, got in ((ds.Adam(), "Adam"), (ds.LinearOptimizer({1: 0.5}), "'linear'")):
+        with pytest.raises((TypeError, ValueError), match=f"optimizers must be names of.*{got}"):
+            export("python", tmp_path / "none", wrong)
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.slow

@@ -212,6 +212,7 @@ def test_multiple_eigenvalues_are_found_once_the_space_is_exhausted() -> None:
     assert (gram - torch.eye(4, dtype=torch.float64)).abs().max() < 1e-10
 
 
+@pytest.mark.slow
 def test_hundreds_of_products_keep_the_basis_orthogonal() -> None:
     # Far apart eigenvalues converge at once; without reorthogonalisation copies of them appear.
     values = torch.cat([torch.tensor([1e3, 1e2]), torch.linspace(0, 1, 298)]).double()
@@ -275,6 +276,7 @@ def _spectra(problem: DenseProblem, parameters: torch.Tensor) -> torch.Tensor:
     )
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("together", [1, 2, 5, 100])
 def test_hessian_extremes_are_those_of_dense_hessians(together: int) -> None:
     problem = _problem()

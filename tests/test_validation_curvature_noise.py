@@ -85,6 +85,7 @@ def test_curvatures_are_those_of_the_dense_hessian_of_each_sample(name: str) -> 
     assert torch.allclose(found.mean(dim=1), top.values[:, 0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_replicas_are_taken_some_at_a_time() -> None:
     problem = _dense()
     parameters = _start(problem, 5)

@@ -10,15 +10,18 @@ from typer.core import TyperGroup
 
 from delaystability import __version__
 from delaystability.cli.best_optimizer import best_optimizer
+from delaystability.cli.certify import certify
+from delaystability.cli.derive import derive
 from delaystability.cli.doctor import doctor
+from delaystability.cli.export import export
 from delaystability.cli.oscillation import oscillation
 from delaystability.cli.outer import outer
 from delaystability.cli.pipeline import pipeline
-from delaystability.cli.plot import plot
+from delaystability.cli.plot_training import plot
 from delaystability.cli.questions import adjust, threshold
 from delaystability.cli.recommend import recommend
 from delaystability.cli.terminal import complain
-from delaystability.cli.theory import certify, derive, export, theorems
+from delaystability.cli.theorems import theorems
 from delaystability.cli.training import validate, verify
 
 __all__ = ["app", "main"]

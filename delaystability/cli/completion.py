@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from delaystability.model.adaptive import Adam
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.recognised_adaptive import ADAPTIVE
 
 __all__ = [
     "experiment_names",
     "language_names",
-    "oscillating_optimizer_names",
     "optimizer_names",
     "theorem_names",
     "trained_optimizer_names",
@@ -24,13 +22,8 @@ def optimizer_names(incomplete: str) -> list[str]:
 
 
 def trained_optimizer_names(incomplete: str) -> list[str]:
-    """The optimizers to train with that begin like this: those of the catalogue and Adam."""
-    return _beginning(incomplete, (*CATALOGUE, Adam.name))
-
-
-def oscillating_optimizer_names(incomplete: str) -> list[str]:
-    """The optimizers whose oscillation is known that begin like this."""
-    return _beginning(incomplete, (*ADAPTIVE, *CATALOGUE))
+    """The optimizers to train with that begin like this: the adaptive ones and the catalogue's."""
+    return _beginning(incomplete, (*ADAPTIVE, "adamw", *CATALOGUE))
 
 
 def theorem_names(incomplete: str) -> list[str]:

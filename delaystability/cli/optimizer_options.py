@@ -1,139 +1,131 @@
-"""Options for the parameters of optimizers, which are the fields of the catalogue's classes."""
+"""Options for optimizers: the name or object, and its parameters, the fields of the classes."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from delaystability.cli.options import AnyOptimizerName, OptimizerName
 from delaystability.cli.terminal import RefusedError
-from delaystability.model.adaptive import Adam, AdaptiveOptimizer
-from delaystability.model.catalogue import CATALOGUE, Optimizer, optimizer_from_name
+from delaystability.model.catalogue import CATALOGUE
+from delaystability.model.recognised_adaptive import ADAPTIVE
 
-__all__ = [
-    "Parameters",
-    "described",
-    "exact_decimal",
-    "number",
-    "optimizer_of",
-    "shared",
-    "trained_optimizer_of",
-    "with_parameters",
-]
+__all__ = ["AllParameters", "Parameters", "parameter_names", "with_parameters"]
 
 Parameters = Mapping[str, str]
-"""What was given for the parameters of an optimizer, by name, as written."""
+"""What was given for the parameters of a linear optimizer, by name, as written."""
+
+AllParameters = Annotated[Mapping[str, str], "those of Adam and its kind, too"]
+"""The same with the parameters of the adaptive optimizers."""
+
+T = TypeVar("T")
+_BY_NAME = inspect.Parameter.KEYWORD_ONLY
+_TWIN = "optimizer_option"
 
 
-def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
+def with_parameters(command: Callable[..., T]) -> Callable[..., T]:
     """The command with an option for each parameter of an optimizer in place of ``parameters``.
 
     The field ``momentum`` becomes ``--momentum``, and ``--new-momentum`` in place of an argument
-    ``new_parameters``.
+    ``new_parameters``. An optimizer that stands as an argument may be given as ``--optimizer``.
     """
     hints = get_type_hints(command, include_extras=True)
-    shown, groups = [], {}
+    shown: list[inspect.Parameter] = []
+    groups: dict[str, dict[str, str]] = {}
     for argument in inspect.signature(command).parameters.values():
-        if hints[argument.name] == Parameters:
+        kind = hints[argument.name]
+        if kind in (Parameters, AllParameters):
             prefix = argument.name.removesuffix("parameters")
-            groups[argument.name] = {prefix + name: name for name in _parameter_names()}
-            shown += [_option(prefix, name) for name in _parameter_names()]
+            names = parameter_names(adaptive=kind == AllParameters)
+            groups[argument.name] = {prefix + name: name for name in names}
+            shown += [_option(prefix, name) for name in names]
+        elif kind in (OptimizerName, AnyOptimizerName):
+            shown += _argument_and_option(argument.name, kind)
         else:
-            shown.append(argument.replace(annotation=hints[argument.name], kind=_BY_NAME))
+            shown.append(argument.replace(annotation=kind, kind=_BY_NAME))
 
     @wraps(command)
-    def run(**given: Any) -> None:
+    def run(**given: Any) -> T:
+        if _TWIN in given:
+            given["optimizer"] = _one_of(given["optimizer"], given.pop(_TWIN))
         for argument, names in groups.items():
             values = {name: given.pop(option) for option, name in names.items()}
             given[argument] = {name: text for name, text in values.items() if text is not None}
-        command(**given)
+        return command(**given)
 
     run.__annotations__ = {argument.name: argument.annotation for argument in shown}
     run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     return run
 
 
-_BY_NAME = inspect.Parameter.KEYWORD_ONLY
+def _argument_and_option(name: str, kind: Any) -> list[inspect.Parameter]:
+    (about,) = kind.__metadata__
+    option = typer.Option(
+        "--optimizer",
+        help="The optimizer, if it does not stand as an argument.",
+        autocompletion=about.autocompletion,
+        metavar="OPTIMIZER",
+        show_default=False,
+    )
+    return [
+        inspect.Parameter(name, _BY_NAME, default=None, annotation=Annotated[str | None, about]),
+        inspect.Parameter(_TWIN, _BY_NAME, default=None, annotation=Annotated[str | None, option]),
+    ]
+
+
+def _one_of(argument: str | None, option: str | None) -> str:
+    if argument is not None and option is not None:
+        raise RefusedError("optimizer must be given once, as an argument or as --optimizer")
+    chosen = argument or option
+    if not chosen:
+        raise RefusedError(
+            f"Missing argument 'OPTIMIZER': one of {', '.join(CATALOGUE)}, or an object such as "
+            "'HeavyBall(0.9)'"
+        )
+    return chosen
 
 
 def _option(prefix: str, name: str) -> inspect.Parameter:
-    text = f"The new {name}; the same by default." if prefix else _help(name)
-    option = Annotated[str | None, typer.Option(help=text, show_default=False)]
+    text = f"The new {name}; the same as before by default." if prefix else _help(name)
+    option = Annotated[str | None, typer.Option(help=text, metavar="NUMBERS", show_default=False)]
     return inspect.Parameter(prefix + name, _BY_NAME, default=None, annotation=option)
 
 
-def _parameter_names() -> tuple[str, ...]:
-    """The parameters of all optimizers of the catalogue, each once."""
-    every = (name for cls in CATALOGUE.values() for name in cls.parameter_names())
+def parameter_names(*, adaptive: bool = False) -> tuple[str, ...]:
+    """The parameters of all optimizers of the catalogue, each once; and of the adaptive ones."""
+    every = [name for cls in CATALOGUE.values() for name in cls.parameter_names()]
+    if adaptive:
+        others = (entry for cls in ADAPTIVE.values() for entry in fields(cls))
+        every += [entry.name for entry in others if not isinstance(entry.default, bool)]
     return tuple(dict.fromkeys(every))
 
 
 def _help(name: str) -> str:
-    """What the docstring of the first class with this parameter says about it."""
-    owner = next(cls for cls in CATALOGUE.values() if name in cls.parameter_names())
-    entry = re.search(rf"^{name} : (.*)\n((?:    .+\n?)*)", inspect.getdoc(owner) or "", re.M)
+    """Which optimizers have this parameter, and what the first one's docstring says about it."""
+    owners = [cls for cls in CATALOGUE.values() if name in cls.parameter_names()]
+    if not owners:
+        return f"The {name} of {_listed(_defaults(name))}."
+    entry = re.search(rf"^{name} : (.*)\n((?:    .+\n?)*)", inspect.getdoc(owners[0]) or "", re.M)
     kind, lines = entry.groups() if entry else ("number", "")
     said = " ".join(lines.split()) or kind.replace("number, array or expression", "a number")
-    return f"{name.capitalize()}: {said.rstrip('.')}."
+    return f"The {name}: {said[0].lower()}{said[1:].rstrip('.')}."
 
 
-def number(argument: str, text: str) -> float:
-    """The number of an option, or a refusal that names the option."""
-    try:
-        return float(text)
-    except ValueError:
-        raise RefusedError(f"{argument} must be a number; got {text!r}") from None
+def _defaults(name: str) -> list[str]:
+    found: dict[Any, list[str]] = {}
+    for cls in ADAPTIVE.values():
+        for entry in fields(cls):
+            if entry.name == name:
+                found.setdefault(entry.default, []).append(cls.title)
+    return [f"{_listed(titles)} ({value:g} by default)" for value, titles in found.items()]
 
 
-def exact_decimal(argument: str, text: str) -> Fraction | float:
-    """The decimal number of an option as written, not its binary neighbour."""
-    value = number(argument, text)
-    return Fraction(text) if abs(value) < float("inf") else value
-
-
-def optimizer_of(name: str, parameters: Parameters, *, exact: bool = False) -> Optimizer:
-    """The optimizer of the catalogue; with ``exact``, its numbers are the decimals as written."""
-    if name == Adam.name:
-        raise RefusedError(
-            f"optimizer must be one of {', '.join(CATALOGUE)}; got {name!r}, which has no "
-            "threshold: ask `delaystability recommend`"
-        )
-    values: dict[str, Any] = {}
-    for argument, text in parameters.items():
-        values[argument] = exact_decimal(argument, text) if exact else number(argument, text)
-    return optimizer_from_name(name, **values)
-
-
-def trained_optimizer_of(
-    name: str, parameters: Parameters, betas: Mapping[str, str | None]
-) -> Optimizer | Adam:
-    """The optimizer to train with: one of the catalogue, or Adam with the betas that are given."""
-    if name not in (*CATALOGUE, Adam.name):
-        raise RefusedError(
-            f"optimizer must be one of {', '.join(CATALOGUE)}, {Adam.name} (also for its kind, "
-            f"such as AdamW); got {name!r}"
-        )
-    given = {argument: text for argument, text in betas.items() if text is not None}
-    surplus = [*parameters] if name == Adam.name else [*given]
-    if surplus:
-        raise RefusedError(f"optimizer {name!r} has no parameter {', '.join(surplus)}")
-    if name != Adam.name:
-        return optimizer_of(name, parameters)
-    return Adam(**{argument: number(argument, text) for argument, text in given.items()})
-
-
-def shared(name: str, parameters: Parameters) -> Parameters:
-    """Those of the parameters that this optimizer has."""
-    names = CATALOGUE[name].parameter_names() if name in CATALOGUE else ()
-    return {argument: text for argument, text in parameters.items() if argument in names}
-
-
-def described(optimizer: Optimizer | AdaptiveOptimizer) -> dict[str, Any]:
-    """Name and parameters, for a table or JSON."""
-    data = optimizer.to_dict()
-    return {"optimizer": data.pop("name"), **data}
+def _listed(entries: Iterable[str]) -> str:
+    *first, last = entries
+    return f"{', '.join(first)} and {last}" if first else last

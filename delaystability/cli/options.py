@@ -7,18 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from delaystability.cli.completion import optimizer_names
+from delaystability.cli.completion import optimizer_names, trained_optimizer_names
 from delaystability.cli.terminal import RefusedError
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.delays import MeasuredDelay
+from delaystability.model.recognised_adaptive import ADAPTIVE
 
 __all__ = [
     "CATALOGUE_NAMES",
+    "INTEGERS",
+    "NUMBERS",
+    "AnyOptimizerName",
     "Columns",
     "Coupled",
     "Decay",
+    "Delay",
+    "DelayLog",
     "Device",
     "Json",
+    "LearningRate",
     "Noise",
     "OptimizerName",
     "Quick",
@@ -29,17 +36,55 @@ __all__ = [
 ]
 
 CATALOGUE_NAMES = ", ".join(CATALOGUE)
+_ADAPTIVE_NAMES = ", ".join((*ADAPTIVE, "adamw"))
+
+INTEGERS = "INTEGERS"
+"""What help shows for an option that takes lists and ranges of whole numbers."""
+NUMBERS = "NUMBERS"
+"""What help shows for an option that takes lists and ranges of numbers."""
 
 OptimizerName = Annotated[
     str,
     typer.Argument(
-        help=f"One of: {CATALOGUE_NAMES}.", show_default=False, autocompletion=optimizer_names
+        metavar="OPTIMIZER",
+        help=f"One of {CATALOGUE_NAMES}, or an object such as 'HeavyBall(0.9)'; several with "
+        "commas between.",
+        show_default=False,
+        autocompletion=optimizer_names,
+    ),
+]
+AnyOptimizerName = Annotated[
+    str,
+    typer.Argument(
+        metavar="OPTIMIZER",
+        help=f"One of {CATALOGUE_NAMES}, {_ADAPTIVE_NAMES}, or an object such as 'Adam(0.9, "
+        "0.99)'; several with commas between.",
+        show_default=False,
+        autocompletion=trained_optimizer_names,
+    ),
+]
+Delay = Annotated[
+    str,
+    typer.Option(
+        metavar=INTEGERS,
+        help="The number of updates between reading and applying: one, a list 0,4,8, or a range "
+        "0:64 or 0:64:8 with both ends.",
+    ),
+]
+LearningRate = Annotated[
+    str, typer.Option("--lr", "--learning-rate", metavar=NUMBERS, help="The learning rate.")
+]
+DelayLog = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="A file of measured delays (CSV, also .gz) instead of --delay."
     ),
 ]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
         "--column",
+        metavar="COLUMN",
         help="The column of the log that holds the delays, by name or number from 1; several "
         "times for several workers' columns, or all.",
         show_default=False,
@@ -48,21 +93,33 @@ Columns = Annotated[
 Noise = Annotated[
     str,
     typer.Option(
-        help="Variance of the mini-batch curvature over its squared mean, along one direction."
+        metavar=NUMBERS,
+        help="The variance of the mini-batch curvature over its squared mean, along one direction.",
     ),
 ]
 Decay = Annotated[
     str,
-    typer.Option(help="Learning rate times weight decay, which acts on the present weights."),
+    typer.Option(
+        metavar=NUMBERS,
+        help="The learning rate times the weight decay, which acts on the present weights.",
+    ),
 ]
 Coupled = Annotated[
     bool,
     typer.Option("--coupled", help="The decay goes through the momentum, as in torch.optim.SGD."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:<index>.")]
-Seed = Annotated[str, typer.Option(help="Seed of data, weights and eigenvalue iterations.")]
-Quick = Annotated[bool, typer.Option("--quick", help="Seconds instead of minutes.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print JSON instead of a table: an object, or a list of them for a list."
+    ),
+]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="One of cpu, cuda and cuda:<index>.")]
+Seed = Annotated[
+    str,
+    typer.Option(metavar="INTEGER", help="The seed of data, weights and eigenvalue iterations."),
+]
+Quick = Annotated[bool, typer.Option("--quick", help="Take seconds instead of minutes.")]
 
 
 def integer(argument: str, text: str) -> int:

@@ -2,103 +2,82 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Annotated, Any
 
 import typer
 
-from delaystability.cli.completion import oscillating_optimizer_names
-from delaystability.cli.optimizer_options import (
-    Parameters,
-    described,
-    number,
-    optimizer_of,
-    with_parameters,
-)
-from delaystability.cli.options import CATALOGUE_NAMES, Json, integer
-from delaystability.cli.terminal import RefusedError, clear_errors, print_values
-from delaystability.model.adaptive import AdaptiveOptimizer
-from delaystability.model.catalogue import CATALOGUE, Optimizer
-from delaystability.model.recognised_adaptive import ADAPTIVE
+from delaystability.cli.answers import Answer, answering
+from delaystability.cli.optimizer_options import AllParameters
+from delaystability.cli.optimizers import any_optimizer_of, described, number
+from delaystability.cli.options import NUMBERS, AnyOptimizerName, Delay, LearningRate, integer
 
 __all__ = ["oscillation"]
 
-_NAMES = f"{', '.join(ADAPTIVE)}, or, with --clip, {CATALOGUE_NAMES}"
 
-
-@with_parameters
+@answering
 def oscillation(
-    optimizer: Annotated[
-        str,
-        typer.Argument(
-            help=f"One of: {_NAMES}.",
-            show_default=False,
-            autocompletion=oscillating_optimizer_names,
-        ),
-    ],
-    lr: Annotated[str, typer.Option(help="The learning rate.")],
-    parameters: Parameters,
-    delay: Annotated[str, typer.Option(help="Updates between reading and applying.")] = "0",
-    beta1: Annotated[str | None, typer.Option(help="Of Adam, NAdam and Lion.")] = None,
-    beta2: Annotated[str | None, typer.Option(help="Of Adam, NAdam and Lion.")] = None,
-    alpha: Annotated[str | None, typer.Option(help="Of RMSProp: 0.99 by default.")] = None,
+    optimizer: AnyOptimizerName,
+    lr: LearningRate,
+    parameters: AllParameters,
+    delay: Delay = "0",
     curvature: Annotated[
-        str | None, typer.Option(help="Of the loss, along the direction; also gives its cost.")
+        str | None,
+        typer.Option(
+            metavar=NUMBERS,
+            help="The curvature of the loss along the direction; it also gives the cost.",
+        ),
     ] = None,
-    eps: Annotated[str | None, typer.Option(help="Of Adam's kind; 0 by default.")] = None,
+    eps: Annotated[
+        str | None,
+        typer.Option(metavar=NUMBERS, help="The epsilon of Adam and its kind; 0 by default."),
+    ] = None,
     noise: Annotated[
-        str | None, typer.Option(help="Standard deviation of the gradient's noise.")
+        str | None,
+        typer.Option(metavar=NUMBERS, help="The standard deviation of the gradient's noise."),
     ] = None,
-    weight_decay: Annotated[str | None, typer.Option(help="As in AdamW.")] = None,
+    weight_decay: Annotated[
+        str | None,
+        typer.Option(metavar=NUMBERS, help="The decay of the weights, as in AdamW."),
+    ] = None,
     minimum: Annotated[
-        str | None, typer.Option(help="The weight at the minimum, which decay pulls from.")
+        str | None,
+        typer.Option(
+            metavar=NUMBERS, help="The weight at the minimum, from which decay pulls it away."
+        ),
     ] = None,
     clip: Annotated[
-        str | None, typer.Option(help="The norm at which gradients are clipped.")
+        str | None,
+        typer.Option(
+            metavar=NUMBERS,
+            help="The norm at which gradients are clipped; linear optimizers need it.",
+        ),
     ] = None,
-    as_json: Json = False,
-) -> None:
+) -> Answer:
     """Predict how far a weight swings with AdamW, RMSProp, Lion, Muon or clipped momentum.
 
-    The rms and the period, how they are known, and with a curvature what it adds to the loss.
+    It prints the rms and the period, how they are known, and with a curvature what the swing adds
+    to the loss.
     """
     from delaystability.questions.oscillation import oscillation as predicted
 
-    with clear_errors():
-        own = {"beta1": beta1, "beta2": beta2, "alpha": alpha}
-        given = {**parameters, **{name: text for name, text in own.items() if text is not None}}
-        chosen = _optimizer(optimizer, given)
-        written = {
-            "curvature": curvature,
-            "eps": eps,
-            "noise": noise,
-            "weight_decay": weight_decay,
-            "minimum": minimum,
-            "clip": clip,
-        }
-        options = {
-            name: number(name.replace("_", "-"), text)
-            for name, text in written.items()
-            if text is not None
-        }
-        rate, lag = number("lr", lr), integer("delay", delay)
-        found = predicted(rate, chosen, lag, **options)
-        values: dict[str, Any] = {**described(chosen), "delay": lag, "lr": rate, **options}
-        told = found.to_dict()
-        if not as_json:
-            told["half_periods"] = ", ".join(map(str, found.half_periods)) or None
-            told = {name: value for name, value in told.items() if value is not None}
-        print_values(values | told, as_json, "Oscillation around a minimum")
-
-
-def _optimizer(name: str, given: Parameters) -> Optimizer | AdaptiveOptimizer:
-    if name in CATALOGUE:
-        return optimizer_of(name, given)
-    if name not in ADAPTIVE:
-        names = ", ".join((*ADAPTIVE, *CATALOGUE))
-        raise RefusedError(f"optimizer must be one of {names}; got {name!r}")
-    known = [entry.name for entry in fields(ADAPTIVE[name])]
-    surplus = [argument for argument in given if argument not in known]
-    if surplus:
-        raise RefusedError(f"optimizer {name!r} has no parameter {', '.join(surplus)}")
-    return ADAPTIVE[name](**{argument: number(argument, text) for argument, text in given.items()})
+    chosen = any_optimizer_of(optimizer, parameters)
+    written = {
+        "curvature": curvature,
+        "eps": eps,
+        "noise": noise,
+        "weight_decay": weight_decay,
+        "minimum": minimum,
+        "clip": clip,
+    }
+    options = {
+        name: number(name.replace("_", "-"), text)
+        for name, text in written.items()
+        if text is not None
+    }
+    rate, lag = number("lr", lr), integer("delay", delay)
+    found = predicted(rate, chosen, lag, **options)
+    values: dict[str, Any] = {**described(chosen), "delay": lag, "lr": rate, **options}
+    shown = found.to_dict()
+    shown["half_periods"] = ", ".join(map(str, found.half_periods)) or None
+    shown = {name: value for name, value in shown.items() if value is not None}
+    return Answer("Oscillation around a minimum", values | found.to_dict(), values | shown)

@@ -16,7 +16,9 @@ __all__ = ["drawing_for", "output_option", "two_panels", "write_picture"]
 
 def output_option(name: str) -> Any:
     """The option for the file of the picture of this name."""
-    return typer.Option("--output", "-o", help=f"File to write: {name}.png, .pdf or .svg.")
+    return typer.Option(
+        "--output", "-o", metavar="FILE", help=f"The file to write: {name}.png, .pdf or .svg."
+    )
 
 
 def drawing_for(output: Path) -> Any:

@@ -4,41 +4,32 @@ from __future__ import annotations
 
 from functools import partial
 from math import isfinite
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from delaystability.cli.answers import Answer, answering
 from delaystability.cli.completion import optimizer_names
-from delaystability.cli.optimizer_options import (
-    Parameters,
-    described,
-    number,
-    optimizer_of,
-    shared,
-    with_parameters,
-)
+from delaystability.cli.optimizer_options import Parameters
+from delaystability.cli.optimizers import described, number, optimizer_of, shared
 from delaystability.cli.options import (
-    CATALOGUE_NAMES,
+    INTEGERS,
+    NUMBERS,
     Columns,
     Coupled,
     Decay,
-    Json,
+    DelayLog,
     Noise,
     OptimizerName,
     delay_or_log,
     integer,
 )
-from delaystability.cli.terminal import (
-    RefusedError,
-    clear_errors,
-    print_values,
-    warnings_in_one_line,
-)
+from delaystability.cli.terminal import RefusedError
 from delaystability.model.arguments import positive
 from delaystability.model.bounded_delay import BoundedDelay
 from delaystability.model.catalogue import Optimizer
-from delaystability.model.delays import Delay, MeasuredDelay
+from delaystability.model.delays import Delay as DelayLaw
+from delaystability.model.delays import MeasuredDelay
 from delaystability.model.loop import Loop
 from delaystability.model.mixed_read import MixedRead
 from delaystability.questions import bounds
@@ -52,7 +43,7 @@ def _decayed(decay: str, coupled: bool) -> dict[str, Any]:
     return {"decay": amount, "coupled": coupled} if amount or coupled else {}
 
 
-def _partly_fresh(delay: int | MeasuredDelay, share: str | None) -> int | Delay:
+def _partly_fresh(delay: int | MeasuredDelay, share: str | None) -> int | DelayLaw:
     if share is None:
         return delay
     if not isinstance(delay, int):
@@ -100,16 +91,32 @@ def _for_every_sequence(
     }
 
 
-@with_parameters
+@answering
 def threshold(
     optimizer: OptimizerName,
     parameters: Parameters,
     delay: Annotated[
-        str | None, typer.Option(help="Updates between reading and applying; 0 by default.")
+        str | None,
+        typer.Option(
+            metavar=INTEGERS,
+            help="The number of updates between reading and applying: one, a list 0,4,8, or a "
+            "range 0:64 or 0:64:8 with both ends; 0 by default.",
+        ),
     ] = None,
-    lr: Annotated[str | None, typer.Option(help="Also print the sharpest stable minimum.")] = None,
+    lr: Annotated[
+        str | None,
+        typer.Option(
+            "--lr",
+            "--learning-rate",
+            metavar=NUMBERS,
+            help="A learning rate: also print the sharpest minimum that is stable with it.",
+        ),
+    ] = None,
     sharpness: Annotated[
-        str | None, typer.Option(help="Also print the largest stable learning rate.")
+        str | None,
+        typer.Option(
+            metavar=NUMBERS, help="A sharpness: also print the largest stable learning rate."
+        ),
     ] = None,
     curvature_noise: Noise = "0",
     decay: Decay = "0",
@@ -117,134 +124,143 @@ def threshold(
     fresh_share: Annotated[
         str | None,
         typer.Option(
-            help="Share of the present weights in the point at which a gradient is taken."
+            metavar=NUMBERS,
+            help="The share of the present weights in the point at which a gradient is taken.",
         ),
     ] = None,
-    delay_log: Annotated[
-        Path | None,
-        typer.Option(help="A file of measured delays (CSV, also .gz) instead of --delay."),
-    ] = None,
+    delay_log: DelayLog = None,
     column: Columns = None,
     bounded_delay: Annotated[
         str | None,
-        typer.Option(help="Every sequence of delays up to this one, instead of --delay."),
+        typer.Option(
+            metavar=INTEGERS,
+            help="The longest delay, for every sequence of delays up to it, instead of --delay.",
+        ),
     ] = None,
-    as_json: Json = False,
-) -> None:
+) -> Answer:
     """Find the largest stable gain: learning rate times sharpness.
 
-    A log of delays is replayed in its order; beside it, the threshold of independent delays with
-    its frequencies, in the mean and in the mean square, and those of two single delays. With
+    A log of delays is replayed in its order; beside it stand the thresholds of independent delays
+    with its frequencies, in the mean and in the mean square, and those of two single delays. With
     --bounded-delay the threshold is safe for every sequence of delays up to a longest one.
     """
-    with clear_errors():
-        chosen = optimizer_of(optimizer, parameters)
-        noise = number("curvature-noise", curvature_noise)
-        if bounded_delay is not None and (noise or delay or delay_log or column):
-            raise RefusedError("bounded-delay must be given without delay, delay-log and noise")
-        lag, about_delay = delay_or_log(delay, delay_log, column)
-        values = {**described(chosen), **about_delay}
-        if noise:
-            values["curvature_noise"] = noise
-        decayed = _decayed(decay, coupled)
-        values |= decayed
-        read = _partly_fresh(lag, fresh_share)
+    chosen = optimizer_of(optimizer, parameters)
+    noise = number("curvature-noise", curvature_noise)
+    if bounded_delay is not None and (noise or delay or delay_log or column):
+        raise RefusedError("bounded-delay must be given without delay, delay-log and noise")
+    lag, about_delay = delay_or_log(delay, delay_log, column)
+    values = {**described(chosen), **about_delay}
+    if noise:
+        values["curvature_noise"] = noise
+    decayed = _decayed(decay, coupled)
+    values |= decayed
+    read = _partly_fresh(lag, fresh_share)
+    if fresh_share is not None:
+        values["fresh_share"] = number("fresh-share", fresh_share)
+    if bounded_delay is not None:
         if fresh_share is not None:
-            values["fresh_share"] = number("fresh-share", fresh_share)
-        if bounded_delay is not None:
-            if fresh_share is not None:
-                raise RefusedError("fresh-share must not be given beside bounded-delay; got both")
-            found = _for_every_sequence(chosen, bounded_delay, decayed)
-            values = {**described(chosen), **decayed, **found}
-            edge = values["threshold"]
-        elif isinstance(lag, int):
-            edge = bounds.stability_threshold(chosen, read, curvature_noise=noise, **decayed)
-            values["threshold"] = edge
-            if noise:
-                values["lr_times_batch_sharpness"] = edge * (1 + noise)
-        else:
-            values |= _log_thresholds(chosen, lag, noise, decayed)
-            edge = values["replayed_threshold"]
-            if noise:
-                edge = min(edge, values["mean_square_threshold_of_independent_delays"])
-        if lr is not None:
-            values["lr"] = number("lr", lr)
-            values["max_sharpness"] = edge / float(positive("lr", values["lr"]))
-        if sharpness is not None:
-            values["sharpness"] = number("sharpness", sharpness)
-            checked = float(positive("sharpness", values["sharpness"]))
-            values["max_learning_rate"] = edge / checked
-        if lr is not None and sharpness is not None:
-            values["stable"] = values["lr"] * values["sharpness"] < edge
-        print_values(values, as_json, "Stability threshold of lr * sharpness")
+            raise RefusedError("fresh-share must not be given beside bounded-delay; got both")
+        found = _for_every_sequence(chosen, bounded_delay, decayed)
+        values = {**described(chosen), **decayed, **found}
+        edge = values["threshold"]
+    elif isinstance(lag, int):
+        edge = bounds.stability_threshold(chosen, read, curvature_noise=noise, **decayed)
+        values["threshold"] = edge
+        if noise:
+            values["lr_times_batch_sharpness"] = edge * (1 + noise)
+    else:
+        values |= _log_thresholds(chosen, lag, noise, decayed)
+        edge = values["replayed_threshold"]
+        if noise:
+            edge = min(edge, values["mean_square_threshold_of_independent_delays"])
+    values |= _about_run(edge, lr, sharpness)
+    return Answer("Stability threshold of lr * sharpness", values)
 
 
-@with_parameters
+def _about_run(edge: float, lr: str | None, sharpness: str | None) -> dict[str, Any]:
+    """What a threshold says about a learning rate, a sharpness, and a run with both."""
+    values: dict[str, Any] = {}
+    if lr is not None:
+        values["lr"] = number("lr", lr)
+        values["max_sharpness"] = edge / float(positive("lr", values["lr"]))
+    if sharpness is not None:
+        values["sharpness"] = number("sharpness", sharpness)
+        values["max_learning_rate"] = edge / float(positive("sharpness", values["sharpness"]))
+    if lr is not None and sharpness is not None:
+        values["stable"] = values["lr"] * values["sharpness"] < edge
+    return values
+
+
+@answering
 def adjust(
-    optimizer: Annotated[
-        str, typer.Option(help=f"One of: {CATALOGUE_NAMES}.", autocompletion=optimizer_names)
+    optimizer: OptimizerName,
+    lr: Annotated[
+        str,
+        typer.Option(
+            "--lr", "--learning-rate", metavar=NUMBERS, help="The rate used with the old delay."
+        ),
     ],
-    lr: Annotated[str, typer.Option(help="Learning rate used with the old delay.")],
-    delay: Annotated[str, typer.Option(help="The old delay.")],
-    new_delay: Annotated[str, typer.Option(help="The new delay.")],
+    new_delay: Annotated[str, typer.Option(metavar=INTEGERS, help="The new delay.")],
     parameters: Parameters,
     new_parameters: Parameters,
+    delay: Annotated[str, typer.Option(metavar=INTEGERS, help="The old delay.")] = "0",
     new_optimizer: Annotated[
         str | None,
         typer.Option(
-            help="The new optimizer; the same by default.", autocompletion=optimizer_names
+            metavar="OPTIMIZER",
+            help="The new optimizer, a name or an object; the same as before by default.",
+            autocompletion=optimizer_names,
         ),
     ] = None,
     curvature_noise: Noise = "0",
     decay: Decay = "0",
     new_decay: Annotated[
-        str | None, typer.Option(help="With the new delay; the same by default.")
+        str | None,
+        typer.Option(
+            metavar=NUMBERS, help="The decay with the new delay; the same as before by default."
+        ),
     ] = None,
     coupled: Coupled = False,
     sharpness: Annotated[
         str | None,
-        typer.Option(help="Sharpness in the old run: the rate falls only as far as it needs."),
+        typer.Option(
+            metavar=NUMBERS,
+            help="The sharpness in the old run: the rate falls only as far as it needs.",
+        ),
     ] = None,
-    as_json: Json = False,
-) -> None:
+) -> Answer:
     """Find the learning rate that keeps the accessible minima under a new delay or optimizer.
 
     It assumes a run at its edge of stability, unless --sharpness says where it was.
     """
-    with clear_errors(), warnings_in_one_line():
-        before = optimizer_of(optimizer, parameters)
-        name = new_optimizer or optimizer
-        after = optimizer_of(name, {**shared(name, parameters), **new_parameters})
-        old, new = integer("delay", delay), integer("new-delay", new_delay)
-        old_lr, noise = number("lr", lr), number("curvature-noise", curvature_noise)
-        measured = None if sharpness is None else number("sharpness", sharpness)
-        decayed = _decayed(decay, coupled)
-        later = None if new_decay is None else number("new-decay", new_decay)
-        values: dict[str, Any] = {
-            **described(before),
-            "delay": old,
-            "lr": old_lr,
-            **decayed,
-            **{f"new_{key}": value for key, value in described(after).items()},
-            "new_delay": new,
-            **({} if later is None else {"new_decay": later}),
-            "new_lr": bounds.adjust_learning_rate(
-                old_lr,
-                before,
-                old,
-                new,
-                after,
-                curvature_noise=noise,
-                sharpness=measured,
-                new_decay=later,
-                **decayed,
-            ),
-            "max_sharpness": bounds.max_sharpness(
-                old_lr, before, old, curvature_noise=noise, **decayed
-            ),
-        }
-        if measured is None:
-            print_values(values, as_json, "Learning rate for the same accessible minima")
-            return
-        values["sharpness"] = measured
-        print_values(values, as_json, "Learning rate for minima of this sharpness")
+    before = optimizer_of(optimizer, parameters)
+    if new_optimizer is None and not new_parameters:
+        after = before
+    elif new_optimizer is None:
+        after = optimizer_of(before.name, {**before.parameters, **new_parameters})
+    else:
+        kept = shared(new_optimizer, {**before.parameters, **new_parameters})
+        after = optimizer_of(new_optimizer, {**kept, **new_parameters}, argument="new_optimizer")
+    old, new = integer("delay", delay), integer("new-delay", new_delay)
+    old_lr, noise = number("lr", lr), number("curvature-noise", curvature_noise)
+    measured = None if sharpness is None else number("sharpness", sharpness)
+    decayed = _decayed(decay, coupled)
+    later = None if new_decay is None else number("new-decay", new_decay)
+    told = {"curvature_noise": noise, **decayed}
+    values: dict[str, Any] = {
+        **described(before),
+        "delay": old,
+        "lr": old_lr,
+        **decayed,
+        **{f"new_{key}": value for key, value in described(after).items()},
+        "new_delay": new,
+        **({} if later is None else {"new_decay": later}),
+        "new_lr": bounds.adjust_learning_rate(
+            old_lr, before, old, new, after, sharpness=measured, new_decay=later, **told
+        ),
+        "max_sharpness": bounds.max_sharpness(old_lr, before, old, **told),
+    }
+    if measured is None:
+        return Answer("Learning rate for the same accessible minima", values)
+    values["sharpness"] = measured
+    return Answer("Learning rate for minima of this sharpness", values)

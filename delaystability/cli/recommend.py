@@ -2,75 +2,81 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from delaystability.cli.completion import trained_optimizer_names
-from delaystability.cli.optimizer_options import (
-    Parameters,
-    described,
-    number,
-    trained_optimizer_of,
-    with_parameters,
+from delaystability.cli.answers import Answer, answering
+from delaystability.cli.optimizer_options import AllParameters
+from delaystability.cli.optimizers import any_optimizer_of, described, number
+from delaystability.cli.options import (
+    INTEGERS,
+    NUMBERS,
+    AnyOptimizerName,
+    Columns,
+    DelayLog,
+    delay_or_log,
 )
-from delaystability.cli.options import CATALOGUE_NAMES, Columns, Json, delay_or_log
-from delaystability.cli.terminal import RefusedError, clear_errors, print_values
+from delaystability.cli.terminal import RefusedError
 from delaystability.questions.learning_rate_advice import recommend_learning_rate
 from delaystability.questions.recommendation import Recommendation
 
 __all__ = ["recommend"]
 
 
-@with_parameters
+@answering
 def recommend(
-    learning_rate: Annotated[
-        str, typer.Option("--learning-rate", "--lr", help="The rate that was tuned without delay.")
-    ],
-    optimizer: Annotated[
+    optimizer: AnyOptimizerName,
+    lr: Annotated[
         str,
         typer.Option(
-            help=f"One of: {CATALOGUE_NAMES}, adam (also for its kind, such as AdamW).",
-            autocompletion=trained_optimizer_names,
+            "--lr",
+            "--learning-rate",
+            metavar=NUMBERS,
+            help="The learning rate that was tuned without delay.",
         ),
     ],
-    parameters: Parameters,
-    beta1: Annotated[str | None, typer.Option(help="Of Adam: 0.9 by default.")] = None,
-    beta2: Annotated[str | None, typer.Option(help="Of Adam: 0.999 by default.")] = None,
-    delay: Annotated[str | None, typer.Option(help="Updates between reading and applying.")] = None,
-    delay_log: Annotated[
-        Path | None,
-        typer.Option(help="A file of measured delays (CSV, also .gz) instead of --delay."),
+    parameters: AllParameters,
+    delay: Annotated[
+        str | None,
+        typer.Option(
+            metavar=INTEGERS,
+            help="The number of updates between reading and applying: one, a list 0,4,8, or a "
+            "range 0:64 or 0:64:8 with both ends.",
+        ),
     ] = None,
+    delay_log: DelayLog = None,
     column: Columns = None,
     goal: Annotated[
         str,
-        typer.Option(help="train: lose least. same-minima: keep the accessible minima."),
+        typer.Option(
+            metavar="GOAL",
+            help="What is wanted: train, to lose least, or same-minima, to keep the accessible "
+            "minima.",
+        ),
     ] = "train",
     sharpness: Annotated[
-        str | None, typer.Option(help="Measured in the run without delay.")
+        str | None,
+        typer.Option(
+            metavar=NUMBERS, help="The sharpness that was measured in the run without delay."
+        ),
     ] = None,
-    as_json: Json = False,
-) -> None:
+) -> Answer:
     """Recommend a learning rate for late gradients, for a recipe tuned without delay.
 
-    By default a rate that lost little on networks, with the reason and the alternatives.
+    By default it is a rate that lost little on networks, with the reason and the alternatives.
     """
-    with clear_errors():
-        betas = {"beta1": beta1, "beta2": beta2}
-        chosen = trained_optimizer_of(optimizer, parameters, betas)
-        if delay is None and delay_log is None:
-            raise RefusedError("delay or delay-log must be given; got neither")
-        late, about_delay = delay_or_log(delay, delay_log, column)
-        measured = None if sharpness is None else number("sharpness", sharpness)
-        rate = number("learning-rate", learning_rate)
-        found = recommend_learning_rate(rate, chosen, late, sharpness=measured, goal=goal)
-        values: dict[str, Any] = {**described(chosen), **about_delay, "lr": rate}
-        if measured is not None:
-            values["sharpness"] = measured
-        values |= found.to_dict() if as_json else _in_lines(found)
-        print_values(values, as_json, "Recommended learning rate")
+    chosen = any_optimizer_of(optimizer, parameters)
+    if delay is None and delay_log is None:
+        raise RefusedError("delay or delay-log must be given; got neither")
+    late, about_delay = delay_or_log(delay, delay_log, column)
+    measured = None if sharpness is None else number("sharpness", sharpness)
+    rate = number("learning-rate", lr)
+    found = recommend_learning_rate(rate, chosen, late, sharpness=measured, goal=goal)
+    values: dict[str, Any] = {**described(chosen), **about_delay, "lr": rate}
+    if measured is not None:
+        values["sharpness"] = measured
+    return Answer("Recommended learning rate", values | found.to_dict(), values | _in_lines(found))
 
 
 def _in_lines(found: Recommendation) -> dict[str, Any]:

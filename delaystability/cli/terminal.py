@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -21,10 +21,17 @@ __all__ = [
     "RefusedError",
     "clear_errors",
     "complain",
+    "print_json",
+    "print_rows",
     "print_values",
     "progress_bars",
     "warnings_in_one_line",
+    "wide_console",
 ]
+
+
+_WIDE = 10_000
+_LONGEST_CELL = 40
 
 
 class RefusedError(Exception):
@@ -107,29 +114,91 @@ def _signals() -> Iterator[None]:
 
 @contextmanager
 def warnings_in_one_line() -> Iterator[None]:
-    """Print each warning as one line on the error stream, without the place that it came from."""
+    """Print each warning once, in one line on the error stream, without the place it came from."""
     console = Console(stderr=True, highlight=False)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
-    for warning in caught:
-        console.print(f"[bold yellow]warning:[/] {escape(str(warning.message))}", soft_wrap=True)
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        console.print(f"[bold yellow]warning:[/] {escape(message)}", soft_wrap=True)
 
 
-def print_values(values: dict[str, Any], as_json: bool, title: str) -> None:
-    """Print names and values as one line of JSON, or as a table under a title."""
-    if as_json:
-        print(json.dumps(values))
-        return
+def print_json(data: Any) -> None:
+    """Print data as one line of JSON; a number that is not finite is null there."""
+    from delaystability.files.json_data import plain
+
+    print(json.dumps(plain(_named(data))))
+
+
+def _named(data: Any) -> Any:
+    """The data with text for the lags of tables, which are names in JSON."""
+    if isinstance(data, Mapping):
+        return {str(name): _named(value) for name, value in data.items()}
+    return [*map(_named, data)] if isinstance(data, (list, tuple)) else data
+
+
+def print_values(values: Mapping[str, Any], title: str) -> None:
+    """Print names and values as a table under a title."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in values.items():
-        shown = f"{value:.12g}" if isinstance(value, float) else str(value)
-        table.add_row(name.replace("_", " "), escape(shown))
+        table.add_row(name.replace("_", " "), _shown(value))
     console = Console(highlight=False)
     console.print(f"[bold]{title}[/]")
     console.print(table)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Print a row for each answer: what is the same in all of them stands above.
+
+    Sentences are left to JSON. Where nobody reads at a terminal the rows are as wide as they need
+    be, so that nothing is cut.
+    """
+    names = _names(rows)
+    texts = {name: [_shown(row[name]) if name in row else "" for row in rows] for name in names}
+    alike = [name for name in names if len(set(texts[name])) == 1 and len(rows) > 1]
+    prose = [name for name in names if any(map(_is_prose, texts[name]))]
+    console = wide_console()
+    console.print(f"[bold]{title}[/]")
+    for name in alike:
+        console.print(f"[cyan]{name.replace('_', ' ')}[/]  {texts[name][0]}", soft_wrap=True)
+    columns = [name for name in names if name not in (*alike, *prose)]
+    table = Table(box=None, pad_edge=False, header_style="cyan")
+    for name in columns:
+        table.add_column(name.replace("_", " "), overflow="fold", justify="right")
+    for place in range(len(rows)):
+        table.add_row(*(texts[name][place] for name in columns))
+    console.print(table)
+    left = [name.replace("_", " ") for name in prose if name not in alike]
+    if left:
+        console.print(f"--json has also: {', '.join(left)}", soft_wrap=True)
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names in all rows; one that some rows lack follows what it follows in its own."""
+    names: list[str] = []
+    for row in rows:
+        place = 0
+        for name in row:
+            if name not in names:
+                names.insert(place, name)
+            place = names.index(name) + 1
+    return names
+
+
+def wide_console() -> Console:
+    """A console that cuts and folds nothing where nobody reads at a terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDE)
+
+
+def _is_prose(text: str) -> bool:
+    return len(text) > _LONGEST_CELL and " " in text
+
+
+def _shown(value: Any) -> str:
+    return escape(f"{value:.12g}" if isinstance(value, float) else str(value))
 
 
 @contextmanager

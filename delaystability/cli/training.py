@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from delaystability.cli.completion import experiment_names
-from delaystability.cli.options import Device, Quick, Seed, integer
-from delaystability.cli.terminal import RefusedError, clear_errors, progress_bars
+from delaystability.cli.options import Device, Json, Quick, Seed, integer
+from delaystability.cli.terminal import RefusedError, clear_errors, print_json, progress_bars
 from delaystability.files.output_files import checked_folder
 from delaystability.validation.experiments import EXPERIMENTS
 
@@ -36,10 +36,13 @@ _NEEDED = {
 Workers = Annotated[
     str | None,
     typer.Option(
-        help="Processes at a time, one for each core by default; for parameter-server, the workers "
-        "of the server."
+        metavar="INTEGER",
+        help="The number of processes at a time, one for each core by default; for "
+        "parameter-server, that of the server's workers.",
     ),
 ]
+
+Precision = Annotated[str, typer.Option(metavar="DTYPE", help="The precision: float64 or float32.")]
 
 
 def _needs_validation_extra() -> None:
@@ -62,28 +65,37 @@ def validate(
     experiment: Annotated[
         str,
         typer.Argument(
-            help=f"One of: {', '.join(EXPERIMENTS)}; or list.", autocompletion=experiment_names
+            metavar="EXPERIMENT",
+            help=f"One of {', '.join(EXPERIMENTS)}; or list, to see what they are.",
+            autocompletion=experiment_names,
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for data and figures.")
+        Path,
+        typer.Option("--output", "-o", metavar="FOLDER", help="The folder for data and figures."),
     ] = Path("validation"),
     quick: Quick = False,
-    full: Annotated[bool, typer.Option("--full", help="As long as it takes.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Take as long as it takes.")] = False,
     device: Device = "cpu",
-    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    dtype: Precision = "float64",
     seed: Seed = "0",
     data: Annotated[
         str | None,
         typer.Option(
-            help="Folder with IDX (MNIST) or CIFAR files, digits, or fashion-mnist where Debian's "
-            "package is installed."
+            metavar="DATA",
+            help="A folder with IDX (MNIST) or CIFAR files, digits, or fashion-mnist where "
+            "Debian's package is installed.",
         ),
     ] = None,
     backend: Annotated[
-        str, typer.Option(help="loky, dask, ray or sequential: how trials are spread.")
+        str,
+        typer.Option(
+            metavar="BACKEND",
+            help="How trials are spread: one of loky, dask, ray and sequential.",
+        ),
     ] = "loky",
     workers: Workers = None,
+    as_json: Json = False,
 ) -> None:
     """Train networks and compare them with the theory.
 
@@ -98,8 +110,7 @@ def validate(
         from delaystability.validation.verdict import Outcome
 
         if experiment == "list":
-            for name in EXPERIMENTS:
-                print(f"{name:<16} {load_experiment(name).title}")
+            _list(as_json)
             raise typer.Exit
         if quick and full:
             raise RefusedError("size must be one of --quick and --full; got both")
@@ -122,6 +133,50 @@ def validate(
                 workers=count,
                 progress=lambda share, message: progress(experiment, share, message),
             )
+    outcome = result.verdict.outcome
+    if as_json:
+        print_json(_data(result))
+    else:
+        _show(result)
+    raise typer.Exit({Outcome.FAILS: 1, Outcome.INVALID: 3}.get(outcome, 0))
+
+
+def _list(as_json: bool) -> None:
+    """What experiments there are."""
+    from delaystability.validation.experiments import load_experiment
+
+    titles = {name: load_experiment(name).title for name in EXPERIMENTS}
+    if as_json:
+        print_json([{"experiment": name, "title": title} for name, title in titles.items()])
+        return
+    for name, title in titles.items():
+        print(f"{name:<16} {title}")
+
+
+def _data(result: ExperimentResult) -> dict[str, Any]:
+    """What an experiment found, for JSON."""
+    return {
+        "experiment": result.experiment.name,
+        "size": result.settings["size"],
+        "outcome": result.verdict.outcome.value,
+        "broken": result.verdict.broken or None,
+        "statements": [
+            {
+                "statement": line.statement,
+                "measured": line.measured,
+                "required": line.required,
+                "outcome": line.outcome.value,
+                "evidence": line.evidence,
+            }
+            for line in result.verdict.lines
+        ],
+        "files": [*map(str, (result.report, result.database, *result.figures))],
+    }
+
+
+def _show(result: ExperimentResult) -> None:
+    from delaystability.validation.verdict import Outcome
+
     console = Console(highlight=False)
     console.print(_findings(result))
     for table in result.verdict.summary.get("tables", ()):
@@ -133,7 +188,6 @@ def validate(
     if outcome is Outcome.INVALID:
         broken = escape(result.verdict.broken)
         console.print(f"[bold red]invalid, repeat it:[/] {broken}", soft_wrap=True)
-    raise typer.Exit({Outcome.FAILS: 1, Outcome.INVALID: 3}.get(outcome, 0))
 
 
 def _kept(output: Path) -> str:
@@ -183,16 +237,18 @@ def _summary_table(found: Mapping[str, Any]) -> Table:
 
 
 def verify(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = Path(
-        "report"
-    ),
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FOLDER", help="The folder of the report."),
+    ] = Path("report"),
     quick: Quick = False,
     device: Device = "cpu",
-    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    dtype: Precision = "float64",
     seed: Seed = "0",
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Also write report.pdf, which needs pdflatex.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Derive and check every theorem, certify thresholds, train networks, write a report.
 
@@ -203,9 +259,7 @@ def verify(
     with clear_errors(lambda: _kept(output)):
         _needs_validation_extra()
         _refuse_file(output)
-        from delaystability.validation.committed import committed_text
         from delaystability.validation.verdict import Outcome
-        from delaystability.verification.contents import BANNER
         from delaystability.verification.job import FILES
         from delaystability.verification.job import verify as verified
         from delaystability.verification.pdf import missing_for_pdf
@@ -223,6 +277,39 @@ def verify(
                 seed=integer("seed", seed),
                 progress=progress,
             )
+    printed = pdf and _print_report(found, output)
+    if as_json:
+        print_json(_verified_data(found, output))
+    else:
+        _show_verified(found, output, (*FILES, "report.pdf") if printed else FILES)
+    failed = {Outcome.FAILS: 1, Outcome.INVALID: 3}.get(found.outcome, 0)
+    raise typer.Exit(failed or (2 if pdf and not printed else 0))
+
+
+def _verified_data(found: Verification, output: Path) -> dict[str, Any]:
+    """What the main job found, for JSON."""
+    return {
+        "outcome": found.outcome.value,
+        "report": str(output),
+        "theorems": [
+            {"name": theorem.name, "status": theorem.status, "holds": theorem.report.ok}
+            for theorem in found.theorems
+        ],
+        "thresholds": len(found.thresholds),
+        "thresholds_that_agree": sum(row.ok for row in found.thresholds),
+        "experiments": [*map(_data, found.experiments)],
+        "failures": list(found.failures),
+        "undecided": list(found.undecided),
+        "invalid": list(found.invalid),
+        "seconds": found.seconds,
+    }
+
+
+def _show_verified(found: Verification, output: Path, files: tuple[str, ...]) -> None:
+    from delaystability.validation.committed import committed_text
+    from delaystability.validation.verdict import Outcome
+    from delaystability.verification.contents import BANNER
+
     console = Console(highlight=False)
     for theorem in found.theorems:
         console.print(f"  {theorem.report.summary()}")
@@ -240,16 +327,12 @@ def verify(
         )
     for broken in found.invalid:
         console.print(f"[bold red]invalid:[/] {escape(broken)}", soft_wrap=True)
-    printed = pdf and _print_report(found, output)
-    files = (*FILES, "report.pdf") if printed else FILES
     console.print(f"report: {output} ({', '.join(files)})", soft_wrap=True)
     size = found.experiments[0].settings["size"]
     console.print(f"experiments of {size} size, {outcome_line(found.outcomes)}")
     console.print(escape(committed_text()), soft_wrap=True)
     style = {Outcome.HOLDS: "green", Outcome.UNDECIDED: "yellow"}.get(found.outcome, "red")
     console.print(f"[bold {style}]{BANNER[found.outcome]}[/] ({found.seconds:.0f} s)")
-    failed = {Outcome.FAILS: 1, Outcome.INVALID: 3}.get(found.outcome, 0)
-    raise typer.Exit(failed or (2 if pdf and not printed else 0))
 
 
 def _print_report(found: Verification, output: Path) -> bool:

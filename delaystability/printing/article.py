@@ -8,22 +8,12 @@ from importlib.resources import files
 
 from delaystability.printing.bibliography import latex_escaped, latex_sentence
 from delaystability.printing.collection import Chapter, collected, counted, entries
-from delaystability.printing.domain import domain_latex
-from delaystability.printing.formal import known_as
-from delaystability.printing.formula import formula_latex
-from delaystability.printing.latex import fragment, inline_formula
-from delaystability.printing.line_breaks import width
-from delaystability.printing.typography import inline
+from delaystability.printing.latex import fragment
+from delaystability.printing.results_table import other_results, results_page
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.references import LITERATURE
 
 __all__ = ["article", "cited_keys", "document", "tex_source"]
-
-_WIDEST = 15.3
-"""The width, in ems, of the widest claim in the table of theorems."""
-
-_WIDEST_DOMAIN = 6.2
-"""The same for a condition of the domain."""
 
 
 def article(
@@ -115,11 +105,12 @@ def document(
         r"\maketitle",
         "" if single else _abstract(told),
         setting,
-        "" if single else _table(chapters),
+        "" if single else results_page(chapters),
     ]
     for chapter in chapters:
         lines.append(rf"\section{{{latex_escaped(chapter.title)}}}\label{{sec:{chapter.label}}}")
         lines += [f"\n{theorem(entry)}" for entry in chapter.entries]
+    lines.append("" if single else other_results(chapters))
     return "\n".join([*lines, bibliography, r"\end{document}", ""])
 
 
@@ -141,45 +132,4 @@ def _abstract(told: Sequence[CheckedProof]) -> str:
             r"\end{abstract}",
             "",
         ]
-    )
-
-
-def _table(chapters: Sequence[Chapter]) -> str:
-    rows = []
-    for chapter in chapters:
-        title = rf"\emph{{{latex_escaped(chapter.title)}}}"
-        rows.append(rf"\noalign{{\vskip 3pt}}\multicolumn{{5}}{{@{{}}l}}{{{title}}} \\*[2pt]")
-        rows += map(_row, chapter.entries)
-    head = r"& Result & Claim & Domain & Status \\[2pt] \hline \noalign{\vskip 3pt}"
-    return "\n".join(
-        [
-            r"\section{The results at a glance}\label{sec:results}",
-            r"Where the claim of a result is too wide for the table, its equation is named. An "
-            r"angle or another symbol that a claim does not explain is defined in its theorem. An "
-            r"empty domain stands for every delay and all values of the parameters.",
-            r"{\small\setlength{\tabcolsep}{4pt}",
-            r"\begin{longtable}{@{}p{8mm}>{\raggedright}p{39mm}>{\raggedright}p{54mm}"
-            r">{\raggedright}p{23mm}p{17mm}@{}}",
-            head,
-            r"\endhead",
-            *rows,
-            r"\end{longtable}}",
-            "",
-        ]
-    )
-
-
-def _row(entry: CheckedProof) -> str:
-    statement = entry.theorem.statement
-    claim = inline_formula(statement.relation)
-    if width(inline(formula_latex(statement.relation))) > _WIDEST or r"\begin" in claim:
-        claim = rf"see \eqref{{eq:{entry.name}}}"
-    conditions = domain_latex(statement.domain)
-    domain = ", ".join(rf"\mbox{{{inline_formula(part)}}}" for part in conditions)
-    if any(width(inline(part)) > _WIDEST_DOMAIN for part in conditions):
-        domain = "see there"
-    title = latex_escaped(entry.theorem.title)
-    return (
-        rf"\ref{{thm:{entry.name}}} & {title} & {claim} & {domain} & {known_as(entry)} "
-        rf"\\[2pt]"
     )

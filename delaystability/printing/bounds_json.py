@@ -17,6 +17,7 @@ from delaystability.printing.expression_text import expression_to_text
 from delaystability.printing.formal import formal_proof
 from delaystability.printing.formula import formula_latex
 from delaystability.theory.derivation import CheckedProof, Theorem
+from delaystability.theory.registry import number_of
 from delaystability.theory.sample_points import sample_points
 from delaystability.theory.statement import QUANTITIES, Statement
 
@@ -62,12 +63,15 @@ def _theorem_data(entry: CheckedProof) -> dict[str, Any]:
         "name": theorem.name,
         "title": theorem.title,
         "kind": theorem.kind,
+        "number": number_of(theorem.name),
+        "of": theorem.of,
         "status": entry.status,
         "formal": _formal_data(theorem),
         "sources": list(theorem.sources),
         "requires": list(entry.proof.requires),
         "statement": _statement_data(theorem.statement),
         "text": theorem.text,
+        "prior_art": theorem.prior_art,
         "given": {name: _formula_data(value) for name, value in theorem.given.items()},
         "steps": [
             {"label": result.label, "status": result.status.value, "detail": result.detail}

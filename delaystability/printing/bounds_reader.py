@@ -22,7 +22,7 @@ _LONGEST_TEXT = 2**24  # characters; the file of all theorems has some 300,000
 _LONGEST_FIELD = 2**18  # characters of one formula or paragraph
 _MOST_ENTRIES = 1000  # of one list
 _MOST_FORMULAS = 20_000
-_KINDS = ("theorem", "lemma", "corollary")
+_KINDS = ("theorem", "lemma", "corollary", "remark", "example")
 
 
 def theorems_from_json(text: str) -> tuple[Theorem, ...]:
@@ -95,6 +95,8 @@ def _theorem(field: _Field) -> Theorem:
         sources=tuple(entry.string() for entry in field.entry("sources").list()),
         given={name: value.formula() for name, value in given.items()},
         kind=field.entry("kind").one_of(_KINDS),
+        of=field.entry("of").string() if "of" in field.value else "",
+        prior_art=field.entry("prior_art").string() if "prior_art" in field.value else "",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from delaystability.printing.formal import formal_proof
 from delaystability.theory.checks import Status
@@ -25,14 +26,15 @@ class Chapter:
 
 
 def needs(proof: Proof) -> set[str]:
-    """The names of the theorems that a proof rests on or refers to."""
+    """The names of the theorems that a proof rests on or refers to, or that it belongs to."""
     found = set(proof.requires)
     for text, given in (
         (proof.theorem.text, proof.theorem.given),
+        (proof.theorem.prior_art, {}),
         *((step.text, step.given) for step in proof.steps),
     ):
         found |= mentioned(text, given)
-    return found - {proof.name}
+    return (found | {proof.theorem.of}) - {"", proof.name}
 
 
 def with_needs(proofs: Iterable[Proof]) -> dict[str, Proof]:
@@ -73,32 +75,48 @@ def entries(chapters: Iterable[Chapter]) -> tuple[CheckedProof, ...]:
 
 
 def counted(told: Sequence[CheckedProof]) -> str:
-    """What the theorems and their steps are, in sentences."""
+    """What the theorems and their steps are, and what of them stays in words, in sentences."""
     kinds = Counter(entry.theorem.kind for entry in told)
-    statuses = Counter(entry.status for entry in told)
     steps = Counter(result.status for entry in told for result in entry.report.results)
-    results = _listed(
-        [_number(kinds[kind], kind, plural) for kind, plural in _KINDS.items() if kinds[kind]]
+    numbered, under = (
+        _listed([_number(kinds[kind], kind, words[kind]) for kind in words if kinds[kind]])
+        for words in (_NUMBERED, _UNDER)
     )
-    known = _listed(
-        [
-            f"{statuses[status]} {words[statuses[status] > 1]}"
-            for status, words in _KNOWN.items()
-            if statuses[status]
-        ]
-    )
-    taken = _listed([f"{steps[s]} {_TAKEN[s]}" for s in Status if steps[s]])
-    total = sum(steps.values())
-    formal = sum(formal_proof(entry.theorem) is not None for entry in told)
-    exception = f", except for {formal} results that are proved in Rocq as well" if formal else ""
+    known = _verbs(Counter(entry.status for entry in told), _KNOWN)
+    belonging = f", and {under} of them" if under else ""
     return (
-        f"This text holds {results}: {known}. The proofs take {total} steps, each of which was "
-        f"checked by a program when the text was written: {taken}. What joins the steps is in "
-        f"words{exception}."
+        f"This text holds {numbered}{belonging}: {known}. The proofs take {steps.total()} steps, "
+        f"each of which was checked by a program when the text was written: "
+        f"{_verbs(steps, _TAKEN)}. {_in_words(told)}"
     )
 
 
-_KINDS = {"theorem": "theorems", "lemma": "lemmas", "corollary": "corollaries"}
+def _in_words(told: Sequence[CheckedProof]) -> str:
+    """How many inferences no program has checked, those behind a formal proof left out."""
+    formal = [entry for entry in told if formal_proof(entry.theorem)]
+    words = sum(
+        result.status in (Status.DEDUCED, Status.CITED)
+        for entry in told
+        if entry not in formal
+        for result in entry.report.results
+    )
+    if not formal:
+        return f"What stays in words is {_number(words, 'inference', 'inferences')}."
+    proved = _number(len(formal), "statement is", "statements are")
+    return (
+        f"Of the {len(told)} statements, {proved} proved in Rocq as well, whose kernel checks the "
+        f"inferences too: what stays in words is {_number(words, 'inference', 'inferences')} in "
+        f"the proofs of the other {len(told) - len(formal)}."
+    )
+
+
+def _verbs(counts: Counter[Any], words: Mapping[Any, tuple[str, str]]) -> str:
+    """The counts, each with its verb in the singular or plural."""
+    return _listed([_number(counts[key], *words[key]) for key in words if counts[key]])
+
+
+_NUMBERED = {"theorem": "theorems", "lemma": "lemmas"}
+_UNDER = {"corollary": "corollaries", "remark": "remarks", "example": "examples"}
 _KNOWN: Mapping[str, tuple[str, str]] = {
     "exact": ("is exact", "are exact"),
     "sufficient": ("gives a sufficient condition", "give sufficient conditions"),
@@ -107,12 +125,15 @@ _KNOWN: Mapping[str, tuple[str, str]] = {
     "tested": ("is tested but not proved", "are tested but not proved"),
     "failed": ("FAILED its check", "FAILED their checks"),
 }
-_TAKEN = {
-    Status.PROVED: "proved by exact algebra",
-    Status.DEDUCED: "deduced in words and confirmed numerically",
-    Status.CITED: "cited from the literature",
-    Status.TESTED: "only tested on a grid",
-    Status.FAILED: "FAILED",
+_TAKEN: Mapping[Status, tuple[str, str]] = {
+    Status.PROVED: ("formula is proved by exact algebra", "formulas are proved by exact algebra"),
+    Status.DEDUCED: (
+        "inference is in words and confirmed numerically",
+        "inferences are in words and confirmed numerically",
+    ),
+    Status.CITED: ("is cited from the literature", "are cited from the literature"),
+    Status.TESTED: ("is only tested on a grid", "are only tested on a grid"),
+    Status.FAILED: ("FAILED", "FAILED"),
 }
 
 

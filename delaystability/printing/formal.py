@@ -17,7 +17,7 @@ from delaystability.theory.derivation import CheckedProof, Theorem
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import m
 
-__all__ = ["PARTS", "FormalProof", "formal_proof", "known_as", "part_of"]
+__all__ = ["PARTS", "FormalProof", "formal_proof", "known_as", "part_of", "proved_in"]
 
 PARTS: Mapping[str, tuple[str, tuple[Basic, ...]]] = {
     "shifted-momentum-from-0": ("shifted-momentum", (m >= 0, m < 1)),
@@ -67,6 +67,11 @@ def part_of(theorem: Theorem) -> FormalProof | None:
         if name == theorem.name:
             return _proof_of(part, replace(theorem.statement, domain=domain))
     return None
+
+
+def proved_in(theorem: Theorem) -> FormalProof | None:
+    """The proof in Rocq of the theorem, or else of a part of it, or None."""
+    return formal_proof(theorem) or part_of(theorem)
 
 
 def known_as(entry: CheckedProof) -> str:

@@ -36,7 +36,7 @@ __all__ = ["formula_latex", "formula_text"]
 _WIDEST, _FILLED = 120, 80
 """Characters up to which a formula is two-dimensional, and of the lines that it takes else."""
 
-_SUBSCRIPTED = {*"wughrsvcEMP", "gamma", "delta", "mu", "xi"}
+_SUBSCRIPTED = {*"wughsvxyepCGM", "mu", "xi"}
 
 
 class _Printer(LatexPrinter):

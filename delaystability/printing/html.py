@@ -13,10 +13,10 @@ from delaystability.printing.bibliography import REFERENCES
 from delaystability.printing.formula import formula_latex
 from delaystability.printing.typography import inline, tidy
 from delaystability.theory.derivation import CheckedProof, Step, StepResult
-from delaystability.theory.prose import Style, capitalised, fill, punctuation_before
-from delaystability.theory.registry import named
+from delaystability.theory.prose import Style, fill, punctuation_before
+from delaystability.theory.registry import named, result_name
 
-__all__ = ["mathml", "proof_html", "reference_html", "statement_html"]
+__all__ = ["mathml", "prior_art_html", "proof_html", "reference_html", "statement_html"]
 
 
 _THIN_SPACE = '<mspace width="0.17em"/>'
@@ -65,15 +65,20 @@ def _style(steps: Sequence[Step]) -> Style:
 
 
 def _other(name: str, opening: bool) -> str:
-    theorem = named(name).theorem
-    title = escaping.escape(theorem.title)
-    return f'<a href="#{name}">{capitalised("the", opening)} {theorem.kind} “{title}”</a>'
+    title = escaping.escape(named(name).theorem.title, quote=True)
+    return f'<a href="#{name}" title="{title}">{result_name(name)}</a>'
 
 
 def statement_html(entry: CheckedProof) -> str:
     """The theorem in paragraphs."""
     theorem = entry.theorem
     return f"<p>{fill(theorem.text, theorem.given, _style(entry.steps))}</p>"
+
+
+def prior_art_html(entry: CheckedProof) -> str:
+    """What was known before, as a paragraph, or nothing."""
+    text = entry.theorem.prior_art
+    return f"<p><i>Prior art.</i> {fill(text, {}, _style(entry.steps))}</p>" if text else ""
 
 
 def proof_html(entry: CheckedProof) -> str:

@@ -7,7 +7,8 @@ import re
 from sympy import Basic
 
 from delaystability.printing.bibliography import latex_escaped
-from delaystability.printing.formal import formal_proof
+from delaystability.printing.domain import domain_latex
+from delaystability.printing.formal import PARTS, formal_proof, proved_in
 from delaystability.printing.formula import formula_latex
 from delaystability.printing.line_breaks import broken, width
 from delaystability.printing.notation import in_notation
@@ -50,7 +51,7 @@ def fragment(entry: CheckedProof) -> str:
     It needs the packages amsmath, amsthm and cleveref and the macros of ``macros.tex``.
     """
     style = _style(entry)
-    return _statement(entry, style) + _proof(entry, style)
+    return _statement(entry, style) + _proof(entry, style) + _prior_art(entry, style)
 
 
 def _style(entry: CheckedProof) -> Style:
@@ -110,11 +111,25 @@ def _proof(entry: CheckedProof, style: Style) -> str:
     text = "".join(_paragraph(steps, entry, style) for steps in _paragraphs(entry.proof)).rstrip()
     if len(entry.report.results) > len(entry.steps):
         text += "\n\n\\textbf{The last step does not conclude what is stated.}"
-    found = formal_proof(entry.theorem)
+    found = proved_in(entry.theorem)
     if found:
         name = found.name.replace("_", r"\_\allowbreak ")
-        text += f"\n\nProved in Rocq too: \\texttt{{{name}}}, {found.file} line {found.line}."
+        where = "" if formal_proof(entry.theorem) else f", for ${_part_domain(entry)}$"
+        text += (
+            f"\n\nProved in Rocq too{where}: \\texttt{{{name}}}, {found.file} line {found.line}."
+        )
     return f"{start}\n{text}\n\\end{{proof}}\n"
+
+
+def _part_domain(entry: CheckedProof) -> str:
+    """The part of the domain on which it is proved in Rocq."""
+    domain = next(domain for name, domain in PARTS.values() if name == entry.name)
+    return in_notation(", ".join(domain_latex(domain)))
+
+
+def _prior_art(entry: CheckedProof, style: Style) -> str:
+    text = entry.theorem.prior_art
+    return f"\n\\noindent\\emph{{Prior art.}} {fill(text, {}, style)}\n" if text else ""
 
 
 def _paragraphs(proof: Proof) -> list[list[Step]]:
@@ -178,7 +193,7 @@ def _displays_relation(proof: Proof) -> bool:
 
 def _is_short(proof: Proof) -> bool:
     """Whether the proof is set in few lines."""
-    return proof.theorem.kind == "corollary" or len(proof.steps) <= 4
+    return bool(proof.theorem.of) or len(proof.steps) <= 4
 
 
 def _repeats(step: Step, proof: Proof) -> bool:

@@ -20,7 +20,7 @@ from delaystability.printing.line_breaks import width
 from delaystability.printing.typography import inline, tidy
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.prose import Style, capitalised, fill, punctuation_before
-from delaystability.theory.registry import named
+from delaystability.theory.registry import named, result_name
 from delaystability.theory.statement import Statement
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "claim_markdown",
     "inline_markdown",
     "markdown",
+    "prior_art_markdown",
     "proof_markdown",
     "references_markdown",
     "statement_markdown",
@@ -92,14 +93,20 @@ def _clean(parts: Iterable[str]) -> str:
 def statement_markdown(entry: CheckedProof, linked: Linked = _named) -> str:
     """The theorem after its kind and, in brackets, its status."""
     theorem = entry.theorem
-    head = f"**{theorem.kind.capitalize()}** ({known_as(entry)})."
+    head = f"**{result_name(entry.name) or theorem.kind.capitalize()}** ({known_as(entry)})."
     return _clean([f"{head} {fill(theorem.text, theorem.given, _style({}, linked))}"])
 
 
-def claim_markdown(statement: Statement) -> tuple[str, str]:
-    """For a table: what is claimed, unless it is too wide, and where it holds."""
+def prior_art_markdown(entry: CheckedProof, linked: Linked = _named) -> list[str]:
+    """What was known before, as a paragraph, or none."""
+    text = entry.theorem.prior_art
+    return [_clean([f"*Prior art.* {fill(text, {}, _style({}, linked))}"])] if text else []
+
+
+def claim_markdown(statement: Statement, *, everything: bool = False) -> tuple[str, str]:
+    """For a table: what is claimed, unless it is too wide and not ``everything`` is to be told."""
     formula = inline(formula_latex(statement.relation))
-    shown = width(formula) <= _WIDEST and r"\begin" not in formula
+    shown = everything or (width(formula) <= _WIDEST and r"\begin" not in formula)
     claim = inline_markdown(statement.relation) if shown else "see there"
     return claim, ", ".join(map(inline_markdown, domain_latex(statement.domain)))
 
@@ -136,6 +143,7 @@ def markdown(entry: CheckedProof) -> str:
         [
             f"## {entry.theorem.title}",
             statement_markdown(entry),
+            *prior_art_markdown(entry),
             "**Proof.**" if entry.complete else "**Derivation.**",
             proof_markdown(entry),
         ]

@@ -11,7 +11,7 @@ from delaystability.printing.formal import known_as
 from delaystability.printing.formula import formula_text
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.prose import Style, capitalised, fill
-from delaystability.theory.registry import named
+from delaystability.theory.registry import named, result_name
 
 __all__ = ["plain"]
 
@@ -29,8 +29,13 @@ def plain(entry: CheckedProof) -> str:
         cite=lambda key: f"[{key}]",
     )
     theorem = entry.theorem
-    heading = f"{theorem.title} ({theorem.kind}, {known_as(entry)})"
+    called = result_name(entry.name)
+    heading = f"{theorem.title} ({called[:1].lower()}{called[1:]}, {known_as(entry)})"
+    if not called:
+        heading = f"{theorem.title} ({theorem.kind}, {known_as(entry)})"
     lines = [heading, "=" * len(heading), "", _wrapped(fill(theorem.text, theorem.given, style))]
+    if theorem.prior_art:
+        lines += ["", _wrapped(f"Prior art. {fill(theorem.prior_art, {}, style)}")]
     for step, result in zip(entry.steps, entry.report.results, strict=False):
         text = fill(step.text, step.given, style)
         lines += ["", _wrapped(f"({numbers[step.label]}) [{result.status.value}] {text}")]

@@ -6,17 +6,17 @@ import sys
 from collections.abc import Sequence
 
 from delaystability.printing.collection import Chapter, collected, counted, entries
-from delaystability.printing.formal import known_as
+from delaystability.printing.formal import known_as, proved_in
 from delaystability.printing.markdown import (
     cited_in,
     claim_markdown,
+    prior_art_markdown,
     proof_markdown,
     references_markdown,
     statement_markdown,
 )
 from delaystability.theory.derivation import CheckedProof
-from delaystability.theory.prose import capitalised
-from delaystability.theory.registry import checked, named, names
+from delaystability.theory.registry import checked, names, number_of, result_name
 
 __all__ = ["theory_page"]
 
@@ -71,17 +71,24 @@ def theory_page(given: Sequence[CheckedProof]) -> str:
 
 
 def _index(chapters: Sequence[Chapter]) -> list[str]:
-    rows = ["| Theorem | Claim | Where | Status |", "|---|---|---|---|"]
-    for chapter in chapters:
-        rows.append(f"| **{chapter.title}** | | | |")
-        rows += map(_row, chapter.entries)
-    return rows
+    told = entries(chapters)
+    head = ["| | Result | Claim | Where | Status | Rocq |", "|---|---|---|---|---|---|"]
+    numbered = [_row(entry) for entry in told if not entry.theorem.of]
+    under = [_row(entry) for entry in told if entry.theorem.of]
+    lines = ["## The results at a glance", "", *head, *numbered]
+    if under:
+        lines += ["", "### Corollaries, remarks and examples of them", "", *head, *under]
+    return lines
 
 
 def _row(entry: CheckedProof) -> str:
-    claim, domain = claim_markdown(entry.theorem.statement)
-    title = f"[{entry.theorem.title}](#theorem-{entry.name})"
-    return f"| {title} | {claim} | {domain} | {known_as(entry)} |"
+    theorem = entry.theorem
+    claim, domain = claim_markdown(theorem.statement, everything=not theorem.of)
+    title = f"[{theorem.title}](#theorem-{entry.name})"
+    proof = proved_in(theorem)
+    place = f"[line {proof.line}](../{proof.file}#L{proof.line})" if proof else ""
+    cells = (number_of(entry.name), title, claim, domain, known_as(entry), place)
+    return f"| {' | '.join(cells)} |"
 
 
 def _chapter(chapter: Chapter) -> str:
@@ -96,6 +103,7 @@ def _theorem(entry: CheckedProof) -> str:
         [
             f'<a id="theorem-{entry.name}"></a>\n\n### {theorem.title}',
             statement_markdown(entry, _linked),
+            *prior_art_markdown(entry, _linked),
             f"<details><summary>{noun}: {steps}</summary>",
             proof_markdown(entry, _linked),
             "</details>",
@@ -104,8 +112,7 @@ def _theorem(entry: CheckedProof) -> str:
 
 
 def _linked(name: str, opening: bool) -> str:
-    theorem = named(name).theorem
-    return f"[{capitalised('the', opening)} {theorem.kind} “{theorem.title}”](#theorem-{name})"
+    return f"[{result_name(name)}](#theorem-{name})"
 
 
 if __name__ == "__main__":

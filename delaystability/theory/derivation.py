@@ -51,7 +51,11 @@ class Theorem:
         As in `Step`; {display:name} stands for a displayed expression of ``given``.
     sources : keys of references
     given : mapping from names in the text to expressions
-    kind : "theorem", "lemma" or "corollary"
+    kind : "theorem" or "lemma", or "corollary", "remark" or "example" of one of them
+    of : str
+        For the last three, the name of the theorem or lemma.
+    prior_art : str
+        What was known before and what is new, in prose with citations as in `Step`.
     """
 
     name: str
@@ -61,6 +65,8 @@ class Theorem:
     sources: tuple[str, ...]
     given: Mapping[str, Basic | str] = field(default_factory=dict)
     kind: str = "theorem"
+    of: str = ""
+    prior_art: str = ""
 
 
 class StepResult(NamedTuple):

@@ -17,10 +17,10 @@ from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import (
     a,
     alpha,
+    chi,
     ordered_product,
     ordered_quotient,
     ordered_sum,
-    p,
     t,
     theta,
     z,
@@ -71,8 +71,8 @@ def general_steps(loop: SymbolicLoop) -> tuple[Draft, ...]:
             "polynomial",
             """The sequence $w(t) = z^t$ solves it exactly if $z$ is a root of the characteristic
             polynomial. After multiplication by {clear}, which adds at most roots at zero,""",
-            Eq(p(z), loop.polynomial, evaluate=False),
-            {"p(z)": loop.polynomial_from_recurrence},
+            Eq(chi(z), loop.polynomial, evaluate=False),
+            {"chi(z)": loop.polynomial_from_recurrence},
             clear=z ** (loop.clearing_power - t),
         ),
         _small_gain_step(loop),
@@ -105,8 +105,8 @@ def _small_gain_step(loop: SymbolicLoop) -> Draft:
         return step(
             "small-gain",
             "At $a = 0$ the weights decay by themselves, and the polynomial is",
-            Eq(p(z), loop.free_polynomial, evaluate=False),
-            {"p(z)": loop.polynomial_from_recurrence.subs(a, 0)},
+            Eq(chi(z), loop.free_polynomial, evaluate=False),
+            {"chi(z)": loop.polynomial_from_recurrence.subs(a, 0)},
         )
     polynomial = loop.polynomial
     slope = (-diff(polynomial, a) / diff(polynomial, z)).subs({z: 1, a: 0})

@@ -18,10 +18,10 @@ from delaystability.theory.trials import Trial
 
 __all__ = ["SHARES", "SYMBOLS", "at_offsets", "edge_of_algorithm", "of_algorithm", "of_mean"]
 
-_K, _d, _n, _j = symbols("K d n j", integer=True, positive=True)
-_r, _c, _p, _q = symbols("r c p q", real=True)
+_K, _n, _j = symbols("K n j", integer=True, positive=True)
+_r, _c, _p, _q = symbols("r h_K r_1 r_2", real=True)
 _beta, _gamma = symbols("beta gamma", positive=True)
-_y, _Y, _S, _M = symbols("y Y S M")
+_y, _Y, _M = symbols("y y_1 y_2")
 _INNER, _CURVATURE = 0.25, 1.5
 _SETTINGS: tuple[tuple[Optimizer, float, int], ...] = (
     (SGD(), 0.3, 2),
@@ -67,7 +67,7 @@ def _values(setting: OuterSetting, root: complex) -> dict[Any, Any]:
         _r: power,
         _c: loss,
         _K: setting.inner_steps,
-        _d: setting.sync_delay,
+        _j: setting.sync_delay,
         _p: power ** (setting.inner_steps - setting.sync_delay),
         _q: power**setting.inner_steps,
         _beta: setting.alpha,
@@ -84,7 +84,7 @@ def _side(side: Expr, setting: OuterSetting, values: Mapping[Any, Any]) -> compl
     functions = {
         Function("A")(z): loop.pole_part,
         Function("B")(z): loop.zero_part,
-        Function("G")(z): 1 - (1 - _beta) * _p * z / (z - _beta * _q),
+        Function("D")(z): 1 - (1 - _beta) * _p * z / (z - _beta * _q),
         alpha(z): _gamma,
     }
     return complex(side.subs(functions).subs(values).evalf(20))
@@ -172,4 +172,4 @@ def of_mean(claim: Basic | None) -> tuple[int, str]:
     return count, ""
 
 
-SYMBOLS = (_EDGE, _K, _d, _n, _j, _r, _c, _p, _q, _beta, _gamma, _y, _Y, _S, _M, Symbol("x"))
+SYMBOLS = (_EDGE, _K, _n, _j, _r, _c, _p, _q, _beta, _gamma, _y, _Y, _M, Symbol("x"))

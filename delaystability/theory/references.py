@@ -47,6 +47,21 @@ class Reference:
 
 
 LITERATURE: dict[str, Reference] = {
+    "andreyev2024": Reference(
+        "misc",
+        ("A. Andreyev", "P. Beneventano"),
+        "Edge of stochastic stability: revisiting the edge of stability for SGD",
+        2024,
+        eprint="2412.20553",
+    ),
+    "arjevani2020": Reference(
+        "inproceedings",
+        ("Y. Arjevani", "O. Shamir", "N. Srebro"),
+        "A tight convergence analysis for stochastic gradient descent with delayed updates",
+        2020,
+        booktitle="Algorithmic Learning Theory",
+        eprint="1806.10188",
+    ),
     "berezansky2009": Reference(
         "article",
         ("L. Berezansky", "E. Braverman"),
@@ -56,12 +71,40 @@ LITERATURE: dict[str, Reference] = {
         volume="2009",
         pages="104310",
     ),
+    "bernstein2018": Reference(
+        "inproceedings",
+        ("J. Bernstein", "Y.-X. Wang", "K. Azizzadenesheli", "A. Anandkumar"),
+        "signSGD: compressed optimisation for non-convex problems",
+        2018,
+        booktitle="International Conference on Machine Learning",
+        eprint="1802.04434",
+    ),
     "bock2022": Reference(
         "misc",
         ("S. Bock", "M. Weiß"),
         "Non-convergence and limit cycles in the Adam optimizer",
         2022,
         eprint="2210.02070",
+    ),
+    "clark1976": Reference(
+        "article",
+        ("C. W. Clark",),
+        "A delayed-recruitment model of population dynamics, with an application to baleen whale "
+        "populations",
+        1976,
+        journal="Journal of Mathematical Biology",
+        volume="3",
+        pages="381–391",
+    ),
+    "cohen2022": Reference(
+        "misc",
+        (
+            *("J. M. Cohen", "B. Ghorbani", "S. Krishnan", "N. Agarwal", "S. Medapati"),
+            *("M. Badura", "D. Suo", "D. Cardoze", "Z. Nado", "G. E. Dahl", "J. Gilmer"),
+        ),
+        "Adaptive gradient methods at the edge of stability",
+        2022,
+        eprint="2207.14484",
     ),
     "cohen2024": Reference(
         "misc",
@@ -144,6 +187,15 @@ LITERATURE: dict[str, Reference] = {
         2025,
         eprint="2502.12996",
     ),
+    "kao2004": Reference(
+        "article",
+        ("C.-Y. Kao", "B. Lincoln"),
+        "Simple stability criteria for systems with time-varying delays",
+        2004,
+        journal="Automatica",
+        volume="40",
+        pages="1429–1434",
+    ),
     "kingma2015": Reference(
         "inproceedings",
         ("D. P. Kingma", "J. Ba"),
@@ -151,6 +203,13 @@ LITERATURE: dict[str, Reference] = {
         2015,
         booktitle="International Conference on Learning Representations",
         eprint="1412.6980",
+    ),
+    "kosson2020": Reference(
+        "misc",
+        ("A. Kosson", "V. Chiley", "A. Venigalla", "J. Hestness", "U. Köster"),
+        "Pipelined backpropagation at scale: training large models without batches",
+        2020,
+        eprint="2003.11666",
     ),
     "kuruklis1994": Reference(
         "article",
@@ -160,6 +219,16 @@ LITERATURE: dict[str, Reference] = {
         journal="Journal of Mathematical Analysis and Applications",
         volume="188",
         pages="719–731",
+    ),
+    "levin1976": Reference(
+        "article",
+        ("S. A. Levin", "R. M. May"),
+        "A note on difference-delay equations",
+        1976,
+        journal="Theoretical Population Biology",
+        volume="9",
+        number="2",
+        pages="178–187",
     ),
     "liu2024": Reference(
         "misc",
@@ -193,6 +262,23 @@ LITERATURE: dict[str, Reference] = {
         "Chebyshev Polynomials",
         2003,
         publisher="Chapman & Hall/CRC",
+    ),
+    "mitliagkas2016": Reference(
+        "misc",
+        ("I. Mitliagkas", "C. Zhang", "S. Hadjis", "C. Ré"),
+        "Asynchrony begets momentum, with an application to deep learning",
+        2016,
+        eprint="1605.09774",
+    ),
+    "nemirovsky1992": Reference(
+        "article",
+        ("A. S. Nemirovsky",),
+        "Information-based complexity of linear operator equations",
+        1992,
+        journal="Journal of Complexity",
+        volume="8",
+        number="2",
+        pages="153–175",
     ),
     "nesterov1983": Reference(
         "article",
@@ -231,12 +317,39 @@ LITERATURE: dict[str, Reference] = {
         2013,
         booktitle="International Conference on Machine Learning",
     ),
+    "willems1971": Reference(
+        "article",
+        ("J. C. Willems", "G. L. Blankenship"),
+        "Frequency domain stability criteria for stochastic systems",
+        1971,
+        journal="IEEE Transactions on Automatic Control",
+        volume="16",
+        number="4",
+        pages="292–299",
+    ),
+    "wu2018": Reference(
+        "inproceedings",
+        ("L. Wu", "C. Ma", "W. E"),
+        "How SGD selects the global minima in over-parameterized learning: a dynamical stability "
+        "perspective",
+        2018,
+        booktitle="Advances in Neural Information Processing Systems",
+    ),
     "yang2019": Reference(
         "misc",
         ("B. Yang", "J. Zhang", "J. Li", "C. Ré", "C. R. Aberger", "C. De Sa"),
         "PipeMare: asynchronous pipeline parallel DNN training",
         2019,
         eprint="1910.05124",
+    ),
+    "yorke1970": Reference(
+        "article",
+        ("J. A. Yorke",),
+        "Asymptotic stability for one dimensional differential-delay equations",
+        1970,
+        journal="Journal of Differential Equations",
+        volume="7",
+        pages="189–202",
     ),
     "zheng2017": Reference(
         "inproceedings",

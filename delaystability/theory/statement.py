@@ -18,6 +18,8 @@ __all__ = ["QUANTITIES", "Root", "Statement"]
 QUANTITIES: dict[str, str] = {
     "threshold": "a_*: the loop is stable exactly for gains (learning rate times curvature) "
     "between 0 and a_*",
+    "first-threshold": "a_*, where the first interval of stable gains ends: the loop is stable for "
+    "all gains between 0 and a_*, and not at a_*; greater ones may be stable again",
     "any-sequence-threshold": "the same for the loop with a delay that changes from update to "
     "update: it is stable for every sequence of delays from 0 to tau",
     "decayed-threshold": "the same for weights that decay at once, for SGD by the factor 1 - c in "

@@ -9,6 +9,7 @@ __all__ = [
     "THRESHOLD",
     "a",
     "alpha",
+    "chi",
     "curvature",
     "eta",
     "half_cosine",
@@ -18,7 +19,6 @@ __all__ = [
     "ordered_product",
     "ordered_quotient",
     "ordered_sum",
-    "p",
     "phi",
     "t",
     "tau",
@@ -42,7 +42,7 @@ DECAY = Symbol("c", real=True)  # learning rate times weight decay
 THRESHOLD = Symbol("a_*", positive=True)
 w = Function("w")  # iterate, measured from the minimum
 u = Function("u")  # update
-p = Function("p")  # characteristic polynomial
+chi = Function("chi")  # characteristic polynomial
 alpha = Function("alpha")  # the gain that a root z needs
 
 half_sine = sin(theta / 2)

@@ -41,10 +41,12 @@ __all__ = [
     "corollary",
     "deduced",
     "evaluated",
+    "example",
     "lemma",
     "limit",
     "near",
     "positive",
+    "remark",
     "root",
     "sequences",
     "states",
@@ -74,6 +76,13 @@ class Entry:
     symbols: tuple[Symbol, ...] = ()
     where: Meaning = field(default_factory=dict)
     kind: str = "theorem"
+    of: str = ""
+    prior_art: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.kind in ("theorem", "lemma")) == bool(self.of):
+            rule = "only corollaries, remarks and examples are of a theorem or lemma, and all are"
+            raise ValueError(f"of must fit: {rule}; got the {self.kind} {self.name!r} {self.of!r}")
 
     def read(self) -> Proof:
         """The theorem with the steps of its proof."""
@@ -83,7 +92,15 @@ class Entry:
             text = text.replace("{statement}", "{display:statement}")
             given["statement"] = reading.statement.relation
         stated = Theorem(
-            self.name, self.title, reading.statement, text, self.sources, given, self.kind
+            self.name,
+            self.title,
+            reading.statement,
+            text,
+            self.sources,
+            given,
+            self.kind,
+            self.of,
+            " ".join(self.prior_art.split()),
         )
         return Proof(stated, tuple(reading.steps(self.proof)))
 
@@ -115,7 +132,11 @@ def theorem(
     *proof: ProofPart,
     **more: Any,
 ) -> Entry:
-    """A theorem, with ``sources``, further ``symbols``, and the meaning of notation, ``where``."""
+    """A theorem, with ``sources``, ``prior_art``, ``symbols``, and what notation means, ``where``.
+
+    Theorems and lemmas have the numbers of the article. A corollary, remark or example is one
+    ``of`` a theorem or lemma: it stands after it and has a number under its number.
+    """
     return Entry(name, title, claim, " ".join(text.split()), proof, **more)
 
 
@@ -127,8 +148,20 @@ def lemma(name: str, title: str, claim: Claim, text: str, *proof: ProofPart, **m
 def corollary(
     name: str, title: str, claim: Claim, text: str, *proof: ProofPart, **more: Any
 ) -> Entry:
-    """A corollary: as `theorem`."""
+    """A corollary: as `theorem`, and ``of`` one."""
     return theorem(name, title, claim, text, *proof, kind="corollary", **more)
+
+
+def remark(name: str, title: str, claim: Claim, text: str, *proof: ProofPart, **more: Any) -> Entry:
+    """A remark, which says in other words what is known already: as `theorem`, and ``of`` one."""
+    return theorem(name, title, claim, text, *proof, kind="remark", **more)
+
+
+def example(
+    name: str, title: str, claim: Claim, text: str, *proof: ProofPart, **more: Any
+) -> Entry:
+    """An example, a special case: as `theorem`, and ``of`` one."""
+    return theorem(name, title, claim, text, *proof, kind="example", **more)
 
 
 def step(

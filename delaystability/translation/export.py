@@ -6,13 +6,12 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from delaystability import __version__
 from delaystability.files.output_files import checked_folder, write_files
 from delaystability.model.catalogue import CATALOGUE
-from delaystability.printing.bounds_json import bounds_data
-from delaystability.theory.registry import checked, named
-from delaystability.theory.registry import names as theorem_names
+from delaystability.model.optimizer import Optimizer
 from delaystability.translation.closed_form_samples import closed_form_samples
 from delaystability.translation.kernel_program import kernel_program, made_kernel
 from delaystability.translation.languages import LANGUAGES, Language
@@ -26,6 +25,8 @@ from delaystability.translation.samples import (
 from delaystability.translation.table_kernels import threshold_function
 
 __all__ = ["CLOSED_FORMS", "RULES", "checked_export", "export", "source_code"]
+
+Chosen = str | Optimizer | type[Optimizer]
 
 RULES = (
     "max_learning_rate",
@@ -81,9 +82,10 @@ _ORIGIN = (
 def export(
     language: str,
     folder: str | os.PathLike[str],
-    optimizers: str | Iterable[str] | None = None,
+    optimizers: Chosen | Iterable[Chosen] | None = None,
     *,
     samples: int = 12,
+    theorems: bool = False,
 ) -> tuple[Path, ...]:
     """Write the thresholds and the learning-rate rule as source code without dependencies.
 
@@ -98,17 +100,21 @@ def export(
     folder : path
         Where the files go; made if it does not exist. Files of an earlier export are replaced;
         others of the same names, and what was changed since, are refused.
-    optimizers : name or names of the catalogue, optional
-        All by default that have a kernel: their tables have one pole and at most one zero.
+    optimizers : of the catalogue, one or several names, objects or classes, optional
+        All by default that have a kernel: their tables have one pole and at most one zero. The
+        numbers of an object do not matter: they are arguments of the function.
     samples : int, 1 to 1000
         The number of certified values for each optimizer. A thousand take minutes, with a bar on
         the error stream.
+    theorems : bool
+        Whether to write ``bounds.json``, too: the theorems on these optimizers, every step checked
+        now, which takes seconds (see ``delaystability.printing.bounds_json``).
 
     Returns
     -------
     tuple of Path
-        The source files, the test, a README.md that says how to run it, and ``bounds.json`` with
-        the theorems on these optimizers (see ``delaystability.printing.bounds_json``).
+        The source files, the test, a README.md that says how to run it, and with ``theorems``
+        ``bounds.json``.
 
     Raises
     ------
@@ -127,7 +133,7 @@ def export(
     names = _checked_optimizers(optimizers)
     writer = _writer(language, names, _SUBJECT)
     tester = _writer(language, names, _TEST)
-    place = _checked_folder(folder, writer)
+    place = _checked_folder(folder, writer, theorems)
     values = [
         sample for name in _shown(names, samples) for sample in certified_samples(name, samples)
     ]
@@ -139,8 +145,9 @@ def export(
     files = writer.sources() | {
         writer.test_file: tester.test([*values, *_rule_samples(writer)], refused),
         "README.md": _readme(writer, names),
-        "bounds.json": _bounds(names),
     }
+    if theorems:
+        files["bounds.json"] = _bounds(names)
     return write_files(place, files)
 
 
@@ -161,7 +168,9 @@ def _shown(names: list[str], samples: int) -> Iterable[str]:
     return track(names, "certifying samples", console=Console(stderr=True), transient=True)
 
 
-def source_code(language: str, optimizers: str | Iterable[str] | None = None) -> dict[str, str]:
+def source_code(
+    language: str, optimizers: Chosen | Iterable[Chosen] | None = None
+) -> dict[str, str]:
     """The source files that `export` writes, without test and theorems: name -> text.
 
     Parameters
@@ -198,6 +207,10 @@ def _writer(language: str, names: list[str], subject: tuple[str, ...]) -> Langua
 
 def _bounds(optimizers: list[str]) -> str:
     """The theorems on these optimizers, and all that they rest on, as JSON."""
+    from delaystability.printing.bounds_json import bounds_data
+    from delaystability.theory.registry import checked, named
+    from delaystability.theory.registry import names as theorem_names
+
     subjects = {name: named(name).theorem.statement.optimizer for name in theorem_names()}
     everything = set(optimizers) == set(CATALOGUE)
     wanted = [name for name in subjects if everything or subjects[name] in optimizers]
@@ -210,16 +223,16 @@ def _bounds(optimizers: list[str]) -> str:
     return json.dumps(data, indent=1) + "\n"
 
 
-def _checked_optimizers(optimizers: str | Iterable[str] | None) -> list[str]:
+def _checked_optimizers(optimizers: Chosen | Iterable[Chosen] | None) -> list[str]:
     """The names in the order of the catalogue, each once."""
     kernels = {function.name for function in kernel_program().functions}
     if optimizers is None:
         return [name for name in CATALOGUE if threshold_function(name) in kernels]
     allowed = f"names of {', '.join(CATALOGUE)}"
-    chosen = [optimizers] if isinstance(optimizers, str) else optimizers
+    chosen = [optimizers] if isinstance(optimizers, (str, Optimizer, type)) else optimizers
     if not isinstance(chosen, Iterable):
         raise TypeError(f"optimizers must be {allowed}; got {optimizers!r}")
-    wanted = list(chosen)
+    wanted = [_name(entry) for entry in chosen]
     for name in wanted:
         if name not in CATALOGUE:
             raise ValueError(f"optimizers must be {allowed}; got {name!r}")
@@ -228,6 +241,13 @@ def _checked_optimizers(optimizers: str | Iterable[str] | None) -> list[str]:
     if not wanted:
         raise ValueError(f"optimizers must be {allowed}; got none")
     return [name for name in CATALOGUE if name in wanted]
+
+
+def _name(optimizer: Any) -> Any:
+    """The name of an optimizer or of its class; anything else as it is."""
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+        return getattr(optimizer, "name", optimizer)
+    return optimizer.name if isinstance(optimizer, Optimizer) else optimizer
 
 
 def _why_not(name: str) -> str:
@@ -242,7 +262,9 @@ def _why_not(name: str) -> str:
 def checked_export(
     language: str,
     folder: str | os.PathLike[str],
-    optimizers: str | Iterable[str] | None = None,
+    optimizers: Chosen | Iterable[Chosen] | None = None,
+    *,
+    theorems: bool = False,
 ) -> Path:
     """The folder, in which `export` may write; refused before any work.
 
@@ -252,16 +274,18 @@ def checked_export(
         As by `export`.
     """
     _check_language(language)
-    return _checked_folder(folder, _writer(language, _checked_optimizers(optimizers), _SUBJECT))
+    writer = _writer(language, _checked_optimizers(optimizers), _SUBJECT)
+    return _checked_folder(folder, writer, theorems)
 
 
-def _checked_folder(folder: str | os.PathLike[str], writer: Language) -> Path:
+def _checked_folder(folder: str | os.PathLike[str], writer: Language, theorems: bool) -> Path:
     if not isinstance(folder, (str, os.PathLike)):
         raise TypeError(f"folder must be a path; got {folder!r}")
     place = Path(folder)
     if place.exists() and not place.is_dir():
         raise ValueError(f"folder must be a directory or not exist yet; got the file {place}")
-    names = [*writer.sources(), writer.test_file, "README.md", "bounds.json"]
+    names = [*writer.sources(), writer.test_file, "README.md"]
+    names += ["bounds.json"] if theorems else []
     return checked_folder("folder", place, names)
 
 

@@ -15,10 +15,16 @@ from sphinx.errors import ExtensionError
 
 from delaystability.printing.bibliography import REFERENCES
 from delaystability.printing.collection import Chapter, collected, counted, entries
-from delaystability.printing.html import proof_html, reference_html, statement_html
+from delaystability.printing.formal import known_as, proved_in
+from delaystability.printing.html import (
+    prior_art_html,
+    proof_html,
+    reference_html,
+    statement_html,
+)
 from delaystability.printing.markdown import claim_markdown
 from delaystability.theory.derivation import CheckedProof
-from delaystability.theory.registry import checked, names
+from delaystability.theory.registry import checked, names, number_of, result_name
 
 __all__ = ["pages", "setup"]
 
@@ -49,7 +55,11 @@ numerically besides; {cited} from the literature; or {tested} on a grid only.
 
 The same theory as one LaTeX article: `delaystability derive all --format latex -o article.tex`.
 
-## All theorems
+## The results at a glance
+
+A theorem or lemma has a number, and what belongs to it a number under it: 4.2 is the second
+corollary, remark or example of the fourth result. The last column is the line of
+[`formal/Theorems.v`](../formal.md) on which a proof begins that a kernel has checked.
 """
 _STATUSES = (
     *("exact", "sufficient", "necessary", "asymptotic", "tested"),
@@ -76,7 +86,11 @@ def _index(chapters: tuple[Chapter, ...], count: str) -> str:
     rows = []
     for chapter in chapters:
         rows += [f"\n### [{chapter.title}]({chapter.label}.md)\n"]
-        rows += ["```{rst-class} theorems\n```\n", "| theorem | claim | |", "|---|---|---|"]
+        rows += [
+            "```{rst-class} theorems\n```\n",
+            "| | result | claim | | Rocq |",
+            "|---|---|---|---|---|",
+        ]
         rows += map(_row, chapter.entries)
     listed = "\n".join([chapter.label for chapter in chapters] + ["references"])
     contents = f"```{{toctree}}\n:hidden:\n\n{listed}\n```"
@@ -87,7 +101,15 @@ def _row(entry: CheckedProof) -> str:
     claim, domain = claim_markdown(entry.theorem.statement)
     where = f"; {domain}" if domain else ""
     title = f"[{entry.theorem.title}](#theorem-{entry.name})"
-    return f"| {title} | {claim}{where} | {_badge(entry.status)} |"
+    proof = proved_in(entry.theorem)
+    cells = (
+        number_of(entry.name),
+        title,
+        f"{claim}{where}",
+        _badge(entry.status),
+        f"{proof.line}" if proof else "",
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _chapter(chapter: Chapter, place: dict[str, str]) -> str:
@@ -102,13 +124,22 @@ def _theorem(entry: CheckedProof, place: dict[str, str]) -> str:
     sources = ", ".join(f'<a href="references.html#{key}">[{key}]</a>' for key in theorem.sources)
     parts = [
         f"(theorem-{entry.name})=\n## {theorem.title}\n",
-        f'<div class="theorem"><p class="head"><b>{theorem.kind.capitalize()}</b> '
-        f'{_badge(entry.status)} <code>ds.derive("{entry.name}")</code>'
+        f'<div class="theorem"><p class="head"><b>{result_name(entry.name)}</b> '
+        f'{_badge(entry.status)}{_formal(entry)} <code>ds.derive("{entry.name}")</code>'
         f"{f' <span>{sources}</span>' if sources else ''}</p>"
-        f"{_linked(statement_html(entry), place)}</div>\n",
+        f"{_linked(statement_html(entry) + prior_art_html(entry), place)}</div>\n",
         f"<details><summary>{noun}: {steps}</summary>{_linked(proof_html(entry), place)}</details>",
     ]
     return "\n".join(re.sub(r"\n\s*\n", "\n", part) if "<" in part[:1] else part for part in parts)
+
+
+def _formal(entry: CheckedProof) -> str:
+    """Where its proof in Rocq stands, if it has one."""
+    proof = proved_in(entry.theorem)
+    if not proof:
+        return ""
+    words = known_as(entry).removeprefix(f"{entry.status}, ")
+    return f" <span>{words}: <code>{proof.file}</code>, line {proof.line}</span>"
 
 
 def _linked(text: str, place: dict[str, str]) -> str:

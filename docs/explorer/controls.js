@@ -81,7 +81,9 @@ function writeControls(texts) {
 
 /** The texts in the part of an address after #, over the initial ones. */
 function fromAddress(hash) {
-    return { ...INITIAL, ...Object.fromEntries(new URLSearchParams(hash.replace(/^#/, ""))) };
+    const asked = Object.fromEntries(new URLSearchParams(hash.replace(/^#/, "")));
+    // What belongs to another question is not about this one.
+    return "question" in asked ? { ...INITIAL } : { ...INITIAL, ...asked };
 }
 
 /** The part of an address after #: what differs from the initial texts and matters. */

@@ -22,14 +22,14 @@ from delaystability.theory.vocabulary import (
     Draft,
     conclusion,
     corollary,
+    example,
     states,
     step,
-    theorem,
 )
 
 CHAPTER = Chapter("ema-momentum", "EMA momentum and Adam")
 
-_R, _H, _q = symbols("R H q", commutative=False)
+_R, _H, _q = symbols("Z H y", commutative=False)
 _x, _b = (Function(name, commutative=False) for name in "xb")
 
 
@@ -39,13 +39,13 @@ def _first_moment(loop: SymbolicLoop) -> Iterator[Draft]:
     moment = m * _b(t - 1) + (1 - m) * _H * _x(t - tau)
     yield step(
         "moment",
-        r"""Near the minimum the gradient is \(H x_{t-\tau}\), with the symmetric Hessian \(H\).
-        Adam keeps the first moment \(b_t = m b_{t-1} + (1 - m) H x_{t-\tau}\) and moves by
+        r"""Near the minimum the gradient is \(H x_{t-\tau}\), with the symmetric Hessian
+        \(H\). Adam keeps the first moment \(b_t = m b_{t-1} + (1 - m) H x_{t-\tau}\) and moves by
         \(x_{t+1} - x_t = -\eta P^{-1} b_t\). As \(P\) is symmetric and positive definite, it has a
-        symmetric root \(R = P^{1/2}\), and \(R^{-1} H R^{-1}\) has an orthonormal basis of
-        eigenvectors, written as rows \(q\). For each of them let \(w_t = q R x_t\) and
-        \(u_t = q R^{-1} b_t\). Multiplied by \(R\) from the right, \(q R^{-1} H R^{-1} = h q\)
-        becomes \(q R^{-1} H = h q R\), and the rule for the first moment becomes""",
+        symmetric root \(Z = P^{1/2}\), and \(Z^{-1} H Z^{-1}\) has an orthonormal basis of
+        eigenvectors, written as rows \(y\). For each of them let \(w_t = y Z x_t\) and
+        \(u_t = y Z^{-1} b_t\). Multiplied by \(Z\) from the right, \(y Z^{-1} H Z^{-1} = h y\)
+        becomes \(y Z^{-1} H = h y Z\), and the rule for the first moment becomes""",
         "u(t) = m u(t - 1) + (1 - m) h w(t - tau)",
         {
             "u(t)": _q * _R**-1 * moment,
@@ -102,7 +102,7 @@ def _to_30_digits(claim: Basic | None) -> tuple[int, str]:
     return evaluate_relation([point], {THRESHOLD: value})(claim)
 
 
-ema_momentum = theorem(
+ema_momentum = corollary(
     "ema-momentum",
     "EMA momentum",
     states(
@@ -120,12 +120,12 @@ ema_momentum = theorem(
     general_steps,
     step(
         "scaling",
-        r"""The characteristic polynomial is that of heavy ball, \(p_{HB}\), at the gain
+        r"""The characteristic polynomial is that of heavy ball, \(\chi_{HB}\), at the gain
         $(1 - m) a$:""",
-        "p(z, a) = p_HB(z, a (1 - m))",
+        "chi(z, a) = chi_HB(z, a (1 - m))",
         {
-            "p(z, a)": lambda loop: loop.polynomial,
-            "p_HB(z, a)": lambda _: SymbolicLoop(HeavyBall(m)).polynomial,
+            "chi(z, a)": lambda loop: loop.polynomial,
+            "chi_HB(z, a)": lambda _: SymbolicLoop(HeavyBall(m)).polynomial,
         },
     ),
     conclusion(
@@ -134,18 +134,20 @@ ema_momentum = theorem(
         grid(("-9/10", "1/3", "9/10")),
     ),
     sources=("giladi2020",),
+    of="heavy-ball",
 )
 
-adam_frozen = theorem(
+adam_frozen = corollary(
     "adam-frozen",
     "Adam with a frozen preconditioner",
     states("threshold", f"a_* = {GAIN}/(1 - m)", EMAMomentum, USUAL_MOMENTUM, [AT_ANGLE]),
-    r"""Consider Adam with \(\beta_1 = m\), \(0 \le m < 1\), after its bias corrections have died
-    out and its preconditioner \(P\), the square root of the second moment plus the small constant,
-    has become constant. Let $theta$ be the smallest root in \((0, \pi]\) of
-    $$angle: cos((tau + 1/2) theta) = m cos((tau - 1/2) theta)$$ With delay $tau$, Adam is stable
-    exactly if the learning rate times the largest eigenvalue of the preconditioned Hessian
-    \(P^{-1/2} H P^{-1/2}\) is below {statement} This is the threshold of EMA momentum.""",
+    r"""Consider Adam with \(\beta_1 = m\), \(0 \le m < 1\), near a minimum with a positive definite
+    Hessian \(H\), after its bias corrections have died out and its preconditioner \(P\), the
+    diagonal matrix of the roots of the second moments plus the small positive constant, has become
+    constant. Let $theta$ be the smallest root in \((0, \pi]\) of $$angle: cos((tau + 1/2) theta) =
+    m cos((tau - 1/2) theta)$$ With delay $tau$, Adam is stable exactly if the learning rate times
+    the largest eigenvalue of the preconditioned Hessian \(P^{-1/2} H P^{-1/2}\) is below
+    {statement} This is the threshold of EMA momentum.""",
     _first_moment,
     step(
         "update",
@@ -159,14 +161,17 @@ adam_frozen = theorem(
     ),
     conclusion(
         r"""This is the delayed loop of EMA momentum with curvature $h$. Adam is stable exactly if
-        this loop is for every eigenvalue $h$, by {theorem:ema-momentum} exactly if it is for the
-        largest. For \(m \ge 0\) the minimum there is its first term, and the threshold is""",
+        this loop is for every eigenvalue $h$. These are positive, because \(H\) is positive
+        definite, so that by {theorem:ema-momentum} it is so exactly if it is for the largest. A
+        singular \(H\) would leave a root at 1, and a negative eigenvalue one outside. For
+        \(m \ge 0\) the minimum there is its first term, and the threshold is""",
         _two_dimensional,
     ),
     sources=("kingma2015",),
+    of="heavy-ball",
 )
 
-adam_frozen_delay_0 = corollary(
+adam_frozen_delay_0 = example(
     "adam-frozen-delay-0",
     "Adam with a frozen preconditioner: no delay",
     states(
@@ -193,9 +198,10 @@ adam_frozen_delay_0 = corollary(
     ),
     conclusion("and in general", grid(("0", "1/4", "1/2", "3/4", "9/10", "99/100"), (0,))),
     sources=("kingma2015",),
+    of="heavy-ball",
 )
 
-adam_frozen_delay_4 = corollary(
+adam_frozen_delay_4 = example(
     "adam-frozen-delay-4",
     "Adam with a frozen preconditioner: delay 4",
     states("identity", "floor(100000 a_*) = 26497", EMAMomentum, domain=("m = 9/10", "tau = 4")),
@@ -204,4 +210,5 @@ adam_frozen_delay_4 = corollary(
     {theorem:adam-frozen-delay-0}.""",
     conclusion("Evaluation of {theorem:adam-frozen} to 30 digits gives", _to_30_digits),
     sources=("kingma2015",),
+    of="heavy-ball",
 )

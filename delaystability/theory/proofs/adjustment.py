@@ -15,11 +15,10 @@ from delaystability.theory.trials import evaluate_relation
 from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
-    corollary,
     evaluated,
+    remark,
     states,
     step,
-    theorem,
 )
 from delaystability.theory.written_formula import read_formula
 
@@ -66,7 +65,7 @@ def _same_minima(claim: Basic | None) -> tuple[int, str]:
     return tried, ""
 
 
-adjustment = theorem(
+adjustment = remark(
     "adjustment",
     "The rule for the learning rate",
     states("adjusted-learning-rate", "eta_2 = eta_1 (a_2/a_1)"),
@@ -75,16 +74,16 @@ adjustment = theorem(
     $a_2$. Exactly the same minima are accessible to it with the learning rate {statement}""",
     step(
         "before",
-        """A minimum is accessible before the change exactly if its sharpness is below $S$, the one
+        """A minimum is accessible before the change exactly if its sharpness is below $h$, the one
         whose gain is the threshold:""",
-        "eta_1 S = a_1",
-        {"S": "a_1/eta_1"},
+        "eta_1 h = a_1",
+        {"h": "a_1/eta_1"},
     ),
     step(
         "after",
         "With the learning rate $eta_2 = eta_1 (a_2/a_1)$, the same sharpness has the gain",
-        "eta_2 S = a_2",
-        {"S": "a_1/eta_1", "eta_2": "eta_1 (a_2/a_1)"},
+        "eta_2 h = a_2",
+        {"h": "a_1/eta_1", "eta_2": "eta_1 (a_2/a_1)"},
     ),
     conclusion(
         """This is the threshold after the change: the same sharpness bounds the accessible minima.
@@ -94,9 +93,10 @@ adjustment = theorem(
     ),
     sources=("giladi2020",),
     symbols=(_S, _a_1, _a_2, _eta_1, _eta_2),
+    of="delayed-loop",
 )
 
-adjustment_sgd = corollary(
+adjustment_sgd = remark(
     "adjustment-sgd",
     "The rule for SGD",
     states("adjusted-learning-rate", "eta(tau) = eta_0 sin(pi/(4 tau + 2))", SGD),
@@ -114,6 +114,7 @@ adjustment_sgd = corollary(
     ),
     sources=("giladi2020",),
     symbols=(_eta_0,),
+    of="sgd",
 )
 
 
@@ -133,7 +134,7 @@ _RATE = step(
     {"eta(tau)": f"eta_0 ({sgd.FORMULA})/2", "a_*(tau)": sgd.FORMULA},
 )
 
-adjustment_sgd_upper = corollary(
+adjustment_sgd_upper = remark(
     "adjustment-sgd-upper",
     "The rule for SGD: an upper bound",
     states("adjusted-learning-rate", "eta(tau) <= pi eta_0/(2 (2 tau + 1))", SGD),
@@ -149,9 +150,10 @@ adjustment_sgd_upper = corollary(
     conclusion("Hence", _of_rate),
     sources=("giladi2020",),
     symbols=(_eta_0,),
+    of="sgd",
 )
 
-adjustment_sgd_lower = corollary(
+adjustment_sgd_lower = remark(
     "adjustment-sgd-lower",
     "The rule for SGD: a lower bound",
     states(
@@ -173,4 +175,5 @@ adjustment_sgd_lower = corollary(
     conclusion("Hence", _of_rate),
     sources=("giladi2020",),
     symbols=(_eta_0,),
+    of="sgd",
 )

@@ -12,6 +12,7 @@ from delaystability.theory.checks import Deduced, Outcome, Status
 from delaystability.theory.confirm import largest_root, smallest_gain
 from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.general_steps import SHARED, X, Y, general_steps
+from delaystability.theory.prose import LEMMA
 from delaystability.theory.reading import Reading
 from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbolic_loop import SymbolicLoop
@@ -37,10 +38,10 @@ _x, _n = Symbol("x", real=True), Symbol("n", integer=True)
 def any_optimizer(
     optimizer: Optimizer, name: str, title: str, decay: Any = 0, *, coupled: bool = False
 ) -> Proof:
-    """The threshold of an optimizer as its smallest crossing, tried on a grid.
+    """The first threshold of an optimizer as its smallest crossing.
 
-    The direction of the crossings is not decided here: gains above the threshold may be stable
-    again, and that the gains just above it are unstable is tested, not proved.
+    The direction of the crossings is not decided here: gains above it may be stable again. Beside
+    decay, that all of them are unstable is tested on a grid.
     """
     loop, meaning = _abbreviated(optimizer, decay, coupled)
     gain = loop.sine_part / loop.zero_modulus_squared
@@ -55,6 +56,7 @@ def any_optimizer(
         "Ypositive": r"Y(\theta) > 0",
         "tau": tau,
         "stable": "0 < a < a_*",
+        "end": "a = a_*",
         "threshold": threshold,
     }
     defined = {
@@ -73,7 +75,7 @@ def any_optimizer(
         name=name,
         title=title,
         statement=Statement(
-            "decayed-threshold" if loop.decays else "threshold",
+            "decayed-threshold" if loop.decays else "first-threshold",
             threshold,
             optimizer.name,
             roots=(Root(theta, Eq(loop.cosine_part, 0, evaluate=False), minimized=gain),),
@@ -85,8 +87,9 @@ def any_optimizer(
             f"gains are stable{', with {Bpositive}' if loop.decays else ''}. "
             "Among the angles with {interval} that solve {display:angle} and at "
             "which {Y} below is positive, let {theta} be the one that makes the following gain "
-            "smallest. Then the optimizer is stable with delay {tau} for all gains {stable}, where "
-            "{display:threshold}"
+            "smallest. Then the optimizer is stable with delay {tau} for all gains {stable} and "
+            "not for {end}, where {display:threshold}"
+            f"{'' if loop.decays else ' Greater gains may be stable again.'}"
         ),
         sources=("giladi2020",),
         given=given,
@@ -99,11 +102,14 @@ def any_optimizer(
                 label="conclusion",
                 text=(
                     "A root on the unit circle at a positive gain has {X} and {Ypositive}. By "
-                    "{ref:boundary-polynomial} there are finitely many such angles. Below the "
-                    "smallest of their gains no root can leave the unit circle:"
+                    "{ref:boundary-polynomial} there are finitely many such angles. By {lemma} the "
+                    "roots depend continuously on the gain: below the smallest of these gains none "
+                    "leaves the unit circle, and at it one lies there:"
                 ),
                 claim=threshold,
-                check=_SmallestCrossing((*SHARED, "boundary-polynomial"), _trial(loop, meaning)),
+                check=(_SmallestCrossing if loop.decays else Deduced)(
+                    (*SHARED, "boundary-polynomial"), _trial(loop, meaning), (LEMMA,)
+                ),
                 given={"X": Eq(X, 0, evaluate=False), "Ypositive": r"Y(\theta) > 0"},
             ),
         ),
@@ -155,7 +161,7 @@ def _decayed_polynomial_step(loop: SymbolicLoop) -> Draft:
 
 
 class _SmallestCrossing(Deduced):
-    """A deduction for all gains below, of which the instability just above is tested only."""
+    """A deduction for all gains below, of which the instability above is tested only."""
 
     def __call__(self, claim: Basic | None) -> Outcome:
         outcome = super().__call__(claim)
@@ -171,7 +177,7 @@ def _abbreviated(
     """The loop with a symbol for each coefficient that depends on the delay, and its meaning."""
     loop, meaning = SymbolicLoop(optimizer), {}
     tables: list[dict[Expr, Expr]] = []
-    for letter, table in (("c", loop.feedback), ("b", loop.feedforward)):
+    for letter, table in (("A", loop.feedback), ("B", loop.feedforward)):
         short = {}
         for lag, value in table:
             short[lag] = Symbol(f"{letter}_{lag}", real=True) if value.has(tau) else value

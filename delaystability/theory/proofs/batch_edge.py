@@ -33,7 +33,7 @@ from delaystability.theory.vocabulary import (
 
 __all__ = ["CHAPTER"]
 
-_EDGE = Symbol("b", positive=True)
+_EDGE = Symbol("a_B", positive=True)
 
 
 def _edge(loop: SymbolicLoop, points: Iterable[Mapping[Symbol, Any]]) -> Trial:
@@ -113,12 +113,12 @@ _POINTS = [
     for noise in ("1/7", "1", "20")
 ]
 
-batch_edge_sgd = theorem(
+batch_edge_sgd = corollary(
     "batch-edge-sgd",
     "The batch sharpness of SGD at the edge of the mean square",
     states(
         "batch-sharpness-edge",
-        f"b = {_SGD_EDGE}",
+        f"a_B = {_SGD_EDGE}",
         SGD,
         roots=[root("phi", f"tan[{DISTANCE}] = kappa tan[phi/2]", "pi/(2 tau + 1)")],
     ),
@@ -136,6 +136,7 @@ batch_edge_sgd = theorem(
     ),
     conclusion("Hence", _edge(SymbolicLoop(SGD()), _POINTS)),
     symbols=(_EDGE, SECOND_THRESHOLD),
+    of="mean-square-sgd",
 )
 
 batch_edge_heavy_ball_delay_0 = corollary(
@@ -143,7 +144,7 @@ batch_edge_heavy_ball_delay_0 = corollary(
     "The batch sharpness of heavy ball without delay",
     states(
         "batch-sharpness-edge",
-        "b = 2 (1 - m^2) (1 + kappa)/(1 - m + kappa (1 + m))",
+        "a_B = 2 (1 - m^2) (1 + kappa)/(1 - m + kappa (1 + m))",
         HeavyBall,
         ("tau = 0", *ANY_MOMENTUM),
     ),
@@ -173,6 +174,7 @@ batch_edge_heavy_ball_delay_0 = corollary(
         ),
     ),
     symbols=(_EDGE, SECOND_THRESHOLD),
+    of="noise-amplification-heavy-ball-delay-0",
 )
 
 batch_edge_small_batches = theorem(
@@ -180,7 +182,7 @@ batch_edge_small_batches = theorem(
     "The plateau of small batches does not depend on the delay",
     states(
         "batch-sharpness-edge",
-        "lim((1 + kappa) a_2, kappa, oo) = 2 (1 - m)",
+        "lim((1 + kappa) a_ms, kappa, oo) = 2 (1 - m)",
         HeavyBall,
         ANY_MOMENTUM,
     ),
@@ -218,4 +220,6 @@ batch_edge_small_batches = theorem(
         _small_batches(SymbolicLoop(HeavyBall(m)), _MOMENTA),
     ),
     symbols=(SECOND_THRESHOLD, AMPLIFICATION, Symbol("x", real=True)),
+    prior_art="""The batch sharpness, and that training brings it to an edge, is due to
+    {cite:andreyev2024}. What it is under delay was not found elsewhere.""",
 )

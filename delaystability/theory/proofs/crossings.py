@@ -46,15 +46,18 @@ delayed_loop = lemma(
     "delayed-loop",
     "Crossings of the unit circle",
     states("identity", "a rho'(a)/rho(a) = x/(x^2 + y^2)"),
-    r"""A point \(z \notin \{0, 1\}\) is a root for the gain $a$ exactly if $alpha(z) = a$. Let
-    \(\sigma(\theta) = \operatorname{Re} S(e^{i \theta})\), where $S(z) = z alpha'(z)/alpha(z)$. A
-    root on the unit circle with \(\sigma(\theta) > 0\) is simple and moves outward as the gain
-    grows. If this holds for every crossing of positive gain, and all roots lie inside the unit
-    circle for small $a$, then the loop is stable exactly for \(0 < a < a_*\), where \(a_*\) is the
-    smallest positive gain of a crossing.""",
+    r"""Let \(A\) and \(B\) have no zero in common, and let $alpha(z) = (1 - z) z^tau A(z)/B(z)$
+    where \(B(z) \ne 0\). A point \(z \notin \{0, 1\}\) is a root for the gain \(a > 0\) exactly if
+    \(B(z) \ne 0\) and $alpha(z) = a$. Let \(\sigma(\theta) = \operatorname{Re} S(e^{i \theta})\),
+    where $S(z) = z alpha'(z)/alpha(z)$. A root $z = exp(I theta)$ with \(\sigma(\theta) > 0\) is
+    simple and moves outward as the gain grows. If this holds for every crossing of positive gain,
+    and all roots lie inside the unit circle for small gains \(a > 0\), then the loop is stable
+    exactly for \(0 < a < a_*\), where \(a_*\) is the smallest positive gain of a crossing.""",
     step(
         "gain-of-root",
-        "Solving the characteristic equation $(z - 1) A(z) + a z^(-tau) B(z) = 0$ for the gain,",
+        """Where $B(z)$ vanishes, $A(z)$ does not, and a point other than 1 is no root. Elsewhere
+        the characteristic equation $(z - 1) A(z) + a z^(-tau) B(z) = 0$, solved for the gain,
+        is""",
         "alpha(z) = (1 - z) z^tau A(z)/B(z)",
         {"alpha(z)": f"a - ({_RESIDUAL}) z^tau/B(z)"},
     ),
@@ -93,4 +96,7 @@ delayed_loop = lemma(
     ),
     sources=("giladi2020", "marden1966"),
     symbols=(_x, _y),
+    prior_art="""The argument is that of the root locus of control theory: roots depend continuously
+    on the gain {cite:marden1966}, and their direction at a crossing is a derivative. Nothing is new
+    but the form.""",
 )

@@ -10,7 +10,7 @@ from delaystability.theory.fixed_delay import with_delay
 from delaystability.theory.proofs.custom_boundary import Boundary
 from delaystability.theory.proofs.custom_checks import COUNT, NeverInside, confirm_gain
 from delaystability.theory.proofs.custom_steps import in_order
-from delaystability.theory.symbols import a, alpha, ordered_product, ordered_sum, p, tau, z
+from delaystability.theory.symbols import a, alpha, chi, ordered_product, ordered_sum, tau, z
 
 __all__ = ["unstable_steps"]
 
@@ -52,8 +52,8 @@ def _constant_steps(boundary: Boundary) -> tuple[Step, ...]:
         Step(
             label="constant-factor",
             text="What the gain multiplies and the rest have a factor in common:",
-            claim=Eq(p(z), ordered_product(in_order(factor), rest), evaluate=False),
-            check=Identity({p(z): with_delay(boundary.loop.polynomial, boundary.delay)}),
+            claim=Eq(chi(z), ordered_product(in_order(factor), rest), evaluate=False),
+            check=Identity({chi(z): with_delay(boundary.loop.polynomial, boundary.delay)}),
         ),
         Step(
             label="constant-root",

@@ -36,7 +36,7 @@ ratio = Symbol("q", real=True)
 """The probability of one more update of delay."""
 
 _k, _n = symbols("k n", integer=True, nonnegative=True)
-_SYMBOLS = (ratio, _k, _n, *symbols("x s", positive=True))
+_SYMBOLS = (ratio, _k, _n, *symbols("x e", positive=True))
 _momenta = [
     {tau: Integer(0), m: Rational(value), ratio: Rational(value)}
     for value in ("0", "1/4", "1/2", "7/8", "99/100")
@@ -75,7 +75,7 @@ def _averages() -> list[Any]:
     return cases
 
 
-geometric_delay = theorem(
+geometric_delay = corollary(
     "geometric-delay",
     "The mean under geometric delays",
     states("mean-threshold-geometric", "a_* = 2 (1 + q)/(1 - q)", domain=("q >= 0", "q < 1")),
@@ -86,11 +86,11 @@ geometric_delay = theorem(
     the mean does not show that the runs themselves diverge.""",
     step(
         "first-term",
-        """Let $F(n) := (1 - q) (1 - q^(n + 1) z^(-n - 1))/(1 - q/z)$. The first value is that of
+        """Let $f(n) := (1 - q) (1 - q^(n + 1) z^(-n - 1))/(1 - q/z)$. The first value is that of
         the first term of the sum below,""",
-        "F(0) = 1 - q",
+        "f(0) = 1 - q",
     ),
-    step("next-term", "and every further term is added:", "F(n) - F(n - 1) = (1 - q) q^n z^(-n)"),
+    step("next-term", "and every further term is added:", "f(n) - f(n - 1) = (1 - q) q^n z^(-n)"),
     deduced(
         "partial-sum",
         "Hence, by induction,",
@@ -102,7 +102,7 @@ geometric_delay = theorem(
         "vanishing",
         r"For \(|z| > q\) the last power vanishes as the sum grows, since with \(x = |q/z| < 1\),",
         "lim(x^(n + 1), n, oo) = 0",
-        {"x": "1/(1 + s)"},
+        {"x": "1/(1 + e)"},
     ),
     deduced(
         "generating-function",
@@ -145,6 +145,7 @@ geometric_delay = theorem(
         confirm_threshold(SymbolicLoop(EMAMomentum(m)), _momenta),
     ),
     symbols=_SYMBOLS,
+    of="random-delay-mean",
 )
 
 _FORMULA = "4 (1 + 2 d)/(1 + sqrt(1 + 16 d (1 + d) (1 + 2 d)))"
@@ -241,65 +242,63 @@ geometric_delay_mean_square = theorem(
     "The mean square under geometric delays",
     states(
         "mean-square-threshold-geometric",
-        f"a_2 = {_FORMULA}",
+        f"a_ms = {_FORMULA}",
         domain=("q >= 0", "q < 1"),
         definitions={"d": "q/(1 - q)"},
     ),
     r"""Let the delays be independent, with the probabilities $(1 - q) q^j$ of
     \(j = 0, 1, 2, \dots\), and let $d = q/(1 - q)$ be their mean. SGD is mean-square stable exactly
-    for gains \(0 < a < a_2\), where {statement} The threshold of the mean,
+    for gains \(0 < a < a_{ms}\), where {statement} The threshold of the mean,
     {theorem:geometric-delay}, is $2 (1 + 2 d)$: it grows with $d$, while this one falls. For
     $d = 7$ they are 30 and 0.513.""",
     step(
         "spread",
         """Given the past, the iterate whose gradient update $t$ applies is random, with some mean
-        $mu(t)$, second moment $s(t)$ and variance $v(t) = s(t) - mu(t)^2$. One update later $mu(t)$
-        and $s(t)$ have changed to $q mu(t) + (1 - q) w(t + 1)$ and $q s(t) + (1 - q) w(t + 1)^2$,
+        $y(t)$, second moment $f(t)$ and variance $v(t) = f(t) - y(t)^2$. One update later $y(t)$
+        and $f(t)$ have changed to $q y(t) + (1 - q) w(t + 1)$ and $q f(t) + (1 - q) w(t + 1)^2$,
         and so the variance to""",
-        "v(t + 1) = q v(t) + q (1 - q) (w(t + 1) - mu(t))^2",
+        "v(t + 1) = q v(t) + q (1 - q) (w(t + 1) - y(t))^2",
         {
-            "v(t + 1)": "q s(t) + (1 - q) w(t + 1)^2 - (q mu(t) + (1 - q) w(t + 1))^2",
-            "v(t)": "s(t) - mu(t)^2",
+            "v(t + 1)": "q f(t) + (1 - q) w(t + 1)^2 - (q y(t) + (1 - q) w(t + 1))^2",
+            "v(t)": "f(t) - y(t)^2",
         },
     ),
     deduced(
         "renewal",
-        """Thus $w(t)$ obeys the mean loop, $w(t + 1) = w(t) - a mu(t)$, plus kicks with mean zero
+        """Thus $w(t)$ obeys the mean loop, $w(t + 1) = w(t) - a y(t)$, plus kicks with mean zero
         and the variance $a^2 v(t)$ given the past, which are uncorrelated. By {ref:spread}, $v(t)$
         is a nonnegative quadratic form in past iterates, and its expectation obeys a renewal
         equation, as the second moment does in {theorem:mean-square}. The loop is mean-square stable
-        exactly if its mean is stable and the sum $N$ of the kernel is less than 1, where $c(j)$ is
+        exactly if its mean is stable and the sum $N$ of the kernel is less than 1, where $e(j)$ is
         what $v(t)$ is $j$ updates after a single kick of 1 in the mean loop:""",
-        "N = a^2 sum(c(j), j, 1, oo)",
+        "N = a^2 sum(e(j), j, 1, oo)",
         ("spread",),
         _against_moments,
     ),
     step(
         "gap",
-        r"""After such a kick let $mu(j)$ be the mean in {ref:spread}, $j$ updates after the iterate
-        before the kick, and let $delta(j) = w(j + 1) - mu(j)$ be the distance of the following
-        iterate from it. Then \(\delta_0 = 1, \; \mu_0 = 0\),
-        $mu(j + 1) = mu(j) + (1 - q) delta(j)$, and the loop gives""",
-        "delta(j + 1) = (q - a (1 - q)) delta(j) - a mu(j)",
-        {"delta(j + 1)": "delta(j) + mu(j) - (1 + a) (mu(j) + (1 - q) delta(j))"},
+        r"""After such a kick let $y(j)$ be the mean in {ref:spread}, $j$ updates after the iterate
+        before the kick, and let $x(j) = w(j + 1) - y(j)$ be the distance of the following
+        iterate from it. Then \(x_0 = 1, \; y_0 = 0\),
+        $y(j + 1) = y(j) + (1 - q) x(j)$, and the loop gives""",
+        "x(j + 1) = (q - a (1 - q)) x(j) - a y(j)",
+        {"x(j + 1)": "x(j) + y(j) - (1 + a) (y(j) + (1 - q) x(j))"},
     ),
     step(
         "energy",
-        """In every update the quadratic form $E(j) = delta(j)^2 + a delta(j) mu(j) + (a (1 + q)/(2
-        (1 - q))) mu(j)^2$ loses exactly""",
-        "E(j) - E(j + 1) = ((1 - q) (2 (1 + q) - (1 - q) a)/2) delta(j)^2",
+        """In every update the quadratic form $f_1(j) = x(j)^2 + a x(j) y(j) + (a (1 + q)/(2
+        (1 - q))) y(j)^2$ loses exactly""",
+        "f_1(j) - f_1(j + 1) = ((1 - q) (2 (1 + q) - (1 - q) a)/2) x(j)^2",
         {
-            "E(j)": _energy("delta(j)", "mu(j)"),
-            "E(j + 1)": _energy(
-                "((q - a (1 - q)) delta(j) - a mu(j))", "(mu(j) + (1 - q) delta(j))"
-            ),
+            "f_1(j)": _energy("x(j)", "y(j)"),
+            "f_1(j + 1)": _energy("((q - a (1 - q)) x(j) - a y(j))", "(y(j) + (1 - q) x(j))"),
         },
     ),
     deduced(
         "amplified",
-        """If the mean loop is stable, $E(j)$ decays to zero, and summing {ref:energy} from
-        $E(0) = 1$ on gives the sum of the squares $delta(j)^2$. Summing {ref:spread} gives
-        $sum(c(j), j, 1, oo) = q sum(delta(j)^2, j, 0, oo)$. With both, {ref:renewal} is""",
+        """If the mean loop is stable, $f_1(j)$ decays to zero, and summing {ref:energy} from
+        $f_1(0) = 1$ on gives the sum of the squares $x(j)^2$. Summing {ref:spread} gives
+        $sum(e(j), j, 1, oo) = q sum(x(j)^2, j, 0, oo)$. With both, {ref:renewal} is""",
         "N = 2 q a^2/((1 - q) (2 (1 + q) - (1 - q) a))",
         ("spread", "renewal", "gap", "energy"),
         _against_moments,
@@ -319,12 +318,14 @@ geometric_delay_mean_square = theorem(
         _by_moments,
     ),
     symbols=_SQUARE_SYMBOLS,
+    prior_art="""That the mean is that of momentum is known {cite:mitliagkas2016}. The threshold of
+    the mean square was not found elsewhere.""",
 )
 
 geometric_delay_long = corollary(
     "geometric-delay-long",
     "Long geometric delays",
-    states("mean-square-threshold-geometric", "lim(sqrt(d) a_2, d, oo) = sqrt(2)"),
+    states("mean-square-threshold-geometric", "lim(sqrt(d) a_ms, d, oo) = sqrt(2)"),
     """Under geometric delays with the mean $d$ the threshold of the mean square of SGD falls with
     the square root of $d$: {statement} That of a fixed delay falls with the delay itself.""",
     limit(
@@ -334,4 +335,5 @@ geometric_delay_long = corollary(
     ),
     conclusion("Hence", _far),
     symbols=_SQUARE_SYMBOLS,
+    of="geometric-delay-mean-square",
 )

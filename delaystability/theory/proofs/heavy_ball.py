@@ -51,7 +51,7 @@ GAIN = f"2 sin(theta/2) sqrt({POLE_SQUARED})"
 """The gain of a crossing at theta."""
 
 CROSSINGS = grid(("-9/10", "1/3", "9/10"), (1, 2, 4))
-_SYMBOLS = (_xi, *_) = symbols("xi xi_1 xi_2", positive=True)
+_SYMBOLS = (_y, *_) = symbols("y y_1 y_2", positive=True)
 _n, _x = Symbol("n", integer=True), Symbol("x", real=True)
 
 
@@ -112,24 +112,24 @@ heavy_ball = theorem(
     ),
     step(
         "order",
-        r"""Let \(\xi_1, \xi_2\) be $sin(theta/2)^2$ at the first crossing and at a later one. Then
-        \(\xi_1 < \xi_2\). By {ref:first-crossing} and {ref:interior}, \(\xi_1 < \sin^2(\pi/4\tau)\)
-        and \(\xi_2 < \cos^2(\pi/4\tau)\), so that \(\xi_1 + \xi_2 < 1\). The squares of the two
-        gains are values of $f(xi) := 4 xi ((1 - m)^2 + 4 m xi)$, and differ by""",
-        "f(xi_2) - f(xi_1) = 4 (xi_2 - xi_1) ((1 - m)^2 + 4 m (xi_1 + xi_2))",
+        r"""Let \(y_1, y_2\) be $sin(theta/2)^2$ at the first crossing and at a later one. Then
+        \(y_1 < y_2\). By {ref:first-crossing} and {ref:interior}, \(y_1 < \sin^2(\pi/4\tau)\)
+        and \(y_2 < \cos^2(\pi/4\tau)\), so that \(y_1 + y_2 < 1\). The squares of the two
+        gains are values of $f(y) := 4 y ((1 - m)^2 + 4 m y)$, and differ by""",
+        "f(y_2) - f(y_1) = 4 (y_2 - y_1) ((1 - m)^2 + 4 m (y_1 + y_2))",
     ),
     positive(
         "order-sign",
-        r"""The last factor is positive, for $xi = xi_1 + xi_2$ in \([0, 1]\), so that the later
+        r"""The last factor is positive, for $y = y_1 + y_2$ in \([0, 1]\), so that the later
         crossing needs the greater gain:""",
-        "(1 - m)^2 + 4 m xi > 0",
-        [{m: momentum, _xi: chart} for chart in closed_unit_interval],
+        "(1 - m)^2 + 4 m y > 0",
+        [{m: momentum, _y: chart} for chart in closed_unit_interval],
     ),
     step(
         "half-turn",
         r"""There remains $theta = pi$, the root \(z = -1\), where $X(theta)$ vanishes. It is a
         crossing for even $tau$ only, with the gain $2 (1 + m)$; for \(m \ge 0\) that is not below
-        the first crossing's, because $f(xi)$ increases:""",
+        the first crossing's, because $f(y)$ increases:""",
         "Y(pi) = (-1)^tau (1 + m)",
     ),
     direction(
@@ -147,6 +147,9 @@ heavy_ball = theorem(
     ),
     sources=("giladi2020", "polyak1964"),
     symbols=_SYMBOLS,
+    prior_art="""That momentum {cite:polyak1964} narrows the stable learning rates under delay was
+    shown by {cite:giladi2020}. An equation of the angle for every delay and every momentum between
+    -1 and 1, with its proof, was not found elsewhere.""",
 )
 
 heavy_ball_parametric = corollary(
@@ -182,6 +185,7 @@ heavy_ball_parametric = corollary(
         the gain $2 sin(theta/2) sqrt((1 - m)^2 + 4 m sin(theta/2)^2)$ of that theorem the form""",
         CROSSINGS,
     ),
+    of="heavy-ball",
 )
 
 heavy_ball_quotient = corollary(
@@ -204,6 +208,7 @@ heavy_ball_quotient = corollary(
         $(1 - m)/sin(tau theta)$, which gives""",
         CROSSINGS,
     ),
+    of="heavy-ball",
 )
 
 heavy_ball_algebraic = corollary(
@@ -259,4 +264,5 @@ heavy_ball_algebraic = corollary(
         CROSSINGS,
     ),
     symbols=(_n, _x),
+    of="heavy-ball",
 )

@@ -8,14 +8,21 @@ from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.confirm import grid
 from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.proofs.heavy_ball import AT_ANGLE, MOMENTUM
-from delaystability.theory.vocabulary import Chapter, conclusion, corollary, states, step
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    corollary,
+    example,
+    states,
+    step,
+)
 
 CHAPTER = Chapter("heavy-ball", "Heavy ball")
 
 _MOMENTA = ("-9/10", "-1/3", "0", "9/10")
-_R, _x = Symbol("R", positive=True), Symbol("x", real=True)
+_R, _x = Symbol("y", positive=True), Symbol("x", real=True)
 
-heavy_ball_delay_0 = corollary(
+heavy_ball_delay_0 = example(
     "heavy-ball-delay-0",
     "Heavy ball without delay",
     states("threshold", "a_* = 2 (1 + m)", HeavyBall, domain=("tau = 0", *ANY_MOMENTUM)),
@@ -32,9 +39,10 @@ heavy_ball_delay_0 = corollary(
         "(1 - m)^2 + 4 m = (1 + m)^2",
     ),
     conclusion("Both entries of the minimum in that theorem are therefore", grid(_MOMENTA, (0,))),
+    of="heavy-ball",
 )
 
-heavy_ball_delay_1 = corollary(
+heavy_ball_delay_1 = example(
     "heavy-ball-delay-1",
     "Heavy ball with delay 1",
     states("threshold", "a_* = 1 - m", HeavyBall, domain=("tau = 1", *ANY_MOMENTUM)),
@@ -44,9 +52,10 @@ heavy_ball_delay_1 = corollary(
         the same for $tau = 1$:""",
         grid(_MOMENTA, (1,)),
     ),
+    of="heavy-ball",
 )
 
-heavy_ball_delay_2 = corollary(
+heavy_ball_delay_2 = example(
     "heavy-ball-delay-2",
     "Heavy ball with delay 2",
     states(
@@ -66,23 +75,24 @@ heavy_ball_delay_2 = corollary(
     step(
         "roots",
         """The quadratic factor is negative at 0 and positive at 1. Its only positive root is
-        $x = (1 + m + R)/4$ with $R := sqrt(m^2 - 2 m + 5)$, because""",
-        "4 x^2 - 2 (1 + m) x - (1 - m) = 4 (x - (1 + m + R)/4) (x - (1 + m - R)/4)",
+        $x = (1 + m + y)/4$ with $y := sqrt(m^2 - 2 m + 5)$, because""",
+        "4 x^2 - 2 (1 + m) x - (1 - m) = 4 (x - (1 + m + y)/4) (x - (1 + m - y)/4)",
     ),
     step(
         "gain",
         """The quotient $(1 - m) sin(theta)/sin(2 theta)$ of that theorem is $(1 - m)/(2 x)$, which
         is""",
-        "2 (1 - m)/(1 + m + R) = (R - (1 + m))/2",
+        "2 (1 - m)/(1 + m + y) = (y - (1 + m))/2",
     ),
     step(
         "takeover",
-        r"""It exceeds the gain $2 (1 + m)$ of the root \(z = -1\) exactly if $R$ exceeds
+        r"""It exceeds the gain $2 (1 + m)$ of the root \(z = -1\) exactly if $y$ exceeds
         $5 (1 + m)$, that is, for \(-1 < m < -1/2\), by""",
-        "25 (1 + m)^2 - R^2 = 4 (1 + 2 m) (5 + 3 m)",
+        "25 (1 + m)^2 - y^2 = 4 (1 + 2 m) (5 + 3 m)",
     ),
     conclusion("The smaller of the two gains is therefore", grid(_MOMENTA, (2,))),
     symbols=(_R, _x),
+    of="heavy-ball",
 )
 
 heavy_ball_even_delay = corollary(
@@ -114,9 +124,9 @@ heavy_ball_even_delay = corollary(
     step(
         "difference",
         """The minimum with $2 (1 + m)$ is thus $2 (1 + m)$ times the smaller of 1 and the last
-        fraction. The difference $D(theta) := cos(tau theta) - sin(theta/2)^2$ is 1 at 0 and
+        fraction. The difference $f(theta) := cos(tau theta) - sin(theta/2)^2$ is 1 at 0 and
         negative at $pi/(2 tau)$. It has one root between them, because it decreases:""",
-        "D'(theta) = -sin(theta)/2 - tau sin(tau theta)",
+        "f'(theta) = -sin(theta)/2 - tau sin(tau theta)",
     ),
     step(
         "zero-momentum",
@@ -130,4 +140,5 @@ heavy_ball_even_delay = corollary(
         {theorem:heavy-ball-delay-0}. For every even delay, therefore,""",
         grid(_MOMENTA, (0, 2, 4)),
     ),
+    of="heavy-ball",
 )

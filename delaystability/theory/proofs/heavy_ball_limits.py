@@ -13,11 +13,18 @@ from delaystability.theory.domains import ANY_MOMENTUM
 from delaystability.theory.proofs.heavy_ball import heavy_ball
 from delaystability.theory.symbols import m, tau
 from delaystability.theory.trials import Trial
-from delaystability.theory.vocabulary import Chapter, conclusion, corollary, limit, states, step
+from delaystability.theory.vocabulary import (
+    Chapter,
+    conclusion,
+    corollary,
+    limit,
+    states,
+    step,
+)
 
 CHAPTER = Chapter("heavy-ball", "Heavy ball")
 
-_u, _c = symbols("u c", positive=True)
+_u, _c = symbols("y b", positive=True)
 
 
 def _near_limit(points: list[dict[Expr, Any]]) -> Trial:
@@ -59,6 +66,7 @@ heavy_ball_momentum_one = corollary(
     ),
     conclusion("In terms of the momentum this is", _near_momentum_one),
     sources=("giladi2020",),
+    of="heavy-ball",
 )
 
 heavy_ball_momentum_one_rate = corollary(
@@ -80,26 +88,27 @@ heavy_ball_momentum_one_rate = corollary(
         "lim((tau sin(theta)/sin(tau theta) - 1)/(1 - m(theta)), theta, 0) = (tau^2 - 1)/(6 tau)",
     ),
     conclusion("In terms of the momentum this is", _near_momentum_one),
+    of="heavy-ball",
 )
 
 _BY_TANGENT = (
     step(
         "delay",
-        """With $c := (1 + m)/(1 - m)$, the equation of {theorem:heavy-ball-tangent} determines the
-        delay for which $u$ is the root: it is $tau(u) := (pi/2 - atan(c u))/(2 atan(u))$,
+        """With $b := (1 + m)/(1 - m)$, the equation of {theorem:heavy-ball-tangent} determines the
+        delay for which $y$ is the root: it is $tau(y) := (pi/2 - atan(b y))/(2 atan(y))$,
         because""",
-        "pi/2 = 2 tau(u) atan(u) + atan(c u)",
+        "pi/2 = 2 tau(y) atan(y) + atan(b y)",
     ),
     step(
         "gain",
-        """The gain of that theorem is $(1 - m) b(u)$ with the function
-        $b(u) := 2 u sqrt(1 + c^2 u^2)/(1 + u^2)$, because its radicand is""",
-        "(1 - m)^2 + (1 + m)^2 u^2 = (1 - m)^2 (1 + c^2 u^2)",
+        """The gain of that theorem is $(1 - m) f(y)$ with the function
+        $f(y) := 2 y sqrt(1 + b^2 y^2)/(1 + y^2)$, because its radicand is""",
+        "(1 - m)^2 + (1 + m)^2 y^2 = (1 - m)^2 (1 + b^2 y^2)",
     ),
 )
 _LONG_DELAYS = conclusion(
-    """By {theorem:heavy-ball-tangent}, $2 tau atan(u) < pi/2$ for the root of every delay, so that
-    $u$ tends to 0 as $tau$ grows, and so does the gain. It is the threshold of all long delays, for
+    """By {theorem:heavy-ball-tangent}, $2 tau atan(y) < pi/2$ for the root of every delay, so that
+    $y$ tends to 0 as $tau$ grows, and so does the gain. It is the threshold of all long delays, for
     it falls below $2 (1 + m)$. Hence""",
     _far,
 )
@@ -114,12 +123,13 @@ heavy_ball_long_delay = corollary(
     *_BY_TANGENT,
     limit(
         "limit",
-        "Delay and gain are explicit functions of $u$, with",
-        "lim(tau(u) b(u), u, 0) = pi/2",
+        "Delay and gain are explicit functions of $y$, with",
+        "lim(tau(y) f(y), y, 0) = pi/2",
     ),
     _LONG_DELAYS,
     sources=("giladi2020",),
     symbols=(_u, _c),
+    of="heavy-ball-tangent",
 )
 
 heavy_ball_long_delay_rate = corollary(
@@ -127,19 +137,20 @@ heavy_ball_long_delay_rate = corollary(
     "Heavy ball: the error for long delays",
     states(
         "threshold",
-        "lim(tau^2 ((2 tau + c) (a_*(tau)/(1 - m))/pi - 1), tau, oo) = pi^2 (3 c^2 - 4)/96",
+        "lim(tau^2 ((2 tau + b) (a_*(tau)/(1 - m))/pi - 1), tau, oo) = pi^2 (3 b^2 - 4)/96",
         HeavyBall,
         domain=ANY_MOMENTUM,
-        definitions={"c": "(1 + m)/(1 - m)"},
+        definitions={"b": "(1 + m)/(1 - m)"},
     ),
-    r"""For \(-1 < m < 1\) and $c := (1 + m)/(1 - m)$, the threshold of heavy ball satisfies
-    {statement} Thus the relative error of $pi (1 - m)/(2 tau + c)$ is of the order $1/tau^2$.""",
+    r"""For \(-1 < m < 1\) and $b := (1 + m)/(1 - m)$, the threshold of heavy ball satisfies
+    {statement} Thus the relative error of $pi (1 - m)/(2 tau + b)$ is of the order $1/tau^2$.""",
     *_BY_TANGENT,
     limit(
         "limit",
-        "Delay and gain are explicit functions of $u$, with",
-        "lim(tau(u)^2 ((2 tau(u) + c) b(u)/pi - 1), u, 0) = pi^2 (3 c^2 - 4)/96",
+        "Delay and gain are explicit functions of $y$, with",
+        "lim(tau(y)^2 ((2 tau(y) + b) f(y)/pi - 1), y, 0) = pi^2 (3 b^2 - 4)/96",
     ),
     _LONG_DELAYS,
     symbols=(_u, _c),
+    of="heavy-ball-tangent",
 )

@@ -22,6 +22,7 @@ from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
     corollary,
+    example,
     positive,
     root,
     states,
@@ -38,7 +39,7 @@ _ANGLE = (
 _REAL = "1 - m + 4 m sin(theta/2)^2"
 _IMAGINARY = "1 - m + 2 m^2 + 4 m sin(theta/2)^2"
 _ZERO_SQUARED = "1 + 4 m (1 + m) sin(theta/2)^2"
-_xi = Symbol("xi", positive=True)
+_y = Symbol("y", positive=True)
 
 nesterov = theorem(
     "nesterov",
@@ -82,16 +83,16 @@ nesterov = theorem(
     ),
     step(
         "increasing",
-        """With $xi = sin(theta/2)^2$, the square of the gain is
-        $f(xi) := 4 xi ((1 - m)^2 + 4 m xi)/(1 + 4 m (1 + m) xi)$, and its derivative is""",
-        "f'(xi) = 4 ((1 - m)^2 + 8 m xi + 16 m^2 xi^2 (1 + m))/(1 + 4 m (1 + m) xi)^2",
+        """With $y = sin(theta/2)^2$, the square of the gain is
+        $f(y) := 4 y ((1 - m)^2 + 4 m y)/(1 + 4 m (1 + m) y)$, and its derivative is""",
+        "f'(y) = 4 ((1 - m)^2 + 8 m y + 16 m^2 y^2 (1 + m))/(1 + 4 m (1 + m) y)^2",
     ),
     positive(
         "increasing-sign",
         """It is positive, so that every later crossing, the one at $theta = pi$ included, needs a
         greater gain:""",
-        "f'(xi) > 0",
-        [{m: nonnegative_momentum, _xi: chart} for chart in closed_unit_interval],
+        "f'(y) > 0",
+        [{m: nonnegative_momentum, _y: chart} for chart in closed_unit_interval],
     ),
     direction(
         """tau + 1/2 + (1 - m^2)/(2 (1 - 2 m cos(theta) + m^2)) - (1 + 2 m)/(2 (m^2 - 2 m (1 + m)
@@ -112,10 +113,12 @@ nesterov = theorem(
         grid(("0", "1/3", "3/4", "9/10")),
     ),
     sources=("nesterov1983", "sutskever2013"),
-    symbols=(_xi,),
+    symbols=(_y,),
+    prior_art="""The method is that of {cite:nesterov1983}, in the form of {cite:sutskever2013}. Its
+    threshold under delay was not found elsewhere.""",
 )
 
-nesterov_delay_0 = corollary(
+nesterov_delay_0 = example(
     "nesterov-delay-0",
     "Nesterov momentum: no delay",
     states("threshold", "a_* = 2 (1 + m)/(1 + 2 m)", Nesterov, domain=(*USUAL_MOMENTUM, "tau = 0")),
@@ -137,6 +140,7 @@ nesterov_delay_0 = corollary(
         grid(("0", "1/4", "1/2", "3/4", "9/10", "99/100"), (0,)),
     ),
     sources=("nesterov1983", "sutskever2013"),
+    of="nesterov",
 )
 
 
@@ -164,7 +168,7 @@ nesterov_algebraic = corollary(
     r"""Let \(0 \le m < 1\) and \(\tau \ge 1\), let $U(n, x)$ be the Chebyshev polynomials of the
     second kind, and $V(n, x) = U(n, x) - U(n - 1, x)$ those of the third kind. Let $x$ be the
     largest root below 1 of
-    $$polynomial: R(x) = (1 + m + m^2) V(tau, x) - m V(tau + 1, x) - m (1 + m) V(tau - 1, x)$$ With
+    $$polynomial: f(x) = (1 + m + m^2) V(tau, x) - m V(tau + 1, x) - m (1 + m) V(tau - 1, x)$$ With
     $y = 1 - x$ the threshold of Nesterov momentum is {statement} The polynomial has at most the
     degree $tau + 1$, so that for rational $m$ the threshold is an algebraic number.""",
     step(
@@ -177,16 +181,16 @@ nesterov_algebraic = corollary(
     step(
         "boundary",
         "Hence the equation of the angle in {theorem:nesterov} asks for zeros of",
-        "X(theta) = cos(theta/2) R(x)",
-        {"R(x)": _combination(lambda n: f"(cos(({n} + 1/2) theta)/cos(theta/2))")},
+        "X(theta) = cos(theta/2) f(x)",
+        {"f(x)": _combination(lambda n: f"(cos(({n} + 1/2) theta)/cos(theta/2))")},
     ),
     step(
         "start",
         r"""The smallest zero lies in \((0, \pi/(2\tau))\). There $cos(theta/2)$ is positive and $x$
         falls as $theta$ grows, so that the smallest angle belongs to the largest root below 1. The
         number 1 itself is no root:""",
-        "R(1) = 1 - m",
-        {"R(1)": _combination(lambda n: "1")},
+        "f(1) = 1 - m",
+        {"f(1)": _combination(lambda n: "1")},
     ),
     step(
         "square",
@@ -198,4 +202,5 @@ nesterov_algebraic = corollary(
     conclusion("The threshold is its positive root:", grid(("0", "3/4", "9/10"), (1, 2, 5))),
     sources=("nesterov1983", "sutskever2013", "mason2003"),
     symbols=(Symbol("n", integer=True), Symbol("x", real=True), Symbol("y", positive=True)),
+    of="nesterov",
 )

@@ -20,8 +20,8 @@ from delaystability.theory.vocabulary import (
     Chapter,
     cited,
     conclusion,
-    corollary,
     deduced,
+    example,
     sequences,
     states,
     step,
@@ -76,7 +76,7 @@ def _cases(loop: SymbolicLoop, delay: int) -> Any:
     coefficients = iterate_coefficients(loop, {tau: delay}, _GAIN)
     quiet = [Rational(1), *run(coefficients, [Rational(1)] * len(coefficients), [0] * _UPDATES)]
     values: Mapping[Expr, Any] = {t: _UPDATES, tau: delay, a: _GAIN, kappa: _NOISE}
-    return values, {Function("r"): lambda n: kicks[int(n) - 1], Function("mu"): _at(quiet)}, runs
+    return values, {Function("x"): lambda n: kicks[int(n) - 1], Function("mu"): _at(quiet)}, runs
 
 
 @sequences
@@ -125,10 +125,10 @@ def _borderline(claim: Basic | None) -> tuple[int, str]:
 mean_square = theorem(
     "mean-square",
     "Noisy curvature: the criterion of the mean square",
-    states("identity", "N = kappa a^2 sum(r(k)^2, k, 1, oo)"),
+    states("identity", "N = kappa a^2 sum(x(k)^2, k, 1, oo)"),
     r"""Let the gradient that update $t$ applies be \(h_t w_{t-\tau}\) with the curvature
     $h(t) := h + h sqrt(kappa) xi(t)$, where $xi(t)$ has mean 0 and variance 1 and is independent of
-    the $xi(s)$ with $s < t$ and of the start. Let $r(k)$ be the iterate $k$ updates after a single
+    the $xi(j)$ with $j < t$ and of the start. Let $x(k)$ be the iterate $k$ updates after a single
     gradient was changed by $-1/eta$, in the loop with constant curvature and all else at zero. The
     loop is mean-square stable, that is, \(M_t = E[w_t^2]\) tends to zero from every start, exactly
     if it is stable with constant curvature and $N < 1$, where {statement}""",
@@ -143,16 +143,16 @@ mean_square = theorem(
         """The loop is linear: $w(t)$ is the iterate $mu(t)$ of the loop with constant curvature
         from the same start, plus the responses to all earlier terms {ref:noise}. Such a term passes
         the filter of the optimizer and the loop like any other change of a gradient. Hence""",
-        "w(t) = mu(t) - a sqrt(kappa) sum(r(t - s) xi(s) w(s - tau), s, 0, t - 1)",
+        "w(t) = mu(t) - a sqrt(kappa) sum(x(t - j) xi(j) w(j - tau), j, 0, t - 1)",
         ("noise",),
         _histories,
     ),
     deduced(
         "renewal",
-        """The factor $xi(s)$ is independent of $w(s - tau)$, of all earlier terms and of $mu(t)$.
+        """The factor $xi(j)$ is independent of $w(j - tau)$, of all earlier terms and of $mu(t)$.
         The terms are therefore uncorrelated, with the variances
-        $kappa a^2 (r(t - s)^2 M(s - tau))$, and the second moment obeys a renewal equation:""",
-        "M(t) = mu(t)^2 + kappa a^2 sum(r(t - s)^2 M(s - tau), s, 0, t - 1)",
+        $kappa a^2 (x(t - j)^2 M(j - tau))$, and the second moment obeys a renewal equation:""",
+        "M(t) = mu(t)^2 + kappa a^2 sum(x(t - j)^2 M(j - tau), j, 0, t - 1)",
         ("superposition",),
         _moments,
     ),
@@ -168,17 +168,20 @@ mean_square = theorem(
     ),
     conclusion(
         """If the loop with constant curvature is not stable, $mu(t)$ does not tend to zero from
-        some start, and $M(t) >= mu(t)^2$ by {ref:renewal}. If it is stable, $mu(t)$ and $r(t)$
+        some start, and $M(t) >= mu(t)^2$ by {ref:renewal}. If it is stable, $mu(t)$ and $x(t)$
         decay geometrically; the starting terms of {ref:renewal}, which are $mu(t)^2$ and those with
-        $s < tau$, have a finite sum, and the kernel has the sum below. The renewal theorem
+        $j < tau$, have a finite sum, and the kernel has the sum below. The renewal theorem
         decides.""",
         _borderline,
     ),
     sources=("feller1968",),
-    symbols=(AMPLIFIED, Symbol("k", integer=True), Symbol("s", integer=True)),
+    symbols=(AMPLIFIED, Symbol("k", integer=True), Symbol("j", integer=True)),
+    prior_art="""For systems with multiplicative noise the criterion is classical
+    {cite:willems1971}; {cite:wu2018} used it for SGD without delay. The proof is a renewal argument
+    {cite:feller1968}.""",
 )
 
-_SYMBOLS = (AMPLIFICATION, LAG, *symbols("beta c", real=True))
+_SYMBOLS = (AMPLIFICATION, LAG, *symbols("y b", real=True))
 _GAINS = ((0, "1/2"), (0, "3/2"), (1, "1/3"), (2, "2/5"), (3, "1/8"), (5, "1/12"))
 _STABLE = [{tau: Integer(delay), a: Rational(gain)} for delay, gain in _GAINS]
 
@@ -204,7 +207,7 @@ def covariances(
     """A trial of an equation between the covariances gamma at a few lags."""
     return sequences(
         lambda: [
-            ({**point, LAG: lag}, {Function("gamma"): partial(_covariance, kicks)})
+            ({**point, LAG: lag}, {Function("G"): partial(_covariance, kicks)})
             for point, kicks in _responses(loop, points)
             for lag in lags
         ]
@@ -239,10 +242,10 @@ noise_amplification_sgd = theorem(
         "covariance",
         r"""In the units of the learning rate the loop is $w(t + 1) = w(t) - a w(t - tau) + xi(t)$.
         It is stable by {theorem:sgd}, so that it has a stationary state, with the covariances
-        \(\gamma_k = E[w_t w_{t-k}]\), the same for $k$ and $-k$. The noise $xi(t)$ is uncorrelated
+        \(G_k = E[w_t w_{t-k}]\), the same for $k$ and $-k$. The noise $xi(t)$ is uncorrelated
         with $w(t - k)$ for \(k \ge 0\). Multiplication by $w(t - k)$ and expectation give, for
         \(k \ge 0\),""",
-        "gamma(k + 1) = gamma(k) - a gamma(tau - k)",
+        "G(k + 1) = G(k) - a G(tau - k)",
         (),
         covariances(SymbolicLoop(SGD()), _STABLE, (0, 1, 3)),
     ),
@@ -250,7 +253,7 @@ noise_amplification_sgd = theorem(
         "variance",
         """The variances of $w(t + 1)$ and $w(t)$ are equal. Squaring the loop and taking the
         expectation leave""",
-        "2 a gamma(tau) - a^2 gamma(0) = 1",
+        "2 a G(tau) - a^2 G(0) = 1",
         (),
         covariances(SymbolicLoop(SGD()), _STABLE, (0,)),
     ),
@@ -258,53 +261,55 @@ noise_amplification_sgd = theorem(
         "second-difference",
         r"""For \(1 \le k \le \tau\), {ref:covariance} holds for $k$, for $k - 1$, and for the
         mirrored index $tau - k$. The three together are a recurrence of second order:""",
-        "gamma(k + 1) + gamma(k - 1) = (2 - a^2) gamma(k)",
+        "G(k + 1) + G(k - 1) = (2 - a^2) G(k)",
         {
-            "gamma(k + 1)": "gamma(k) - a gamma(tau - k)",
-            "gamma(k - 1)": "a (gamma(tau - k) - a gamma(k)) + gamma(k)",
+            "G(k + 1)": "G(k) - a G(tau - k)",
+            "G(k - 1)": "a (G(tau - k) - a G(k)) + G(k)",
         },
     ),
     step("frequency", "With $a := 2 sin(phi/2)$ its coefficient is", "2 - a^2 = 2 cos(phi)"),
     step(
         "wave",
         r"""Since \(0 < \phi < \pi\), the solutions of {ref:second-difference} are the waves
-        \(\gamma_k = c \cos(k\phi - \beta)\) with constants $c$ and $beta$, for
+        \(G_k = b \cos(k\phi - y)\) with constants $b$ and $y$, for
         \(0 \le k \le \tau + 1\):""",
-        "cos[(k + 1) phi - beta] + cos[(k - 1) phi - beta] = 2 cos(phi) cos[k phi - beta]",
+        "cos[(k + 1) phi - y] + cos[(k - 1) phi - y] = 2 cos(phi) cos[k phi - y]",
     ),
     step(
         "first-difference",
         """The first equation, $k = 0$ in {ref:covariance}, says that the left side below vanishes.
-        Now $c != 0$, because {ref:variance} is not zero, and the cosine on the right is positive,
+        Now $b != 0$, because {ref:variance} is not zero, and the cosine on the right is positive,
         its angle being between 0 and $pi/2$. Hence the last sine vanishes, and we may take
-        $beta = -(pi - (2 tau + 1) phi)/4$, as any other choice only changes the sign of $c$:""",
-        """gamma(1) - gamma(0) + a gamma(tau) = 4 c sin[phi/2] cos[(pi - (2 tau - 1) phi)/4]
-        sin[beta + (pi - (2 tau + 1) phi)/4]""",
+        $y = -(pi - (2 tau + 1) phi)/4$, as any other choice only changes the sign of $b$:""",
+        """G(1) - G(0) + a G(tau) = 4 b sin[phi/2] cos[(pi - (2 tau - 1) phi)/4]
+        sin[y + (pi - (2 tau + 1) phi)/4]""",
         {
-            "gamma(1)": "c cos(beta - phi)",
-            "gamma(0)": "c cos(beta)",
-            "gamma(tau)": "c cos(beta - tau phi)",
+            "G(1)": "b cos(y - phi)",
+            "G(0)": "b cos(y)",
+            "G(tau)": "b cos(y - tau phi)",
         },
     ),
     step(
         "scale",
-        "With this $beta$, the left side of {ref:variance} is",
-        "2 a gamma(tau) - a^2 gamma(0) = -2 c sin(phi) sin(beta)",
+        "With this $y$, the left side of {ref:variance} is",
+        "2 a G(tau) - a^2 G(0) = -2 b sin(phi) sin(y)",
         {
-            "gamma(0)": f"c cos({DISTANCE})",
-            "gamma(tau)": f"c cos(tau phi + {DISTANCE})",
-            "beta": f"-({DISTANCE})",
+            "G(0)": f"b cos({DISTANCE})",
+            "G(tau)": f"b cos(tau phi + {DISTANCE})",
+            "y": f"-({DISTANCE})",
         },
     ),
     conclusion(
-        """By {ref:variance} and {ref:scale}, $c = -1/(2 sin(beta) sin(phi))$, where $beta$ lies
-        between $-pi/4$ and 0. The variance $gamma(0) = c cos(beta)$ is""",
+        """By {ref:variance} and {ref:scale}, $b = -1/(2 sin(y) sin(phi))$, where $y$ lies
+        between $-pi/4$ and 0. The variance $G(0) = b cos(y)$ is""",
         variances(SymbolicLoop(SGD()), _STABLE),
     ),
     symbols=_SYMBOLS,
+    prior_art="""Such variances are integrals that every textbook computes for a given delay. A
+    closed form for all delays was not found elsewhere.""",
 )
 
-noise_amplification_sgd_delay_0 = corollary(
+noise_amplification_sgd_delay_0 = example(
     "noise-amplification-sgd-delay-0",
     "Stationary variance of SGD without delay",
     states("noise-amplification", "G = 1/(a (2 - a))", SGD, domain=("tau = 0", "a < 2")),
@@ -321,4 +326,5 @@ noise_amplification_sgd_delay_0 = corollary(
         variances(SymbolicLoop(SGD()), _STABLE[:2]),
     ),
     symbols=(AMPLIFICATION,),
+    of="noise-amplification-sgd",
 )

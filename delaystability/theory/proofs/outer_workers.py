@@ -28,7 +28,7 @@ CHAPTER = Chapter("outer-loops", "Outer loops")
 outer_eager = theorem(
     "outer-eager",
     "Eager updates: the mean of the replicas",
-    states("identity", "alpha(z) = (1 - z) A(z)/(c B(z) (1/n + (1 - 1/n)/z))"),
+    states("identity", "alpha(z) = (1 - z) A(z)/(h_K B(z) (1/n + (1 - 1/n)/z))"),
     r"""Let each of $n$ replicas have its own outer optimizer, which averages the fresh outer
     gradient of its replica and those of the others of the round before {cite:kale2025}. The mean of
     the replicas obeys the delayed loop in which a gradient is late by one round with weight
@@ -37,14 +37,14 @@ outer_eager = theorem(
     step(
         "mean",
         r"""Replicas that are equal stay equal, and for parameters $z^t$ have the gradient""",
-        "c z^t/n + (n - 1) c z^(t - 1)/n = c (1/n + (1 - 1/n)/z) z^t",
+        "h_K z^t/n + (n - 1) h_K z^(t - 1)/n = h_K (1/n + (1 - 1/n)/z) z^t",
     ),
     step(
         "loop",
-        "With $D$ for the last bracket, $(z - 1) A(z) + gamma c B(z) D = 0$, so that",
-        "alpha(z) = (1 - z) A(z)/(c B(z) (1/n + (1 - 1/n)/z))",
+        "With $D$ for the last bracket, $(z - 1) A(z) + gamma h_K B(z) D = 0$, so that",
+        "alpha(z) = (1 - z) A(z)/(h_K B(z) (1/n + (1 - 1/n)/z))",
         {
-            "alpha(z)": """gamma - ((z - 1) A(z) + gamma c B(z) (1/n + (1 - 1/n)/z))/(c B(z)
+            "alpha(z)": """gamma - ((z - 1) A(z) + gamma h_K B(z) (1/n + (1 - 1/n)/z))/(h_K B(z)
             (1/n + (1 - 1/n)/z))"""
         },
     ),
@@ -54,6 +54,7 @@ outer_eager = theorem(
     ),
     symbols=(*SYMBOLS, Symbol("D")),
     sources=("kale2025",),
+    prior_art="The method is due to {cite:kale2025}. Its stability was not found elsewhere.",
 )
 
 
@@ -62,7 +63,7 @@ outer_eager_offsets = corollary(
     "Eager updates: an offset between replicas never heals",
     states(
         "identity",
-        "(z - 1) A(z) + gamma c B(z) (1 - 1/z)/n = (z - 1) (A(z) + gamma c B(z)/(n z))",
+        "(z - 1) A(z) + gamma h_K B(z) (1 - 1/z)/n = (z - 1) (A(z) + gamma h_K B(z)/(n z))",
     ),
     r"""In the setting of {theorem:outer-eager}, the characteristic function of a difference between
     replicas is {statement} It vanishes at $z = 1$ at every outer learning rate, once for each of
@@ -72,38 +73,40 @@ outer_eager_offsets = corollary(
         "difference",
         r"""The gradients of two replicas at $x$ and $y$, of which the others' parts are equal but
         for their own last ones, differ by""",
-        "(c x + c y/z)/n - (c y + c x/z)/n = c (x - y) (1 - 1/z)/n",
+        "(h_K x + h_K y/z)/n - (h_K y + h_K x/z)/n = h_K (x - y) (1 - 1/z)/n",
         {},
     ),
     conclusion("and so, in the loop of the difference,", at_offsets),
     symbols=(*SYMBOLS, Symbol("y")),
     sources=("kale2025",),
+    of="outer-eager",
 )
 
 outer_eager_sgd = corollary(
     "outer-eager-sgd",
     "Eager updates, with averaging as the outer step",
-    states("outer-threshold", "gamma_1 = n/((n - 1) c)", domain=["n >= 2", "c > 0"]),
+    states("outer-threshold", "gamma_1 = n/((n - 1) h_K)", domain=["n >= 2", "h_K > 0"]),
     r"""In the setting of {theorem:outer-eager}, let the outer optimizer be SGD and \(n \ge 2\). The
     mean of the replicas is stable, and no difference between them grows, exactly for
     \(0 < \gamma < \gamma_1\), where {statement}""",
     step(
         "quadratic",
         r"""Times $z$, the characteristic function of the mean is
-        $f(z) := z^2 + (gamma c/n - 1) z + gamma c (1 - 1/n)$:""",
-        "z (z - 1 + gamma c (1/n + (1 - 1/n)/z)) = f(z)",
+        $f(z) := z^2 + (gamma h_K/n - 1) z + gamma h_K (1 - 1/n)$:""",
+        "z (z - 1 + gamma h_K (1/n + (1 - 1/n)/z)) = f(z)",
     ),
-    step("at-one", "At 1 it is", "f(1) = gamma c"),
-    step("at-minus-one", "and at -1, positive too,", "f(-1) = 2 + gamma c (n - 2)/n"),
-    step("at-zero", "At 0 it is", "f(0) = gamma c (n - 1)/n"),
+    step("at-one", "At 1 it is", "f(1) = gamma h_K"),
+    step("at-minus-one", "and at -1, positive too,", "f(-1) = 2 + gamma h_K (n - 2)/n"),
+    step("at-zero", "At 0 it is", "f(0) = gamma h_K (n - 1)/n"),
     conclusion(
         r"""A real quadratic that is positive at 1 and at \(-1\) has both roots in \(|z| < 1\)
         exactly if it is of modulus less than 1 at 0. The other root of a difference is
-        \(-\gamma c/n\) by {theorem:outer-eager-offsets}, inside for \(\gamma c < n\), which
+        \(-\gamma h_K/n\) by {theorem:outer-eager-offsets}, inside for \(\gamma h_K < n\), which
         {ref:at-zero} below 1 implies. Hence the edge is""",
         partial(edge_of_algorithm, "eager"),
     ),
     symbols=SYMBOLS,
+    of="outer-eager",
 )
 
 delayed_nesterov = theorem(
@@ -112,11 +115,11 @@ delayed_nesterov = theorem(
     states("identity", "1 - z = ((1 + m) z - m) (1 + a - (z/(z + a))^(n - 1))/(z - m)"),
     r"""Let $n$ workers take turns, so that each outer gradient is $n - 1$ updates late; let each
     update apply the part \(1/n\) of it, and each $n$-th also the momentum, into which the mean of
-    the last $n$ gradients has gone {cite:liu2024}. With $a = gamma c/n$, a block of $n$ updates
-    multiplies a perturbation by $z$ exactly if {statement} With $Y = (z/(z + a))^(n - 1)$, a block
-    without momentum multiplies it by $Y - a$. This is thus Nesterov momentum, at learning rate 1,
-    whose gradient is what a whole block of plain updates changes. For small $a$ that is
-    $n a (1/n + (1 - 1/n)/z)$, as for eager updates.""",
+    the last $n$ gradients has gone {cite:liu2024}. With $a = gamma h_K/n$, a block of $n$ updates
+    multiplies a perturbation by $z$ exactly if {statement} With $y_1 = (z/(z + a))^(n - 1)$, a
+    block without momentum multiplies it by $y_1 - a$. This is thus Nesterov momentum, at learning
+    rate 1, whose gradient is what a whole block of plain updates changes. For small $a$ that is $n
+    a (1/n + (1 - 1/n)/z)$, as for eager updates.""",
     step(
         "turn",
         r"""Within a block let the parameters be \(x_0, x_1, \dots\) and those of the block before
@@ -134,21 +137,22 @@ delayed_nesterov = theorem(
     ),
     step(
         "gathered",
-        r"their sum, times $a$, telescopes; with $Y$ for the power \(y^{n-1}\) it is",
-        "a + (1 - Y) = 1 + a - Y",
+        r"their sum, times $a$, telescopes; with $y_1$ for the power \(y^{n-1}\) it is",
+        "a + (1 - y_1) = 1 + a - y_1",
     ),
     step(
         "momentum",
-        r"""The momentum \(M\) of the block, which is part of its last update, is $m/z$ times itself
-        plus this sum:""",
-        "M = m M/z + 1 + a - Y",
-        {"M": "z (1 + a - Y)/(z - m)"},
+        r"""The momentum \(y_2\) of the block, which is part of its last update, is $m/z$ times
+        itself plus this sum:""",
+        "y_2 = m y_2/z + 1 + a - y_1",
+        {"y_2": "z (1 + a - y_1)/(z - m)"},
     ),
     step(
         "block",
-        "The last update leads from $Y$ to $z = Y - a - m M$. The difference of the two sides is",
-        "z - (Y - a - m M) = z - 1 + ((1 + m) z - m) (1 + a - Y)/(z - m)",
-        {"M": "z (1 + a - Y)/(z - m)"},
+        """The last update leads from $y_1$ to $z = y_1 - a - m y_2$. The difference of the two
+        sides is""",
+        "z - (y_1 - a - m y_2) = z - 1 + ((1 + m) z - m) (1 + a - y_1)/(z - m)",
+        {"y_2": "z (1 + a - y_1)/(z - m)"},
     ),
     limit(
         "small",
@@ -156,8 +160,9 @@ delayed_nesterov = theorem(
         "lim((1 + a - (z/(z + a))^(n - 1))/a, a, 0) = n (1/n + (1 - 1/n)/z)",
     ),
     conclusion(
-        "With $Y$ from {ref:turn}, it vanishes exactly if", of_algorithm("delayed_nesterov")
+        "With $y_1$ from {ref:turn}, it vanishes exactly if", of_algorithm("delayed_nesterov")
     ),
     symbols=SYMBOLS,
     sources=("liu2024",),
+    prior_art="The method is due to {cite:liu2024}. The equivalence was not found elsewhere.",
 )

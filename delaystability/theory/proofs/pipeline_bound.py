@@ -15,7 +15,7 @@ from delaystability.theory.domains import USUAL_MOMENTUM, nonnegative_momentum
 from delaystability.theory.moments import written_out
 from delaystability.theory.proofs.heavy_ball import AT_ANGLE, GAIN, heavy_ball
 from delaystability.theory.statement import Statement
-from delaystability.theory.symbols import a, m, phi, tau
+from delaystability.theory.symbols import a, m, tau
 from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
@@ -28,7 +28,7 @@ from delaystability.theory.vocabulary import (
 
 CHAPTER = Chapter("pipelines", "Pipelines")
 
-_k = Symbol("k", integer=True, nonnegative=True)
+_k, _x = Symbol("k", integer=True, nonnegative=True), Symbol("x", real=True)
 
 _MIXTURES: tuple[tuple[Any, ...], ...] = (
     (Rational(1, 2), Rational(1, 2)),
@@ -74,7 +74,7 @@ def _crossings() -> tuple[tuple[dict[Any, Any], tuple[Any, ...]], ...]:
                         point = {
                             tau: len(mixture) - 1,
                             m: momentum,
-                            phi: sympify(angle),
+                            _x: sympify(angle),
                             a: sympify(mpmath.re(gain(angle))),
                         }
                         found.append((point, mixture))
@@ -83,11 +83,11 @@ def _crossings() -> tuple[tuple[dict[Any, Any], tuple[Any, ...]], ...]:
 
 
 def _cosine_part(k: Expr) -> Expr:
-    return cos((k + Rational(1, 2)) * phi) - m * cos((k - Rational(1, 2)) * phi)
+    return cos((k + Rational(1, 2)) * _x) - m * cos((k - Rational(1, 2)) * _x)
 
 
 def _sine_part(k: Expr) -> Expr:
-    return sin((k + Rational(1, 2)) * phi) - m * sin((k - Rational(1, 2)) * phi)
+    return sin((k + Rational(1, 2)) * _x) - m * sin((k - Rational(1, 2)) * _x)
 
 
 def _at_crossings(claim: Basic | None) -> tuple[int, str]:
@@ -98,7 +98,7 @@ def _at_crossings(claim: Basic | None) -> tuple[int, str]:
         sides = []
         for side in (claim.lhs, claim.rhs):
             written = sympify(side).subs(tau, point[tau]).replace(Sum, written_out)
-            written = written.replace(Function("P"), lambda k, p=mixture: sympify(p[int(k)]))
+            written = written.replace(Function("p"), lambda k, p=mixture: sympify(p[int(k)]))
             written = written.replace(Function("X"), _cosine_part)
             written = written.replace(Function("Y"), _sine_part)
             sides.append(mpmath.mpf(sympify(written).subs(point).evalf(30)))
@@ -150,74 +150,74 @@ pipeline_bound = theorem(
     some stage is $tau$, for no greater product is it stable for every Hessian.""",
     step(
         "turned",
-        r"""Let $phi$ lie in \(0 < \phi \le \pi\). For every delay $k$ let
-        $X(k) := cos((k + 1/2) phi) - m cos((k - 1/2) phi)$ and
-        $Y(k) := sin((k + 1/2) phi) - m sin((k - 1/2) phi)$ be the real and the imaginary part of
-        \(e^{i(k + 1/2)\phi} (1 - m e^{-i\phi})\):""",
-        "(1 - m exp(-I phi)) exp(I (k + 1/2) phi) = X(k) + I Y(k)",
+        r"""Let $x$ lie in \(0 < x \le \pi\). For every delay $k$ let
+        $X(k) := cos((k + 1/2) x) - m cos((k - 1/2) x)$ and
+        $Y(k) := sin((k + 1/2) x) - m sin((k - 1/2) x)$ be the real and the imaginary part of
+        \(e^{i(k + 1/2)x} (1 - m e^{-ix})\):""",
+        "(1 - m exp(-I x)) exp(I (k + 1/2) x) = X(k) + I Y(k)",
     ),
     step(
         "modulus",
         "The sum of their squares is the same for every delay:",
-        "X(k)^2 + Y(k)^2 = (1 - m)^2 + 4 m sin(phi/2)^2",
+        "X(k)^2 + Y(k)^2 = (1 - m)^2 + 4 m sin(x/2)^2",
     ),
     step(
         "step",
         r"On the circle the conjugate of \(1 - z\) is, but for a turn,",
-        "(1 - exp(-I phi)) exp(I phi/2) = 2 I sin(phi/2)",
+        "(1 - exp(-I x)) exp(I x/2) = 2 I sin(x/2)",
     ),
     deduced(
         "balance",
-        r"""Let \(z = e^{i\phi}\) be a root for the gain $a$ and the probabilities $P(k)$ of the
+        r"""Let \(z = e^{ix}\) be a root for the gain $a$ and the probabilities $p(k)$ of the
         delays \(k \le \tau\). By {theorem:random-delay-mean},
-        \((1 - z)(1 - m/z) = a \sum_k P_k z^{-k}\). Conjugated, and multiplied by
-        \(e^{i\phi/2} (1 - m/z)\), this is an equation between \(2 i \sin(\phi/2)\, |1 - m/z|^2\)
-        and \(a \sum_k P_k \left(X(k) + i Y(k)\right)\), whose left side is imaginary by {ref:step}.
+        \((1 - z)(1 - m/z) = a \sum_k p_k z^{-k}\). Conjugated, and multiplied by
+        \(e^{ix/2} (1 - m/z)\), this is an equation between \(2 i \sin(x/2)\, |1 - m/z|^2\)
+        and \(a \sum_k p_k \left(X(k) + i Y(k)\right)\), whose left side is imaginary by {ref:step}.
         The real parts are""",
-        "sum(P(k) X(k), k, 0, tau) = 0",
+        "sum(p(k) X(k), k, 0, tau) = 0",
         ("turned", "step"),
         _at_crossings,
     ),
     deduced(
         "gain",
         "and the imaginary parts",
-        "a sum(P(k) Y(k), k, 0, tau) = 2 sin(phi/2) ((1 - m)^2 + 4 m sin(phi/2)^2)",
+        "a sum(p(k) Y(k), k, 0, tau) = 2 sin(x/2) ((1 - m)^2 + 4 m sin(x/2)^2)",
         ("turned", "step"),
         _at_crossings,
     ),
     step(
         "start",
-        r"""The boundary angle $theta$ is the first zero of $X(tau)$ in \(0 < \phi \le \pi\), or
-        $pi$ for $tau = 0$. Before it $X(tau)$ is positive, because at $phi = 0$""",
+        r"""The boundary angle $theta$ is the first zero of $X(tau)$ in \(0 < x \le \pi\), or
+        $pi$ for $tau = 0$. Before it $X(tau)$ is positive, because at $x = 0$""",
         "X(tau) = 1 - m",
         {"X(tau)": "cos(0) - m cos(0)"},
     ),
     step(
         "upper-half",
         r"""For \(\tau \ge 1\), \(\theta < \pi/(2\tau)\) by {theorem:heavy-ball}, so that for
-        \(0 < \phi < \theta\) all sines and cosines below are positive. So is $Y(tau)$, also for
+        \(0 < x < \theta\) all sines and cosines below are positive. So is $Y(tau)$, also for
         $tau = 0$:""",
-        "Y(tau) = (1 - m) sin(tau phi) cos(phi/2) + (1 + m) cos(tau phi) sin(phi/2)",
+        "Y(tau) = (1 - m) sin(tau x) cos(x/2) + (1 + m) cos(tau x) sin(x/2)",
     ),
     step(
         "shorter-delays",
-        r"""Every shorter delay is turned back by \((\tau - k)\phi\), which lies in \([0, \pi/2)\).
-        Its real part is therefore positive, too, for \(0 < \phi < \theta\):""",
-        "X(k) = cos((tau - k) phi) X(tau) + sin((tau - k) phi) Y(tau)",
+        r"""Every shorter delay is turned back by \((\tau - k)x\), which lies in \([0, \pi/2)\).
+        Its real part is therefore positive, too, for \(0 < x < \theta\):""",
+        "X(k) = cos((tau - k) x) X(tau) + sin((tau - k) x) Y(tau)",
     ),
     step(
         "angle",
         r"""A sum of positive terms does not vanish, so that {ref:balance} leaves
-        \(\phi \ge \theta\). By {ref:modulus}, no $Y(k)$ exceeds \(|1 - m e^{-i\phi}|\). Hence
-        {ref:gain} gives \(a \ge 2 \sin(\phi/2)\, |1 - m e^{-i\phi}|\). The square of the right side
-        is $f(xi) := 4 xi ((1 - m)^2 + 4 m xi)$ with $xi = sin(phi/2)^2$. It increases with the
+        \(x \ge \theta\). By {ref:modulus}, no $Y(k)$ exceeds \(|1 - m e^{-ix}|\). Hence
+        {ref:gain} gives \(a \ge 2 \sin(x/2)\, |1 - m e^{-ix}|\). The square of the right side
+        is $f(y) := 4 y ((1 - m)^2 + 4 m y)$ with $y = sin(x/2)^2$. It increases with the
         angle, since""",
-        "f(xi_2) - f(xi_1) = 4 (xi_2 - xi_1) ((1 - m)^2 + 4 m (xi_1 + xi_2))",
+        "f(y_2) - f(y_1) = 4 (y_2 - y_1) ((1 - m)^2 + 4 m (y_1 + y_2))",
     ),
     positive(
         "order-sign",
         r"has a positive last factor for \(0 \le m < 1\):",
-        "(1 - m)^2 + 4 m xi > 0",
+        "(1 - m)^2 + 4 m y > 0",
         [{m: nonnegative_momentum}],
     ),
     conclusion(
@@ -228,5 +228,7 @@ pipeline_bound = theorem(
         loop of that delay.""",
         _stable_below,
     ),
-    symbols=(_k, *symbols("xi xi_1 xi_2", positive=True)),
+    symbols=(_k, _x, *symbols("y y_1 y_2", positive=True)),
+    prior_art="""It was not found elsewhere. For delays that change from update to update a
+    sufficient condition by small gains is known {cite:kao2004}.""",
 )

@@ -58,9 +58,9 @@ class _Mode:
         rate, gain = self.values[eta], self.values[a]
         written = sympify(side).subs(self.values).replace(Sum, written_out)
         members = {
-            "c": self.responses,
-            "E": self.energies,
-            "P": tuple(rate * energy / gain for energy in self.energies),
+            "C": self.responses,
+            "e": self.energies,
+            "p": tuple(rate * energy / gain for energy in self.energies),
         }
         for name, entries in members.items():
             written = written.replace(Function(name), partial(_member, entries))
@@ -145,12 +145,12 @@ def _on_roots(claim: Basic | None) -> tuple[int, str]:
 pipeline = theorem(
     "pipeline",
     "Pipelines: a random delay in disguise",
-    states("identity", "1 - z = a sum(P(k) c(k), k, 0, n)"),
+    states("identity", "1 - z = a sum(p(k) C(k), k, 0, n)"),
     r"""Let the parameters lie in the stages \(k = 0, \dots, n\). Let a gradient that goes as
-    \(z^t\) change those of stage $k$ by $c(k)$ times \(-\eta\) of it in an update (with a delay
-    \(\tau_k\) and a filter, \(c_k = z^{-\tau_k} B_k(z)/A_k(z)\)). Let the Hessian \(H\) be
+    \(z^t\) change those of stage $k$ by $C(k)$ times \(-\eta\) of it in an update (with a delay
+    \(\tau_k\) and a filter, \(C_k = z^{-\tau_k} B_k(z)/A_k(z)\)). Let the Hessian \(H\) be
     symmetric without negative eigenvalues, the largest of them $h$. Every root \(z \ne 1\) of the
-    pipeline solves {statement} with probabilities $P(k)$ and a gain \(0 < a \le \eta h\).
+    pipeline solves {statement} with probabilities $p(k)$ and a gain \(0 < a \le \eta h\).
     Conversely, for all probabilities and $a = eta h$ some such Hessian has every root of this
     equation. It is that of one parameter whose delay is random, in the mean: the pipeline is stable
     for every Hessian of sharpness at most $h$ exactly if the scalar loop is stable for all
@@ -159,53 +159,55 @@ pipeline = theorem(
     step(
         "models",
         r"""Let the iterates be \(w_t = z^t x\). A stage that applies its gradient late makes the
-        update \(\eta\, c H w_t\); one that computes it at its own late iterate, as PipeDream does
-        with weight stashing, \(\eta\, H c\, w_t\), with \(c\) the diagonal matrix of the $c(k)$. If
-        \(x\) solves the equation of the latter, \(y = c x\) solves that of the former, with the
+        update \(\eta\, C H w_t\); one that computes it at its own late iterate, as PipeDream does
+        with weight stashing, \(\eta\, H C\, w_t\), with \(C\) the diagonal matrix of the $C(k)$. If
+        \(x\) solves the equation of the latter, \(y = C x\) solves that of the former, with the
         same $z$; likewise if only the delays act before \(H\), and the filters after it. By
-        components, and with $g(k)$ for those of \(H c x\),""",
-        "c(k) ((z - 1) x(k) + eta g(k)) = (z - 1) y(k) + eta c(k) g(k)",
-        {"y(k)": "c(k) x(k)"},
+        components, and with $g(k)$ for those of \(H C x\),""",
+        "C(k) ((z - 1) x(k) + eta g(k)) = (z - 1) y(k) + eta C(k) g(k)",
+        {"y(k)": "C(k) x(k)"},
     ),
     deduced(
         "rayleigh",
-        r"""Let \(H = S S^T\) and \((z - 1) x + \eta H c x = 0\) for \(z \ne 1\). Then
-        \(v = S^T c x\) is not zero, since \(H c x = S v\) is not, and multiplication by \(S^T c\)
-        gives \((z - 1) v + \eta S^T c S v = 0\). Let the vector have length 1, and let $E(k)$ be
-        the squared length of stage $k$ of \(S v\). The product with the conjugate of the vector
+        r"""Let \(H = Z Z^T\) and \((z - 1) x + \eta H C x = 0\) for \(z \ne 1\). Then
+        \(v = Z^T C x\) is not zero, since \(H C x = Z v\) is not, and multiplication by \(Z^T C\)
+        gives \((z - 1) v + \eta Z^T C Z v = 0\). Let the vector have length 1, and let $e(k)$ be
+        the squared length of stage $k$ of \(Z v\). The product with the conjugate of the vector
         is""",
-        "1 - z = eta sum(c(k) E(k), k, 0, n)",
+        "1 - z = eta sum(C(k) e(k), k, 0, n)",
         (),
         _on_roots,
     ),
     deduced(
         "sharpness",
-        r"""The squared length of \(S v\) is at most the largest eigenvalue of \(S^T S\), which has
+        r"""The squared length of \(Z v\) is at most the largest eigenvalue of \(Z^T Z\), which has
         the eigenvalues of \(H\) but for zeros:""",
-        "h >= sum(E(k), k, 0, n)",
+        "h >= sum(e(k), k, 0, n)",
         (),
         _on_roots,
     ),
     deduced(
         "probabilities",
-        r"""Let \(a = \eta \sum_k E_k\), which is not zero because $z$ is not 1, and
-        \(P_k = \eta E_k / a\). These are not negative, and""",
-        "sum(P(k), k, 0, n) = 1",
+        r"""Let \(a = \eta \sum_k e_k\), which is not zero because $z$ is not 1, and
+        \(p_k = \eta e_k / a\). These are not negative, and""",
+        "sum(p(k), k, 0, n) = 1",
         ("rayleigh",),
         _on_roots,
     ),
     step(
         "converse",
-        r"""Conversely, give each stage one parameter, let \(s_k^2 = P_k\), and let \(H\) have the
-        components \(h\, s_j s_k\): it has the eigenvalue $h$ and else zeros. With
-        \(D = \sum_j P_j c_j\), the components of \((z - 1) x + \eta H c x\) at \(x = s\) are""",
-        "(z - 1) s(k) + eta h s(k) D = s(k) ((z - 1) + eta h D)",
+        r"""Conversely, give each stage one parameter, let \(x_k^2 = p_k\), and let \(H\) have the
+        components \(h\, x_j x_k\): it has the eigenvalue $h$ and else zeros. With
+        \(D = \sum_j p_j C_j\), the components of \((z - 1) x + \eta H C x\) are""",
+        "(z - 1) x(k) + eta h x(k) D = x(k) ((z - 1) + eta h D)",
     ),
     conclusion(
-        r"""In {ref:rayleigh}, \(\eta E_k\) is \(a P_k\), and \(a \le \eta h\) by {ref:sharpness}.
+        r"""In {ref:rayleigh}, \(\eta e_k\) is \(a p_k\), and \(a \le \eta h\) by {ref:sharpness}.
         By {ref:converse} each solution of the equation below with $a = eta h$ is a root. By
         {ref:models} it does not matter where the delays act.""",
         _on_roots,
     ),
     symbols=(Symbol("D"), _k, _n),
+    prior_art="""Stages with different delays were analysed one at a time {cite:yang2019}, and by
+    experiment {cite:kosson2020}. The reduction to a random delay was not found elsewhere.""",
 )

@@ -74,7 +74,7 @@ def _expectations() -> list[Any]:
         sequences = {
             Function("g"): partial(_member, gradients),
             w: partial(_member, means),
-            Function("P"): partial(_member, _PROBABILITIES),
+            Function("p"): partial(_member, _PROBABILITIES),
         }
         cases += [({t: now, curvature: gain, _n: 2}, sequences) for now in range(4)]
     return cases
@@ -89,7 +89,7 @@ def _powers(claim: Basic | None) -> tuple[int, str]:
         constant = [gradient] * 4
         sequences = {
             Function("g"): partial(_member, constant),
-            Function("P"): partial(_member, _PROBABILITIES),
+            Function("p"): partial(_member, _PROBABILITIES),
         }
         cases.append((point, sequences))
     return evaluate_sequences(cases)(claim)
@@ -111,7 +111,7 @@ def _from_powers(claim: Basic | None) -> tuple[int, str]:
             {Function("A")(z): loop.pole_part, Function("B")(z): loop.zero_part, _n: 2}
         )
         written = written.replace(Sum, written_out).replace(
-            Function("P"), partial(_member, _PROBABILITIES)
+            Function("p"), partial(_member, _PROBABILITIES)
         )
         gain = written.subs(z, root)
         mean = sum(p * root**-k for k, p in enumerate(_PROBABILITIES))
@@ -128,10 +128,10 @@ def _from_powers(claim: Basic | None) -> tuple[int, str]:
 random_delay_mean = theorem(
     "random-delay-mean",
     "The mean of the iterate under random delays",
-    states("identity", "alpha(z) = (1 - z) A(z)/(B(z) sum(P(k) z^(-k), k, 0, n))"),
-    r"""Let the delay of every update be $k$ with probability $P(k)$, for \(0 \le k \le n\),
+    states("identity", "alpha(z) = (1 - z) A(z)/(B(z) sum(p(k) z^(-k), k, 0, n))"),
+    r"""Let the delay of every update be $k$ with probability $p(k)$, for \(0 \le k \le n\),
     independently of the start and of all earlier delays. The mean of the iterate obeys the delayed
-    loop with $D(z) = sum(P(k) z^(-k), k, 0, n)$ in place of \(z^{-\tau}\): it is stable exactly if
+    loop with $D(z) = sum(p(k) z^(-k), k, 0, n)$ in place of \(z^{-\tau}\): it is stable exactly if
     all roots of $(z - 1) A(z) + a B(z) D(z) = 0$ lie in \(|z| < 1\). A point $z$ is a root for the
     gain $a$ exactly if $alpha(z) = a$, where {statement} Only the probabilities enter: whether
     gradients overtake each other, or are computed at the same iterate, does not matter for the
@@ -141,7 +141,7 @@ random_delay_mean = theorem(
         """The iterates up to $w(t)$ depend on the delays of the updates before $t$ only, and so are
         independent of the delay of update $t$. By the law of total expectation, and with $g(t)$ and
         $w(t)$ for the expectations of gradient and iterate from here on,""",
-        "g(t) = h sum(P(k) w(t - k), k, 0, n)",
+        "g(t) = h sum(p(k) w(t - k), k, 0, n)",
         (),
         _expectations,
     ),
@@ -150,7 +150,7 @@ random_delay_mean = theorem(
         """The rule of the optimizer is linear, with coefficients that do not depend on the delays,
         so that the expectations obey it too. For $w(t) = z^t$ the gradient {ref:expected-gradient}
         is $z^t$ times a constant:""",
-        "g(t) = h sum(P(k) z^(-k), k, 0, n) z^t",
+        "g(t) = h sum(p(k) z^(-k), k, 0, n) z^t",
         ("expected-gradient",),
         _powers,
     ),
@@ -169,4 +169,6 @@ random_delay_mean = theorem(
         _from_powers,
     ),
     symbols=(_k, _n),
+    prior_art="""For the mean of asynchronous SGD it is known {cite:mitliagkas2016}, with momentum
+    as the special case of geometric delays.""",
 )

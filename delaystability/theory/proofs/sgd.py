@@ -63,6 +63,10 @@ sgd = theorem(
         grid(("0",), range(12)),
     ),
     sources=("giladi2020",),
+    prior_art="""The threshold is that of a population model {cite:levin1976}. With a decay of the
+    present weights, {cite:clark1976} gave a sufficient condition and {cite:kuruklis1994} the region
+    of stability; for training it was derived by {cite:giladi2020}. New are the proof without
+    continuity of roots in Rocq, and the bounds.""",
 )
 
 _SINE_BELOW_ITS_ANGLE = (
@@ -82,7 +86,8 @@ sgd_upper_bound = corollary(
     "SGD: an upper bound",
     states("threshold", f"a_* <= {UPPER}", SGD),
     """The threshold of SGD with delay $tau$ satisfies {statement} At any greater gain the loop is
-    unstable: the learning rate has to fall as one over the delay.""",
+    unstable: the learning rate has to fall as one over the delay. The bound is at worst 58 percent
+    high, without delay, and 4.8 percent with.""",
     *_SINE_BELOW_ITS_ANGLE,
     conclusion(
         f"""The threshold is ${FORMULA}$ by {{theorem:sgd}}. By {{ref:sine}} at
@@ -90,6 +95,7 @@ sgd_upper_bound = corollary(
         _DELAYS,
     ),
     symbols=(_x,),
+    of="sgd",
 )
 
 sgd_lower_bound = corollary(
@@ -98,14 +104,15 @@ sgd_lower_bound = corollary(
     states("threshold", f"a_* >= {LOWER}", SGD),
     """The threshold of SGD with delay $tau$ satisfies {statement} Every positive gain up to this
     bound is stable. The bound is $1 - pi^2/(24 (2 tau + 1)^2)$ times the upper one of
-    {theorem:sgd-upper-bound}.""",
+    {theorem:sgd-upper-bound}. It is at worst 7.6 percent low, without delay, and 0.07 percent
+    with.""",
     *_SINE_BELOW_ITS_ANGLE,
-    step("deficit-start", "Now let $d(x) := sin(x) - x + x^3/6$. Again", "d(0) = 0"),
-    step("deficit-slope", "and its derivative is", "d'(x) = x^2/2 - 2 sin(x/2)^2"),
+    step("deficit-start", "Now let $f_1(x) := sin(x) - x + x^3/6$. Again", "f_1(0) = 0"),
+    step("deficit-slope", "and its derivative is", "f_1'(x) = x^2/2 - 2 sin(x/2)^2"),
     deduced(
         "sine-above",
-        r"""By {ref:sine} at $x/2$, the subtracted term is at most the other one. Hence $d(x)$ does
-        not fall, and for every \(x \ge 0\)""",
+        r"""By {ref:sine} at $x/2$, the subtracted term is at most the other one. Hence $f_1(x)$
+        does not fall, and for every \(x \ge 0\)""",
         "sin(x) >= x - x^3/6",
         ("sine", "deficit-start", "deficit-slope"),
         evaluated(_POINTS),
@@ -116,6 +123,7 @@ sgd_lower_bound = corollary(
         _DELAYS,
     ),
     symbols=(_x,),
+    of="sgd",
 )
 
 sgd_long_delay = corollary(
@@ -146,4 +154,5 @@ sgd_long_delay = corollary(
         evaluated([{}], {"a_*(tau)": FORMULA}),
     ),
     sources=("giladi2020",),
+    of="sgd",
 )

@@ -17,6 +17,7 @@ from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
     corollary,
+    example,
     limit,
     near,
     root,
@@ -81,13 +82,13 @@ shifted_momentum = theorem(
     ),
     step(
         "increasing",
-        r"""At a crossing, with $xi = sin(theta/2)$, this is a quadratic equation for $Y(theta)$
-        with exactly one positive root, $m xi + q(xi)$, where \(q(\xi)^2 = 1 - m^2 + m^2 \xi^2\).
-        The gain of a crossing is therefore $f(xi) = 2 xi (m xi + q(xi))$, a function of its angle
-        alone. Its derivative is positive, for $q(xi)^2$ exceeds \(m^2 \xi^2\), and every later
+        r"""At a crossing, with $x = sin(theta/2)$, this is a quadratic equation for $Y(theta)$
+        with exactly one positive root, $m x + f_1(x)$, where \(f_1(x)^2 = 1 - m^2 + m^2 x^2\).
+        The gain of a crossing is therefore $f(x) = 2 x (m x + f_1(x))$, a function of its angle
+        alone. Its derivative is positive, for $f_1(x)^2$ exceeds \(m^2 x^2\), and every later
         crossing needs a greater gain:""",
-        "f'(xi) = 2 (m xi + q(xi))^2/q(xi)",
-        {"f(xi)": "2 xi (m xi + sqrt(1 - m^2 + m^2 xi^2))", "q(xi)": "sqrt(1 - m^2 + m^2 xi^2)"},
+        "f'(x) = 2 (m x + f_1(x))^2/f_1(x)",
+        {"f(x)": "2 x (m x + sqrt(1 - m^2 + m^2 x^2))", "f_1(x)": "sqrt(1 - m^2 + m^2 x^2)"},
     ),
     direction(
         "tau/2 + (tau + 1) (1 - m^2)/(2 (1 - 2 m cos((tau + 1) theta) + m^2))",
@@ -103,7 +104,9 @@ shifted_momentum = theorem(
         grid(("-9/10", "-1/2", "1/3", "9/10")),
     ),
     sources=("giladi2020",),
-    symbols=(Symbol("xi", positive=True),),
+    symbols=(Symbol("x", positive=True),),
+    prior_art="""Shifted momentum is due to {cite:giladi2020}. A closed equation for every delay and
+    momentum was not found elsewhere.""",
 )
 
 shifted_momentum_parametric = corollary(
@@ -145,9 +148,10 @@ shifted_momentum_parametric = corollary(
         grid(("-9/10", "0", "9/10"), (1, 2, 4)),
     ),
     sources=("giladi2020",),
+    of="shifted-momentum",
 )
 
-shifted_momentum_delay_0 = corollary(
+shifted_momentum_delay_0 = example(
     "shifted-momentum-delay-0",
     "Shifted momentum: no delay",
     states("threshold", "a_* = 2 (1 + m)", ShiftedMomentum, domain=(*ANY_MOMENTUM, "tau = 0")),
@@ -165,9 +169,10 @@ shifted_momentum_delay_0 = corollary(
     ),
     conclusion("The threshold is its positive root:", grid(_MOMENTA, (0,))),
     sources=("giladi2020",),
+    of="shifted-momentum",
 )
 
-shifted_momentum_delay_1 = corollary(
+shifted_momentum_delay_1 = example(
     "shifted-momentum-delay-1",
     "Shifted momentum: delay 1",
     states("threshold", "a_* = 1 - m^2", ShiftedMomentum, domain=(*ANY_MOMENTUM, "tau = 1")),
@@ -187,6 +192,7 @@ shifted_momentum_delay_1 = corollary(
     ),
     conclusion("The threshold is its positive root:", grid(_MOMENTA, (1,))),
     sources=("giladi2020",),
+    of="shifted-momentum",
 )
 
 
@@ -219,4 +225,5 @@ shifted_momentum_momentum_one = corollary(
     ),
     conclusion("Together,", _near_momentum_one),
     sources=("giladi2020",),
+    of="shifted-momentum",
 )

@@ -86,9 +86,9 @@ sgd_fastest_rate = theorem(
     updates to shrink by the factor \(e\).""",
     step(
         "slope",
-        "The characteristic polynomial is $p(z) = (z - 1) z^tau + a$. Its derivative is",
-        "p'(z) = z^(tau - 1) ((tau + 1) z - tau)",
-        {"p(z)": lambda loop: loop.polynomial},
+        "The characteristic polynomial is $chi(z) = (z - 1) z^tau + a$. Its derivative is",
+        "chi'(z) = z^(tau - 1) ((tau + 1) z - tau)",
+        {"chi(z)": lambda loop: loop.polynomial},
     ),
     cited(
         "gauss-lucas",
@@ -110,9 +110,9 @@ sgd_fastest_rate = theorem(
         "scaled",
         """At the gain $a = tau^tau/(tau + 1)^(tau + 1)$, with the unit of $z$ changed to
         $tau/(tau + 1)$,""",
-        """p[(tau/(tau + 1)) y] = (tau^tau/(tau + 1)^(tau + 1)) (tau y^(tau + 1) - (tau + 1) y^tau +
-        1)""",
-        {"p(z)": lambda loop: loop.polynomial.subs(a, _BEST_GAIN)},
+        """chi[(tau/(tau + 1)) y] = (tau^tau/(tau + 1)^(tau + 1)) (tau y^(tau + 1) - (tau + 1) y^tau
+        + 1)""",
+        {"chi(z)": lambda loop: loop.polynomial.subs(a, _BEST_GAIN)},
     ),
     step(
         "factor",
@@ -129,26 +129,29 @@ sgd_fastest_rate = theorem(
     ),
     sources=("marden1966",),
     symbols=(_RATE, Symbol("y")),
+    prior_art="""That the double root is fastest is a standard argument with the theorem of Gauss
+    and Lucas {cite:marden1966}; the order of the rate in the delay is known {cite:arjevani2020}.
+    The value for every delay was not found elsewhere.""",
 )
 
 sgd_fastest_gain = corollary(
     "sgd-fastest-gain",
     "The fastest gain of SGD",
-    states("fastest-gain", "a_1 = tau^tau/(tau + 1)^(tau + 1)", SGD),
+    states("fastest-gain", "a_fast = tau^tau/(tau + 1)^(tau + 1)", SGD),
     r"""SGD with delay $tau$ attains its fastest rate, {theorem:sgd-fastest-rate}, at one gain only,
     {statement} which is 1 without delay. For \(\tau \ge 1\) the root $z = tau/(tau + 1)$ is double
     there.""",
     step(
         "slope",
         "The number $tau/(tau + 1)$ is a zero of the derivative of the characteristic polynomial:",
-        "p'(tau/(tau + 1)) = 0",
-        {"p(z)": lambda loop: loop.polynomial},
+        "chi'(tau/(tau + 1)) = 0",
+        {"chi(z)": lambda loop: loop.polynomial},
     ),
     step(
         "value",
         "The characteristic polynomial itself has there the value",
-        "p(tau/(tau + 1)) = a - tau^tau/(tau + 1)^(tau + 1)",
-        {"p(z)": lambda loop: loop.polynomial},
+        "chi(tau/(tau + 1)) = a - tau^tau/(tau + 1)^(tau + 1)",
+        {"chi(z)": lambda loop: loop.polynomial},
     ),
     conclusion(
         r"""Let \(\tau \ge 1\), and let all roots lie in the disc \(|z| \le \tau/(\tau + 1)\). By
@@ -159,16 +162,17 @@ sgd_fastest_gain = corollary(
         _attained_at,
     ),
     sources=("marden1966",),
-    symbols=(Symbol("a_1", positive=True),),
+    symbols=(Symbol("a_fast", positive=True),),
+    of="sgd-fastest-rate",
 )
 
 _largest = Symbol("z_max", nonzero=True)
 _SYMBOLS = (
     _largest,
     Symbol("n", integer=True, positive=True),
-    Symbol("s", positive=True),
-    Symbol("d"),
-    *symbols("lambda psi x y", real=True),
+    Symbol("lambda_1", positive=True),
+    Symbol("k"),
+    *symbols("lambda x y", real=True),
 )
 _SLOPE = "2 (2 tau + 1)/((2 tau + 1)^2 + cot(pi/(2 (2 tau + 1)))^2)"
 
@@ -203,7 +207,7 @@ escape_rate = theorem(
     cited(
         "modes",
         r"""The iterates obey a linear recurrence with the roots of the loop, and $w(t)$ is a sum
-        over the roots \(z_i\) of terms \(P_i(t) z_i^t\) with polynomials \(P_i\) of a degree less
+        over the roots \(z_i\) of terms \(f_i(t) z_i^t\) with polynomials \(f_i\) of a degree less
         than the multiplicity of the root {cite:elaydi2005}; their coefficients are linear functions
         of the start, and take all values.""",
         "elaydi2005",
@@ -212,21 +216,22 @@ escape_rate = theorem(
     step(
         "averages",
         r"""Different roots of the same modulus do not cancel for long: for their differences of
-        angle $psi$, between 0 and $2 pi$, the geometric sum \(\sum_{t < n} e^{i \psi t}\) stays
+        angle $y$, between 0 and $2 pi$, the geometric sum \(\sum_{t < n} e^{i y t}\) stays
         bounded as $n$ grows, being""",
-        "(1 - exp(I psi n))/(1 - exp(I psi)) = exp(I psi (n - 1)/2) (sin(psi n/2)/sin(psi/2))",
+        "(1 - exp(I y n))/(1 - exp(I y)) = exp(I y (n - 1)/2) (sin(y n/2)/sin(y/2))",
     ),
     conclusion(
         r"""Outside the subspace of starts for which all coefficients of the roots of largest
-        modulus vanish, divide $w(t)$ by \(t^d |z_{max}|^t\) with the highest power $d$ that occurs
-        with these roots. What remains, up to terms that vanish, is \(\sum_i c_i e^{i \psi_i t}\)
+        modulus vanish, divide $w(t)$ by \(t^k |z_{max}|^t\) with the highest power $k$ that occurs
+        with these roots. What remains, up to terms that vanish, is \(\sum_i c_i e^{i y_i t}\)
         with different angles and not all \(c_i\) zero. By {ref:averages} the average of its squared
         modulus over $n$ updates tends to \(\sum_i |c_i|^2 > 0\). It is bounded and does not tend to
-        zero, and the growth of $w(t)$ is that of \(t^d |z_{max}|^t\):""",
+        zero, and the growth of $w(t)$ is that of \(t^k |z_{max}|^t\):""",
         _by_running,
     ),
     sources=("elaydi2005",),
     symbols=_SYMBOLS,
+    prior_art="A fact of every textbook on difference equations {cite:elaydi2005}.",
 )
 
 
@@ -248,14 +253,14 @@ def _by_differences(claim: Basic | None) -> tuple[int, str]:
     return len(delays), ""
 
 
-sgd_escape_slope = theorem(
+sgd_escape_slope = corollary(
     "sgd-escape-slope",
     "The escape rate of SGD near the threshold",
-    states("escape-slope", f"s = {_SLOPE}", SGD),
+    states("escape-slope", f"lambda_1 = {_SLOPE}", SGD),
     r"""Let $lambda$ be the escape rate, {theorem:escape-rate}, of SGD with delay $tau$. At the
-    threshold, $a = a_*$, it leaves zero with the derivative \(s = d\lambda / d \log a\), where
-    {statement} At the gain \((1 + \varepsilon) a_*\) a perturbation grows by the factor
-    \(1 + s \varepsilon\) in an update, to first order in \(\varepsilon\).""",
+    threshold, $a = a_*$, it leaves zero with the derivative \(\lambda_1 = d\lambda / d \log a\),
+    where {statement} At the gain \((1 + \varepsilon) a_*\) a perturbation grows by the factor \(1 +
+    \lambda_1 \varepsilon\) in an update, to first order in \(\varepsilon\).""",
     step(
         "log-derivative",
         """By {lemma}, the logarithm of the modulus of a root has the derivative $x/(x^2 + y^2)$ by
@@ -277,6 +282,7 @@ sgd_escape_slope = theorem(
         _by_differences,
     ),
     symbols=_SYMBOLS,
+    of="escape-rate",
 )
 
 
@@ -293,10 +299,10 @@ def _far() -> list[Any]:
 sgd_escape_slope_long_delay = corollary(
     "sgd-escape-slope-long-delay",
     "Escape under long delays",
-    states("escape-slope", "lim(tau s, tau, oo) = 1/(1 + 4/pi^2)", SGD),
-    r"""For long delays the slope $s$ of {theorem:sgd-escape-slope} satisfies {statement} A gain of
-    \((1 + \varepsilon) a_*\) makes a perturbation grow by about \(0.71\, \varepsilon/\tau\) in an
-    update, or by \(0.71\, \varepsilon\) in as many updates as the delay has.""",
+    states("escape-slope", "lim(tau lambda_1, tau, oo) = 1/(1 + 4/pi^2)", SGD),
+    r"""For long delays the slope $lambda_1$ of {theorem:sgd-escape-slope} satisfies {statement} A
+    gain of \((1 + \varepsilon) a_*\) makes a perturbation grow by about \(0.71\, \varepsilon/\tau\)
+    in an update, or by \(0.71\, \varepsilon\) in as many updates as the delay has.""",
     limit(
         "limit",
         "The formula in {theorem:sgd-escape-slope} has the limit",
@@ -304,4 +310,5 @@ sgd_escape_slope_long_delay = corollary(
     ),
     conclusion("Hence", _far),
     symbols=_SYMBOLS,
+    of="escape-rate",
 )

@@ -80,19 +80,20 @@ speed_limit = theorem(
         "rho_0 = ((s - 1)/(s + 1))^(1/(tau + 1))",
         domain=("s > 1",),
     ),
-    r"""Let the curvatures fill an interval whose ends have the ratio $s^2$, the condition number,
-    and let a first-order method start at rest and change the iterate in each update by any linear
-    combination of the gradients that have arrived, those at iterates at least $tau$ updates old.
-    On average over many updates, it cannot shrink the perturbations of all curvatures by a smaller
-    factor an update than {statement} Heavy balls attain it, $tau + 1$ of them interleaved.""",
+    r"""Let the curvatures fill an interval whose ends have the ratio $s^2$, the condition
+    number, and let a first-order method start at rest and change the iterate in each update by any
+    linear combination of the gradients that have arrived, those at iterates at least $tau$ updates
+    old. On average over many updates, it cannot shrink the perturbations of all curvatures by a
+    smaller factor an update than {statement} Heavy balls attain it, $tau + 1$ of them
+    interleaved.""",
     deduced(
         "degree",
         r"""After $t$ updates the iterate is a polynomial of the curvature times the start,
         with the value 1 at curvature 0. An update raises its degree to at most one more than
         that of the iterate $tau$ updates before, all iterates up to the start having degree 0.
-        By induction the degree after \(t \ge 1\) updates is at most $D(t)$, and it is that
+        By induction the degree after \(t \ge 1\) updates is at most $f(t)$, and it is that
         where all gradients are used:""",
-        "D(t) = floor((t + tau)/(tau + 1))",
+        "f(t) = floor((t + tau)/(tau + 1))",
         (),
         _degrees,
     ),
@@ -105,12 +106,16 @@ speed_limit = theorem(
         "mason2003",
         "section 3.3: minimax polynomials; section 1.4: growth outside the interval",
     ),
-    step("place", "With $y := (s + 1)/(s - 1)$, this $x$ is", "(s^2 + 1)/(s^2 - 1) = (y + 1/y)/2"),
+    step(
+        "place",
+        "With $y := (s + 1)/(s - 1)$, this $x$ is",
+        "(s^2 + 1)/(s^2 - 1) = (y + 1/y)/2",
+    ),
     deduced(
         "growth",
         r"""Hence \(T_n(x) = (y^n + y^{-n})/2 \le y^n\), since $y > 1$. With {ref:degree}, some
-        perturbation is after $t$ updates at least \(y^{-D(t)}\) times as large as at the
-        start, and \(D(t)/t\) tends to $1/(tau + 1)$. The factor of an update is at least""",
+        perturbation is after $t$ updates at least \(y^{-f(t)}\) times as large as at the
+        start, and \(f(t)/t\) tends to $1/(tau + 1)$. The factor of an update is at least""",
         "(1/y)^(1/(tau + 1)) = ((s - 1)/(s + 1))^(1/(tau + 1))",
         ("degree", "chebyshev", "place"),
         evaluated(
@@ -128,13 +133,15 @@ speed_limit = theorem(
         {"m": "((s - 1)/(s + 1))^2"},
     ),
     conclusion(
-        r"""The two zeros in {ref:interleaved} have the ratio $s^2$: with the gain
-        $4 s^2/(s + 1)^2$ at the largest curvature, the discriminant is nowhere positive, and
+        r"""The two zeros in {ref:interleaved} have the ratio $s^2$: with the gain $4
+        s^2/(s + 1)^2$ at the largest curvature, the discriminant is nowhere positive, and
         \(|Z|^2 = m\) for all curvatures, by which the bound {ref:growth} is attained:""",
         _limit_attained,
     ),
     sources=("mason2003", "polyak1964"),
     symbols=(Symbol("rho_0", positive=True), _S, *symbols("x y", positive=True)),
+    prior_art="""Without delay the limit is classical {cite:nemirovsky1992}; its order under delay
+    is known {cite:arjevani2020}. The exact value under delay was not found elsewhere.""",
 )
 
 
@@ -170,12 +177,12 @@ def _fastest_of_all(claim: Basic | None) -> tuple[int, str]:
     return len(_ROOT_OF_CONDITION), ""
 
 
-_SMALL = "rho^2 - m - b + c (1 + m)/rho^2 - c^2/rho^4"
-_LARGE = "rho^2 - m - s^2 b + s^2 c (1 + m)/rho^2 - s^4 c^2/rho^4"
-_FIRST = {"b": "g rho + (1 - rho) (rho - m) + q", "c": "g rho^2"}
-_CHOSEN = {"d": "1/(2 s)", "g": "1/(2 s^2)", "e": "0", "q": "0"}
+_SMALL = "rho^2 - m - b + b_1 (1 + m)/rho^2 - b_1^2/rho^4"
+_LARGE = "rho^2 - m - s^2 b + s^2 b_1 (1 + m)/rho^2 - s^4 b_1^2/rho^4"
+_FIRST = {"b": "e_2 rho + (1 - rho) (rho - m) + y_1", "b_1": "e_2 rho^2"}
+_CHOSEN = {"e_1": "1/(2 s)", "e_2": "1/(2 s^2)", "e": "0", "y_1": "0"}
 _POINTS = [
-    {"rho": rho, "m": m, "b": b, "c": c, "s": s}
+    {"rho": rho, "m": m, "b": b, "b_1": c, "s": s}
     for rho, m, b, c, s in (
         ("19/20", "181/200", "7/1000", "361/80000", "10"),
         ("9/10", "9/10", "1/50", "1/100", "2"),
@@ -189,70 +196,71 @@ fastest_look_ahead_delay_1 = theorem(
     states("range-rate", "rho_1 = 1 - 1/(2 s)", domain=("s >= 2",)),
     r"""Let the delay be 1, and let the curvatures fill an interval whose ends have the ratio
     $s^2$, at least 4. Over all momenta \(-1 < m < 1\), horizons $T$ and learning rates, heavy
-    ball with linear weight prediction shrinks the perturbations of all curvatures by at best
-    the factor {statement} an update. It is attained by $m = 1 - 1/s + 1/(2 s^2)$, at the
-    largest curvature the gain $(2 s^2 - 1)/(8 s^2)$, and $T$ equal to $(1 - 1/(2 s))^2$ over
-    twice this gain.""",
+    ball with linear weight prediction shrinks the perturbations of all curvatures by at best the
+    factor {statement} an update. It is attained by $m = 1 - 1/s + 1/(2 s^2)$, at the
+    largest curvature the gain $(2 s^2 - 1)/(8 s^2)$, and $T$ equal to $(1 - 1/(2 s))^2$
+    over twice this gain.""",
     step(
         "products",
-        r"""At the gain $a$ the polynomial is \(p(z) = (z - 1)(z - m) z + b z - c\) with
-        $b = a (1 + T)$ and $c = a T$. Let $rho > 0$ and let $x$, $y$, $v$ be its roots over $rho$.
-        Written in their symmetric functions, \((1 - x y)(1 - x v)(1 - y v)\) is the left side
-        below over $rho^2$,""",
+        r"""At the gain $a$ the polynomial is \(\chi(z) = (z - 1)(z - m) z + b z - b_1\) with $b = a
+        (1 + T)$ and $b_1 = a T$. Let $rho > 0$ and let $x$, $y$, $v$ be its roots over $rho$.
+        Written in their symmetric functions, \((1 - x y)(1 - x v)(1 - y v)\) is the left side below
+        over $rho^2$,""",
         f"{_SMALL} = rho^2 (1 - x y) (1 - x v) (1 - y v)",
         {
             "m": "rho (x + y + v) - 1",
             "b": "rho^2 (x y + x v + y v) - rho (x + y + v) + 1",
-            "c": "rho^3 x y v",
+            "b_1": "rho^3 x y v",
         },
     ),
     deduced(
         "needed",
         r"""If no root exceeds $rho$ in modulus, this is not negative: of three real roots no
         product of two exceeds $rho^2$, and for a pair $x$, $y$ of conjugates the left side is
-        \((1 - |x|^2) |1 - x v|^2\). Nor is $p(rho)$ negative, nor \(|c|\) above $rho^3$. At
-        the largest curvature, where $b$ and $c$ are $s^2$ times as large as at the smallest,
-        the same holds. Let $q = p(rho)/rho$ and $g = c/rho^2$ at the smallest. Then""",
-        "b - (g rho + (1 - rho) (rho - m)) = q",
+        \((1 - |x|^2) |1 - x v|^2\). Nor is $chi(rho)$ negative, nor \(|b_1|\) above $rho^3$. At
+        the largest curvature, where $b$ and $b_1$ are $s^2$ times as large as at the smallest,
+        the same holds. Let $y_1 = chi(rho)/rho$ and $e_2 = b_1/rho^2$ at the smallest. Then""",
+        "b - (e_2 rho + (1 - rho) (rho - m)) = y_1",
         ("products",),
         evaluated(
             _POINTS,
-            {"q": "((rho - 1) (rho - m) rho + b rho - c)/rho", "g": "c/rho^2"},
+            {"y_1": "((rho - 1) (rho - m) rho + b rho - b_1)/rho", "e_2": "b_1/rho^2"},
         ),
     ),
     step(
         "smallest",
         """At the smallest curvature the left side of {ref:products} is then""",
-        f"{_SMALL} = (rho - g) (g - (1 + m - 2 rho)) - q",
+        f"{_SMALL} = (rho - e_2) (e_2 - (1 + m - 2 rho)) - y_1",
         _FIRST,
     ),
     step(
         "largest",
-        r"""As \(s^2 |c| \le \rho^3\), $g < rho$, and $e = g - (1 + m - 2 rho)$ is not negative. At
-        the largest curvature, with $rho = 1 - d$,""",
-        f"{_LARGE} = (s^2 - 1) (g - s^2 g^2 - d^2) + e (1 - s^2 d - s^2 g) - s^2 q",
+        r"""As \(s^2 |b_1| \le \rho^3\), $e_2 < rho$, and $e = e_2 - (1 + m - 2 rho)$ is not
+        negative. At the largest curvature, with $rho = 1 - e_1$,""",
+        f"{_LARGE} = (s^2 - 1) (e_2 - s^2 e_2^2 - e_1^2) + e (1 - s^2 e_1 - s^2 e_2) - s^2 y_1",
         {
-            "b": "g (1 - d) + d (1 - d - m) + q",
-            "c": "g (1 - d)^2",
-            "rho": "1 - d",
-            "e": "g - 1 - m + 2 (1 - d)",
+            "b": "e_2 (1 - e_1) + e_1 (1 - e_1 - m) + y_1",
+            "b_1": "e_2 (1 - e_1)^2",
+            "rho": "1 - e_1",
+            "e": "e_2 - 1 - m + 2 (1 - e_1)",
         },
     ),
     step(
         "square",
-        r"""This is not negative, and neither is $q$. If \(1 - s^2 d - s^2 g \le 0\), it
-        follows that $d^2$ is at most the left side below, and so \(d \le 1/(2 s)\):""",
-        "g - s^2 g^2 = 1/(4 s^2) - (s g - 1/(2 s))^2",
+        r"""This is not negative, and neither is $y_1$. If \(1 - s^2 e_1 - s^2 e_2 \le 0\), it
+        follows that $e_1^2$ is at most the left side below, and so \(e_1 \le 1/(2 s)\):""",
+        "e_2 - s^2 e_2^2 = 1/(4 s^2) - (s e_2 - 1/(2 s))^2",
     ),
     step(
         "other-case",
-        r"""If not, $e$ may be replaced by the upper bound $2 (1 - d) + g$, since $m > -1$, and
-        what results must not be negative. It falls with $d$, both factors of the product being
-        nonnegative. Were \(d \ge 1/(2 s)\), it would be at most its value at $d = 1/(2 s)$,
+        r"""If not, $e$ may be replaced by the upper bound $2 (1 - e_1) + e_2$, since $m > -1$, and
+        what results must not be negative. It falls with $e_1$, both factors of the product being
+        nonnegative. Were \(e_1 \ge 1/(2 s)\), it would be at most its value at $e_1 = 1/(2 s)$,
         which is""",
-        """(s^2 - 1) (g - s^2 g^2 - d^2) + (2 (1 - d) + g) (1 - s^2 d - s^2 g) =
-        -(s - 5/2 + 5/(4 s) - 5/(16 s^2)) - s^4 (g + (2 s - 1)/(4 s^3))^2""",
-        {"d": "1/(2 s)"},
+        """(s^2 - 1) (e_2 - s^2 e_2^2 - e_1^2) + (2 (1 - e_1) + e_2) (1 - s^2 e_1 - s^2 e_2) =
+        -(s - 5/2 + 5/(4 s) - 5/(16 s^2)) - s^4 (e_2 + (2 s - 1)/(4
+        s^3))^2""",
+        {"e_1": "1/(2 s)"},
     ),
     positive(
         "sign",
@@ -262,26 +270,26 @@ fastest_look_ahead_delay_1 = theorem(
     ),
     step(
         "choice",
-        r"""So \(d \le 1/(2 s)\) in both cases. With $d = 1/(2 s)$, $g = 1/(2 s^2)$ and $q = e
-        = 0$, which is the choice of the theorem, the left side of {ref:products} vanishes at
-        the smallest curvature, by {ref:smallest}, and at the largest, by""",
-        "(s^2 - 1) (g - s^2 g^2 - d^2) + e (1 - s^2 d - s^2 g) - s^2 q = 0",
+        r"""So \(e_1 \le 1/(2 s)\) in both cases. With $e_1 = 1/(2 s)$, $e_2 = 1/(2 s^2)$ and
+        $y_1 = e = 0$, which is the choice of the theorem, the left side of {ref:products} vanishes
+        at the smallest curvature, by {ref:smallest}, and at the largest, by""",
+        "(s^2 - 1) (e_2 - s^2 e_2^2 - e_1^2) + e (1 - s^2 e_1 - s^2 e_2) - s^2 y_1 = 0",
         _CHOSEN,
     ),
     step(
         "between",
-        r"""Between, $b$ and $c$ are $k$ times as large as at the smallest, and the left side is
-        $f(k) := rho^2 - m - k b + k c (1 + m)/rho^2 - k^2 c^2/rho^4$, a concave function, and
+        r"""Between, $b$ and $b_1$ are $k$ times as large as at the smallest, and the left side is
+        $f(k) := rho^2 - m - k b + k b_1 (1 + m)/rho^2 - k^2 b_1^2/rho^4$, a concave function, and
         hence positive:""",
-        "f''(k) = -2 c^2/rho^4",
+        "f''(k) = -2 b_1^2/rho^4",
     ),
     step(
         "margin",
-        r"""There \(p(\rho) > 0\), being linear in $k$ and zero at the smallest curvature, and
-        \(p(-\rho) < 0\). The product of the roots is positive and at most, at the largest
+        r"""There \(\chi(\rho) > 0\), being linear in $k$ and zero at the smallest curvature, and
+        \(\chi(-\rho) < 0\). The product of the roots is positive and at most, at the largest
         curvature, half of $rho^2$, which is less than $rho^3$:""",
-        "rho^3 - s^2 c = rho^2 (rho - 1/2)",
-        {"c": "rho^2/(2 s^2)"},
+        "rho^3 - s^2 b_1 = rho^2 (rho - 1/2)",
+        {"b_1": "rho^2/(2 s^2)"},
     ),
     conclusion(
         r"""So no root exceeds $rho$ in modulus between. Of a pair of conjugates and a real
@@ -296,6 +304,8 @@ fastest_look_ahead_delay_1 = theorem(
         _S,
         Symbol("rho_1", positive=True),
         Symbol("rho", positive=True),
-        *symbols("b c d e g k q T v x y", real=True),
+        *symbols("b b_1 e_1 e e_2 k y_1 T v x y", real=True),
     ),
+    prior_art="""Linear weight prediction is due to {cite:kosson2020}. The best of its parameters
+    under delay was not found elsewhere.""",
 )

@@ -1,0 +1,173 @@
+"""Pictures of how training goes: outer loops, oscillations, speed, and noise of batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from delaystability.cli.completion import trained_optimizer_names
+from delaystability.cli.optimizer_options import Parameters, with_parameters
+from delaystability.cli.optimizer_text import read_optimizer
+from delaystability.cli.optimizers import any_optimizer_of, number
+from delaystability.cli.options import INTEGERS, NUMBERS, integer
+from delaystability.cli.picture_file import drawing_for, output_option, two_panels, write_picture
+from delaystability.cli.pictures import (
+    OptimizerOption,
+    Size,
+    delays_of,
+    optional_number,
+    ordinary_optimizer,
+)
+from delaystability.cli.plot import plot
+from delaystability.cli.several import expanded, parts
+from delaystability.cli.terminal import RefusedError, clear_errors
+from delaystability.model.adaptive import AdaptiveOptimizer
+from delaystability.model.recognised_adaptive import ADAPTIVE
+
+__all__ = ["plot"]
+
+
+@plot.command()
+@with_parameters
+def outer(
+    parameters: Parameters,
+    optimizer: OptimizerOption = "nesterov",
+    delay: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar=INTEGERS,
+            help="The outer steps of delay: a list or range with both ends; 0,1,2,4 by default.",
+        ),
+    ] = None,
+    inner_learning_rate: Annotated[
+        str, typer.Option(metavar="NUMBER", help="The learning rate of inner steps.")
+    ] = "0.01",
+    inner_steps: Annotated[
+        str, typer.Option(metavar="INTEGER", help="The number of inner steps of a round.")
+    ] = "100",
+    outer_learning_rate: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="The outer learning rate to mark.")
+    ] = None,
+    size: Size = "column",
+    output: Annotated[Path, output_option("outer")] = Path("outer.png"),
+) -> None:
+    """Show which outer learning rates are stable in which directions, if outer steps are late."""
+    from delaystability.questions.outer_loop import OuterLoop
+
+    with clear_errors():
+        drawing = drawing_for(output)
+        chosen = ordinary_optimizer(optimizer, parameters)
+        inner = number("inner-learning-rate", inner_learning_rate)
+        steps = integer("inner-steps", inner_steps)
+        lags = delays_of(delay, [0, 1, 2, 4])
+        loops = {
+            "on time" if not lag else f"late by {lag}": OuterLoop(chosen, inner, steps, delay=lag)
+            for lag in lags
+        }
+        rate = optional_number("outer-learning-rate", outer_learning_rate)
+        write_picture(drawing.outer_loops(loops, rate=rate, size=size), output)
+
+
+@plot.command()
+def oscillation(
+    optimizer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OPTIMIZER",
+            help=f"One of {', '.join(ADAPTIVE)}, adamw, or an object such as 'Adam(0.9, 0.99)'; "
+            "several with commas between.",
+            autocompletion=trained_optimizer_names,
+        ),
+    ] = None,
+    delay: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar=INTEGERS,
+            help="The delays: a list or range with both ends; 0,1,2,4,8,16 by default.",
+        ),
+    ] = None,
+    starts: Annotated[
+        str,
+        typer.Option(metavar="INTEGER", help="The number of simulated runs to mark, as their rms."),
+    ] = "0",
+    size: Size = "column",
+    output: Annotated[Path, output_option("oscillation")] = Path("oscillation.png"),
+) -> None:
+    """Show how far weights swing with adaptive and sign optimizers, and what it costs."""
+    with clear_errors():
+        drawing = drawing_for(output)
+        chosen = [_adaptive(name) for text in optimizer or () for name in parts(text)]
+        lags = delays_of(delay, [0, 1, 2, 4, 8, 16])
+        count = integer("starts", starts)
+        with two_panels(drawing, size) as panels:
+            for axes, loss in zip(panels, (False, True), strict=True):
+                drawing.oscillations(chosen or None, lags, loss=loss, starts=count, axes=axes)
+            panels[1].set_title("")
+            panels[0].get_legend().remove()
+        write_picture(panels[0], output)
+
+
+def _adaptive(text: str) -> AdaptiveOptimizer:
+    if read_optimizer(text).name not in ADAPTIVE:
+        raise RefusedError(f"optimizer must be one of {', '.join(ADAPTIVE)}; got {text!r}")
+    chosen = any_optimizer_of(text, {})
+    assert isinstance(chosen, AdaptiveOptimizer)
+    return chosen
+
+
+@plot.command()
+def speed(
+    delay: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar=INTEGERS,
+            help="The delays: a list or range with both ends; 1,2,4,8,16,32 by default.",
+        ),
+    ] = None,
+    condition_number: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar=NUMBERS,
+            help="The condition number, 100 by default; a list or range beside one delay.",
+        ),
+    ] = None,
+    nats: Annotated[
+        bool, typer.Option("--nats", help="Show nats an update in place of the share of the limit.")
+    ] = False,
+    size: Size = "column",
+    output: Annotated[Path, output_option("speed")] = Path("speed.png"),
+) -> None:
+    """Show how fast the best setting of each optimizer is, beside the limit of all methods."""
+    with clear_errors():
+        drawing = drawing_for(output)
+        lags = delays_of(delay, [1, 2, 4, 8, 16, 32])
+        given = [
+            t for one in condition_number or ["100"] for t in expanded("condition-number", one)
+        ]
+        numbers = [number("condition-number", text) for text in given]
+        write_picture(drawing.speed(lags, numbers, share=not nats, size=size), output)
+
+
+@plot.command()
+@with_parameters
+def batches(
+    parameters: Parameters,
+    optimizer: OptimizerOption = "sgd",
+    delay: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar=INTEGERS,
+            help="The delays: a list or range with both ends; 0,1,4,16 by default.",
+        ),
+    ] = None,
+    size: Size = "column",
+    output: Annotated[Path, output_option("batches")] = Path("batches.png"),
+) -> None:
+    """Show the batch sharpness at which small batches, and not the delay, limit the rate."""
+    with clear_errors():
+        drawing = drawing_for(output)
+        lags = delays_of(delay, [0, 1, 4, 16])
+        axes = drawing.batch_edge(ordinary_optimizer(optimizer, parameters), lags, size=size)
+        write_picture(axes, output)
