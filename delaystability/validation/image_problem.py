@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from delaystability.validation.data import load_dataset
 from delaystability.validation.dataset import Dataset
@@ -19,7 +21,7 @@ __all__ = ["NETWORKS", "image_problem", "small_images"]
 _SIDE = 16  # pixels; larger images are averaged down, so that a run takes seconds
 _WIDTH = 4
 
-NETWORKS = {
+NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "conv": lambda channels, side, classes: SmallConvNet(channels, side, classes, _WIDTH, "tanh"),
     "residual": lambda channels, side, classes: SmallResidualNet(
         channels, side, classes, _WIDTH, 1, "tanh", stride=2 if side > 8 else 1

@@ -64,7 +64,7 @@ class Course:
 
     def then(self, later: Course) -> Course:
         """Go on with another course, which begins where this one ends."""
-        joined = (
+        loss, sharpness, error = (
             np.concatenate([one, two[:, 1:]], axis=1)
             for one, two in (
                 (self.loss, later.loss),
@@ -72,7 +72,7 @@ class Course:
                 (self.error, later.error),
             )
         )
-        return Course(*joined, self.alive & later.alive, later.parameters)
+        return Course(loss, sharpness, error, self.alive & later.alive, later.parameters)
 
 
 def late(values: Array) -> Array:
@@ -275,10 +275,10 @@ def checked_training(
             ).largest
             course.append(found.values[:, 0])
             start = _restart(found.vectors[:, 0], seed + number + 1)
-    first, last, values = (
+    initial, final, values = (
         entry.cpu().double().numpy() for entry in (losses[0], losses[-1], torch.stack(course).T)
     )
-    return Trained(state.parameters, first, last, values, state.alive.cpu().numpy())
+    return Trained(state.parameters, initial, final, values, state.alive.cpu().numpy())
 
 
 def _restart(vectors: Tensor, seed: int) -> Tensor:
