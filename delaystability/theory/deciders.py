@@ -23,7 +23,7 @@ from delaystability.theory.second_moments import (
 from delaystability.theory.sides import by_sides
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import tau
-from delaystability.theory.trial_points import Point, as_fraction
+from delaystability.theory.trial_points import Point, only_parameter
 
 __all__ = ["decider_of"]
 
@@ -37,14 +37,8 @@ def _threshold(statement: Statement, point: Point) -> str:
     return by_sides(statement, point, lambda _, low, high: _sides_of(loop, low, high))
 
 
-def _parameter(point: Point) -> Fraction:
-    """The only parameter besides the delay."""
-    (value,) = (value for symbol, value in point.items() if symbol != tau)
-    return as_fraction(value)
-
-
 def _decayed(statement: Statement, point: Point) -> str:
-    kept = 1 - _parameter(point)
+    kept = 1 - only_parameter(statement, point)
     loop = GainLoop(({int(point[tau]): Fraction(1)}, {1: Fraction(1), 0: -kept}), (ONE,))
     return by_sides(statement, point, lambda _, low, high: _sides_of(loop, low, high))
 
@@ -55,12 +49,12 @@ def _mixed(share: Fraction, delay: int) -> GainLoop:
 
 
 def _mixed_read(statement: Statement, point: Point) -> str:
-    loop = _mixed(_parameter(point), int(point[tau]))
+    loop = _mixed(only_parameter(statement, point), int(point[tau]))
     return by_sides(statement, point, lambda _, low, high: _sides_of(loop, low, high))
 
 
 def _any_delays(statement: Statement, point: Point) -> str:
-    share = _parameter(point)
+    share = only_parameter(statement, point)
 
     def decide(_: Point, low: Fraction, high: Fraction) -> str:
         # Convex in the gain and 1 at 0: below 1 at a gain, and so at all smaller ones.
@@ -99,7 +93,7 @@ def _after_a_turn(gain: Fraction, delay: int) -> Fraction:
 
 
 def _geometric(statement: Statement, point: Point) -> str:
-    q = _parameter(point)
+    q = only_parameter(statement, point)
     # The mean update obeys u = q u + (1 - q) w, from which w moves by minus the gain times it.
     loop = GainLoop((START, {1: Fraction(1), 0: -q}), ({1: 1 - q},))
     return by_sides(statement, point, lambda _, low, high: _sides_of(loop, low, high))

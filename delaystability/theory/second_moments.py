@@ -12,7 +12,7 @@ from delaystability.theory.gain_loops import gain_loop
 from delaystability.theory.sides import by_sides, claimed_value
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import a, kappa, m, tau
-from delaystability.theory.trial_points import Point, as_fraction
+from delaystability.theory.trial_points import Point, as_fraction, only_parameter
 from delaystability.theory.unit_disc import all_roots_inside
 
 __all__ = ["geometric_edge", "heavy_ball_variance", "mean_square_edge", "sgd_variance", "variance"]
@@ -120,7 +120,7 @@ def mean_square_edge(statement: Statement, point: Point) -> str:
 
 def geometric_edge(statement: Statement, point: Point) -> str:
     """Decide the threshold of the mean square under geometric delays, by its exact moments."""
-    (q,) = map(as_fraction, point.values())
+    q = only_parameter(statement, point)
 
     def decide(_: Point, low: Fraction, high: Fraction) -> str:
         if low and not _moments_shrink(q, low):

@@ -20,7 +20,7 @@ from sympy.core.relational import (
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import tau
 
-__all__ = ["LONGEST", "Point", "as_fraction", "longest_delay", "trial_points"]
+__all__ = ["LONGEST", "Point", "as_fraction", "longest_delay", "only_parameter", "trial_points"]
 
 Point = dict[Symbol, Any]
 
@@ -159,6 +159,13 @@ def _real(random: Random, kind: int, low: Any, high: Any) -> Rational:
     if kind < 7:
         return high[0] - close * width / 10
     return low[0] + share * width
+
+
+def only_parameter(statement: Statement, point: Point) -> Fraction:
+    """The value of the only parameter besides the delay, and besides what is defined by others."""
+    known = {tau, *(symbol for symbol, _ in statement.definitions)}
+    (value,) = (value for symbol, value in point.items() if symbol not in known)
+    return as_fraction(value)
 
 
 def as_fraction(value: Any) -> Fraction:
