@@ -124,8 +124,8 @@ effective_heavy_ball = theorem(
     ),
     deduced(
         "increasing",
-        r"""Let $f(theta) := sin(theta)/sin(tau theta)$. By {theorem:sine-ratio} with \(b = 1\) and
-        \(c = \tau \ge 1\), it does not fall up to this angle:""",
+        r"""Let $f(theta) := sin(theta)/sin(tau theta)$. By {theorem:sine-ratio} with \(b_1 = 1\)
+        and \(b_2 = \tau \ge 1\), it does not fall up to this angle:""",
         "f'(theta) >= 0",
         (),
         _up_to_no_momentum((2, 3, 7)),
@@ -303,7 +303,7 @@ effective_shifted = theorem(
     deduced(
         "decreasing",
         r"""Up to the angle $pi/(2 tau + 1)$ the argument $theta (tau + 2)/2$ is at most $pi/2$. By
-        {theorem:sine-ratio} with \(b = (\tau + 2)/2\) and \(c = \tau/2\), $f(theta)$ falls:""",
+        {theorem:sine-ratio} with \(b_1 = (\tau + 2)/2\) and \(b_2 = \tau/2\), $f(theta)$ falls:""",
         "f'(theta) <= 0",
         (),
         _up_to_no_momentum((1, 2, 7)),
