@@ -46,8 +46,8 @@ ROWS
 
 _OTHERS = r"""\appendix
 \section{Corollaries, remarks and examples}\label{sec:others}
-Where the claim of a result is too wide for the table, its equation is named. The last column is as in
-\cref{sec:results}.
+Where the claim of a result is too wide for the table, its equation is named. The last column is as
+in \cref{sec:results}.
 
 {\small\setlength{\tabcolsep}{3.5pt}
 \begin{longtable}{@{}p{8mm}>{\raggedright}p{36mm}>{\raggedright}p{50.5mm}>{\raggedright}p{22mm}p{17mm}r@{}}
