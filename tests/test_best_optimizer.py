@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import log, sqrt
+from math import exp, log, sqrt
 
 import numpy as np
 import pytest
@@ -11,13 +11,16 @@ from scipy.optimize import minimize
 from sympy import Symbol
 
 import delaystability as ds
+from delaystability.numerics.exact.exact_loop import exact_loop
+from delaystability.numerics.exact.intervals import UndecidedError
+from delaystability.numerics.roots import gain_range
 from delaystability.numerics.roots.gain_range import stays_within
 from delaystability.numerics.roots.look_ahead import fastest_look_ahead, searched
 from delaystability.numerics.tables.characteristic import characteristic_coefficients
 from delaystability.theory.symbols import tau
 from tests.helpers import EPS
 
-CASES = [(d, k) for d in (0, 1, 2, 3, 5, 8, 16, 32) for k in (4.0, 10.0, 100.0, 1e4)]
+CASES = [(d, k) for d in (0, 1, 2, 3, 5, 8, 16, 33) for k in (4.0, 10.0, 100.0, 1e4)]
 
 
 def slowest(optimizer: ds.Optimizer, delay: int, gains: np.ndarray) -> float:
@@ -95,6 +98,41 @@ def test_the_proof_agrees_with_a_dense_grid_of_gains_on_random_filters(seed):
                 within = stays_within(optimizer, delay, Fraction(low), Fraction(high), radius)
                 assert within == (radius > largest)
                 proved += within
+    assert proved > 2
+
+
+@pytest.mark.parametrize(("delay", "k"), [(200, 100.0), (4096, 1e4), (100_000, 1e6)])
+def test_long_delays_are_proved_and_what_is_false_of_them_refused(delay, k):
+    best = ds.best_optimizer(delay, k)
+    assert best.known == "numerical optimum"
+    assert best.accuracy < 1e-3
+    assert 0.37 < best.share < 0.39
+    assert 1.5 < best.horizon / delay < 1.75
+    low, high = Fraction(best.gain) / int(k), Fraction(best.gain)
+    radius = exp(-best.nats * (1 - best.accuracy))
+    assert stays_within(best.optimizer, delay, low, high, radius)
+    assert not stays_within(best.optimizer, delay, low, high, exp(-best.nats * 1.01))
+    for ends in ((low, high * Fraction(101, 100)), (low * Fraction(99, 100), high)):
+        assert not stays_within(best.optimizer, delay, *ends, radius)
+
+
+def test_both_proofs_of_a_range_agree():
+    random = np.random.default_rng(5)
+    proved = 0
+    for _ in range(6):
+        delay = int(random.integers(1, 7))
+        optimizer = ds.WeightPrediction(random.uniform(-0.9, 0.95), random.uniform(-0.5, 2) * delay)
+        loop = exact_loop(optimizer, delay, 1.0)
+        high = Fraction(ds.stability_threshold(optimizer, delay) * random.uniform(0.3, 1.1))
+        low = high * Fraction(random.uniform(0.05, 0.9))
+        for radius in random.uniform(0.5, 1, 4):
+            by_polynomial = gain_range._no_real_gain(loop, low, high, radius)
+            try:
+                by_angles = gain_range._no_angle(loop, low, high, radius)
+            except UndecidedError:
+                by_angles = False
+            assert by_angles == by_polynomial, (optimizer, delay, low, high, radius)
+            proved += by_angles
     assert proved > 2
 
 
@@ -311,8 +349,8 @@ def test_the_record_says_it_all():
 @pytest.mark.parametrize(
     ("delay", "k", "error", "match"),
     [
-        (-1, 10, ValueError, "delay must be an integer from 0 to 128; got -1"),
-        (129, 10, ValueError, "delay must be an integer from 0 to 128; got 129"),
+        (-1, 10, ValueError, "delay must be an integer from 0 to 100000; got -1"),
+        (100_001, 10, ValueError, "delay must be an integer from 0 to 100000; got 100001"),
         (1.5, 10, ValueError, "delay must be an integer"),
         (1, 1, ValueError, "condition_number must be from 1.01 to 1e12; got 1"),
         (1, 1e13, ValueError, "condition_number must be from 1.01 to 1e12"),

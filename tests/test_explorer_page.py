@@ -47,6 +47,16 @@ def test_the_verdict_is_in_large_letters_and_in_words(visit: Callable[..., Any])
 
 
 @pytest.mark.slow
+def test_every_verdict_stands_on_a_card(visit: Callable[..., Any]) -> None:
+    border = "(id) => getComputedStyle(document.getElementById(id)).borderLeftWidth"
+    for state in ("", "#lr=1", "#lr=x", "#question=outer", "#question=speed&delay=x"):
+        page = visit(state)
+        card = "asked-verdict" if "question" in state else "verdict"
+        assert page.evaluate(border, card) == "6px", state
+        assert page.evaluate(border, "controls") == "0px"
+
+
+@pytest.mark.slow
 def test_a_stable_set_in_two_parts_is_not_called_stable_beyond_its_first(
     visit: Callable[..., Any],
 ) -> None:

@@ -87,7 +87,7 @@ def test_an_empty_state_and_bad_arguments_are_refused():
     with pytest.raises(TypeError, match="torch_optimizer must be a torch"):
         ds.loss_floor(ds.Adam(), 4)
     settled = after_one_update(adam(0.99))
-    with pytest.raises(TypeError, match="delay must be the same for all gradients"):
+    with pytest.raises(TypeError, match="delay must be one integer, the same for all gradients"):
         ds.loss_floor(settled, ds.RandomDelay([0.5, 0.5]))
     with pytest.raises(ValueError, match="target must be positive"):
         ds.final_learning_rate(0.0, settled, 4)
@@ -169,3 +169,17 @@ def test_a_decay_over_the_said_updates_does_not_overshoot(share, overshoots):
     sizes = torch.stack(places).abs().squeeze()
     excess = sizes[int(fall) + 10 :].max() / sizes[-500:].max()
     assert (excess > 1.5) == overshoots
+
+
+@pytest.mark.parametrize(
+    "delay",
+    [ds.RandomDelay([0.5, 0.5]), ds.MixedRead({0: 0.5, 2: 0.5}), ds.BoundedDelay(2)],
+)
+def test_delays_that_vary_are_refused_as_elsewhere(delay):
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([weight], lr=0.01)
+    weight.square().sum().backward()
+    optimizer.step()
+    with pytest.raises(TypeError, match="delay must be one integer, the same for all gradients"):
+        ds.loss_floor(optimizer, delay)
+    assert ds.loss_floor(optimizer, ds.FixedDelay(2)) == ds.loss_floor(optimizer, 2)

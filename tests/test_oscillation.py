@@ -244,7 +244,8 @@ def test_the_cycle_of_two_updates_is_stable_where_the_theorem_says(beta1, nu):
     decided = nu > (6 * beta1 - 1 - beta1**2) / (beta1 * (3 - beta1))
     assert (radius < 1) == decided
     found = ds.oscillation(1e-3, ds.Adam(beta1, 1 - nu), 0)
-    assert found.status == ("exact" if decided else "undecided")
+    # A slow second moment passes gains at which the weight is below what floats hold.
+    assert found.status == ("exact" if decided and nu > 0.1 else "undecided")
     assert (found.period, found.peak) == (2, found.rms)
     assert found.rms == pytest.approx(1e-3 / threshold, rel=1e-12)
     if nu < 0.1:
@@ -265,10 +266,10 @@ def test_the_cycle_of_two_updates_is_stable_where_the_theorem_says(beta1, nu):
 
 def test_rmsprop_without_delay_has_the_cycle_of_two_updates():
     for momentum in (0.0, 0.5):
-        found = ds.oscillation(1e-3, ds.RMSProp(0.99, momentum), 0)
+        found = ds.oscillation(1e-3, ds.RMSProp(0.9, momentum), 0)
 
         def make(parameters, momentum=momentum):
-            return torch.optim.RMSprop(parameters, 1e-3, 0.99, eps=0, momentum=momentum)
+            return torch.optim.RMSprop(parameters, 1e-3, 0.9, eps=0, momentum=momentum)
 
         run = settled_run(make, [1.0], 0, [1.1 * found.rms], updates=3000, measured=0.1)
         assert (abs(run.rms[0] / found.rms - 1) < 1e-4) == (found.status == "exact")

@@ -427,3 +427,17 @@ def test_a_network_falls_on_the_predicted_side():
 def test_a_run_is_stable_where_its_outer_gradients_shrink():
     sizes = np.stack([np.geomspace(1, 1e-2, 40), np.ones(40)], axis=1)
     assert outer_network.judged(sizes).tolist() == [True, False]
+
+
+def test_random_outer_delays_are_warned_of_in_words_that_apply():
+    loop = ds.OuterLoop(ds.Nesterov(0.9), delay=ds.RandomDelay({0: 0.9, 8: 0.1}))
+    with pytest.warns(ds.StabilityWarning, match="this is the threshold of the mean") as caught:
+        found = loop.threshold()
+    # An outer loop has no argument `moment`, and the line is the user's.
+    assert "moment=" not in str(caught[0].message)
+    assert caught[0].filename == __file__
+    expected = ds.stability_threshold(loop.optimizer, loop.delay, moment="mean")
+    assert found == expected
+    for quiet in (3, ds.BoundedDelay(2)):
+        late = ds.OuterLoop(ds.SGD(), delay=quiet)
+        assert late.threshold() == ds.stability_threshold(ds.SGD(), quiet)

@@ -139,7 +139,7 @@ def speed(
     size: Size = "column",
     output: Annotated[Path, output_option("speed")] = Path("speed.png"),
 ) -> None:
-    """Show how fast the best setting of each optimizer is, beside the limit of all methods."""
+    """Show how fast the best setting of each optimizer is, beside the limit of linear methods."""
     with clear_errors():
         drawing = drawing_for(output)
         lags = delays_of(delay, [1, 2, 4, 8, 16, 32])

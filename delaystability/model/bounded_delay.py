@@ -51,7 +51,7 @@ class BoundedDelay(Delay):
     has_probabilities: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        values = delay_array(self.max_delay, "max_delay")
+        values = delay_array(self.max_delay, "max_delay", "an integer >= 0")
         if values.ndim or isinstance(self.max_delay, Delay):
             raise TypeError(f"max_delay must be a single integer >= 0; got {shown(self.max_delay)}")
         object.__setattr__(self, "max_delay", int(values))

@@ -295,14 +295,18 @@ def random_law(delay: Any) -> Delay | None:
     return delay if isinstance(delay, Delay) and not delay.is_fixed else None
 
 
-def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
+def delay_array(
+    delay: Any,
+    argument: str = "delay",
+    allowed: str = "an integer >= 0, an integer array or a FixedDelay",
+) -> NDArray[np.int64]:
     """Return the delay as an array of int64, or raise a clear error.
 
     Parameters
     ----------
     delay : int, integer array or fixed delay
-    argument : str
-        Its name in messages.
+    argument, allowed : str
+        Its name in messages, and what they say that it may be.
 
     Raises
     ------
@@ -311,7 +315,6 @@ def delay_array(delay: Any, argument: str = "delay") -> NDArray[np.int64]:
     TypeError
         For anything that is not a number.
     """
-    allowed = "an integer >= 0, an integer array or a FixedDelay"
     if isinstance(delay, Delay) and delay.is_fixed:
         return np.asarray(delay.minimum, dtype=np.int64)
     try:

@@ -1,4 +1,4 @@
-"""How near to the limit of all methods the fastest setting of each optimizer comes."""
+"""How near to the limit of all linear methods the fastest setting of each optimizer comes."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def speed(
     series += [(_label(family), np.array([_fastest(family, best) for best in found]))
                for family in families]  # fmt: skip
     if not share:
-        series.append(("the limit of all methods", np.array([one.limit_nats for one in found])))
+        series.append(("limit of linear methods", np.array([one.limit_nats for one in found])))
     with canvas(axes, size, height=1.15) as drawn:
         for number, (label, nats) in enumerate(series):
             colour, dashes, marker = look(number)

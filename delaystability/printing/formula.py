@@ -78,6 +78,7 @@ class _Printer(LatexPrinter):
 
     def _angle(self, angle: Expr) -> str:
         """The argument of a sine or cosine, with brackets only where they are needed."""
+        angle = _delay_first(angle)
         coefficient = angle / theta
         if coefficient.is_Add and coefficient.diff(tau).is_Integer:
             small = self._print(coefficient).replace(r"\frac", r"\tfrac")
@@ -160,6 +161,16 @@ class _Printer(LatexPrinter):
         variable = self._print(expr.variables[0])
         inner = self._print(expr.expr)
         return rf"\frac{{d {inner}}}{{d {variable}}}"
+
+
+def _delay_first(angle: Expr) -> Expr:
+    """The angle with the delay before other letters, as tau x, which is no product of functions."""
+    numerator, denominator = fraction(angle)
+    factors = Mul.make_args(numerator)
+    if angle.has(theta) or denominator != 1 or not any(factor.has(tau) for factor in factors[1:]):
+        return angle
+    order = sorted(factors, key=lambda factor: (not factor.is_number, not factor.has(tau)))
+    return Mul(*order, evaluate=False)
 
 
 class _TextPrinter(PrettyPrinter):

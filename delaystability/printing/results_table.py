@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from delaystability.printing.bibliography import latex_escaped
 from delaystability.printing.collection import Chapter
 from delaystability.printing.domain import domain_latex
-from delaystability.printing.formal import formal_proof, known_as, proved_in
+from delaystability.printing.formal import formal_proof, proved_in
 from delaystability.printing.formula import formula_latex
 from delaystability.printing.latex import inline_formula
 from delaystability.printing.line_breaks import broken, width
@@ -46,11 +46,12 @@ ROWS
 
 _OTHERS = r"""\appendix
 \section{Corollaries, remarks and examples}\label{sec:others}
-Where the claim of a result is too wide for the table, its equation is named.
+Where the claim of a result is too wide for the table, its equation is named. The last column is as
+in \cref{sec:results}.
 
-{\small\setlength{\tabcolsep}{4pt}
-\begin{longtable}{@{}p{8mm}>{\raggedright}p{39mm}>{\raggedright}p{53mm}>{\raggedright}p{23mm}p{18mm}@{}}
-& Result & Claim & Domain & Status \\[2pt] \hline \noalign{\vskip 3pt}
+{\small\setlength{\tabcolsep}{3.5pt}
+\begin{longtable}{@{}p{8mm}>{\raggedright}p{36mm}>{\raggedright}p{50.5mm}>{\raggedright}p{22mm}p{17mm}r@{}}
+& Result & Claim & Domain & Status & Rocq \\[2pt] \hline \noalign{\vskip 3pt}
 \endhead
 ROWS
 \end{longtable}}
@@ -78,12 +79,9 @@ def _row(entry: CheckedProof) -> str:
     lines = broken(inline(formula_latex(theorem.statement.relation)), _CLAIM)
     lines = lines.replace(r"\begin{cases}", r"\left\{\begin{array}{@{}l@{\ \ }l@{}}")
     lines = lines.replace(r"\end{cases}", r"\end{array}\right.")
-    proof = proved_in(theorem)
-    star = "" if formal_proof(theorem) else "*"
-    place = f"{proof.line}{star}" if proof else ""
     return (
         rf"\ref{{thm:{entry.name}}} & {latex_escaped(theorem.title)} & ${in_notation(lines)}$ & "
-        rf"{_domain(entry)} & {entry.status} & {place} \\"
+        rf"{_domain(entry)} & {entry.status} & {_line(entry)} \\"
     )
 
 
@@ -94,8 +92,15 @@ def _other(entry: CheckedProof) -> str:
         claim = rf"see \eqref{{eq:{entry.name}}}"
     return (
         rf"\ref{{thm:{entry.name}}} & {latex_escaped(entry.theorem.title)} & {claim} & "
-        rf"{_domain(entry)} & {known_as(entry)} \\[2pt]"
+        rf"{_domain(entry)} & {entry.status} & {_line(entry)} \\[2pt]"
     )
+
+
+def _line(entry: CheckedProof) -> str:
+    """The line on which its proof in Rocq begins, and a star if that is on a part of the domain."""
+    proof = proved_in(entry.theorem)
+    star = "" if formal_proof(entry.theorem) else "*"
+    return f"{proof.line}{star}" if proof else ""
 
 
 def _domain(entry: CheckedProof) -> str:

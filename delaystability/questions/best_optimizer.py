@@ -23,8 +23,8 @@ from delaystability.numerics.roots.speed_kernel import limit_nats
 
 __all__ = ["BestOptimizer", "best_optimizer"]
 
-_LONGEST = 128
-"""Beyond, a proof takes more than some seconds."""
+_LONGEST = 100_000
+"""Beyond, the proof loses more than a thousandth of the rate, and takes more than some seconds."""
 _CONDITIONS = 1.01, 1e12
 _SMALLEST_CLAIMED = 4.0
 """Condition number from which no faster one-pole filter was found, or, at delay 1, exists."""
@@ -179,7 +179,7 @@ def best_optimizer(delay: int, condition_number: float) -> BestOptimizer:
 
     Parameters
     ----------
-    delay : int, 0 to 128
+    delay : int, 0 to 100,000
     condition_number : number, 1.01 to 1e12
         Largest over smallest curvature of the directions that shall converge.
 

@@ -11,16 +11,17 @@ from delaystability.model.arguments import (
     one_delay,
     positive,
     single,
-    without_law,
 )
+from delaystability.model.delays import random_law
+from delaystability.model.loop import Loop
+from delaystability.model.mixed_read import MixedRead
 from delaystability.model.optimizer import Optimizer
 from delaystability.model.recognised import recognised
 from delaystability.model.recognised_adaptive import AdaptiveSettings, adaptive_settings
 from delaystability.model.sign_optimizers import SignOptimizer
 from delaystability.numerics.moments.second_moment import stationary_variance
 from delaystability.numerics.thresholds.sign_cycles import clipped_share
-from delaystability.numerics.thresholds.threshold import threshold_array
-from delaystability.questions.adaptive_oscillation import adaptive_oscillation
+from delaystability.questions.adaptive_oscillation import adaptive_oscillation, threshold_and_angle
 from delaystability.questions.oscillation_record import Oscillation, OscillationSetting
 from delaystability.questions.sign_oscillation import sign_oscillation
 
@@ -61,8 +62,9 @@ def oscillation(
     optimizer : Adam, NAdam, RMSProp, SignSGD, Lion, Muon, Optimizer or torch.optim.Optimizer
         Of torch, also wrapped: Adam, AdamW, RAdam, NAdam, RMSprop, Muon and SGD. Muon's rms is that
         of a singular value.
-    delay : int
-        The same for all gradients.
+    delay : int or MixedRead
+        The same for all gradients: where delays vary, an oscillation is no cycle, and nothing is
+        known of its size. SignSGD, Lion and Muon take no mixture.
     curvature : number, positive, optional
         Of the loss along the direction. For Adam's kind, eps, noise and the loss need it; for
         linear optimizers everything does.
@@ -106,12 +108,12 @@ def oscillation(
     (9,)
     """
     rate = single("lr", positive("lr", lr))
-    late = one_delay("delay", without_law("delay", delay))
+    late = _late(delay)
     settings = adaptive_settings(optimizer)
     known = settings or AdaptiveSettings(optimizer)
     setting = OscillationSetting(
         rate,
-        int(late.minimum),
+        late,
         None if curvature is None else single("curvature", positive("curvature", curvature)),
         _given("eps", eps, known.epsilon if curvature is not None else 0.0),
         _given("noise", noise, 0.0),
@@ -127,10 +129,28 @@ def oscillation(
     _refuse({"clip": clip}, f"be left out for {title}, whose steps do not grow with gradients")
     if isinstance(settings.optimizer, SignOptimizer):
         _refuse(surplus | {"noise": noise}, f"be left out for {title}")
+        if isinstance(late, MixedRead):
+            raise TypeError(
+                f"delay must be one integer for {title}, whose triangles no mixture was worked out "
+                f"for; got {late!r}"
+            )
         return sign_oscillation(setting, settings.optimizer)
     if curvature is None:
         _refuse({"eps": eps, "noise": noise}, "come with a curvature")
     return adaptive_oscillation(setting, settings.optimizer)
+
+
+def _late(delay: Any) -> int | MixedRead:
+    """The one delay, or a mixture of reads; what varies is refused."""
+    law = random_law(delay)
+    if law is None:
+        return int(one_delay("delay", delay).minimum)
+    if not isinstance(law, MixedRead):
+        raise TypeError(
+            "delay must be one integer, the same for all gradients, or a MixedRead: where delays "
+            f"vary, an oscillation is no cycle, and its size is not known; got {delay!r}"
+        )
+    return law
 
 
 def _given(argument: str, value: Any, otherwise: float) -> float:
@@ -156,7 +176,7 @@ def _filter_of(optimizer: Any) -> Optimizer:
 def _linear(setting: OscillationSetting, optimizer: Optimizer, clip: float | None) -> Oscillation:
     if setting.curvature is None:
         raise ValueError("curvature must be given for a linear optimizer; got None")
-    threshold, angle = map(float, threshold_array(optimizer, setting.delay))
+    threshold, angle = threshold_and_angle(Loop(optimizer, setting.delay))
     gain = setting.lr * setting.curvature
     said = f"{optimizer.title}, at the gain {gain:.6g} with the threshold {threshold:.6g}"
     if gain < threshold:
@@ -183,12 +203,13 @@ def _linear(setting: OscillationSetting, optimizer: Optimizer, clip: float | Non
     _refuse({"noise": setting.noise}, "be 0 beyond the threshold")
     if angle == pi:
         # Of a cycle of two updates, every value is clipped.
-        rms = peak = setting.lr * clip / threshold
+        rms = peak = setting.lr * clip / threshold / setting.seen_of_cycle(angle)
         plain = setting.delay == 0 and not optimizer.coefficients(0).feedback
         status = "approximate" if plain else "undecided"
         how = "it alternates by its clipped step" + ("" if plain else ", or in longer cycles")
     else:
-        peak = clip / setting.curvature / clipped_share(threshold / gain)
+        seen = setting.seen_of_cycle(angle)
+        peak = clip / setting.curvature / seen / clipped_share(threshold / gain)
         rms, status = peak / sqrt(2), "approximate"
         how = "it oscillates as far as its first harmonic is at the threshold, within about a tenth"
     return Oscillation(

@@ -6,6 +6,10 @@ from dataclasses import asdict, dataclass
 from math import isfinite, pi
 from typing import Any
 
+import numpy as np
+
+from delaystability.model.mixed_read import MixedRead
+
 __all__ = ["STATUSES", "Oscillation", "OscillationSetting"]
 
 STATUSES = {
@@ -86,7 +90,7 @@ class OscillationSetting:
     Attributes
     ----------
     lr : float
-    delay : int
+    delay : int or MixedRead
     curvature : float or None
     epsilon, noise : float
     decay : float
@@ -95,12 +99,23 @@ class OscillationSetting:
     """
 
     lr: float
-    delay: int
+    delay: Any
     curvature: float | None
     epsilon: float
     noise: float
     decay: float
     minimum: float
+
+    def seen_of_cycle(self, angle: float) -> float:
+        """The modulus of the read at this frequency: of a late weight 1."""
+        if not isinstance(self.delay, MixedRead):
+            return 1.0
+        return float(abs(self.delay.generating_function(np.exp(1j * angle))))
+
+    @property
+    def longest(self) -> int:
+        """The largest lag that is read."""
+        return int(getattr(self.delay, "maximum", self.delay))
 
     @property
     def scale(self) -> float:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from delaystability.model.arguments import one_delay, positive, scalar_or_array, single
 from delaystability.model.catalogue import LinearOptimizer, Optimizer
-from delaystability.model.delays import RandomDelay
+from delaystability.model.delays import RandomDelay, random_law
 from delaystability.numerics.thresholds import outer_kernel
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.spectra import spectral_radius
+from delaystability.questions.thresholds import warn_of_rare_events
 
 __all__ = [
     "MergedReplicas",
@@ -23,6 +24,7 @@ __all__ = [
     "eager_law",
     "eager_threshold",
     "inner_loss",
+    "late_threshold",
     "mapped",
     "mean_radius",
     "one_number",
@@ -31,6 +33,10 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+_MEAN_ONLY = (
+    "this is the threshold of the mean; that of the mean square: stability_threshold of the outer "
+    "optimizer"
+)
 
 
 def one_number(argument: str, value: Any) -> float:
@@ -76,6 +82,18 @@ def eager_threshold(optimizer: Optimizer, workers: int) -> float:
     differences = free_threshold(a, b * Fraction(1, workers), 0)[0]
     mean = stability_threshold(optimizer, eager_law(workers), moment="mean")
     return float(min(mean, differences))
+
+
+def late_threshold(optimizer: Optimizer, delay: Any) -> float:
+    """The gain up to which late outer steps are stable, in the mean where their delay is random."""
+    law = random_law(delay)
+    if law is None or not (law.varies and law.has_probabilities):
+        return float(stability_threshold(optimizer, delay))
+    mean, square = (
+        stability_threshold(optimizer, law, moment=name) for name in ("mean", "mean-square")
+    )
+    warn_of_rare_events(np.asarray(mean), np.asarray(square), _MEAN_ONLY, stacklevel=6)
+    return float(mean)
 
 
 def difference_radius(optimizer: Optimizer, workers: int, gain: float) -> float:

@@ -25,13 +25,13 @@ from delaystability.model.arguments import (
 )
 from delaystability.model.catalogue import Nesterov, Optimizer
 from delaystability.model.outer_algorithms import ALGORITHMS, OuterSetting
-from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.outer_gains import (
     MergedReplicas,
     difference_radius,
     eager_law,
     eager_threshold,
     inner_loss,
+    late_threshold,
     mapped,
     mean_radius,
     one_number,
@@ -392,4 +392,4 @@ class OuterLoop:
             return turns_threshold(self.optimizer, self.workers)
         if self._is_eager:
             return eager_threshold(self.optimizer, self.workers)
-        return float(stability_threshold(self.optimizer, self.delay))
+        return late_threshold(self.optimizer, self.delay)

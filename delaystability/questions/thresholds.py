@@ -13,11 +13,15 @@ from delaystability.model.delays import random_law
 from delaystability.model.loop import Decay, Loop
 from delaystability.numerics.thresholds.threshold import threshold_array
 
-__all__ = ["StabilityWarning", "threshold_of"]
+__all__ = ["StabilityWarning", "threshold_of", "warn_of_rare_events"]
 
 Array = NDArray[np.float64]
 _MOMENTS = ("mean", "mean-square")
 _LARGEST_NOISE = 1e12
+_OTHER_MOMENT = (
+    "ask with moment='mean-square', or with moment='mean' to silence this; a log in its order: "
+    "replay_threshold"
+)
 
 
 class StabilityWarning(UserWarning):
@@ -66,7 +70,7 @@ def threshold_of(
         return _each(asked, noise, "mean-square")
     threshold = _each(asked, noise, "mean")
     if moment is None and random:
-        _warn_of_rare_events(threshold, _each(asked, noise, "mean-square"))
+        warn_of_rare_events(threshold, _each(asked, noise, "mean-square"))
     return threshold
 
 
@@ -74,15 +78,16 @@ def _shape_of(decay: Decay) -> Array | float:
     return np.zeros(np.shape(decay.amount)) if np.ndim(decay.amount) else 0.0
 
 
-def _warn_of_rare_events(mean: Array, mean_square: Array) -> None:
+def warn_of_rare_events(
+    mean: Array, mean_square: Array, advice: str = _OTHER_MOMENT, *, stacklevel: int = 4
+) -> None:
+    """Warn where the mean square is stable up to far smaller gains only than the mean."""
     if np.any(mean_square < 0.9 * mean):
         warnings.warn(
             f"the mean is stable up to {mean.flat[0]:.6g}, but the mean square only up to "
-            f"{mean_square.flat[0]:.6g}: rare long delays may make runs diverge above it; ask "
-            "with moment='mean-square', or with moment='mean' to silence this; a log in its order: "
-            "replay_threshold",
+            f"{mean_square.flat[0]:.6g}: rare long delays may make runs diverge above it; {advice}",
             StabilityWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import Expr, Integer, Poly, Rational, lambdify
+from sympy import Expr, Integer, Poly, Rational, cos, expand, lambdify, sin
 
 from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, m, tau, theta, z
@@ -38,8 +38,19 @@ def first_root(value: Callable[[Any], Any], upper: Any, pieces: int = 64) -> Any
     for k in range(1, pieces + 1):
         if value(k * step) <= 0:
             low = (k - 1) * step
-            return mpmath.findroot(value, (low, k * step), solver="anderson")
+            return _between(value, low, k * step)
     return +upper
+
+
+def _between(value: Callable[[Any], Any], low: Any, high: Any) -> Any:
+    """The root of a function that changes its sign: fast, or if that fails by bisection."""
+    try:
+        return mpmath.findroot(value, (low, high), solver="anderson")
+    except ValueError:
+        for _ in range(2 * mpmath.mp.prec):
+            middle = (low + high) / 2
+            low, high = (middle, high) if value(middle) > 0 else (low, middle)
+        return high
 
 
 def first_angle(cosine_part: Expr, delay: int) -> Any:
@@ -79,7 +90,8 @@ def smallest_gain(cosine_part: Expr, gain: Expr) -> Any:
 def smallest_crossing(cosine_part: Expr, gain: Expr) -> tuple[Any, Any]:
     """The zero of X in (0, pi] with the smallest positive gain, and that gain; or None twice."""
     value, gain_at = lambdify(theta, cosine_part, "mpmath"), lambdify(theta, gain, "mpmath")
-    size = 400
+    turns = max((abs(entry.coeff(theta)) for entry in _angles(cosine_part)), default=1)
+    size = max(400, int(8 * turns) + 1)
     # Shifted by an irrational part of a step, so that no zero falls on the grid.
     angles = [mpmath.pi * (k + mpmath.sqrt(2) / 10) / size for k in range(size)]
     values = [value(angle) for angle in angles]
@@ -99,3 +111,8 @@ def smallest_crossing(cosine_part: Expr, gain: Expr) -> tuple[Any, Any]:
         return None, None
     smallest, angle = min(positive)
     return angle, smallest
+
+
+def _angles(cosine_part: Expr) -> list[Expr]:
+    """The angles whose sines and cosines a sum holds."""
+    return [expand(entry.args[0]) for entry in cosine_part.atoms(sin, cos)]

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 from sympy import Basic
+from sympy.core.relational import Relational
 
 from delaystability.theory.checks import Check, Deduced, Outcome, Status
+from delaystability.theory.concluded import Concluded
 from delaystability.theory.statement import Statement
 
 __all__ = ["CheckedProof", "Proof", "Report", "Step", "StepResult", "Theorem"]
@@ -264,7 +266,7 @@ class CheckedProof:
         """
         results: dict[str, StepResult] = {}
         for step in proof.steps:
-            outcome = step.check(step.claim)
+            outcome = _outcome(proof.theorem, step)
             if isinstance(step.check, Deduced):
                 outcome = _with_theorems(outcome, step.check.theorems, status_of)
                 outcome = _with_premises(outcome, step.check.premises, results)
@@ -298,6 +300,13 @@ class CheckedProof:
     def complete(self) -> bool:
         """Whether it is a proof: no step failed or was only tested."""
         return self.status not in ("tested", "failed")
+
+
+def _outcome(theorem: Theorem, step: Step) -> Outcome:
+    """What a step's check finds; that of a conclusion looks at the theorem's own statement."""
+    if isinstance(step.check, Concluded) and isinstance(step.claim, Relational):
+        return step.check.on(replace(theorem.statement, relation=step.claim))
+    return step.check(step.claim)
 
 
 def _fault(proof: Proof) -> str:

@@ -12,6 +12,8 @@ from sympy.core.function import AppliedUndef
 
 from delaystability.model.catalogue import Optimizer
 from delaystability.theory.checks import Check
+from delaystability.theory.concluded import Concluded
+from delaystability.theory.deciders import decider_of
 from delaystability.theory.derivation import Step
 from delaystability.theory.moments import confirm_mean_square
 from delaystability.theory.prose import mentioned
@@ -198,10 +200,23 @@ class Reading:
             return confirm_mean_square(self.loop, points, self.statement.roots)
         return confirm_threshold(self.loop, points, self.statement.roots)
 
+    def concluded(self, given: Any, claim: Basic | None, before: tuple[str, ...]) -> Concluded:
+        """The check of the conclusion, with a trial as for `trial` and by the statement itself."""
+        names, decide = tuple(sorted(self.named)), decider_of(self.statement)
+        by_points = not (callable(given) or isinstance(given, (Near, Evaluation)))
+        points = tuple(self._point(point) for point in given) if by_points and decide else ()
+        trial = _untried if points else self.trial(given, claim)
+        return Concluded(before, trial, names, self.statement, decide, points)
+
     def _point(self, written: Meaning) -> dict[Expr, Any]:
         """A point, and the values there of what the statement defines."""
         point = {self.formula(symbol): self.formula(value) for symbol, value in written.items()}
         return {**{s: v.subs(point) for s, v in self.statement.definitions}, **point}
+
+
+def _untried(_: Basic | None) -> tuple[int, str]:
+    """The trial of a conclusion whose points are decided on its statement."""
+    return 0, ""
 
 
 def _same(applied: AppliedUndef, key: AppliedUndef) -> bool:

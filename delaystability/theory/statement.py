@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import mpmath
-from sympy import And, Basic, Eq, Expr, Float, Limit, Symbol, chebyshevu, lambdify, pi
+from sympy import And, Basic, Eq, Expr, Float, Limit, Symbol, chebyshevu, lambdify, pi, sympify
 from sympy.core.relational import GreaterThan, LessThan, Relational
 
 from delaystability.theory.confirm import first_root, smallest_crossing
@@ -58,6 +58,10 @@ QUANTITIES: dict[str, str] = {
 """What the left side of a relation stands for, in words."""
 
 
+_GUARD = 15
+"""Digits beyond those that are asked for."""
+
+
 @dataclass(frozen=True)
 class Root:
     """A symbol defined as a root of an equation in (0, upper].
@@ -74,13 +78,26 @@ class Root:
     def solve(self, point: Mapping[Symbol, Any]) -> Any:
         """The root, where a point gives all other symbols, to mpmath's working precision."""
         digits = mpmath.mp.dps
-        difference = (self.equation.lhs - self.equation.rhs).subs(point)
         if self.minimized is not None:
+            difference = (self.equation.lhs - self.equation.rhs).subs(point)
             return smallest_crossing(difference, self.minimized.subs(point))[0]
         upper = mpmath.mpf(self.upper.subs(point).evalf(digits))
-        # The roots of an angle equation are about pi/delay apart.
-        pieces = max(64, 8 * (int(point.get(tau, 0)) + 1))
-        return first_root(lambdify(self.symbol, difference, "mpmath"), upper, pieces)
+        # The roots of an angle equation are about pi/delay apart; an end that depends on the delay
+        # leaves few of them.
+        pieces = 64 if self.upper.has(tau) else max(64, 8 * (int(point.get(tau, 0)) + 1))
+        return first_root(self._difference(point), upper, pieces)
+
+    def _difference(self, point: Mapping[Symbol, Any]) -> Callable[[Any], Any]:
+        """The left side minus the right one, as a function of the symbol."""
+        difference = self.equation.lhs - self.equation.rhs
+        if not difference.has(chebyshevu):
+            function: Callable[[Any], Any] = lambdify(self.symbol, difference.subs(point), "mpmath")
+            return function
+        # With numbers for the degrees SymPy would write the polynomials out.
+        known = [symbol for symbol in point if difference.has(symbol)]
+        of_all = lambdify([self.symbol, *known], difference, _NUMBERS)
+        numbers = [_number(point[symbol]) for symbol in known]
+        return lambda value: of_all(value, *numbers)
 
 
 @dataclass(frozen=True)
@@ -148,7 +165,7 @@ class Statement:
         """The point together with the values of the roots, to this number of digits."""
         values = dict(point)
         values |= {symbol: meaning.subs(values) for symbol, meaning in self.definitions}
-        working = self._working_digits(point, digits)
+        working = digits + _GUARD
         with mpmath.workdps(working):
             for root in self.roots:
                 values[root.symbol] = Float(root.solve(values), working)
@@ -168,12 +185,35 @@ class Statement:
         if not self.holds_in_domain(point):
             raise ValueError(f"point must satisfy {self.domain}; got {dict(point)}")
         values = self.root_values(point, digits)
-        working = self._working_digits(point, digits)
+        working = digits + _GUARD
         with mpmath.workdps(working):
+            if self.formula.has(chebyshevu):
+                symbols = sorted(self.formula.free_symbols, key=str)
+                formula = lambdify(symbols, self.formula, _NUMBERS)
+                return mpmath.mpf(formula(*(_number(values[symbol]) for symbol in symbols)))
             return mpmath.mpf(self.formula.doit().subs(values).evalf(working))
 
-    def _working_digits(self, point: Mapping[Symbol, Any], digits: int) -> int:
-        """Digits to compute with: Chebyshev polynomials cancel, which costs some in each degree."""
-        parts = (self.formula, *(root.equation for root in self.roots))
-        degree = int(point.get(tau, 0)) if any(part.has(chebyshevu) for part in parts) else 0
-        return digits + 15 + degree
+
+def _second_kind(degree: Any, x: Any) -> Any:
+    """The Chebyshev polynomial U of the second kind, by powers of the matrix of its recurrence."""
+    degree, sign = int(degree), 1
+    if degree < -1:
+        degree, sign = -degree - 2, -1
+    if degree == -1:
+        return mpmath.mpf(0)
+    first, second, bits = mpmath.mpf(1), 2 * x, bin(degree + 1)[3:]
+    # The pair (U_(n-1), U_n) for the leading bits of the degree + 1, from n = 1.
+    for bit in bits:
+        first, second = first * (2 * second - 2 * x * first), second**2 - first**2
+        if bit == "1":
+            first, second = second, 2 * x * second - first
+    return sign * first
+
+
+def _number(value: Any) -> Any:
+    """A value as a number of mpmath, or as an integer, which a degree must be."""
+    known = sympify(value)
+    return int(known) if known.is_Integer else mpmath.mpf(known.evalf(mpmath.mp.dps))
+
+
+_NUMBERS: list[Any] = [{"chebyshevu": _second_kind}, "mpmath"]

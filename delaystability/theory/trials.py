@@ -95,15 +95,15 @@ def approaches(limit: Expr, values: Callable[[], Iterable[Any]]) -> Trial:
     limit : Limit
         The left side.
     values : callable
-        Gives numbers near the limit, each within a ten-thousandth of it.
+        Gives numbers near the limit, each within 1e-9 of it.
     """
 
     def trial(claim: Basic | None) -> tuple[int, str]:
         if not isinstance(claim, Equality) or claim.lhs != limit:
             return 0, f"an equation for {limit} is needed, not {claim}"
-        expected, near = mpmath.mpf(claim.rhs.evalf(30)), list(values())
+        expected, near = mpmath.mpf(claim.rhs.evalf(40)), list(values())
         for value in near:
-            if not abs(value - expected) <= mpmath.mpf("1e-4") * abs(expected):
+            if not abs(value - expected) <= mpmath.mpf("1e-9") * abs(expected):
                 return len(near), f"{value} is not near {claim.rhs}"
         return len(near), ""
 

@@ -218,7 +218,7 @@ def conclusion(text: str, trial: Any) -> Draft:
 
     def reason(reading: Reading, claim: Basic | None, before: Sequence[Step]) -> Check:
         labels = tuple(entry.label for entry in before)
-        return Deduced(labels, reading.trial(trial, claim), tuple(sorted(reading.named)))
+        return reading.concluded(trial, claim, labels)
 
     return Draft("conclusion", text, None, reason)
 

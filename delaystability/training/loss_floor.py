@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import ceil, log, sqrt
 from typing import Any
 
-from delaystability.model.arguments import positive, single
+from delaystability.model.arguments import positive, single, without_law
 from delaystability.training.adaptive_optimizers import diagonals, is_adaptive
 from delaystability.training.hum import expected_hum
 from delaystability.training.parameter_group import ParameterGroup, parameter_groups, unwrapped
@@ -153,8 +153,7 @@ def _groups(torch_optimizer: Any, delay: Any) -> list[ParameterGroup]:
         )
     groups = parameter_groups(inner, delay=delay, preconditioned=True)
     for group in groups:
-        if group.loop.delay.minimum != group.loop.delay.maximum:
-            raise TypeError(f"delay must be the same for all gradients; got {group.loop.delay!r}")
+        without_law("delay", group.loop.delay)
     return [replace(g, loop=replace(g.loop, decay=0)) if g.loop.coupled else g for g in groups]
 
 

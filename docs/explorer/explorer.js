@@ -121,7 +121,7 @@
             put(id, found[key] ?? NaN);
         }
         const verdict = element("verdict");
-        verdict.className = found.stable ? "stable" : "beyond";
+        verdict.className = `card ${found.stable ? "stable" : "beyond"}`;
         Object.assign(verdict.dataset, { stable: found.stable, ratio: found.ratio });
         element("raw").textContent = shown(setting.lr);
         element("given-sharpness").textContent = shown(setting.sharpness);
@@ -152,7 +152,7 @@
         }
         Object.keys(OUTPUTS).forEach((id) => put(id, NaN));
         const verdict = element("verdict");
-        verdict.className = "refused";
+        verdict.className = "card refused";
         Object.assign(verdict.dataset, { stable: "", ratio: "" });
         element("verdict-text").textContent = "No answer";
         element("verdict-detail").textContent = error.message;

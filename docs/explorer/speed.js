@@ -1,9 +1,9 @@
 "use strict";
 
-/** The fastest optimizer under a delay, beside the limit of all methods. */
+/** The fastest optimizer under a delay, beside the limit of all linear methods. */
 QUESTIONS["speed"] = {
     title: "Speed",
-    lead: "Gradients are late: which momentum, look-ahead and learning rate converge fastest on a range of curvatures, and how near do they come to the limit of all methods?",
+    lead: "Gradients are late: which momentum, look-ahead and learning rate converge fastest on a range of curvatures, and how near do they come to the limit of all linear methods?",
     fields: [
         { name: "delay", label: "Delay", hint: "updates, up to 128", initial: "4", slider: spread(0, 128, (k) => k) },
         { name: "condition", label: "Condition number", hint: "largest over smallest curvature", initial: "100", slider: spread(13, 120, tenths) },
@@ -23,13 +23,13 @@ QUESTIONS["speed"] = {
         return {
             verdict: `Halves every ${halving(best.nats)}`,
             state: "",
-            detail: `${shown((100 * best.nats) / limit(delay))} % of the limit: no method halves the slowest perturbation in less than ${shown(Math.LN2 / limit(delay))} updates.`,
+            detail: `${shown((100 * best.nats) / limit(delay))} % of the limit: no linear method halves the slowest perturbation in less than ${shown(Math.LN2 / limit(delay))} updates.`,
             numbers: [
                 ["speed-momentum", "Momentum", best.momentum, "as in torch.optim.SGD"],
                 ["speed-horizon", "Horizon", best.horizon, "updates that weights are predicted ahead"],
                 ["speed-lr", "Learning rate", best.gain / sharpness, `× sharpness: ${shown(best.gain)}`],
                 ["speed-rate", "Rate", Math.exp(-best.nats), "of the slowest perturbation, an update"],
-                ["speed-limit", "Limit of all methods", Math.exp(-limit(delay)), "an update"],
+                ["speed-limit", "Limit of linear methods", Math.exp(-limit(delay)), "an update"],
                 ["speed-share", "Share of the limit", best.nats / limit(delay), "in nats"],
             ],
             picture: {

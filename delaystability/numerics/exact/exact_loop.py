@@ -20,7 +20,7 @@ from delaystability.numerics.exact.exact_optimizer import exact_optimizer
 from delaystability.numerics.tables.characteristic import table_polynomial
 from delaystability.numerics.tables.exact_tables import exact_number
 
-__all__ = ["ExactLoop", "exact_loop"]
+__all__ = ["ExactLoop", "exact_loop", "table_sum"]
 
 Table = tuple[tuple[int, Fraction], ...]
 _EXACT_TABLES = 400
@@ -87,18 +87,19 @@ class ExactLoop:
 
     def value(self, zeta: acb) -> acb:
         """(z - 1) A + gain z^-delay B at z = exp(zeta), and what decays."""
-        free = zeta.expm1() * _sum(self.a, zeta, 0) + _sum(self.still, zeta, 0)
-        return free + _sum(self.b, zeta, self.delay)
+        free = zeta.expm1() * table_sum(self.a, zeta) + table_sum(self.still, zeta)
+        return free + table_sum(self.b, zeta, self.delay)
 
     def slope(self, zeta: acb) -> acb:
         """The derivative of `value` by zeta."""
-        a, a_slope = _sum(self.a, zeta, 0), _sum(self.a, zeta, 0, slope=True)
-        b_slope = _sum(self.b, zeta, self.delay, slope=True)
-        still_slope = _sum(self.still, zeta, 0, slope=True)
+        a, a_slope = table_sum(self.a, zeta), table_sum(self.a, zeta, slope=True)
+        b_slope = table_sum(self.b, zeta, self.delay, slope=True)
+        still_slope = table_sum(self.still, zeta, slope=True)
         return zeta.exp() * a + zeta.expm1() * a_slope + still_slope + b_slope
 
 
-def _sum(table: Table, zeta: acb, delay: int, *, slope: bool = False) -> acb:
+def table_sum(table: Table, zeta: acb, delay: int = 0, *, slope: bool = False) -> acb:
+    """The sum of coefficients times z^-(delay + lag), or its derivative by zeta = log z."""
     total = acb(0)
     for lag, value in table:
         term = arb(ball(value)) * (-(delay + lag) * zeta).exp()

@@ -19,6 +19,7 @@ from delaystability.model.loop import Decay, Loop, LoopTables
 from delaystability.numerics.moments.cycle_kernel import one_pole_cycle
 from delaystability.numerics.moments.noise_loop import NoiseLoop
 from delaystability.numerics.moments.second_moment import noise_amplification
+from delaystability.numerics.tables.characteristic import table_polynomial
 
 __all__ = [
     "Balance",
@@ -26,12 +27,14 @@ __all__ = [
     "amplification",
     "balanced",
     "cycle_correction",
+    "nats_on_the_way",
     "two_cycle_radius",
 ]
 
 Array = NDArray[np.float64]
 
 _LARGEST_COMPANION = 500
+_PASSED_NODES = 400
 _NEAREST = 1e-12
 """How near to the threshold, relatively, a gain under noise is sought."""
 
@@ -43,13 +46,15 @@ class Balance(NamedTuple):
     ----------
     gain : float
     variance : float
-        Of the weight around its mean.
+        Of the weight around its mean, as the gradients see it.
     offset : float
         Of the mean from the minimum.
     settled : bool
         Whether the gain is below the threshold: then noise alone moves the weight.
     sign_changes : int
         Seen on a scan of gains; one where the balance is the only one.
+    scatter : float
+        The variance of the weight itself, where noise alone moves it.
     """
 
     gain: float
@@ -57,6 +62,7 @@ class Balance(NamedTuple):
     offset: float
     settled: bool
     sign_changes: int = 1
+    scatter: float = 0.0
 
 
 def amplification(loop: Loop) -> Callable[[float], float]:
@@ -64,13 +70,21 @@ def amplification(loop: Loop) -> Callable[[float], float]:
 
     Parameters
     ----------
-    loop : Loop with a fixed delay
+    loop : Loop with a fixed delay, or a mixture of reads
     """
-    if not loop.decay:
+    if not loop.decay and loop.fixed:
         return lambda gain: noise_amplification(loop.optimizer, loop.delay, gain, 1.0)
     decay = Decay(float(loop.decay), loop.coupled)
     circle = NoiseLoop(loop.optimizer, as_delay(loop.delay), decay)
-    return lambda gain: circle.mean(gain, lambda values: np.ones_like(values.spread))
+    return lambda gain: circle.mean(gain, lambda values: np.abs(values.delay) ** 2)
+
+
+def _of_weight(loop: Loop, gain: float, late: float) -> float:
+    """The same for the present weight, which one delay does not change."""
+    if loop.fixed:
+        return late
+    circle = NoiseLoop(loop.optimizer, loop.delay, Decay(float(loop.decay), loop.coupled))
+    return circle.mean(gain, lambda values: np.ones_like(values.spread))
 
 
 def balanced(
@@ -124,7 +138,9 @@ def balanced(
         return Balance(gain, 0.0, offset(gain), True)
     signs = np.sign([surplus(gain) for gain in _scanned(first, last, threshold)])
     changes = int(np.count_nonzero(np.diff(signs)))
-    return Balance(gain, noise**2 * amplified(gain), offset(gain), True, changes)
+    late = amplified(gain)
+    scatter = noise**2 * _of_weight(loop, gain, late)
+    return Balance(gain, noise**2 * late, offset(gain), True, changes, scatter)
 
 
 def _scanned(first: float, last: float, threshold: float) -> Array:
@@ -148,9 +164,17 @@ class CycleCorrection(NamedTuple):
     offset: float
 
 
+def late_slope(loop: Loop, angle: float) -> int | complex:
+    """The delay, or ``-z D'/D`` of a mixture of reads D on the circle: what it adds to a slope."""
+    if loop.fixed:
+        return int(loop.lag)
+    value, slope = _on_circle(dict(loop.delay.weights), complex(np.exp(1j * angle)))
+    return -slope / value
+
+
 def cycle_correction(
     loop: LoopTables,
-    delay: int,
+    delay: int | complex,
     angle: float,
     *,
     offset_share: float = 0.0,
@@ -171,7 +195,8 @@ def cycle_correction(
     Parameters
     ----------
     loop : LoopTables with numbers
-    delay : int
+    delay : number
+        See `late_slope`.
     angle : float
         At which the threshold's root is on the circle, in (0, pi).
     offset_share : float
@@ -189,7 +214,8 @@ def cycle_correction(
     mixed = (1 - offset_share) * np.conj(filtered) * once / steady
     size = ripple.imag * slope.real / slope.imag - ripple.real
     pole = loop.without_zeros().feedback
-    if not offset_share and set(pole) <= {1} and set(loop.b) == {0}:
+    one_pole = set(pole) <= {1} and set(loop.b) == {0}
+    if not offset_share and one_pole and isinstance(delay, int):
         momentum = float(pole.get(1, 0.0))
         size = one_pole_cycle(momentum, 0.0 if divides_first else momentum, delay, tan(angle / 2))
     return CycleCorrection(float(size), float(mixed.real))
@@ -218,7 +244,8 @@ def two_cycle_radius(
 
     Parameters
     ----------
-    loop, delay, divides_first : see `cycle_correction`
+    loop, divides_first : see `cycle_correction`
+    delay : int
     threshold : float
         Of the loop, whose root is -1 there.
     keeps : float
@@ -248,6 +275,28 @@ def two_cycle_radius(
     total[1 : pulled.size + 2] -= np.convolve(pulled, kept)
     total[1 : followed.size + 1] += (1 - keeps) * share * followed
     return float(np.abs(np.roots(total)).max(initial=0.0))
+
+
+def nats_on_the_way(loop: Loop, threshold: float) -> float:
+    """How far a weight shrinks while its second moment falls to that of the cycle.
+
+    The gain rises by (1 - beta2)/2 an update, in its logarithm, and the weight shrinks by the
+    largest root's modulus rho: ``-2 integral log rho(a) da/a`` from 0 to the threshold, in nats,
+    over 1 - beta2. For SGD without delay that is pi^2/2.
+
+    Parameters
+    ----------
+    loop : Loop with a short delay
+    threshold : float
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(_PASSED_NODES)
+    # Below a part e^-40 of the threshold, log rho is proportional to the gain.
+    logs, total = 20 * (nodes - 1), 0.0
+    a, b = (list(table.items()) for table in loop.tables().converted(float))
+    for log_gain, weight in zip(logs, weights, strict=True):
+        row = table_polynomial(a, b, int(loop.lag), threshold * np.exp(log_gain))
+        total -= 20 * weight * np.log(np.abs(np.roots(row)).max(initial=1e-300))
+    return float(2 * total)
 
 
 def _alternating(table: dict[int, float]) -> Array:

@@ -1,22 +1,24 @@
 """A proof that no root of a loop leaves a circle at any gain of a range.
 
-On |z| = R the gains that put a root there are those of the zeros of Im[(z - 1) A conj(z^-delay B)],
-which is the sine of the angle times a polynomial in its cosine, with rational coefficients. All its
-zeros are isolated in balls; where none has a gain in the range, the number of roots outside is the
-same at all gains of it, and is counted at one.
+On |z| = R a root at z needs the gain -(z - 1) A z^delay/B. Where that is no number of the range at
+any angle, the number of roots outside is the same at all gains of it, and is counted at one. For
+short delays the angles at which the gain is real are the zeros of a polynomial in their cosine,
+with rational coefficients, which are isolated in balls. For long ones the circle is cut into
+intervals on which the modulus decides, or the direction, at a cost that is flat in the delay.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from math import log
 
-from flint import arb, ctx, fmpq, fmpq_poly, fmpz_poly
+from flint import acb, arb, ctx, fmpq, fmpq_poly, fmpz_poly
 
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.exact.exact_filter import ball
-from delaystability.numerics.exact.exact_loop import exact_loop
-from delaystability.numerics.exact.intervals import UndecidedError
+from delaystability.numerics.exact.exact_loop import ExactLoop, exact_loop, table_sum
+from delaystability.numerics.exact.intervals import UndecidedError, real_ball, settled
 from delaystability.numerics.roots.radius_proof import RadiusProof
 
 __all__ = ["stays_within"]
@@ -24,6 +26,11 @@ __all__ = ["stays_within"]
 _BITS = 320
 _INSIDE = 1e-12
 """How far inside the circle the roots are counted at one gain."""
+_SHORT = 32
+"""Up to here the polynomial is faster; without delay the intervals would not end: there heavy ball
+has roots of one modulus at all gains."""
+_MOST_INTERVALS = 20_000
+"""Proofs that succeed need some thousands."""
 
 Terms = dict[int, fmpq]
 
@@ -36,22 +43,80 @@ def stays_within(
     True is proved; False may mean that it is not settled.
     """
     loop = exact_loop(optimizer, delay, 1.0)
+    excluded = _no_real_gain if delay <= _SHORT else _no_angle
+    middle = exact_loop(optimizer, delay, float((low + high) / 2))
+    sigma = Fraction(log(radius) * (1 + _INSIDE))
+    proof = RadiusProof(middle.a, middle.b, middle.delay, _BITS, sigma)
+    try:
+        return excluded(loop, low, high, radius) and proof.roots_outside() == 0
+    except UndecidedError:
+        return False
+
+
+def _no_angle(loop: ExactLoop, low: Fraction, high: Fraction, radius: float) -> bool:
+    """Whether no gain between these has a root on the circle, by intervals of angles.
+
+    Raises
+    ------
+    UndecidedError
+        If that is not settled.
+    """
+    circle = _Circle(loop, Fraction(log(radius)))
+    with ctx.workprec(_BITS):
+        ends = real_ball(low), real_ball(high)
+    settled(
+        lambda part: circle.excludes(part.whole, *ends) or None,
+        lambda _: _BITS,
+        _BITS,
+        _MOST_INTERVALS,
+    )
+    return True
+
+
+@dataclass(frozen=True)
+class _Circle:
+    """A loop at gain 1, on the circle log |z| = sigma; t is the angle over pi."""
+
+    loop: ExactLoop
+    sigma: Fraction
+
+    def excludes(self, t: arb, low: arb, high: arb) -> bool:
+        """Whether no gain between these has a root on this part of the circle."""
+        zeta, middle = self._zeta(t), self._zeta(t.mid())
+        a, b = (table_sum(table, zeta) for table in (self.loop.a, self.loop.b))
+        memory = zeta.expm1() * a
+        damping = (-self.loop.delay * real_ball(self.sigma)).exp()
+        if memory.abs_lower() > high * b.abs_upper() * damping:
+            return True
+        if memory.abs_upper() < low * b.abs_lower() * damping:
+            return True
+        # The logarithm of the gain that a root needs, by its value in the middle and its slope.
+        slopes = (table_sum(table, zeta, slope=True) for table in (self.loop.a, self.loop.b))
+        of_a, of_b = (s / value for s, value in zip(slopes, (a, b), strict=True))
+        growth = self.loop.delay - 1 / (-zeta).expm1() + of_a - of_b
+        needed = self._needed(middle).log() + growth * (zeta - middle)
+        turned = needed.imag
+        beyond = needed.real < low.log() or needed.real > high.log()
+        return bool(beyond or (not turned.contains(0) and abs(turned) < 2 * arb.pi()))
+
+    def _needed(self, zeta: acb) -> acb:
+        memory = ExactLoop(self.loop.a, (), 0).value(zeta)
+        return -memory / ExactLoop((), self.loop.b, self.loop.delay).value(zeta)
+
+    def _zeta(self, t: arb) -> acb:
+        return acb(real_ball(self.sigma), arb.pi() * t)
+
+
+def _no_real_gain(loop: ExactLoop, low: Fraction, high: Fraction, radius: float) -> bool:
+    """The same by the zeros of a polynomial."""
     near: Terms = {}
     for lag, value in loop.a:
         near[1 - lag] = near.get(1 - lag, fmpq(0)) + ball(value)
         near[-lag] = near.get(-lag, fmpq(0)) - ball(value)
     far = {-lag: ball(value) for lag, value in loop.b}
-    size = ball(Fraction(radius))
     with ctx.workprec(_BITS):
-        if any(_may_be_in(gain, low, high) for gain in _gains_on_circle(near, far, delay, size)):
-            return False
-        middle = exact_loop(optimizer, delay, float((low + high) / 2))
-        sigma = Fraction(log(radius) * (1 + _INSIDE))
-        proof = RadiusProof(middle.a, middle.b, delay, _BITS, sigma)
-        try:
-            return proof.roots_outside(Fraction(1)) == 0
-        except UndecidedError:
-            return False
+        gains = _gains_on_circle(near, far, loop.delay, ball(Fraction(radius)))
+        return not any(_may_be_in(gain, low, high) for gain in gains)
 
 
 def _may_be_in(gain: arb, low: Fraction, high: Fraction) -> bool:

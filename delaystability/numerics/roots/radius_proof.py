@@ -37,7 +37,7 @@ class RadiusProof:
     sigma: Fraction
     still: Table = ()
 
-    def roots_outside(self, gain: Fraction) -> int:
+    def roots_outside(self) -> int:
         """The proved number of roots of the characteristic polynomial outside this circle.
 
         Raises
@@ -46,7 +46,7 @@ class RadiusProof:
             If f comes too close to zero on the circle to be separated from it.
         """
         changes = settled(
-            lambda part: self._turn(part, real_ball(gain)),
+            self._turn,
             lambda _: self.precision,
             self.precision,
             _MOST_INTERVALS,
@@ -62,20 +62,21 @@ class RadiusProof:
             total += real_ball(coefficient) * (-lag * self._zeta(t)).exp()
         return total
 
-    def _parts(self, t: arb, gain: arb) -> tuple[acb, acb]:
+    def _parts(self, t: arb) -> tuple[acb, acb]:
+        """What is early and what is late, but for the turns of z^-delay."""
         # Terms as late as the delay turn as fast as it does: they belong to its side.
         early = tuple(entry for entry in self.a if not self._late(entry[0]))
         late = tuple((lag - self.delay, value) for lag, value in self.a if self._late(lag))
         step = self._zeta(t).expm1()
-        drive = gain * self._filter(self.b, t) + step * self._filter(late, t)
+        drive = self._filter(self.b, t) + step * self._filter(late, t)
         memory = step * self._filter(early, t) + self._filter(self.still, t)
         return memory, drive * (-self.delay * real_ball(self.sigma)).exp()
 
-    def _turn(self, part: Interval, gain: arb) -> arb | None:
+    def _turn(self, part: Interval) -> arb | None:
         """The change of arg f / pi over an interval, or None if undecided."""
         t, low, high = part.whole, part.low, part.high
-        memory, drive = self._parts(t, gain)
-        ends = [(*self._parts(end, gain), end) for end in (low, high)]
+        memory, drive = self._parts(t)
+        ends = [(*self._parts(end), end) for end in (low, high)]
         values = [m + d * acb(-self.delay * end).exp_pi_i() for m, d, end in ends]
         if memory.abs_lower() > drive.abs_upper() and avoids_zero(memory):
             # f/memory = 1 + drive z^-delay / memory keeps to the right half plane.
@@ -109,7 +110,7 @@ def prove_dominance(loop: ExactLoop, sigma: float) -> None:
         beyond = Fraction(sigma) + Fraction(share) / (loop.delay + 1)
         proof = RadiusProof(loop.a, loop.b, loop.delay, _BITS, beyond, loop.still)
         try:
-            outside = proof.roots_outside(Fraction(1))
+            outside = proof.roots_outside()
         except UndecidedError:
             continue
         if outside == 0:

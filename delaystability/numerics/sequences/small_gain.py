@@ -32,9 +32,11 @@ __all__ = ["small_gain_threshold"]
 
 Array = NDArray[np.float64]
 
-_MARGIN = 1e-9  # relative, from the maximum that was found to the bound that is tried first
+_MARGINS = 1e-9, 1e-6  # relative, from the maximum that was found to the bound tried first
+_LARGEST_MARGIN = 1e-3  # that is tried where cells do not suffice for a smaller one
+_SHORT = 10**6  # delays up to here get the first; later, b is flat over many octaves of angles
 _STEPS = 40
-_MOST_CELLS = 2**21
+_MOST_CELLS, _FEW_CELLS = 2**21, 2**19  # few, where a larger margin may follow
 _ROUNDING = 32 * np.finfo(np.float64).eps  # for each term of a sum, ten operations or so
 
 
@@ -171,10 +173,18 @@ def small_gain_threshold(loop: Loop, max_delay: int) -> float:
     ArithmeticError
         If 2**21 cells of angles do not prove it, or it is lost in rounding next to poles.
     """
-    highest, margin = _highest_root(loop, max_delay), _MARGIN
+    highest = _highest_root(loop, max_delay)
+    margin = min(_MARGINS[0] * max(1.0, max_delay / _SHORT), _MARGINS[1])
     while True:
         bound = highest * (1 + margin)
-        above = _root_above(loop, bound, max_delay)
+        try:
+            cells = _MOST_CELLS if max_delay <= _SHORT or margin >= _LARGEST_MARGIN else _FEW_CELLS
+            above = _root_above(loop, bound, max_delay, cells)
+        except ArithmeticError:
+            if margin >= _LARGEST_MARGIN:
+                raise
+            margin *= 10
+            continue
         if above is None:
             # Two units for the two roundings of the result.
             return float(1 / bound * (1 - 4 * np.finfo(np.float64).eps))
@@ -213,7 +223,7 @@ def _highest_root(loop: Loop, delay: int) -> float:
     return float(values.max())
 
 
-def _root_above(loop: Loop, bound: float, delay: int) -> float | None:
+def _root_above(loop: Loop, bound: float, delay: int, cells: int) -> float | None:
     """A root above the bound; the bound itself where rounding hides it; None if it is proved."""
     limits = _conditions(_bounded(loop, 2.0), bound, delay)
     terms = sum(lag + 4 for table in _tables(loop) for lag in table)
@@ -222,10 +232,10 @@ def _root_above(loop: Loop, bound: float, delay: int) -> float | None:
     looked_at = 0
     while centres.size:
         looked_at += centres.size
-        if looked_at > _MOST_CELLS:
+        if looked_at > cells:
             raise ArithmeticError(
                 f"the small gain near {1 / bound} for max_delay {delay} is not proved by "
-                f"{_MOST_CELLS} cells of angles: give a smaller max_delay"
+                f"{cells} cells of angles: give a smaller max_delay"
             )
         values = _conditions(_on_circle(loop, centres), bound, delay)
         local = _conditions(_bounded(loop, 2 * np.sin(centres / 2)), bound, delay)

@@ -225,15 +225,16 @@ def _far() -> list[Any]:
     """The threshold times 2 tau + 1 at a long delay, for a few strengths of the noise."""
     values = []
     for noise in (0, 1, 3):
-        turns = mpmath.mpf(2 * 10**6 + 1)
-        angle = mpmath.findroot(
-            lambda x, n=noise, turns=turns: (
-                mpmath.tan((mpmath.pi - x) / 4) - n * mpmath.tan(x / turns / 2)
-            ),
-            (3, mpmath.pi),
-            solver="anderson",
-        )
-        values.append(turns * 2 * mpmath.sin(angle / turns / 2))
+        turns = mpmath.mpf(2 * 10**12 + 1)
+        with mpmath.workdps(40):
+            angle = mpmath.findroot(
+                lambda x, n=noise, turns=turns: (
+                    mpmath.tan((mpmath.pi - x) / 4) - n * mpmath.tan(x / turns / 2)
+                ),
+                (3, +mpmath.pi),
+                solver="anderson",
+            )
+            values.append(turns * 2 * mpmath.sin(angle / turns / 2))
     return values
 
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from sympy import Integer, Rational, Symbol
 
-import mpmath
-import numpy as np
-from sympy import Basic, Integer, Rational, Symbol
-from sympy.core.relational import Equality, GreaterThan
-
-from delaystability.theory.reading import Reading
-from delaystability.theory.statement import Root, Statement
-from delaystability.theory.symbols import DECAY, THRESHOLD, tau
-from delaystability.theory.trials import Trial
+from delaystability.theory.symbols import DECAY, tau
 from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
@@ -37,8 +28,6 @@ decay = DECAY
 _r, _x, _X = Symbol("y", positive=True), Symbol("x", nonnegative=True), Symbol("y", real=True)
 _ANGLE = root("theta", "sin((tau + 1) theta) = (1 - c) sin(tau theta)")
 _HALF_ANGLE = root("theta", "(1 - l) cos((tau + 1/2) theta) + l cos(theta/2) = 0")
-_READING = Reading(None, (share, decay))
-_MARGIN = mpmath.mpf("1e-9")
 _DECAYS = [
     {tau: Integer(d), decay: Rational(c)}
     for d in (0, 1, 2, 5, 12)
@@ -50,49 +39,6 @@ _SHARES = [
     for value in ("-3", "-1/4", "0", "1/5", "49/100")
 ]
 _FRESH = [{share: Rational(value)} for value in ("51/100", "3/4", "1", "5/4", "4")]
-
-
-def _radius(kept: Any, late: Any, delay: int) -> float:
-    """The largest modulus of the roots of z^delay (z - kept) + late."""
-    row = np.zeros(delay + 2)
-    row[0], row[1] = 1, -float(kept)
-    row[-1] += float(late)
-    return float(np.abs(np.roots(row)).max(initial=0.0))
-
-
-def _decayed(point: Mapping[Any, Any], gain: Any) -> float:
-    return _radius(1 - point[decay], gain, int(point[tau]))
-
-
-def _mixed(point: Mapping[Any, Any], gain: Any) -> float:
-    fresh, late = gain * point[share], gain * (1 - point[share])
-    return _radius(1 - fresh, late, int(point[tau]))
-
-
-def _at_worst(point: Mapping[Any, Any], gain: Any) -> float:
-    return max(_mixed({**point, tau: delay}, gain) for delay in range(6))
-
-
-def _confirmed(
-    radius: Callable[[Mapping[Any, Any], Any], float],
-    points: Sequence[Mapping[Any, Any]],
-    *angles: tuple[Any, ...],
-) -> Trial:
-    """A trial of a threshold, or of a lower bound of one, by the roots next to it."""
-
-    def trial(claim: Basic | None) -> tuple[int, str]:
-        if not isinstance(claim, (Equality, GreaterThan)) or claim.lhs != THRESHOLD:
-            return 0, f"a relation of the threshold is needed, not {claim}"
-        roots = tuple(Root(*map(_READING.formula, angle)) for angle in angles)
-        for point in points:
-            gain = Statement("threshold", claim, roots=roots).value(point)
-            if not radius(point, gain * (1 - _MARGIN)) < 1:
-                return len(points), f"{gain} is not stable at {point}"
-            if isinstance(claim, Equality) and not radius(point, gain * (1 + _MARGIN)) > 1:
-                return len(points), f"{gain} is not the end at {point}"
-        return len(points), ""
-
-    return trial
 
 
 weight_decay = theorem(
@@ -161,7 +107,7 @@ weight_decay = theorem(
         r"""Below \(a_*\) no root has a modulus of 1 or more, by {ref:outside} to {ref:end}, and
         from \(a_*\) on one does, by {ref:branch} and {ref:branch-outside}. Hence the stable gains
         end at""",
-        _confirmed(_decayed, _DECAYS, _ANGLE),
+        _DECAYS,
     ),
     sources=("kuruklis1994", "loshchilov2019"),
     symbols=(decay, _r, _x),
@@ -208,7 +154,7 @@ decay_raises = corollary(
         r"""On \((0, \pi/(\tau + 1))\) the quotient \(\sin(n x)/n\) falls as \(n\) grows, so that
         {ref:gain} is positive for \(\tau \ge 2\), and zero for $tau = 1$. With
         {ref:angle-grows} the threshold is at least that of {theorem:sgd}, and with {ref:decay}""",
-        _confirmed(_decayed, [point for point in _DECAYS if point[tau] > 0]),
+        [point for point in _DECAYS if point[tau] > 0],
     ),
     symbols=(decay, _x),
     of="weight-decay",
@@ -271,7 +217,7 @@ mixed_read = theorem(
         are inside. Every crossing is outward by {ref:speed}. By {lemma}, for the tables $1$ and
         \((1 - l) z^{-\tau} + l\) without delay, the stable gains are those below the first
         crossing, which by {ref:grows} and {ref:end} is at""",
-        _confirmed(_mixed, _SHARES, _HALF_ANGLE),
+        _SHARES,
     ),
     sources=("zheng2017", "yang2019"),
     symbols=(share, _X),
@@ -317,7 +263,7 @@ mostly_fresh = theorem(
         r"""A factor below 1 in front of the largest of the last iterates, one more than the longest
         delay, makes that largest one shrink in every such time. So the gains that are stable for
         every sequence end at""",
-        _confirmed(_at_worst, _FRESH),
+        _FRESH,
     ),
     symbols=(share,),
     prior_art="The argument is a contraction. The rule was not found elsewhere.",
