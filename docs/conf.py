@@ -32,7 +32,7 @@ extensions = [
 ]
 
 # theory.md is the page for GitHub: the site has a page for each part of the theory.
-exclude_patterns = ["_build", "theory.md", "explorer", "paper"]
+exclude_patterns = ["_build", "theory.md", "explorer", "paper", "validation/*/remarks.md"]
 nitpicky = True
 # Types in docstrings are words ("number or array, positive"), which Sphinx takes for classes.
 nitpick_ignore_regex = [("py:class", r"(?!delaystability).*")]

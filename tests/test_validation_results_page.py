@@ -48,6 +48,17 @@ def test_a_changed_result_changes_the_page(tmp_path):
     assert results_page(tmp_path).count("**fails**") == 1
 
 
+def test_remarks_on_an_experiment_stand_below_its_statements(tmp_path):
+    source = FOLDER / "escape" / "escape.json"
+    (tmp_path / "escape").mkdir()
+    (tmp_path / "escape" / "escape.json").write_text(source.read_text(encoding="utf-8"))
+    without = results_page(tmp_path)
+    (tmp_path / "escape" / "remarks.md").write_text("\nWhy it is so.\n\n")
+    page = results_page(tmp_path)
+    assert page.replace("Why it is so.\n\n", "") == without
+    assert page.index("| Control:") < page.index("Why it is so.") < page.index("147 trials;")
+
+
 def test_the_published_results_that_are_packaged_are_those_of_the_page():
     packaged = [vars(entry) for entry in committed_results()]
     there = [

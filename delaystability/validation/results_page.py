@@ -1,6 +1,7 @@
 """One page of Markdown about experiments that were run, from the files that they wrote.
 
-Run with ``python -m delaystability.validation.results_page FOLDER``: reads FOLDER/NAME/NAME.json.
+Run with ``python -m delaystability.validation.results_page FOLDER``: reads FOLDER/NAME/NAME.json,
+and FOLDER/NAME/remarks.md where somebody has found out why a statement does not hold.
 With ``summary`` after it: what `delaystability.validation.committed` reads, as JSON.
 """
 
@@ -47,7 +48,7 @@ def results_page(folder: Path) -> str:
         for found in results
     ]
     index = ["| experiment | what | trials | statements that hold |", "|---|---|---|---|", *rows]
-    return "\n".join([_HEAD, *index, "", *map(_section, results)])
+    return "\n".join([_HEAD, *index, "", *(_section(found, folder) for found in results)])
 
 
 def results_summary(folder: Path) -> list[dict[str, Any]]:
@@ -92,8 +93,9 @@ def _outcome(found: dict[str, Any]) -> str:
     return f"{sum(line['outcome'] == 'holds' for line in lines)} of {len(lines)}{told}"
 
 
-def _section(found: dict[str, Any]) -> str:
+def _section(found: dict[str, Any], folder: Path) -> str:
     name, origin = found["experiment"], found["provenance"]
+    remarks = folder / name / "remarks.md"
     figures = [file for file in found["files"] if file.endswith(".png")]
     packages = ("delaystability", "torch", "numpy")
     versions = ", ".join(f"{package} {origin['versions'][package]}" for package in packages)
@@ -109,6 +111,7 @@ def _section(found: dict[str, Any]) -> str:
                 *(_row(line) for line in found["verdict"]["lines"]),
             ]
         ),
+        *([remarks.read_text(encoding="utf-8").strip()] if remarks.is_file() else []),
         *map(_table, found["verdict"]["summary"].get("tables", [])),
         f"{found['trials']} trials; {settings}; {origin['device_name']}, {versions}, "
         f"commit `{(origin['commit'] or 'unknown')[:12]}`, {origin['date']}.",
