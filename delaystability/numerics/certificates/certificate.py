@@ -33,7 +33,6 @@ from delaystability.numerics.crossings.crossings import filter_threshold
 from delaystability.numerics.exact.circle_proof import CircleProof, Table
 from delaystability.numerics.exact.exact_optimizer import converted, exact_optimizer
 from delaystability.numerics.exact.schur_cohn import is_schur_stable
-from delaystability.numerics.moments.decayed_loop import decayed_threshold_and_angle
 from delaystability.numerics.tables.characteristic import table_polynomial
 from delaystability.numerics.tables.exact_tables import exact_number
 from delaystability.numerics.tables.loop_filter import loop_filter
@@ -354,6 +353,8 @@ def certify(
 def _float_threshold(optimizer: Optimizer, delay: Any, decay: Decay) -> tuple[float, float]:
     """The threshold of the mean loop in floating point, with the angle of its crossing."""
     if decay:
+        from delaystability.numerics.moments.decayed_loop import decayed_threshold_and_angle
+
         return decayed_threshold_and_angle(Loop(optimizer, delay, *decay[:2]))
     floats = converted(optimizer, lambda _, number: float(number))
     law = random_law(delay)
