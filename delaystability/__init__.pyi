@@ -1,5 +1,8 @@
 """What type checkers see; written by tests/tools/public_stub.py."""
 
+# A scalar is not an array, which the overloads tell by their order.
+# mypy: disable-error-code="overload-overlap"
+
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Protocol, overload
@@ -189,7 +192,7 @@ def adjust_learning_rate(
     decay: _Number = ...,
     new_decay: _Number | None = ...,
     coupled: bool = ...,
-) -> float: ...  # type: ignore[overload-overlap]
+) -> float: ...
 @overload
 def adjust_learning_rate(
     lr: _Number | _Numbers,
@@ -214,7 +217,7 @@ def batch_sharpness_edge(
     *,
     decay: _Number = ...,
     coupled: bool = ...,
-) -> float: ...  # type: ignore[overload-overlap]
+) -> float: ...
 @overload
 def batch_sharpness_edge(
     optimizer: Optimizer | Loop,
@@ -233,7 +236,7 @@ def escape_rate(
     prove: bool = ...,
     decay: _Number = ...,
     coupled: bool = ...,
-) -> float: ...  # type: ignore[overload-overlap]
+) -> float: ...
 @overload
 def escape_rate(
     optimizer: Optimizer | Loop,
@@ -255,7 +258,7 @@ def is_stable(
     moment: str | None = ...,
     decay: _Number = ...,
     coupled: bool = ...,
-) -> bool: ...  # type: ignore[overload-overlap]
+) -> bool: ...
 @overload
 def is_stable(
     lr: _Number | _Numbers,
@@ -277,7 +280,7 @@ def max_delay(
     decay: float = ...,
     coupled: bool = ...,
     every_sequence: bool = ...,
-) -> int: ...  # type: ignore[overload-overlap]
+) -> int: ...
 @overload
 def max_delay(
     lr: _Number | _Numbers,
@@ -298,7 +301,7 @@ def max_learning_rate(
     moment: str | None = ...,
     decay: _Number = ...,
     coupled: bool = ...,
-) -> float: ...  # type: ignore[overload-overlap]
+) -> float: ...
 @overload
 def max_learning_rate(
     sharpness: _Number | _Numbers,
@@ -319,7 +322,7 @@ def max_momentum(
     *,
     decay: float = ...,
     coupled: bool = ...,
-) -> float: ...  # type: ignore[overload-overlap]
+) -> float: ...
 @overload
 def max_momentum(
     lr: _Number | _Numbers,
@@ -340,7 +343,7 @@ def max_sharpness(
     moment: str | None = ...,
     decay: _Number = ...,
     coupled: bool = ...,
-) -> float: ...  # type: ignore[overload-overlap]
+) -> float: ...
 @overload
 def max_sharpness(
     lr: _Number | _Numbers,
@@ -361,7 +364,7 @@ def spectral_radius(
     prove: bool = ...,
     decay: _Number = ...,
     coupled: bool = ...,
-) -> float: ...  # type: ignore[overload-overlap]
+) -> float: ...
 @overload
 def spectral_radius(
     optimizer: Optimizer | Loop,
@@ -381,7 +384,7 @@ def stability_threshold(
     moment: str | None = ...,
     decay: _Number = ...,
     coupled: bool = ...,
-) -> float: ...  # type: ignore[overload-overlap]
+) -> float: ...
 @overload
 def stability_threshold(
     optimizer: Optimizer | Loop,
