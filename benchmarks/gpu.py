@@ -30,6 +30,7 @@ from benchmarks.delayed_optimizer import measure_delayed_optimizer
 from benchmarks.measure import provenance
 from benchmarks.step_cost import measure_step_cost
 from benchmarks.training import measure_training
+from delaystability.validation.data import FASHION
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.device import checked_device, device_name
 from delaystability.validation.network import Network
@@ -131,8 +132,7 @@ def sharpness_reading(device: torch.device, width: int) -> dict[str, float]:
 
 def experiment(name: str, device: str, seconds: float) -> dict[str, Any]:
     """The verdict of a small run of an experiment, on Fashion-MNIST where its package is."""
-    images = Path("/usr/share/datasets/fashion-mnist")
-    data = ["--data", str(images)] if images.is_dir() else []
+    data = ["--data", str(FASHION)] if FASHION.is_dir() else []
     command = [sys.executable, "-m", "delaystability", "validate", name, "--quick", "--json"]
     with tempfile.TemporaryDirectory() as folder:
         options = ["--device", device, "--workers", "1", "-o", folder, *data]

@@ -2,12 +2,12 @@
 
 Two processes (gloo, on this machine) minimise one quadratic with torchft's ``DiLoCo``. Its outer
 optimizers are ``ds.delayed(torch.optim.SGD(momentum=0.9, nesterov=True))`` with outer steps that
-are 0, 1 and 2 late, one for each fragment of the model. A fragment holds one parameter for each of nine
-outer learning rates around the predicted one, so that one run measures all: the logarithm of
+are 0, 1 and 2 late, one for each fragment of the model. A fragment holds one parameter for each of
+nine outer learning rates around the predicted one, so that one run measures all: the logarithm of
 each distance grows or falls, and the rate at which it does neither is the critical one.
 
-The statement, written down before the run (after a trial of 20 rounds, to see that it works): each critical rate is
-within 5 % of the prediction.
+The statement, written down before the run (after a trial of 20 rounds, to see that it works): each
+critical rate is within 5 % of the prediction.
 
     pip install torchft
     python -m benchmarks.outer_torchft [--rounds 150]
@@ -119,8 +119,8 @@ def measure_torchft(rounds: int) -> NDArray[np.float64]:
 def critical_rates(history: NDArray[np.float64]) -> NDArray[np.float64]:
     """For each delay the factor at which distances neither grow nor fall, by interpolation.
 
-    The growth is the slope of a line through the logarithm of the norm of each window of 12 rounds, over the
-    second half.
+    The growth is the slope of a line through the logarithm of the norm of each window of 12 rounds,
+    over the second half.
     """
     rounds = len(history)
     window = 12

@@ -1,4 +1,4 @@
-"""The critical rate is read off distances that the recursion itself made, and noticed if it is wrong."""
+"""The critical outer rate is read off distances, and a wrong prediction is noticed."""
 
 import numpy as np
 import pytest
