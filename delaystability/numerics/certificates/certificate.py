@@ -16,6 +16,7 @@ import numpy as np
 from delaystability.model.arguments import asked_loop
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import random_law
+from delaystability.model.displayed import Displayed
 from delaystability.model.loop import Decay, Loop
 from delaystability.numerics.certificates.certificate_data import (
     METHODS,
@@ -48,7 +49,7 @@ _LARGEST_ROOT_FINDING_DEGREE = 24
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Displayed):
     """Keep a proved enclosure ``lower < threshold < upper`` of a stability threshold.
 
     Every gain in (0, lower] is proved stable: by ball arithmetic no such gain has a root on the
@@ -234,6 +235,20 @@ class Certificate:
             ends = [Decimal(e.numerator) / Decimal(e.denominator) for e in (self.lower, self.upper)]
             digits = max(-int(e.normalize().as_tuple().exponent) for e in ends)
             return f"{Decimal(end.numerator) / Decimal(end.denominator):.{max(digits, 0)}f}"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        decay = {"decay": str(self.decay), "coupled": self.coupled} if self.decay else {}
+        return [
+            {
+                "optimizer": self.optimizer,
+                **dict(self.parameters),
+                "delay": self.delay,
+                **decay,
+                "proved_stable": self.decimal(self.lower),
+                "proved_unstable": self.decimal(self.upper),
+                "method": self.method,
+            }
+        ]
 
     def __str__(self) -> str:
         return f"{self.decimal(self.lower)} < threshold < {self.decimal(self.upper)}"
