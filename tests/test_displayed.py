@@ -112,7 +112,7 @@ def test_a_monitor_and_its_readings_are_tables():
     def loss():
         return (curvatures * weight.square()).sum() / 2
 
-    monitor = ds.StabilityMonitor(optimizer, every=1)
+    monitor = ds.StabilityMonitor([weight], optimizer, every=1)
     assert Cells(monitor._repr_html_()).rows == [[]] and monitor.to_frame().empty
     readings = [monitor.read(loss, step) for step in (1, 2)]
     frame = monitor.to_frame()

@@ -18,9 +18,10 @@ class Displayed:
 
     def _rows(self) -> Sequence[Mapping[str, Any]]:
         """The rows of the table: one, with the fields, unless a record has more."""
-        if not is_dataclass(self):
+        record: Any = self
+        if not is_dataclass(record):
             raise TypeError(f"{type(self).__name__} must be a data class, or say what its rows are")
-        return [{entry.name: getattr(self, entry.name) for entry in fields(self) if entry.repr}]
+        return [{entry.name: getattr(self, entry.name) for entry in fields(record) if entry.repr}]
 
     def _repr_html_(self) -> str:
         return html_table(type(self).__name__, self._rows())

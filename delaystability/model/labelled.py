@@ -50,17 +50,22 @@ def _library(value: Any) -> str:
 def _has_labels(value: Any) -> bool:
     """Whether it comes from a library with labels, itself or in a field."""
     if isinstance(value, (Optimizer, Loop)):
-        return any(_has_labels(getattr(value, entry.name)) for entry in fields(value))
+        return any(map(_has_labels, _entries(value).values()))
     return _library(value) in _KEPT
+
+
+def _entries(value: Any) -> dict[str, Any]:
+    return {entry.name: getattr(value, entry.name) for entry in fields(value) if entry.init}
 
 
 def _without_labels(name: str, value: Any, found: dict[str, Any]) -> Any:
     """The value with arrays in place of what has labels, which is added to what was found."""
     if isinstance(value, (Optimizer, Loop)):
-        entries = {entry.name: getattr(value, entry.name) for entry in fields(value) if entry.init}
+        entries = _entries(value)
         plain = {key: _without_labels(key, entry, found) for key, entry in entries.items()}
         changed = {key: entry for key, entry in plain.items() if entry is not entries[key]}
-        return replace(value, **changed) if changed else value
+        made: Any = value
+        return replace(made, **changed) if changed else value
     if not _has_labels(value):
         return value
     kept = _KEPT[_library(value)]
