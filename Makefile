@@ -6,7 +6,7 @@ BIN := .venv/bin
 TRAINS := .venv/.validation
 INSTALLED := .venv/.installed
 
-.PHONY: verify test quick lint format docs formal bench explorer clean
+.PHONY: verify test quick lint format docs formal bench gpu explorer clean
 
 verify: $(TRAINS)
 	$(BIN)/delaystability verify --output report
@@ -42,6 +42,10 @@ bench: $(INSTALLED)
 	-$(BIN)/python -m pip install --quiet slycot
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt curvlinops-for-pytorch
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
+
+# Everything that needs a GPU, within nine minutes; one file in docs/benchmarks.
+gpu: $(TRAINS)
+	$(BIN)/python -m benchmarks.gpu
 
 # The page docs/explorer/index.html opens from its file; this refreshes its exported thresholds.
 explorer: $(TRAINS)

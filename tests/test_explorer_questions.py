@@ -368,10 +368,15 @@ def test_a_question_is_answered_within_a_frame_or_so(visit: Callable[..., Any]) 
                 const { fields, answer } = QUESTIONS[question];
                 const pairs = fields.map(({ name, initial }) => [name, initial]);
                 const texts = Object.fromEntries(pairs);
-                const start = performance.now();
-                answer((name) => Number(texts[name]), texts);
-                return performance.now() - start;
+                const times = [];
+                for (let round = 0; round < 5; round += 1) {
+                    const start = performance.now();
+                    answer((name) => Number(texts[name]), texts);
+                    times.push(performance.now() - start);
+                }
+                return times.sort((one, other) => one - other)[2];
             }""",
             question,
         )
+        # Less than 1 ms, and 30 for the search for the fastest; the rest is for busy machines.
         assert milliseconds < 200, question

@@ -83,6 +83,7 @@ def test_the_marks_of_runs_lie_on_the_lines():
     assert values(axes, "undecided")[0][0] > 1.02 * lines[0][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [ds.Adam(0.9, 0.99), ds.Adam(0.0, 0.9), ds.RMSProp(0.99)])
 @pytest.mark.parametrize("delay", [0, 3])
 def test_simulated_runs_are_those_of_torch(optimizer, delay):
@@ -117,6 +118,7 @@ def shares() -> Axes:
     return plot.speed([1, 4], 100)
 
 
+@pytest.mark.slow
 def test_the_first_line_of_speed_is_the_best_optimizer(shares):
     best = [ds.best_optimizer(delay, 100) for delay in (1, 4)]
     assert list(line(shares)[1]) == [one.share for one in best]
@@ -126,6 +128,7 @@ def test_the_first_line_of_speed_is_the_best_optimizer(shares):
     assert list(line(rates, 2)[1]) == [one.limit_nats for one in best]
 
 
+@pytest.mark.slow
 def test_no_setting_is_faster_than_the_best_and_none_is_far_from_its_optimum(shares):
     best, *others = [line(shares, number)[1] for number in range(5)]
     assert all(np.all(other > 0) and np.all(other < best) for other in others)
@@ -141,6 +144,7 @@ def test_no_setting_is_faster_than_the_best_and_none_is_far_from_its_optimum(sha
     assert others[0][0] <= nats / limit * (1 + 1e-12)
 
 
+@pytest.mark.slow
 def test_random_settings_are_no_faster_than_the_drawn_ones(shares):
     random = np.random.default_rng(2)
     limit = ds.best_optimizer(4, 100).limit_nats

@@ -83,6 +83,7 @@ MEASURED = {
         ds.SGD(), _delay(values), decay=values["c"]
     ),
     "mixed-read-threshold": _mixed_read_threshold,
+    "mostly-fresh-threshold": _mixed_read_threshold,
     # Always an even delay, or always an odd one, is the worst sequence.
     "any-delays-threshold": lambda _, values: min(
         _mixed_read_threshold(_, {**values, "tau": delay}) for delay in range(4)

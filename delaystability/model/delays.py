@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, inf, log
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from delaystability.model.delay_law import Delay
 from delaystability.model.delay_log.entries import (
@@ -206,6 +206,10 @@ class MeasuredDelay(TabulatedDelay):
 
     sequence: NDArray[np.int64] = field()
     _pmf: dict[int, Any] = field(init=False, repr=False)
+
+    if TYPE_CHECKING:  # what is given becomes an array
+
+        def __init__(self, sequence: ArrayLike) -> None: ...
 
     def __post_init__(self) -> None:
         sequence = checked_log(self.sequence, "sequence")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from delaystability.model.arguments import Asked, asked_loop
 from delaystability.model.bounded_delay import as_bounded
 from delaystability.model.delays import MeasuredDelay, as_log
+from delaystability.model.displayed import Displayed
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.sequences.sgd_sequences import sgd_threshold
@@ -34,7 +35,7 @@ _LONGEST = 2**52
 
 
 @dataclass(frozen=True)
-class BoundedDelayThreshold:
+class BoundedDelayThreshold(Displayed):
     """Report what is known of the largest gain that is stable for every sequence of delays.
 
     Attributes

@@ -19,6 +19,7 @@ from delaystability.model.arguments import (
     without_law,
 )
 from delaystability.model.catalogue import SGD, HeavyBall, Optimizer, WeightPrediction
+from delaystability.model.displayed import Displayed
 from delaystability.numerics.roots.speed_kernel import limit_nats
 
 __all__ = ["BestOptimizer", "best_optimizer"]
@@ -32,7 +33,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
-class BestOptimizer:
+class BestOptimizer(Displayed):
     """Hold the fastest optimizer for a delay and a range of curvatures, and how fast it is.
 
     Attributes
@@ -146,6 +147,10 @@ class BestOptimizer:
         if below < self.gain * (1 - 1e-12):
             raise ArithmeticError(f"the mean square grows at the smaller gain {below}")
         return tolerated
+
+    def _rows(self) -> list[dict[str, Any]]:
+        data = self.to_dict()
+        return [{"optimizer": data.pop("name"), **data}]
 
     def to_dict(self) -> dict[str, Any]:
         """Write the record as plain data.

@@ -25,6 +25,7 @@ from delaystability.model.arguments import (
 )
 from delaystability.model.catalogue import SGD
 from delaystability.model.delays import delay_array, random_law
+from delaystability.model.labelled import keeps_labels
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
 from delaystability.questions.thresholds import StabilityWarning, threshold_of
@@ -50,6 +51,7 @@ _LARGEST_QUIET_DIVISOR = 10
 _TINY = np.finfo(np.float64).tiny
 
 
+@keeps_labels
 def stability_threshold(
     optimizer: Optimizer | Loop,
     delay: Any = None,
@@ -111,6 +113,7 @@ def stability_threshold(
     return scalar_or_array(threshold_of(asked, curvature_noise, moment))
 
 
+@keeps_labels
 def max_learning_rate(
     sharpness: ArrayLike,
     optimizer: Optimizer | Loop,
@@ -150,6 +153,7 @@ def max_learning_rate(
         return scalar_or_array(threshold / sharpness_array)
 
 
+@keeps_labels
 def max_sharpness(
     lr: ArrayLike,
     optimizer: Optimizer | Loop,
@@ -189,6 +193,7 @@ def max_sharpness(
         return scalar_or_array(threshold / lr_array)
 
 
+@keeps_labels
 def is_stable(
     lr: ArrayLike,
     sharpness: ArrayLike,
@@ -231,6 +236,7 @@ def is_stable(
     return stable if stable.ndim else bool(stable)
 
 
+@keeps_labels
 def adjust_learning_rate(
     lr: ArrayLike,
     optimizer: Optimizer | Loop,
@@ -336,5 +342,5 @@ def _warn_of_a_small_rate(divisor: float) -> None:
         "badly or not at all at this rate. To train, ask ds.recommend_learning_rate; or give "
         "sharpness=, as measured in the run before: the rate then falls only as far as that needs",
         LearningRateWarning,
-        stacklevel=3,
+        stacklevel=4,
     )

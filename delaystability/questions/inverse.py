@@ -13,12 +13,14 @@ from delaystability.model.adaptive import AdaptiveOptimizer, wrong_optimizer
 from delaystability.model.arguments import asked_loop, positive, scalar_or_array
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.delays import delay_array, random_law
+from delaystability.model.labelled import keeps_labels
 from delaystability.model.optimizer import Optimizer
 from delaystability.numerics.thresholds.threshold import threshold_array
 
 __all__ = ["max_delay", "max_momentum"]
 
 
+@keeps_labels
 def max_delay(
     lr: ArrayLike,
     sharpness: ArrayLike,
@@ -81,6 +83,7 @@ def max_delay(
     return found if found.ndim else int(found)
 
 
+@keeps_labels
 def max_momentum(
     lr: ArrayLike,
     sharpness: ArrayLike,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from delaystability.model.arguments import asked_loop, checked_count, nonnegative, scalar_or_array
+from delaystability.model.labelled import keeps_labels
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
 from delaystability.questions.bounds import stability_threshold
@@ -118,6 +119,7 @@ def mean_square_learning_rate(
     return moments.learning_rate() / scale
 
 
+@keeps_labels
 def batch_sharpness_edge(
     optimizer: Optimizer | Loop,
     delay: Any,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from delaystability.model.displayed import Displayed
 from delaystability.model.mixed_read import MixedRead
 
 __all__ = ["STATUSES", "Oscillation", "OscillationSetting"]
@@ -23,7 +24,7 @@ STATUSES = {
 
 
 @dataclass(frozen=True)
-class Oscillation:
+class Oscillation(Displayed):
     """Keep how a weight oscillates around a minimum.
 
     Attributes

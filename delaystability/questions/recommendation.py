@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from delaystability.model.displayed import Displayed
+
 __all__ = ["GOALS", "Alternative", "Recommendation", "checked_goal"]
 
 GOALS = ("train", "same-minima")
@@ -27,7 +29,7 @@ class Alternative:
 
 
 @dataclass(frozen=True)
-class Recommendation:
+class Recommendation(Displayed):
     """Hold a recommended learning rate, why it is recommended, and what else to try.
 
     ``float(recommendation)`` is the learning rate.
@@ -68,6 +70,18 @@ class Recommendation:
         )
         lines = [f"learning rate {self.learning_rate:.6g} (goal {self.goal})", self.reason, *others]
         return "\n".join(lines)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        first = {"rule": self.rule, "learning_rate": self.learning_rate, "why": self.reason}
+        others = (
+            {
+                "rule": e.rule,
+                "learning_rate": e.learning_rate,
+                "why": f"better when {e.better_when}",
+            }
+            for e in self.alternatives
+        )
+        return [first, *others]
 
     def to_dict(self) -> dict[str, Any]:
         """Write the record as plain data.

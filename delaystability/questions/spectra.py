@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from delaystability.model.arguments import Asked, asked_loop, positive, scalar_or_array
 from delaystability.model.delays import delay_array, random_law
+from delaystability.model.labelled import keeps_labels
 from delaystability.model.loop import Decay, Loop
 from delaystability.model.optimizer import Optimizer
 
@@ -17,6 +18,7 @@ __all__ = ["escape_rate", "fastest_gain", "spectral_radius"]
 _LONGEST_LAW = 64
 
 
+@keeps_labels
 def spectral_radius(
     optimizer: Optimizer | Loop,
     delay: Any,
@@ -66,6 +68,7 @@ def spectral_radius(
     return scalar_or_array(np.exp(_log_radius(asked, gain, prove)))
 
 
+@keeps_labels
 def escape_rate(
     optimizer: Optimizer | Loop,
     delay: Any,

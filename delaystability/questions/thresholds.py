@@ -79,7 +79,7 @@ def _shape_of(decay: Decay) -> Array | float:
 
 
 def warn_of_rare_events(
-    mean: Array, mean_square: Array, advice: str = _OTHER_MOMENT, *, stacklevel: int = 4
+    mean: Array, mean_square: Array, advice: str = _OTHER_MOMENT, *, stacklevel: int = 5
 ) -> None:
     """Warn where the mean square is stable up to far smaller gains only than the mean."""
     if np.any(mean_square < 0.9 * mean):

@@ -64,6 +64,7 @@ CHAPTERS = (
     "random_delays",
     "geometric_delays",
     "mixed_reads",
+    "mostly_fresh",
     "pipelines",
     "pipeline_bound",
     "outer_loops",

@@ -26,6 +26,7 @@ QUANTITIES: dict[str, str] = {
     "every update; c is the learning rate times the weight decay",
     "mixed-read-threshold": "the same for SGD whose gradients are those of a mixture of weights, a "
     "share l of them present and the rest late",
+    "mostly-fresh-threshold": "the same where more than half of the mixture is present",
     "any-delays-threshold": "the same for such a mixture, where the rest is late by any sequence "
     "of bounded delays, and the loop must be stable for all of them",
     "mean-square-threshold": "the same for the mean square, where the curvature of every update is "

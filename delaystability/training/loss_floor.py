@@ -8,6 +8,7 @@ from math import ceil, log, sqrt
 from typing import Any
 
 from delaystability.model.arguments import positive, single, without_law
+from delaystability.model.displayed import Displayed
 from delaystability.training.adaptive_optimizers import diagonals, is_adaptive
 from delaystability.training.hum import expected_hum
 from delaystability.training.parameter_group import ParameterGroup, parameter_groups, unwrapped
@@ -16,7 +17,7 @@ __all__ = ["FinalLearningRate", "final_learning_rate", "loss_floor"]
 
 
 @dataclass(frozen=True)
-class FinalLearningRate:
+class FinalLearningRate(Displayed):
     """Keep the learning rate at which an oscillation costs what it may, and how to get there.
 
     ``float(...)`` is the learning rate.

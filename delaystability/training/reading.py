@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from delaystability.model.displayed import Displayed
 from delaystability.training.hum import Hum
 
 __all__ = ["Reading", "Status", "judge"]
@@ -28,7 +29,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reading(Displayed):
     """Compare a run with its stability threshold at one update.
 
     Attributes
@@ -97,6 +98,9 @@ class Reading:
     products: int = 0
     hum: float | None = None
     loss_floor: float | None = None
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [self.as_dict()]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and strings by name; the interval as ``ratio_low`` and ``ratio_high``."""

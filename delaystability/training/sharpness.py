@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from delaystability.model.arguments import checked_count
+from delaystability.model.displayed import Displayed
 from delaystability.numerics.top_eigenvalues import top_eigenvalues
 from delaystability.training.dense_embeddings import with_dense_embeddings
 from delaystability.training.hessian import held_vectors
@@ -28,7 +29,7 @@ Parameters: TypeAlias = nn.Module | Tensor | Iterable[Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Sharpness:
+class Sharpness(Displayed):
     """Keep the largest eigenvalues of the Hessian of a loss.
 
     ``float(...)`` of it is the largest, and so is the record itself where a sharpness is asked for:
@@ -57,6 +58,10 @@ class Sharpness:
     loss: float
     products: int
     complete: bool
+
+    def _rows(self) -> list[dict[str, Any]]:
+        pairs = zip(self.values, self.errors, strict=True)
+        return [{"sharpness": value, "error": error} for value, error in pairs]
 
     def __float__(self) -> float:
         return self.values[0]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from delaystability.model.arguments import checked_count, checked_optimizer, one_delay
+from delaystability.model.displayed import Displayed
 from delaystability.model.optimizer import Optimizer
 from delaystability.training.distributed_model import processes_of
 from delaystability.training.hum import Hum, expected_hum
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["StabilityMonitor"]
 
 
-class StabilityMonitor:
+class StabilityMonitor(Displayed):
     """Tell every few updates how far a run is from its stability threshold.
 
     ::
@@ -283,6 +284,9 @@ class StabilityMonitor:
         self._direction = found.direction
         self.history.append(reading)
         return reading
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [reading.as_dict() for reading in self.history]
 
     def table(self) -> str:
         """List the readings as lines of plain text.

@@ -6,7 +6,7 @@ avoid cancellation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from functools import cache
 from typing import Any
 
@@ -27,15 +27,22 @@ _BETAS = ((0.0, 0.9990234375), (0.5, 0.5), (0.875, 0.9990234375), (0.9375, 0.999
 _INNER = ((0.001953125, 500.0), (1.0, 3.0), (1.5, 10.0), (1.75, 3.0), (2.0, 2.0))
 
 
-@cache
-def closed_form_samples() -> tuple[Sample, ...]:
-    """Samples of every closed form that is no threshold of the catalogue."""
+def closed_form_samples(functions: Container[str]) -> tuple[Sample, ...]:
+    """Samples of those of these functions that are closed forms; the others are left out.
+
+    Parameters
+    ----------
+    functions : container of str
+        Their names.
+    """
     return tuple(
         Sample(function, arguments, closed_form_value(function, arguments))
         for function, arguments in _calls()
+        if function in functions
     )
 
 
+@cache
 def closed_form_value(function: str, arguments: tuple[float, ...]) -> float:
     """The value of a closed form.
 

@@ -154,8 +154,8 @@ def export(
 def _rule_samples(writer: Language) -> list[Sample]:
     """Samples of the functions that are written and are no threshold of the catalogue."""
     written = {function.name for function in writer.public}
-    samples = [*rule_samples(), *closed_form_samples()]
-    return [sample for sample in samples if sample.function in written]
+    rules = [sample for sample in rule_samples() if sample.function in written]
+    return [*rules, *closed_form_samples(written)]
 
 
 def _shown(names: list[str], samples: int) -> Iterable[str]:

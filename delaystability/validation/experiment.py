@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from delaystability.files.json_data import plain
 from delaystability.files.output_files import checked_folder, write_files
+from delaystability.files.sweep_file import read_trials
 from delaystability.files.trials import Chunk, FinishedTrial, Trial
 from delaystability.model.arguments import checked_count
+from delaystability.model.displayed import Displayed, html_table
 from delaystability.validation.device import checked_device, checked_double, checked_dtype
 from delaystability.validation.provenance import Provenance, provenance
 from delaystability.validation.rows import SIZES, Plan, Row
@@ -153,7 +155,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class ExperimentResult:
+class ExperimentResult(Displayed):
     """What `run_experiment` found and wrote.
 
     Attributes
@@ -179,6 +181,23 @@ class ExperimentResult:
     figures: tuple[Path, ...]
     provenance: Provenance
     seconds: float
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """The settings and the result of each trial."""
+        trials = read_trials(self.database)
+        return [{**trial.common, **trial.settings, **trial.result} for trial in trials]
+
+    def _repr_html_(self) -> str:
+        lines = [
+            {
+                "statement": line.statement,
+                "measured": line.measured,
+                "required": line.required,
+                "outcome": line.outcome.value,
+            }
+            for line in self.verdict.lines
+        ]
+        return html_table(f"{self.experiment.title} ({self.sweep.trials} trials)", lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -83,7 +83,7 @@ function searchedOptimizer(delay, condition) {
     };
     const start = Math.log(Math.max(...phases.map(width)) / condition) / 2;
     let [low, high] = [start - 0.7, Math.min(start + 0.7, -1e-3)];
-    for (let round = 0; round < 60; round += 1) {
+    for (let round = 0; round < 50; round += 1) {
         const middle = (low + high) / 2;
         const excess = Math.log(widest(delay, Math.exp(middle)).width) - 2 * middle - Math.log(condition);
         [low, high] = excess > 0 ? [middle, high] : [low, middle];

@@ -16,6 +16,7 @@ import numpy as np
 from delaystability.model.arguments import asked_loop
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.delays import random_law
+from delaystability.model.displayed import Displayed
 from delaystability.model.loop import Decay, Loop
 from delaystability.numerics.certificates.certificate_data import (
     METHODS,
@@ -33,7 +34,6 @@ from delaystability.numerics.crossings.crossings import filter_threshold
 from delaystability.numerics.exact.circle_proof import CircleProof, Table
 from delaystability.numerics.exact.exact_optimizer import converted, exact_optimizer
 from delaystability.numerics.exact.schur_cohn import is_schur_stable
-from delaystability.numerics.moments.decayed_loop import decayed_threshold_and_angle
 from delaystability.numerics.tables.characteristic import table_polynomial
 from delaystability.numerics.tables.exact_tables import exact_number
 from delaystability.numerics.tables.loop_filter import loop_filter
@@ -49,7 +49,7 @@ _LARGEST_ROOT_FINDING_DEGREE = 24
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Displayed):
     """Keep a proved enclosure ``lower < threshold < upper`` of a stability threshold.
 
     Every gain in (0, lower] is proved stable: by ball arithmetic no such gain has a root on the
@@ -236,6 +236,20 @@ class Certificate:
             digits = max(-int(e.normalize().as_tuple().exponent) for e in ends)
             return f"{Decimal(end.numerator) / Decimal(end.denominator):.{max(digits, 0)}f}"
 
+    def _rows(self) -> list[dict[str, Any]]:
+        decay = {"decay": str(self.decay), "coupled": self.coupled} if self.decay else {}
+        return [
+            {
+                "optimizer": self.optimizer,
+                **dict(self.parameters),
+                "delay": self.delay,
+                **decay,
+                "proved_stable": self.decimal(self.lower),
+                "proved_unstable": self.decimal(self.upper),
+                "method": self.method,
+            }
+        ]
+
     def __str__(self) -> str:
         return f"{self.decimal(self.lower)} < threshold < {self.decimal(self.upper)}"
 
@@ -354,6 +368,8 @@ def certify(
 def _float_threshold(optimizer: Optimizer, delay: Any, decay: Decay) -> tuple[float, float]:
     """The threshold of the mean loop in floating point, with the angle of its crossing."""
     if decay:
+        from delaystability.numerics.moments.decayed_loop import decayed_threshold_and_angle
+
         return decayed_threshold_and_angle(Loop(optimizer, delay, *decay[:2]))
     floats = converted(optimizer, lambda _, number: float(number))
     law = random_law(delay)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from delaystability.model.displayed import Displayed
 from delaystability.numerics.replay.floquet import Growth
 from delaystability.numerics.replay.live_loop import LiveLoop
 from delaystability.numerics.replay.panels import growth_on_panels, zeros_of_growth
@@ -33,7 +35,7 @@ _END = 1e-11  # relative width to which an end is closed in
 
 
 @dataclass(frozen=True)
-class ReplayGains:
+class ReplayGains(Displayed):
     """List the stable gains of a replayed log, as open intervals in increasing order.
 
     Attributes
@@ -56,6 +58,9 @@ class ReplayGains:
     method: str
     spacing: float
     searched: tuple[float, float]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [{"low": low, "high": high, "method": self.method} for low, high in self.intervals]
 
     def __len__(self) -> int:
         return len(self.intervals)

@@ -1,0 +1,99 @@
+"""Series of pandas and arrays of xarray keep their labels, or are refused with the cure."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+import delaystability as ds
+
+CALLS = {
+    "stability_threshold": lambda x: ds.stability_threshold(ds.SGD(), x),
+    "momentum": lambda x: ds.stability_threshold(ds.HeavyBall(x / 10), 4),
+    "momentum and delay": lambda x: ds.stability_threshold(ds.HeavyBall(x / 10), x),
+    "loop": lambda x: ds.stability_threshold(ds.Loop(ds.HeavyBall(x / 10), 4)),
+    "decay": lambda x: ds.stability_threshold(ds.SGD(), 4, decay=x / 10),
+    "max_learning_rate": lambda x: ds.max_learning_rate(x + 1, ds.SGD(), 4),
+    "max_sharpness": lambda x: ds.max_sharpness(x + 1, ds.SGD(), x),
+    "is_stable": lambda x: ds.is_stable(0.1, x + 1, ds.SGD(), 4),
+    "adjust_learning_rate": lambda x: ds.adjust_learning_rate(
+        0.1, ds.SGD(), 0, new_delay=x, sharpness=2.0
+    ),
+    "max_delay": lambda x: ds.max_delay(x + 1, 0.01, ds.SGD()),
+    "max_momentum": lambda x: ds.max_momentum(0.01 * (x + 1), 1.0, "heavy-ball", 1),
+    "spectral_radius": lambda x: ds.spectral_radius(ds.SGD(), x, 0.1),
+    "escape_rate": lambda x: ds.escape_rate(ds.SGD(), 4, x + 1),
+    "batch_sharpness_edge": lambda x: ds.batch_sharpness_edge(ds.SGD(), 4, x),
+}
+NUMBERS = np.array([0, 1, 4])
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_series_keeps_its_index(call):
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(NUMBERS, index=["a", "b", "c"], name="delay")
+    answer = call(series)
+    assert type(answer) is pandas.Series
+    assert answer.index.tolist() == ["a", "b", "c"] and answer.name != "delay"
+    assert np.array_equal(answer.to_numpy(), call(NUMBERS))
+    assert answer["c"] == call(NUMBERS)[2]
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_data_array_keeps_its_coordinates(call):
+    xarray = pytest.importorskip("xarray")
+    grid = xarray.DataArray(
+        [NUMBERS, NUMBERS[::-1]],
+        dims=("run", "worker"),
+        coords={"run": [7, 9], "worker": list("abc")},
+        attrs={"units": "updates"},
+    )
+    answer = call(grid)
+    assert type(answer) is xarray.DataArray and not answer.attrs
+    assert np.array_equal(answer.to_numpy(), call(grid.to_numpy()))
+    assert float(answer.sel(run=9, worker="a")) == call(NUMBERS)[2]
+
+
+def test_what_would_lose_its_labels_is_refused_with_the_cure():
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(NUMBERS, index=list("abc"))
+    other = pandas.Series(NUMBERS / 10, index=list("abd"))
+    with pytest.raises(ValueError, match=r"delay must have the labels of momentum: align them"):
+        ds.stability_threshold(ds.HeavyBall(other), series)
+    with pytest.raises(ValueError, match=r"delay must have the shape .*\(3,\) for \(2, 3\): give"):
+        ds.stability_threshold(ds.SGD(), series, curvature_noise=np.ones((2, 1)))
+    with pytest.raises(TypeError, match=r"delay must be .*; got a DataFrame: give one column"):
+        ds.stability_threshold(ds.SGD(), pandas.DataFrame({"x": series}))
+    with pytest.raises(ValueError, match="delay must be"):
+        ds.stability_threshold(ds.SGD(), series - 1)
+    # The cure.
+    assert type(ds.stability_threshold(ds.SGD(), series.to_numpy())) is np.ndarray
+    # A row of labels is wide enough for what is the same in all of them.
+    noise = ds.stability_threshold(ds.SGD(), series, curvature_noise=np.array([1.0]))
+    assert noise.index.equals(series.index)
+
+
+def test_scalars_and_arrays_are_answered_as_before_and_as_fast():
+    assert type(ds.stability_threshold(ds.SGD(), 4)) is float
+    assert type(ds.stability_threshold(ds.SGD(), NUMBERS)) is np.ndarray
+    plain = ds.stability_threshold.__wrapped__
+
+    def seconds(function):
+        start = time.perf_counter()
+        for _ in range(200):
+            function(ds.HeavyBall(0.9), 4)
+        return time.perf_counter() - start
+
+    assert min(seconds(ds.stability_threshold) for _ in range(5)) < 1.5 * min(
+        seconds(plain) for _ in range(5)
+    )
+
+
+def test_a_warning_points_to_the_line_that_asked():
+    with pytest.warns(ds.StabilityWarning) as caught:
+        ds.stability_threshold(ds.SGD(), ds.GeometricDelay(0.5))
+    with pytest.warns(ds.LearningRateWarning) as small:
+        ds.adjust_learning_rate(0.1, ds.HeavyBall(0.9), 0, 8)
+    assert {caught[0].filename, small[0].filename} == {__file__}
