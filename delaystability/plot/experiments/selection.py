@@ -194,21 +194,14 @@ def images_figure(runs: Any, titles: Mapping[Any, str]) -> Figure:
     figure, drawn = panels(
         max(5.0, 3.1 * columns + 0.8), 8.0, columns, len(_IMAGE_ROWS), sharex=True, sharey="row"
     )
+    for rule in (rule for rule in _IMAGE_RULES if runs.where(rule=rule).rows):
+        colour, marker, told = _IMAGE_RULES[rule]
+        drawn[0].plot([], [], marker, color=colour, ms=5, mfc="white", label=told)
     for column, (key, own) in enumerate(series.items()):
         delays = own.values("delay")
         for row, (name, factor, label) in enumerate(_IMAGE_ROWS):
             axes = drawn[row * columns + column]
-            for place, (rule, (colour, marker, told)) in enumerate(_IMAGE_RULES.items()):
-                label_once: str | None = told
-                for delay in delays:
-                    cell = own.where(rule=rule, delay=delay, diverged=False).rows
-                    middle = _middle(cell, name, factor)
-                    if middle is None:
-                        continue
-                    at = (delay + 1.0) * (1 + 0.08 * (place - 1))
-                    style: dict[str, Any] = {"fmt": marker, "color": colour, "ms": 5, "lw": 1.0}
-                    mark(axes, at, middle, mfc="white", label=label_once, **style)
-                    label_once = None
+            _image_marks(axes, own, name, factor)
             axes.set_xscale("log")
             axes.set_xticks([delay + 1.0 for delay in delays], [str(delay) for delay in delays])
             axes.minorticks_off()
@@ -222,8 +215,11 @@ def images_figure(runs: Any, titles: Mapping[Any, str]) -> Figure:
     return finish(figure, *drawn, ncols=3 if columns > 1 else 2)
 
 
-def _middle(cell: Any, name: str, factor: float) -> Any:
-    from delaystability.numerics.statistics import median_of
-
-    values = [factor * getattr(run, name) for run in cell]
-    return median_of(values) if values else None
+def _image_marks(axes: Axes, runs: Any, name: str, factor: float) -> None:
+    """Medians of an attribute by rule and delay, of the runs that did not diverge."""
+    for place, (rule, (colour, marker, _)) in enumerate(_IMAGE_RULES.items()):
+        style: dict[str, Any] = {"fmt": marker, "color": colour, "ms": 5, "mfc": "white", "lw": 1.0}
+        for delay in runs.values("delay"):
+            alive = runs.where(rule=rule, delay=delay, diverged=False).rows
+            middle = median_of([factor * getattr(run, name) for run in alive])
+            mark(axes, (delay + 1.0) * (1 + 0.08 * (place - 1)), middle, **style)
