@@ -1,63 +1,8 @@
 (** * The effective rate: bounds of the thresholds of heavy ball and shifted momentum, over 1 - m *)
 
 Require Import Reals Lra Lia Psatz.
-From DelayStability Require Import Loop Branch Trigonometry HeavyBall Ema Shifted Nesterov NesterovUnstable.
+From DelayStability Require Import Loop Branch Trigonometry Multiples HeavyBall Ema Shifted Nesterov NesterovUnstable.
 Open Scope R_scope.
-
-(** ** Multiples of an angle in the sine *)
-
-Lemma sine_of_multiple n x : 0 <= x -> INR n * x <= PI -> x <= PI -> sin (INR n * x) <= INR n * sin x.
-Proof.
-  intros x0. induction n as [|n IH]; intros h xp.
-  - simpl INR. rewrite !Rmult_0_l, sin_0. lra.
-  - rewrite S_INR in *. pose proof (pos_INR n). specialize (IH ltac:(nra) xp). rewrite sin_next.
-    assert (0 <= sin x) by (apply sin_ge_0; lra). assert (0 <= sin (INR n * x)) by (apply sin_ge_0; nra).
-    pose proof (COS_bound x). pose proof (COS_bound (INR n * x)). nra.
-Qed.
-
-Lemma sine_above_multiple n x : 0 <= x -> INR n * x <= PI / 2 ->
-  INR n * (sin x * cos (INR n * x)) <= sin (INR n * x).
-Proof.
-  intros x0. induction n as [|n IH]; intro h.
-  - simpl INR. rewrite !Rmult_0_l, sin_0. lra.
-  - rewrite S_INR in *. pose proof (pos_INR n). pose proof PI_RGT_0. specialize (IH ltac:(nra)).
-    rewrite sin_next, cos_next.
-    assert (0 <= sin x) by (apply sin_ge_0; nra). assert (0 <= cos x) by (apply cos_ge_0; nra).
-    assert (0 <= sin (INR n * x)) by (apply sin_ge_0; nra).
-    assert (0 <= cos (INR n * x)) by (apply cos_ge_0; nra). pose proof (COS_bound x).
-    set (S := sin (INR n * x)) in *. set (C := cos (INR n * x)) in *.
-    set (s := sin x) in *. set (c := cos x) in *.
-    assert (0 <= S * s) by (apply Rmult_le_pos; lra). assert (0 <= s * C) by (apply Rmult_le_pos; lra).
-    assert (INR n * (s * C) * c <= S * c) by (apply Rmult_le_compat_r; lra).
-    assert (0 <= (INR n + 1) * (s * (S * s))) by (apply Rmult_le_pos; [lra|apply Rmult_le_pos; lra]).
-    assert (s * C * c <= s * C) by nra. lra.
-Qed.
-
-(** The quotient sin (n t) / sin t falls. *)
-Lemma sine_chord n s t : 0 < s -> s <= t -> INR n * t <= PI -> t <= PI ->
-  sin (INR n * t) * sin s <= sin (INR n * s) * sin t.
-Proof.
-  intros s0 st. induction n as [|n IH]; intros h tp.
-  - simpl INR. rewrite !Rmult_0_l, sin_0. lra.
-  - rewrite S_INR in *. pose proof (pos_INR n). specialize (IH ltac:(nra) tp). rewrite !sin_next.
-    assert (0 <= sin s) by (apply sin_ge_0; lra). assert (0 <= sin t) by (apply sin_ge_0; lra).
-    assert (0 <= sin (INR n * t)) by (apply sin_ge_0; nra).
-    assert (cos t <= cos s) by (apply cos_decr_1; lra).
-    assert (cos (INR n * t) <= cos (INR n * s)) by (apply cos_decr_1; nra).
-    assert (a : sin (INR n * t) * sin s * cos t <= sin (INR n * s) * sin t * cos s).
-    { apply Rle_trans with (sin (INR n * t) * sin s * cos s).
-      - apply Rmult_le_compat_l; [apply Rmult_le_pos; lra|lra].
-      - destruct (Rle_lt_dec 0 (cos s)) as [c|c]; [apply Rmult_le_compat_r; lra|].
-        assert (s < t \/ s = t) as [l|l] by lra; [|subst t; lra].
-        assert (PI / 2 < s) by (apply Rnot_le_lt; intro q; assert (0 <= cos s) by (apply cos_ge_0; lra); lra).
-        destruct n as [|[|k]].
-        + simpl INR. rewrite !Rmult_0_l, sin_0. lra.
-        + simpl INR. rewrite !Rmult_1_l. lra.
-        + rewrite !S_INR in h. pose proof (pos_INR k). nra. }
-    assert (b : cos (INR n * t) * (sin t * sin s) <= cos (INR n * s) * (sin t * sin s))
-      by (apply Rmult_le_compat_r; [apply Rmult_le_pos|]; lra).
-    lra.
-Qed.
 
 (** ** Heavy ball *)
 Section HeavyBall.

@@ -1,50 +1,8 @@
 (** * Nesterov momentum beyond its threshold, and the theorem *)
 
 Require Import Reals Lra Lia Psatz.
-From DelayStability Require Import Loop Branch Trigonometry HeavyBall Nesterov.
+From DelayStability Require Import Loop Branch Trigonometry Multiples HeavyBall Nesterov.
 Open Scope R_scope.
-
-(** ** The ratio sin ((n + 1) t) / sin (n t) falls *)
-
-Lemma sine_ratio n t s : 0 < s -> s <= t -> INR n * t <= PI -> t <= PI ->
-  0 <= sin (INR n * t) * sin ((INR n + 1) * s) - sin ((INR n + 1) * t) * sin (INR n * s).
-Proof.
-  intros s0 st. induction n as [|n IH]; intros nt tp.
-  - simpl INR. rewrite !Rmult_0_l, sin_0. lra.
-  - rewrite S_INR in *. set (N := INR n) in *. assert (N0 : 0 <= N) by apply pos_INR.
-    assert (step : forall x, sin ((N + 1 + 1) * x) = 2 * cos x * sin ((N + 1) * x) - sin (N * x)).
-    { intro x. replace ((N + 1 + 1) * x) with ((N + 1) * x + x) by ring.
-      replace (N * x) with ((N + 1) * x - x) by ring. rewrite sin_plus, sin_minus. ring. }
-    rewrite !step. specialize (IH ltac:(nra) tp).
-    assert (0 <= sin ((N + 1) * t)) by (apply sin_ge_0; nra).
-    assert (0 <= sin ((N + 1) * s)) by (apply sin_ge_0; nra).
-    assert (cos t <= cos s) by (apply cos_decr_1; lra).
-    assert (0 <= sin ((N + 1) * t) * sin ((N + 1) * s)) by (apply Rmult_le_pos; lra).
-    assert (0 <= sin ((N + 1) * t) * sin ((N + 1) * s) * (cos s - cos t)) by (apply Rmult_le_pos; lra).
-    lra.
-Qed.
-
-(** With it, tan ((n + 1/2) t) / tan (t/2) rises: in sines and cosines, without quotients. *)
-Lemma tangent_ratio n t s : 0 < s -> s <= t -> INR n * t <= PI -> t <= PI ->
-  sin (s * (1 / 2 + INR n)) * cos (s / 2) * (cos (t * (1 / 2 + INR n)) * sin (t / 2)) <=
-  sin (t * (1 / 2 + INR n)) * cos (t / 2) * (cos (s * (1 / 2 + INR n)) * sin (s / 2)).
-Proof.
-  intros s0 st nt tp. pose proof (sine_ratio n t s s0 st nt tp) as h. set (N := INR n) in *.
-  assert (sc : forall x, 2 * (sin (x * (1 / 2 + N)) * cos (x / 2)) = sin ((N + 1) * x) + sin (N * x)).
-  { intro x. replace ((N + 1) * x) with (x * (1 / 2 + N) + x / 2) by field.
-    replace (N * x) with (x * (1 / 2 + N) - x / 2) by field. rewrite sin_plus, sin_minus. ring. }
-  assert (cs : forall x, 2 * (cos (x * (1 / 2 + N)) * sin (x / 2)) = sin ((N + 1) * x) - sin (N * x)).
-  { intro x. replace ((N + 1) * x) with (x * (1 / 2 + N) + x / 2) by field.
-    replace (N * x) with (x * (1 / 2 + N) - x / 2) by field. rewrite sin_plus, sin_minus. ring. }
-  pose proof (sc s) as e1. pose proof (cs t) as e2. pose proof (sc t) as e3. pose proof (cs s) as e4.
-  assert (4 * (sin (s * (1 / 2 + N)) * cos (s / 2) * (cos (t * (1 / 2 + N)) * sin (t / 2))) <=
-    4 * (sin (t * (1 / 2 + N)) * cos (t / 2) * (cos (s * (1 / 2 + N)) * sin (s / 2)))); [|lra].
-  replace (4 * (sin (s * (1 / 2 + N)) * cos (s / 2) * (cos (t * (1 / 2 + N)) * sin (t / 2)))) with
-    (2 * (sin (s * (1 / 2 + N)) * cos (s / 2)) * (2 * (cos (t * (1 / 2 + N)) * sin (t / 2)))) by ring.
-  replace (4 * (sin (t * (1 / 2 + N)) * cos (t / 2) * (cos (s * (1 / 2 + N)) * sin (s / 2)))) with
-    (2 * (sin (t * (1 / 2 + N)) * cos (t / 2)) * (2 * (cos (s * (1 / 2 + N)) * sin (s / 2)))) by ring.
-  rewrite e1, e2, e3, e4. lra.
-Qed.
 
 Section Unstable.
 Variables (m : R) (n : nat) (T : R).

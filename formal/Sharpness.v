@@ -9,7 +9,8 @@
 
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop Branch Sgd Bounds HeavyBall Ema Shifted Nesterov NesterovUnstable
+From DelayStability Require Import Loop Branch Sgd Bounds HeavyBall Ema Shifted ShiftedNegative
+  Nesterov NesterovUnstable
   ArbitraryDelays MixedRead Effective Variants.
 From DelayStability Require Theorems.
 Open Scope R_scope.
@@ -362,18 +363,86 @@ Proof.
   - lra.
 Qed.
 
-Lemma shifted_momentum_from_0_factor_false : ~ shifted_momentum_from_0_factor.
+Lemma shifted_momentum_factor_false : ~ shifted_momentum_factor.
 Proof.
   intro h. destruct (h 1%nat 0 ltac:(lra) ltac:(lra)) as [T [aT t]].
-  destruct (Theorems.shifted_momentum_from_0 1%nat 0 ltac:(lra) ltac:(lra)) as [S [aS s]].
+  destruct (Theorems.shifted_momentum 1%nat 0 ltac:(lra) ltac:(lra)) as [S [aS s]].
   same_angle T S aT aS. apply (not_twice _ _ _ s t). unfold factor. field.
 Qed.
 
-Lemma shifted_momentum_from_0_closed_1_false : ~ shifted_momentum_from_0_closed_1.
+(** Without delay the angle is pi, and the value is 0. *)
+Lemma shifted_momentum_closed_1_false : ~ shifted_momentum_closed_1.
+Proof.
+  intro h. destruct (h O (-1) ltac:(lra) ltac:(lra)) as [T [[_ [e _]] [p _]]]. simpl in e, p.
+  replace (T * (1 / 2 + 0)) with (T / 2) in e by field. assert (c : cos (T / 2) = 0) by lra.
+  pose proof (Trigonometry.circle (T / 2)) as k. rewrite c in k.
+  replace (T * (1 + 0) / 2) with (T / 2) in p by field.
+  match type of p with context [sqrt ?x] => replace x with 0 in p by lra end. rewrite sqrt_0 in p. lra.
+Qed.
+
+Lemma shifted_momentum_closed_2_false : ~ shifted_momentum_closed_2.
 Proof.
   intro h. destruct (h O 1 ltac:(lra) ltac:(lra)) as [T [[[T0 _] [_ below]] _]].
   specialize (below (T / 2) ltac:(lra)). simpl in below.
   replace (T / 2 * (1 / 2 + 0)) with (T / 2 / 2) in below by field. lra.
+Qed.
+
+Lemma shifted_momentum_delay_1_factor_false : ~ shifted_momentum_delay_1_factor.
+Proof.
+  intro h. apply (not_twice _ _ _ (Theorems.shifted_momentum_delay_1 1%nat 0 ltac:(lra) ltac:(lra) eq_refl)
+    (h 1%nat 0 ltac:(lra) ltac:(lra) eq_refl)). unfold factor. lra.
+Qed.
+
+Lemma shifted_momentum_delay_1_closed_1_false : ~ shifted_momentum_delay_1_closed_1.
+Proof. intro h. destruct (h 1%nat (-1) ltac:(lra) ltac:(lra) eq_refl). lra. Qed.
+
+Lemma shifted_momentum_delay_1_closed_2_false : ~ shifted_momentum_delay_1_closed_2.
+Proof. intro h. destruct (h 1%nat 1 ltac:(lra) ltac:(lra) eq_refl). lra. Qed.
+
+Lemma shifted_momentum_parametric_factor_false : ~ shifted_momentum_parametric_factor.
+Proof.
+  intro h. destruct (h 1%nat 0 ltac:(lra) ltac:(lra) ltac:(simpl; lra)) as [T [aT t]].
+  destruct (Theorems.shifted_momentum_parametric 1%nat 0 ltac:(lra) ltac:(lra) ltac:(simpl; lra))
+    as [S [aS s]].
+  same_angle T S aT aS. apply (not_twice _ _ _ s t). unfold factor. lra.
+Qed.
+
+(** With delay 1 the equation of the angle is 2 cos theta - 1 = m. *)
+Lemma parametric_delay_1 T m : 0 < T <= PI / (1 + INR 1) ->
+  cos (T * (1 / 2 + INR 1)) / cos (T / 2) = m -> 2 * cos T - 1 = m.
+Proof.
+  intros b e. simpl INR in *. pose proof PI_RGT_0. assert (c : 0 < cos (T / 2)) by (apply cos_gt_0; lra).
+  apply Rmult_eq_reg_r with (cos (T / 2)); [|lra].
+  rewrite <- e. replace (cos (T * (1 / 2 + 1)) / cos (T / 2) * cos (T / 2)) with (cos (T * (1 / 2 + 1)))
+    by (field; lra).
+  replace (T * (1 / 2 + 1)) with (T + T / 2) by field. rewrite cos_plus.
+  rewrite (Trigonometry.sin_half T), (Trigonometry.cos_half T).
+  pose proof (Trigonometry.circle (T / 2)) as k. set (s := sin (T / 2)) in *. set (h := cos (T / 2)) in *. lra.
+Qed.
+
+(** There the angle is pi/2, and the value is 0. *)
+Lemma shifted_momentum_parametric_closed_1_false : ~ shifted_momentum_parametric_closed_1.
+Proof.
+  intro h. destruct (h 1%nat (-1) ltac:(lra) ltac:(lra) ltac:(simpl; lra)) as [T [[b [e _]] [p _]]].
+  apply (parametric_delay_1 T _ b) in e. simpl INR in p. replace (T * (1 + 1)) with (2 * T) in p by ring.
+  rewrite sin_2a in p. replace (cos T) with 0 in p by lra. lra.
+Qed.
+
+(** The angle would be 0. *)
+Lemma shifted_momentum_parametric_closed_2_false : ~ shifted_momentum_parametric_closed_2.
+Proof.
+  intro h. destruct (h 1%nat 1 ltac:(lra) ltac:(lra) ltac:(simpl; lra)) as [T [[b [e _]] _]].
+  apply (parametric_delay_1 T _ b) in e. simpl INR in b. pose proof PI_RGT_0.
+  assert (0 < sin T) by (apply sin_gt_0; lra). pose proof (Trigonometry.circle T). nra.
+Qed.
+
+(** Without delay the quotient is 1, or what Rocq makes of 0/0. *)
+Lemma shifted_momentum_parametric_moved_1_false : ~ shifted_momentum_parametric_moved_1.
+Proof.
+  intro h. destruct (h O (1 / 2) ltac:(lra) ltac:(lra) ltac:(simpl; lra)) as [T [[_ [e _]] _]]. simpl in e.
+  replace (T * (1 / 2 + 0)) with (T / 2) in e by field. destruct (Req_dec (cos (T / 2)) 0) as [z|nz].
+  - rewrite z in e. unfold Rdiv in e. lra.
+  - replace (cos (T / 2) / cos (T / 2)) with 1 in e by (field; exact nz). lra.
 Qed.
 
 (** ** Nesterov momentum *)
@@ -571,27 +640,12 @@ Proof.
 Qed.
 
 (** With delay 1 the threshold is 1 - m^2, close to 2 (1 - m) for momentum close to 1. *)
-Lemma shifted_delay_1 m : 0 <= m < 1 -> exists a, threshold (shifted_momentum m 1) a /\ a = 1 - m * m.
-Proof.
-  intro m1. destruct (shifted_is_threshold 1 m ltac:(lra) ltac:(lra)) as [T [angle t]].
-  eexists. split; [exact t|]. destruct (shifted_T m 1 T m1 angle) as [T0 TN]. simpl INR in TN.
-  destruct (shifted_gain_form m 1 T m1 angle) as [_ [_ ->]]. destruct angle as [_ [e _]]. simpl in e.
-  pose proof PI_RGT_0. assert (c : 0 < cos (T / 2)) by (apply cos_gt_0; lra).
-  simpl INR. replace (T * (1 / 2 + 1)) with (T + T / 2) in e |- * by field.
-  rewrite cos_plus in e. rewrite sin_plus. rewrite (Trigonometry.sin_half T), (Trigonometry.cos_half T) in *.
-  pose proof (Trigonometry.circle (T / 2)) as k. set (s := sin (T / 2)) in *. set (h := cos (T / 2)) in *.
-  assert (q : 1 - 4 * (s * s) = m).
-  { apply Rmult_eq_reg_r with h; [|lra]. lra. }
-  assert (hh : h * h = 1 - s * s) by lra.
-  transitivity (2 * (s * s) * (1 - 2 * (s * s) + 2 * (h * h) + m)); [ring|].
-  rewrite hh. rewrite <- q. ring.
-Qed.
-
 Lemma effective_shifted_upper_factor_false : ~ effective_shifted_upper_factor.
 Proof.
-  intro h. destruct (shifted_delay_1 (9999999999 / 10000000000) ltac:(lra)) as [a [t e]].
-  pose proof (h 1%nat (9999999999 / 10000000000) ltac:(lra) ltac:(lra) ltac:(simpl; lra) a t) as b.
-  simpl INR in b. lra.
+  intro h. set (m := 9999999999 / 10000000000).
+  pose proof (Theorems.shifted_momentum_delay_1 1%nat m ltac:(unfold m; lra) ltac:(unfold m; lra) eq_refl) as t.
+  pose proof (h 1%nat m ltac:(unfold m; lra) ltac:(unfold m; lra) ltac:(simpl; lra) _ t) as b.
+  simpl INR in b. unfold m in b. lra.
 Qed.
 
 (** Without delay the bound is 0, as Rocq divides by 0. *)

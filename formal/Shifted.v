@@ -417,7 +417,7 @@ Proof.
 Qed.
 
 (** Without delay, shifted momentum is heavy ball, and the angle is pi. *)
-Lemma shifted_zero m T : 0 <= m < 1 -> shifted_angle m 0 T ->
+Lemma shifted_zero m T : -1 < m < 1 -> shifted_angle m 0 T ->
   threshold (shifted_momentum m 0) (shifted_gain m 0 T).
 Proof.
   intros m1 angle. destruct (heavy_ball_is_threshold 0 m ltac:(lra) ltac:(lra)) as [S [aS [p t]]].
@@ -438,12 +438,30 @@ Proof.
   split; intros h z e; apply h; rewrite <- e; [|symmetry]; apply same.
 Qed.
 
+(** A gain that is not positive leaves a root from 1 on. *)
+Lemma shifted_negative_gain m n a : -1 < m < 1 -> a <= 0 ->
+  exists x, 1 <= x /\ shifted_momentum m n a (RtoC x) = RtoC 0.
+Proof.
+  intros m1 neg.
+  apply real_root with (f := fun x => (x - 1) * (x ^ S n - m) + a * x) (X := 2 - a).
+  + intro x. continuous.
+  + intro x. unfold shifted_momentum. rewrite Cpow_real.
+    rewrite <- !RtoC_minus, <- !RtoC_mult, <- RtoC_plus. reflexivity.
+  + lra.
+  + rewrite pow1. lra.
+  + assert (1 <= (2 - a) ^ n) by (apply pow_R1_Rle; lra). simpl pow.
+    assert (2 - a - m <= (2 - a) * (2 - a) ^ n - m) by nra.
+    assert ((2 - a - 1) * (2 - a - m) <= (2 - a - 1) * ((2 - a) * (2 - a) ^ n - m))
+      by (apply Rmult_le_compat_l; lra).
+    assert (- a * (2 - a) <= (2 - a - 1) * (2 - a - m)) by nra. lra.
+Qed.
+
 Theorem shifted_is_threshold : forall (tau : nat) (m : R), 0 <= m -> m < 1 -> exists theta,
   shifted_angle m tau theta /\ threshold (shifted_momentum m tau) (shifted_gain m tau theta).
 Proof.
   intros n m low high. assert (m1 : 0 <= m < 1) by lra.
   destruct (shifted_angle_exists m n m1) as [T angle]. exists T. split; [exact angle|].
-  destruct (Nat.eq_dec n 0) as [->|nz]; [now apply shifted_zero|]. assert (n1 : (1 <= n)%nat) by lia.
+  destruct (Nat.eq_dec n 0) as [->|nz]; [apply shifted_zero; [lra|exact angle]|]. assert (n1 : (1 <= n)%nat) by lia.
   destruct (shifted_T m n T m1 angle) as [T0 _].
   apply threshold_intro.
   - apply shifted_gain_facts; assumption.
@@ -455,16 +473,5 @@ Proof.
       * subst t. apply (shifted_no_positive_root m n m1 a r ltac:(lra) r1 root).
     + apply (shifted_beyond m n T m1 angle a r t n1 b ltac:(lra) r1 root).
   - intros a. now apply shifted_branch.
-  - intros a neg.
-    apply real_root with (f := fun x => (x - 1) * (x ^ S n - m) + a * x) (X := 2 - a).
-    + intro x. continuous.
-    + intro x. unfold shifted_momentum. rewrite Cpow_real.
-      rewrite <- !RtoC_minus, <- !RtoC_mult, <- RtoC_plus. reflexivity.
-    + lra.
-    + rewrite pow1. lra.
-    + assert (1 <= (2 - a) ^ n) by (apply pow_R1_Rle; lra). simpl pow.
-      assert (2 - a - m <= (2 - a) * (2 - a) ^ n - m) by nra.
-      assert ((2 - a - 1) * (2 - a - m) <= (2 - a - 1) * ((2 - a) * (2 - a) ^ n - m))
-        by (apply Rmult_le_compat_l; lra).
-      assert (- a * (2 - a) <= (2 - a - 1) * (2 - a - m)) by nra. lra.
+  - intros a neg. apply shifted_negative_gain; lra.
 Qed.

@@ -198,13 +198,33 @@ Definition mostly_fresh_read_statement : Prop :=
   l > 1 / 2 ->
   mixed_sequence_threshold l (Rmin 2 (2 / (2 * l - 1))).
 
-Definition shifted_momentum_from_0_statement : Prop :=
+Definition shifted_momentum_statement : Prop :=
   forall tau : nat,
   forall m : R,
-  m >= 0 ->
+  m > -1 ->
   m < 1 ->
   exists theta : R, first_root
     (fun theta : R => cos (theta * (1 / 2 + INR tau)))
     (fun theta : R => m * cos (theta / 2))
     PI theta /\
   threshold (shifted_momentum m tau) (2 * sin (theta / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (theta * (1 + INR tau) / 2) ^ 2)).
+
+Definition shifted_momentum_parametric_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m > -1 ->
+  m < 1 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)) / cos (theta / 2))
+    (fun theta : R => m)
+    (PI / (1 + INR tau)) theta /\
+  threshold (shifted_momentum m tau) (2 * tan (theta / 2) * sin (theta * (1 + INR tau))).
+
+Definition shifted_momentum_delay_1_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m > -1 ->
+  m < 1 ->
+  INR tau = 1 ->
+  threshold (shifted_momentum m tau) (1 - m ^ 2).

@@ -2,7 +2,7 @@
 
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop Sgd Bounds HeavyBall Ema Shifted Nesterov
+From DelayStability Require Import Loop Sgd Bounds HeavyBall Ema Shifted ShiftedNegative Nesterov
   NesterovUnstable ArbitraryDelays MixedRead Effective Statements.
 Open Scope R_scope.
 
@@ -111,8 +111,8 @@ Qed.
 
 (** ** Shifted and Nesterov momentum *)
 
-Theorem shifted_momentum_from_0 : shifted_momentum_from_0_statement.
-Proof. intros n m low high. exact (shifted_is_threshold n m ltac:(lra) high). Qed.
+Theorem shifted_momentum : shifted_momentum_statement.
+Proof. intros n m low high. exact (shifted_is_threshold_everywhere n m ltac:(lra) high). Qed.
 
 Theorem nesterov : nesterov_statement.
 Proof. intros n m low high. exact (nesterov_is_threshold n m ltac:(lra) high). Qed.
@@ -163,9 +163,58 @@ Theorem shifted_momentum_delay_0 : shifted_momentum_delay_0_statement.
 Proof.
   intros n m low high zero. rewrite (delay_zero n zero).
   destruct (heavy_ball_undelayed m ltac:(lra)) as [p t]. split; [exact p|]. intro a. rewrite <- t.
-  assert (same : forall z, shifted_momentum m 0 a z = Loop.heavy_ball m 0 a z).
-  { intro z. unfold shifted_momentum, Loop.heavy_ball. simpl Cpow. ring. }
+  assert (same : forall z, Loop.shifted_momentum m 0 a z = Loop.heavy_ball m 0 a z).
+  { intro z. unfold Loop.shifted_momentum, Loop.heavy_ball. simpl Cpow. ring. }
   split; intros h z e; apply h; rewrite <- e; [|symmetry]; apply same.
+Qed.
+
+Lemma shifted_gain_quotient m n T : -1 < m < 1 -> (1 <= n)%nat -> shifted_angle m n T ->
+  0 < cos (T / 2) /\ 0 < T /\ (INR n + 1) * T < PI /\
+  shifted_gain m n T = 2 * (sin (T / 2) / cos (T / 2)) * sin ((INR n + 1) * T).
+Proof.
+  intros m1 n1 angle. pose proof PI_RGT_0. assert (N1 : 1 <= INR n) by (apply (le_INR 1); exact n1).
+  destruct (Rle_lt_dec 0 m) as [pos|neg].
+  - destruct (shifted_T m n T ltac:(lra) angle) as [T0 TN].
+    assert (h : 0 < cos (T / 2)) by (apply cos_gt_0; nra). split; [exact h|]. split; [exact T0|].
+    split; [nra|]. assert (s : 0 < sin (T / 2)) by (apply sin_gt_0; nra).
+    rewrite <- (shifted_G_start m n T ltac:(lra) n1 angle). unfold shifted_G.
+    rewrite pow1, (Trigonometry.sin_half T), (Trigonometry.cos_half T). field. split; lra.
+  - destruct (negative_T m n T ltac:(lra) n1 angle) as [_ [T0 [TU _]]].
+    destruct (negative_gain m n T ltac:(lra) n1 angle) as [s [h [_ [_ [e _]]]]].
+    repeat split; try assumption. apply Rmult_eq_reg_r with (cos (T / 2)); [|lra]. rewrite e. field. lra.
+Qed.
+
+Theorem shifted_momentum_delay_1 : shifted_momentum_delay_1_statement.
+Proof.
+  intros n m low high one. assert (m1 : -1 < m < 1) by lra. rewrite (delay_one n one).
+  destruct (shifted_is_threshold_everywhere 1 m ltac:(lra) high) as [T [angle t]].
+  destruct (shifted_gain_quotient m 1 T m1 (le_n _) angle) as [h [_ [_ g]]].
+  replace (1 - m ^ 2) with (shifted_gain m 1 T); [exact t|]. rewrite g. clear g t.
+  destruct angle as [_ [e _]]. simpl in e. simpl INR.
+  replace (T * (1 / 2 + 1)) with (T + T / 2) in e by field. replace ((1 + 1) * T) with (2 * T) by ring.
+  rewrite cos_plus in e. rewrite (sin_2a T), (Trigonometry.sin_half T), (Trigonometry.cos_half T) in *.
+  pose proof (Trigonometry.circle (T / 2)) as k. set (s := sin (T / 2)) in *. set (c := cos (T / 2)) in *.
+  assert (q : 1 - 4 * (s * s) = m) by (apply Rmult_eq_reg_r with c; lra).
+  transitivity (8 * (s * s) * (1 - 2 * (s * s))); [field; lra|]. rewrite <- q. ring.
+Qed.
+
+Theorem shifted_momentum_parametric : shifted_momentum_parametric_statement.
+Proof.
+  intros n m low high delay. pose proof (delay_positive n delay) as n1. assert (m1 : -1 < m < 1) by lra.
+  destruct (shifted_is_threshold_everywhere n m ltac:(lra) high) as [T [angle t]]. exists T.
+  destruct (shifted_gain_quotient m n T m1 n1 angle) as [h [T0 [TU g]]]. pose proof PI_RGT_0.
+  assert (e : (INR n + 1) * (PI / (INR n + 1)) = PI) by (field; lra).
+  assert (pos : forall s, 0 < s <= T -> 0 < cos (s / 2)) by (intros; apply cos_gt_0; nra).
+  destruct angle as [_ [eq below]]. simpl in eq. split.
+  - repeat split.
+    + exact T0.
+    + rewrite (Rplus_comm 1). apply Rmult_le_reg_l with (INR n + 1); lra.
+    + rewrite eq. field. lra.
+    + intros s b. specialize (below s b). simpl in below. pose proof (pos s ltac:(lra)) as c.
+      apply Rmult_lt_reg_r with (cos (s / 2)); [exact c|].
+      replace (cos (s * (1 / 2 + INR n)) / cos (s / 2) * cos (s / 2)) with (cos (s * (1 / 2 + INR n)))
+        by (field; lra). exact below.
+  - rewrite g in t. unfold tan. replace (T * (1 + INR n)) with ((INR n + 1) * T) by ring. exact t.
 Qed.
 
 Theorem nesterov_delay_0 : nesterov_delay_0_statement.
@@ -245,7 +294,7 @@ Proof.
   apply Rle_ge. unfold Rdiv at 1. apply Rmult_le_compat_l; lra.
 Qed.
 
-Lemma shifted_of m n a : 0 <= m < 1 -> threshold (shifted_momentum m n) a ->
+Lemma shifted_of m n a : 0 <= m < 1 -> threshold (Loop.shifted_momentum m n) a ->
   exists T, shifted_angle m n T /\ a = shifted_gain m n T.
 Proof.
   intros m1 t. destruct (shifted_is_threshold n m ltac:(lra) ltac:(lra)) as [T [angle s]].
@@ -268,7 +317,7 @@ Proof.
   replace (2 * (1 - m) * sin (PI / (4 * INR n + 2))) with ((1 - m) * (2 * sin (PI / (4 * INR n + 2))))
     by ring.
   destruct (Nat.eq_dec n 0) as [->|nz].
-  - assert (u : threshold (shifted_momentum m 0) (2 * (1 + m))).
+  - assert (u : threshold (Loop.shifted_momentum m 0) (2 * (1 + m))).
     { apply (shifted_momentum_delay_0 O m); simpl; lra. }
     rewrite (threshold_unique _ _ _ t u). simpl INR. replace (PI / (4 * 0 + 2)) with (PI / 2) by field.
     rewrite sin_PI2. lra.

@@ -598,10 +598,10 @@ Definition mostly_fresh_read_closed_1 : Prop :=
   mixed_sequence_threshold l (Rmin 2 (2 / (2 * l - 1))).
 
 (** the formula off by 1e-9 *)
-Definition shifted_momentum_from_0_factor : Prop :=
+Definition shifted_momentum_factor : Prop :=
   forall tau : nat,
   forall m : R,
-  m >= 0 ->
+  m > -1 ->
   m < 1 ->
   exists theta : R, first_root
     (fun theta : R => cos (theta * (1 / 2 + INR tau)))
@@ -609,14 +609,105 @@ Definition shifted_momentum_from_0_factor : Prop :=
     PI theta /\
   threshold (shifted_momentum m tau) (1000000001 * sin (theta / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (theta * (1 + INR tau) / 2) ^ 2) / 500000000).
 
-(** m <= 1 *)
-Definition shifted_momentum_from_0_closed_1 : Prop :=
+(** m >= -1 *)
+Definition shifted_momentum_closed_1 : Prop :=
   forall tau : nat,
   forall m : R,
-  m >= 0 ->
+  m >= -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta / 2))
+    PI theta /\
+  threshold (shifted_momentum m tau) (2 * sin (theta / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (theta * (1 + INR tau) / 2) ^ 2)).
+
+(** m <= 1 *)
+Definition shifted_momentum_closed_2 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m > -1 ->
   m <= 1 ->
   exists theta : R, first_root
     (fun theta : R => cos (theta * (1 / 2 + INR tau)))
     (fun theta : R => m * cos (theta / 2))
     PI theta /\
   threshold (shifted_momentum m tau) (2 * sin (theta / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (theta * (1 + INR tau) / 2) ^ 2)).
+
+(** the formula off by 1e-9 *)
+Definition shifted_momentum_parametric_factor : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m > -1 ->
+  m < 1 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)) / cos (theta / 2))
+    (fun theta : R => m)
+    (PI / (1 + INR tau)) theta /\
+  threshold (shifted_momentum m tau) (1000000001 * tan (theta / 2) * sin (theta * (1 + INR tau)) / 500000000).
+
+(** m >= -1 *)
+Definition shifted_momentum_parametric_closed_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= -1 ->
+  m < 1 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)) / cos (theta / 2))
+    (fun theta : R => m)
+    (PI / (1 + INR tau)) theta /\
+  threshold (shifted_momentum m tau) (2 * tan (theta / 2) * sin (theta * (1 + INR tau))).
+
+(** m <= 1 *)
+Definition shifted_momentum_parametric_closed_2 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m > -1 ->
+  m <= 1 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)) / cos (theta / 2))
+    (fun theta : R => m)
+    (PI / (1 + INR tau)) theta /\
+  threshold (shifted_momentum m tau) (2 * tan (theta / 2) * sin (theta * (1 + INR tau))).
+
+(** INR tau >= 0 *)
+Definition shifted_momentum_parametric_moved_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m > -1 ->
+  m < 1 ->
+  INR tau >= 0 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)) / cos (theta / 2))
+    (fun theta : R => m)
+    (PI / (1 + INR tau)) theta /\
+  threshold (shifted_momentum m tau) (2 * tan (theta / 2) * sin (theta * (1 + INR tau))).
+
+(** the formula off by 1e-9 *)
+Definition shifted_momentum_delay_1_factor : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m > -1 ->
+  m < 1 ->
+  INR tau = 1 ->
+  threshold (shifted_momentum m tau) (1000000001 / 1000000000 - 1000000001 * m ^ 2 / 1000000000).
+
+(** m >= -1 *)
+Definition shifted_momentum_delay_1_closed_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= -1 ->
+  m < 1 ->
+  INR tau = 1 ->
+  threshold (shifted_momentum m tau) (1 - m ^ 2).
+
+(** m <= 1 *)
+Definition shifted_momentum_delay_1_closed_2 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m > -1 ->
+  m <= 1 ->
+  INR tau = 1 ->
+  threshold (shifted_momentum m tau) (1 - m ^ 2).

@@ -8,10 +8,14 @@ from dataclasses import replace
 import pytest
 
 import delaystability as ds
+from delaystability.printing import latex
 from delaystability.printing.article import article
 from delaystability.printing.bounds_json import bounds_data
 from delaystability.printing.collection import needs
 from delaystability.printing.formal import proved_in
+from delaystability.printing.html import prior_art_html
+from delaystability.printing.markdown import markdown
+from delaystability.printing.text import plain
 from delaystability.printing.theory_page import theory_page
 from delaystability.theory import registry
 from delaystability.theory.proofs import sgd
@@ -144,3 +148,26 @@ def test_the_numbered_results_stand_on_one_page_with_the_numbers_of_the_registry
 def test_a_corollary_alone_is_told_with_what_it_belongs_to():
     assert "delayed-loop" in needs(named("adjustment"))
     assert ds.derive("adjustment").theorem.of == "delayed-loop"
+
+
+def test_every_numbered_result_says_what_was_known_before():
+    for proof in PROOFS.values():
+        if proof.theorem.of:
+            continue
+        text = proof.theorem.prior_art
+        refers = "{cite:" in text or "{theorem:" in text
+        assert refers or "found elsewhere" in text or "textbook" in text or "exercise" in text
+
+
+@pytest.mark.parametrize(
+    ("printed", "words"),
+    [
+        (latex.fragment, r"\emph{Prior art.} The threshold is that of a population model"),
+        (markdown, "*Prior art.* The threshold is that of a population model [levin1976]."),
+        (plain, "Prior art. The threshold is that of a population model [levin1976]."),
+        (prior_art_html, "<i>Prior art.</i> The threshold is that of a population model"),
+    ],
+)
+def test_prior_art_is_printed_with_its_theorem_and_nowhere_else(printed, words):
+    assert words in printed(registry.checked("sgd"))
+    assert "Prior art" not in printed(registry.checked("sgd-upper-bound"))

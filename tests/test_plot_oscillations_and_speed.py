@@ -78,7 +78,8 @@ def test_the_marks_of_runs_lie_on_the_lines():
     marks, lines = values(axes, "decided"), values(axes, "predicted")
     for drawn, predicted, hollow in zip(marks, lines, values(axes, "undecided"), strict=True):
         np.testing.assert_allclose(drawn, predicted[len(hollow) :], rtol=0.1)
-    assert [len(one) for one in values(axes, "undecided")] == [1, 0, 0, 0, 0]
+    # RMSProp's runs from afar may end at the minimum without delay.
+    assert [len(one) for one in values(axes, "undecided")] == [1, 1, 0, 0, 0]
     # Where runs burst, the mark is above the line: it is the run's, not the prediction's.
     assert values(axes, "undecided")[0][0] > 1.02 * lines[0][0]
 

@@ -86,7 +86,7 @@ def test_the_opening_counts_what_stays_in_words():
     formal = [name for name in NAMES if formal_proof(named(name).theorem)]
     others = [name for name in NAMES if name not in formal]
     sentence = counted(all_checked())
-    assert f"Of the {len(NAMES)} statements, {len(formal)} statements are proved" in sentence
+    assert f"Of the {len(NAMES)} statements, {len(formal)} are proved" in sentence
     assert f"what stays in words is {in_words(others)} inferences" in sentence
     assert f"the other {len(others)}." in sentence
     # It is no constant: without a formal proof all inferences of these stay in words.

@@ -102,7 +102,7 @@ def _in_words(told: Sequence[CheckedProof]) -> str:
     )
     if not formal:
         return f"What stays in words is {_number(words, 'inference', 'inferences')}."
-    proved = _number(len(formal), "statement is", "statements are")
+    proved = _number(len(formal), "is", "are")
     return (
         f"Of the {len(told)} statements, {proved} proved in Rocq as well, whose kernel checks the "
         f"inferences too: what stays in words is {_number(words, 'inference', 'inferences')} in "

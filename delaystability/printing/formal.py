@@ -15,14 +15,12 @@ from sympy import Basic
 from delaystability.printing.rocq import NotInRocqError, rocq_name, rocq_statement
 from delaystability.theory.derivation import CheckedProof, Theorem
 from delaystability.theory.statement import Statement
-from delaystability.theory.symbols import m
 
 __all__ = ["PARTS", "FormalProof", "formal_proof", "known_as", "part_of", "proved_in"]
 
-PARTS: Mapping[str, tuple[str, tuple[Basic, ...]]] = {
-    "shifted-momentum-from-0": ("shifted-momentum", (m >= 0, m < 1)),
-}
-"""Theorems that are proved on a part of their domain: the name of the part, theorem, and domain."""
+PARTS: Mapping[str, tuple[str, tuple[Basic, ...]]] = {}
+"""Theorems that are proved on a part of their domain only, by the name of the part: the theorem
+and the domain. There is none at present."""
 
 # An installed package holds a copy of the file of the repository.
 _RECORDS = (

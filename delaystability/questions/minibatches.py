@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from delaystability.model.arguments import asked_loop, checked_count, nonnegative, scalar_or_array
+from delaystability.model.delays import random_law
 from delaystability.model.labelled import keeps_labels
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
@@ -171,6 +172,9 @@ def batch_sharpness_edge(
     values = nonnegative("noise", noise)
     if np.any(values > _LARGEST_NOISE):
         raise ValueError(f"noise must be at most 1e12; got {values.max()}")
+    law = random_law(asked_loop(optimizer, delay, decay, coupled).delay)
+    if law is not None and law.varies and not law.has_probabilities:
+        raise TypeError(f"delay must have probabilities here; got {law!r}")
     edge = stability_threshold(
         optimizer,
         delay,

@@ -223,7 +223,7 @@ def _highest_root(loop: Loop, delay: int) -> float:
     return float(values.max())
 
 
-def _root_above(loop: Loop, bound: float, delay: int, cells: int) -> float | None:
+def _root_above(loop: Loop, bound: float, delay: int, cells: int = _MOST_CELLS) -> float | None:
     """A root above the bound; the bound itself where rounding hides it; None if it is proved."""
     limits = _conditions(_bounded(loop, 2.0), bound, delay)
     terms = sum(lag + 4 for table in _tables(loop) for lag in table)

@@ -202,7 +202,7 @@ any_sequence_sgd = theorem(
         "1 - (tau + 1) a - a sum(1 - i a, i, 1, J) = -f(a)",
     ),
     conclusion(
-        r"""*Stable.* Let \(0 < a < a_*\). By {ref:start}, {ref:lower-end} and {ref:upper-end} the
+        r"""First let \(0 < a < a_*\). By {ref:start}, {ref:lower-end} and {ref:upper-end} the
         smaller root lies in \((1/(J + 1), 1/J]\), or above 1 for $J = 0$. Choose $b$ below it,
         above $a$ and \(1/(J + 1)\): $f_2(b)$ is positive, and $f(b)$ is below 1 by {ref:square}.
         As no bound of {ref:swing} is exceeded, neither is their average {ref:average}: each swing
@@ -211,7 +211,7 @@ any_sequence_sgd = theorem(
         was before it. Where there are infinitely many turns the iterate tends to 0; else it
         is monotone from some update on, and its limit is 0, as the steps have a finite sum. As this
         holds for each of the sequences, which the delays choose among finitely many matrices,
-        the decay is exponential, at one rate for all of them. *Sharp.* The next turn
+        the decay is exponential, at one rate for all of them. From the threshold on, the next turn
         of the extremal sequence begins with reading the iterate that {ref:extremal} ends with, and
         reads none before it, so that \(w\) is multiplied by $-f(a)$ in each turn. At $a_*$ this
         is $-1$, by {ref:square} and {ref:root}, and the run does not decay. Above $a_*$ it grows
