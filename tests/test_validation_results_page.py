@@ -53,9 +53,9 @@ def test_remarks_on_an_experiment_stand_below_its_statements(tmp_path):
     (tmp_path / "escape").mkdir()
     (tmp_path / "escape" / "escape.json").write_text(source.read_text(encoding="utf-8"))
     without = results_page(tmp_path)
-    (tmp_path / "escape" / "remarks.md").write_text("\nWhy it is so.\n\n")
+    (tmp_path / "escape" / "remarks.md").write_text("\nWhy it is so.\n\n![a](a.png)\n")
     page = results_page(tmp_path)
-    assert page.replace("Why it is so.\n\n", "") == without
+    assert page.replace("Why it is so.\n\n![a](escape/a.png)\n\n", "") == without
     assert page.index("| Control:") < page.index("Why it is so.") < page.index("147 trials;")
 
 

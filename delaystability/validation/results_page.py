@@ -8,6 +8,7 @@ With ``summary`` after it: what `delaystability.validation.committed` reads, as 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -111,12 +112,18 @@ def _section(found: dict[str, Any], folder: Path) -> str:
                 *(_row(line) for line in found["verdict"]["lines"]),
             ]
         ),
-        *([remarks.read_text(encoding="utf-8").strip()] if remarks.is_file() else []),
+        *([_remarks(remarks)] if remarks.is_file() else []),
         *map(_table, found["verdict"]["summary"].get("tables", [])),
         f"{found['trials']} trials; {settings}; {origin['device_name']}, {versions}, "
         f"commit `{(origin['commit'] or 'unknown')[:12]}`, {origin['date']}.",
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def _remarks(path: Path) -> str:
+    """The remarks, with their figures, which lie beside them, as seen from the page."""
+    text = path.read_text(encoding="utf-8").strip()
+    return re.sub(r"(!\[[^]]*\]\()", rf"\1{path.parent.name}/", text)
 
 
 def _row(line: dict[str, Any]) -> str:
