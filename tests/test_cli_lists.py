@@ -305,3 +305,19 @@ def test_wrong_lines_get_one_clear_line(command, tmp_path, monkeypatch):
     assert len(refused.stderr.strip().splitlines()) == 1
     assert len(refused.stderr) < 600 and "Traceback" not in refused.stderr
     assert not refused.stdout and not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_an_experiment_says_what_it_found_as_json(monkeypatch, tmp_path):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    listed = printed_json("validate", "list")
+    assert [row["experiment"] for row in listed][:2] == ["advice", "edge"]
+    assert all(row["title"] for row in listed)
+    found = printed_json("validate", "quadratic", "--quick", "--backend", "sequential")
+    assert (found["experiment"], found["size"]) == ("quadratic", "quick")
+    assert {"statement", "measured", "required", "outcome", "evidence"} == set(
+        found["statements"][0]
+    )
+    assert found["outcome"] in ("holds", "undecided", "fails")
+    assert any(name.endswith("quadratic.json") for name in found["files"])
