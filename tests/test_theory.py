@@ -8,15 +8,16 @@ from fractions import Fraction
 import mpmath
 import pytest
 import sympy
-from sympy import Eq, Rational, Symbol, cos, exp, pi, sin, sqrt, tan
+from sympy import Eq, Integer, Rational, Symbol, cos, exp, pi, sin, sqrt, tan
 
 import delaystability as ds
 from delaystability.printing.derivation import all_derivations, derive
 from delaystability.theory import registry
 from delaystability.theory.checks import Deduced, Identity, Positive, Status
 from delaystability.theory.confirm import first_angle, smallest_gain
+from delaystability.theory.coverage import Range, gap_between
 from delaystability.theory.derivation import CheckedProof
-from delaystability.theory.domains import closed_unit_interval, momentum
+from delaystability.theory.domains import UNIT_INTERVAL, closed_unit_interval, momentum
 from delaystability.theory.field import is_identically_zero
 from delaystability.theory.symbolic_loop import SymbolicLoop, symbolic
 from delaystability.theory.symbols import a, m, tau, theta, z
@@ -84,13 +85,34 @@ def test_what_does_not_vanish_is_not_proved(expression):
 
 
 def test_positivity_is_proved_on_the_whole_domain_only():
-    xi = Symbol("xi", positive=True)
+    xi, point = Symbol("xi", positive=True), Rational(1, 2)
     charts = tuple({m: momentum, xi: chart} for chart in closed_unit_interval)
-    assert Positive(charts)((1 - m) ** 2 + 4 * m * xi > 0).status is Status.PROVED
-    # Touches zero inside, is negative somewhere, holds on one chart only, has no domain.
+    domain = ({m: Range(Integer(-1), Integer(1), False, False), xi: UNIT_INTERVAL},)
+    claim = (1 - m) ** 2 + 4 * m * xi > 0
+    assert Positive(charts, over=domain)(claim).status is Status.PROVED
+    # Touches zero inside, is negative somewhere, holds on one chart only, has no chart.
     for wrong in (xi**2 - xi + Rational(1, 4) > 0, xi - m > 0, 1 - xi > 0):
-        assert Positive(charts)(wrong).status is Status.FAILED
-    assert Positive(())(xi > 0).status is Status.FAILED
+        assert Positive(charts, over=domain)(wrong).status is Status.FAILED
+    assert Positive((), over=domain)(claim).status is Status.FAILED
+    # Charts that leave a gap: one end, the inside, one point, a smaller momentum; of no domain.
+    for part in (charts[:1], charts[1:], ({m: point, xi: point},), ({m: momentum, xi: point},)):
+        outcome = Positive(part, over=domain)(claim)
+        assert outcome.status is Status.FAILED and "do not cover" in outcome.detail
+    assert Positive(charts)(claim).status is Status.TESTED
+
+
+def test_charts_of_the_registry_cover_what_their_theorems_state():
+    found = [
+        step.check
+        for name in ("sgd", "heavy-ball", "shifted-momentum", "nesterov", "outer-merge-sgd")
+        for step in registry.named(name).steps
+        if isinstance(step.check, Positive)
+    ]
+    assert len(found) >= 7 and not any(gap_between(c.over, c.charts) for c in found)
+    # Without any one of its charts, none does.
+    for check in found:
+        for k in range(len(check.charts)):
+            assert gap_between(check.over, check.charts[:k] + check.charts[k + 1 :])
 
 
 # The derivations of the catalogue.

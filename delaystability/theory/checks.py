@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from sympy import Basic, Eq, Expr, Limit, Poly, S, expand, fraction, limit, together
+from sympy import Basic, Eq, Expr, Limit, S, fraction, limit, together
 from sympy.core.relational import GreaterThan, LessThan, StrictGreaterThan, StrictLessThan
 
+from delaystability.theory.coverage import Range, gap_between
 from delaystability.theory.field import is_identically_zero
 from delaystability.theory.references import LITERATURE
+from delaystability.theory.signs import sign_of
 
 __all__ = [
     "Check",
@@ -109,12 +111,16 @@ class Positive(Check):
     Parameters
     ----------
     charts : mappings from symbols or functions of the claim to rational expressions in symbols
-        declared ``positive`` or ``nonnegative``; their images together cover the whole domain.
+        declared ``positive`` or ``nonnegative``
     where : mapping from notation to its meaning
+    over : the domain, as boxes
+        It is proved that the images of the charts together cover them. Without a domain the
+        inequality is known on the charts only, and the claim tested, not proved.
     """
 
     charts: tuple[Mapping[Expr, Expr], ...]
     where: Mapping[Expr, Expr] = field(default_factory=dict)
+    over: tuple[Mapping[Expr, Range], ...] = ()
 
     def __call__(self, claim: Basic | None) -> Outcome:
         if isinstance(claim, (StrictGreaterThan, GreaterThan)):
@@ -126,31 +132,17 @@ class Positive(Check):
         difference = difference.subs(self.where, simultaneous=True)
         for chart in self.charts:
             value = difference.subs(chart, simultaneous=True)
-            numerator, denominator = (_sign(part, strict) for part in fraction(together(value)))
+            numerator, denominator = (sign_of(part, strict) for part in fraction(together(value)))
             if numerator * denominator != 1:
                 return Outcome(Status.FAILED, f"{claim} is not shown by the signs on {chart}")
         if not self.charts:
             return Outcome(Status.FAILED, "positivity needs a domain")
-        return Outcome(Status.PROVED, "all coefficients positive over the whole domain")
-
-
-def _sign(expression: Expr, strict: bool) -> int:
-    """1 or -1 if all coefficients have this sign and the value cannot vanish, else 0."""
-    expression = expand(expression)
-    if not expression.free_symbols:
-        return 1 if expression > 0 else -1 if expression < 0 else 0
-    if not all(symbol.is_nonnegative for symbol in expression.free_symbols):
-        return 0
-    symbols = sorted(expression.free_symbols, key=str)
-    terms = Poly(expression, *symbols).terms()
-    signs = {1 if coefficient > 0 else -1 for _, coefficient in terms}
-    if len(signs) != 1 or any(not coefficient.is_real for _, coefficient in terms):
-        return 0
-    never_zero = any(
-        all(symbol.is_positive or not power for symbol, power in zip(symbols, powers, strict=True))
-        for powers, _ in terms
-    )
-    return signs.pop() if never_zero or not strict else 0
+        if not self.over:
+            return Outcome(Status.TESTED, "all coefficients positive on the charts, of no domain")
+        gap = gap_between(self.over, self.charts)
+        if gap:
+            return Outcome(Status.FAILED, f"the charts of {claim} do not cover {gap}")
+        return Outcome(Status.PROVED, "all coefficients positive on charts that cover the domain")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ __all__ = ["POINTS", "Concluded", "Decider", "first_failure"]
 Decider = Callable[[Statement, Point], str]
 """Decides a statement at a point: empty, or why it is false there."""
 
+_UNKNOWN = (ArithmeticError, NotImplementedError, TypeError, ValueError)
+"""What formulas raise that have no value."""
+
 POINTS = 10
 """How many points of the domain are drawn for a trial: every kind of place once."""
 
@@ -55,7 +58,7 @@ class Concluded(Deduced):
         """Put a statement to trial, at ``count`` points that ``seed`` draws."""
         try:
             tried, failure = self.trial(statement.relation)
-        except (ArithmeticError, TypeError, ValueError) as problem:
+        except _UNKNOWN as problem:
             tried, failure = 0, f"{statement.relation} cannot be evaluated: {problem}"
         if failure or (not tried and self.decide is None):
             return Outcome(Status.FAILED, failure or "no point was tried")
@@ -83,7 +86,7 @@ def first_failure(statement: Statement, points: Iterable[Point], decide: Decider
     for point in points:
         try:
             failure = decide(statement, point)
-        except (ArithmeticError, TypeError, ValueError) as problem:
+        except _UNKNOWN as problem:
             failure = f"it cannot be evaluated: {problem}"
         if failure:
             return f"{statement.relation} fails at {_written(point)}: {failure}"

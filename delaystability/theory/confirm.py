@@ -23,6 +23,10 @@ __all__ = [
 ]
 
 
+_CLOSEST = 12
+"""How many crossings are looked at of those whose gains are roughly the smallest."""
+
+
 def grid(momenta: Iterable[str], delays: Iterable[int] = range(6)) -> list[dict[Expr, Any]]:
     """Points {tau: ..., m: ...} for all these delays and rational momenta."""
     return [{tau: Integer(d), m: Rational(value)} for d in delays for value in momenta]
@@ -90,17 +94,10 @@ def smallest_gain(cosine_part: Expr, gain: Expr) -> Any:
 def smallest_crossing(cosine_part: Expr, gain: Expr) -> tuple[Any, Any]:
     """The zero of X in (0, pi] with the smallest positive gain, and that gain; or None twice."""
     value, gain_at = lambdify(theta, cosine_part, "mpmath"), lambdify(theta, gain, "mpmath")
-    turns = max((abs(entry.coeff(theta)) for entry in _angles(cosine_part)), default=1)
-    size = max(400, int(8 * turns) + 1)
-    # Shifted by an irrational part of a step, so that no zero falls on the grid.
-    angles = [mpmath.pi * (k + mpmath.sqrt(2) / 10) / size for k in range(size)]
-    values = [value(angle) for angle in angles]
-    crossings = [+mpmath.pi]
-    for k in range(size - 1):
-        if values[k] * values[k + 1] < 0:
-            crossings.append(mpmath.findroot(value, angles[k : k + 2], solver="anderson"))
     found = []
-    for angle in crossings:
+    for low, high in _candidates(cosine_part, gain):
+        ends = (mpmath.mpf(low), mpmath.mpf(high))
+        angle = _between_signs(value, *ends) if low < high else +mpmath.pi
         try:
             found.append((mpmath.mpf(gain_at(angle)), angle))
         except ZeroDivisionError:
@@ -111,6 +108,27 @@ def smallest_crossing(cosine_part: Expr, gain: Expr) -> tuple[Any, Any]:
         return None, None
     smallest, angle = min(positive)
     return angle, smallest
+
+
+def _candidates(cosine_part: Expr, gain: Expr) -> list[tuple[float, float]]:
+    """Intervals in which X changes its sign, the half turn, and of many those of small gain."""
+    turns = max((abs(entry.coeff(theta)) for entry in _angles(cosine_part)), default=1)
+    size = max(400, int(8 * turns) + 1)
+    # Shifted by an irrational part of a step, so that no zero falls on the grid.
+    angles = np.pi * (np.arange(size) + np.sqrt(2) / 10) / size
+    values = np.broadcast_to(lambdify(theta, cosine_part, "numpy")(angles), angles.shape)
+    (changes,) = np.nonzero(values[:-1] * values[1:] < 0)
+    with np.errstate(all="ignore"):
+        near = lambdify(theta, gain, "numpy")((angles[changes] + angles[changes + 1]) / 2)
+    order = np.argsort(np.where(np.broadcast_to(near, changes.shape) > 0, near, np.inf))
+    # The gain at the middle of an interval is close to that at the zero, not equal.
+    kept = changes[order[:_CLOSEST]] if changes.size > 10 * _CLOSEST else changes
+    return [(float(angles[k]), float(angles[k + 1])) for k in kept] + [(np.pi, np.pi)]
+
+
+def _between_signs(value: Callable[[Any], Any], low: Any, high: Any) -> Any:
+    sign = 1 if value(low) > 0 else -1
+    return _between(lambda angle: sign * value(angle), low, high)
 
 
 def _angles(cosine_part: Expr) -> list[Expr]:

@@ -13,6 +13,7 @@ from sympy.core.relational import Relational
 from delaystability.theory.checks import Check, Deduced, Outcome, Status
 from delaystability.theory.concluded import Concluded
 from delaystability.theory.statement import Statement
+from delaystability.theory.wording import wording_fault
 
 __all__ = ["CheckedProof", "Proof", "Report", "Step", "StepResult", "Theorem"]
 
@@ -30,6 +31,7 @@ class Step:
     claim : relation that is displayed and checked, or None for a step in words
     check : Check
     given : mapping from names in the text to expressions
+    refers : the steps and theorems that it rests on, as the text must name them; None if unknown
     """
 
     label: str
@@ -37,6 +39,7 @@ class Step:
     claim: Basic | None
     check: Check
     given: Mapping[str, Basic | str] = field(default_factory=dict)
+    refers: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -266,14 +269,15 @@ class CheckedProof:
         """
         results: dict[str, StepResult] = {}
         for step in proof.steps:
-            outcome = _outcome(proof.theorem, step)
+            fault = wording_fault(step, results)
+            outcome = Outcome(Status.FAILED, fault) if fault else _outcome(proof.theorem, step)
             if isinstance(step.check, Deduced):
                 outcome = _with_theorems(outcome, step.check.theorems, status_of)
                 outcome = _with_premises(outcome, step.check.premises, results)
             results[step.label] = StepResult(step.label, *outcome)
-        found, fault = tuple(results.values()), _fault(proof)
-        if fault:
-            found = (*found, StepResult("statement", Status.FAILED, fault))
+        found, wrong = tuple(results.values()), _fault(proof)
+        if wrong:
+            found = (*found, StepResult("statement", Status.FAILED, wrong))
         return cls(proof, Report(proof.name, found))
 
     @property

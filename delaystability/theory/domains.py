@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sympy import Integer, Symbol
 
+from delaystability.theory.coverage import Range
 from delaystability.theory.symbols import m
 
 __all__ = [
     "ANY_MOMENTUM",
+    "UNIT_INTERVAL",
     "USUAL_MOMENTUM",
     "closed_unit_interval",
     "momentum",
@@ -35,3 +37,6 @@ nonnegative_momentum = _first / (1 + _first)
 
 closed_unit_interval = (_second / (1 + _second), Integer(1))
 """0 <= X <= 1 in two charts: X = s/(1 + s) with s >= 0, and X = 1."""
+
+UNIT_INTERVAL = Range(Integer(0), Integer(1))
+"""The range 0 <= X <= 1."""

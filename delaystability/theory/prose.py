@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sympy import Basic
 
-__all__ = ["LEMMA", "Style", "capitalised", "fill", "mentioned", "punctuation_before"]
+__all__ = ["LEMMA", "Style", "capitalised", "fields_of", "fill", "mentioned", "punctuation_before"]
 
 _FIELD = re.compile(r"\{([A-Za-z0-9_-]+(?::[A-Za-z0-9_-]+)?)\}")
 
@@ -99,9 +99,14 @@ def punctuation_before(following: str) -> str:
     return "."
 
 
+def fields_of(text: str) -> list[str]:
+    """The fields of a text, without their braces."""
+    return [match[1] for match in _FIELD.finditer(text)]
+
+
 def mentioned(text: str, given: Mapping[str, Basic | str]) -> set[str]:
     """The names of the theorems that a text refers to."""
-    fields = [match[1] for match in _FIELD.finditer(text)]
+    fields = fields_of(text)
     names = {field.removeprefix("theorem:") for field in fields if field.startswith("theorem:")}
     return names | ({LEMMA} if "lemma" in fields and "lemma" not in given else set())
 

@@ -12,7 +12,7 @@ from sympy.core.function import AppliedUndef
 
 from delaystability.model.catalogue import Optimizer
 from delaystability.theory.checks import Check
-from delaystability.theory.concluded import Concluded
+from delaystability.theory.concluded import Concluded, Decider
 from delaystability.theory.deciders import decider_of
 from delaystability.theory.derivation import Step
 from delaystability.theory.moments import confirm_mean_square
@@ -21,9 +21,20 @@ from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbolic_loop import SymbolicLoop, symbolic
 from delaystability.theory.symbols import theta
 from delaystability.theory.trials import Trial, approaches, confirm_threshold, evaluate_relation
+from delaystability.theory.wording import references
 from delaystability.theory.written_formula import Reader
 
-__all__ = ["Claim", "Draft", "Evaluation", "Formula", "Meaning", "Near", "ProofPart", "Reading"]
+__all__ = [
+    "Claim",
+    "Decided",
+    "Draft",
+    "Evaluation",
+    "Formula",
+    "Meaning",
+    "Near",
+    "ProofPart",
+    "Reading",
+]
 
 Formula: TypeAlias = str | Basic
 Meaning: TypeAlias = Mapping[Any, Any]
@@ -65,6 +76,13 @@ class Evaluation:
 
     points: tuple[Meaning, ...]
     where: Meaning
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A trial at points of the domain, by the whole statement."""
+
+    decide: Decider
 
 
 @dataclass(frozen=True)
@@ -151,7 +169,7 @@ class Reading:
             claim = self.statement.relation
         text, given = self.prose(draft.text)
         check = draft.reason(self, claim, tuple(before))
-        return Step(draft.label, text, claim, check, {**given, **draft.given})
+        return Step(draft.label, text, claim, check, {**given, **draft.given}, references(text))
 
     def meaning(self, claim: Basic | None, where: Meaning) -> dict[Expr, Expr]:
         """What the notation in a claim means; a function of symbols is meant at all arguments."""
@@ -203,6 +221,8 @@ class Reading:
     def concluded(self, given: Any, claim: Basic | None, before: tuple[str, ...]) -> Concluded:
         """The check of the conclusion, with a trial as for `trial` and by the statement itself."""
         names, decide = tuple(sorted(self.named)), decider_of(self.statement)
+        if isinstance(given, Decided):
+            return Concluded(before, _untried, names, self.statement, given.decide)
         by_points = not (callable(given) or isinstance(given, (Near, Evaluation)))
         points = tuple(self._point(point) for point in given) if by_points and decide else ()
         trial = _untried if points else self.trial(given, claim)

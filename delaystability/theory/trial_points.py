@@ -17,10 +17,19 @@ from sympy.core.relational import (
     StrictLessThan,
 )
 
+from delaystability.theory.coverage import Range
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import tau
 
-__all__ = ["LONGEST", "Point", "as_fraction", "longest_delay", "only_parameter", "trial_points"]
+__all__ = [
+    "LONGEST",
+    "Point",
+    "as_fraction",
+    "longest_delay",
+    "only_parameter",
+    "stated_ranges",
+    "trial_points",
+]
 
 Point = dict[Symbol, Any]
 
@@ -150,8 +159,8 @@ def _real(random: Random, kind: int, low: Any, high: Any) -> Rational:
         size = close if kind < 4 else share * 10 ** random.randrange(3)
         return end[0] + sign * size
     width = high[0] - low[0]
-    if kind == 0 and (low[1] or high[1]):
-        return random.choice([end[0] for end in (low, high) if end[1]])
+    if kind in (0, 9) and (low, high)[kind > 0][1]:
+        return (low, high)[kind > 0][0]
     if kind == 1 and low[0] < 0 < high[0]:
         return S.Zero
     if kind < 4:
@@ -159,6 +168,28 @@ def _real(random: Random, kind: int, low: Any, high: Any) -> Rational:
     if kind < 7:
         return high[0] - close * width / 10
     return low[0] + share * width
+
+
+def stated_ranges(statement: Statement, symbols: Iterable[Any]) -> dict[Any, Range]:
+    """Where the domain of a statement lets its parameters lie, each on its own.
+
+    An end that another parameter sets is that parameter, unless it sets an end of that one itself.
+    """
+    found, stated = {}, {symbol for c in statement.domain for symbol in c.free_symbols}
+    for symbol in sorted(stated & set(symbols), key=str):
+        fixed = [c.rhs for c in statement.domain if isinstance(c, Eq) and c.lhs == symbol]
+        if fixed:
+            found[symbol] = Range(fixed[0], fixed[0])
+            continue
+        low, high = _ends(symbol, statement, {})
+        for kind, side, strict in _conditions(symbol, statement):
+            if kind == "low" and side.is_Symbol:
+                low = (side, not strict)
+            elif kind == "high" and side.is_Symbol:
+                # Below another parameter, and so below that one's own upper end.
+                high = _ends(side, statement, {})[1]
+        found[symbol] = Range(low[0], high[0], low[1], high[1])
+    return found
 
 
 def only_parameter(statement: Statement, point: Point) -> Fraction:

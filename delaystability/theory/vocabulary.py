@@ -17,11 +17,14 @@ from sympy import Basic, Expr, S, Symbol, pi
 
 from delaystability.model.catalogue import Optimizer
 from delaystability.theory.checks import Check, Cited, Deduced, Identity, LimitValue, Positive
+from delaystability.theory.concluded import Decider
+from delaystability.theory.coverage import Range
 from delaystability.theory.derivation import Proof, Step, Theorem
 from delaystability.theory.moments import evaluate_sequences
 from delaystability.theory.prose import mentioned
 from delaystability.theory.reading import (
     Claim,
+    Decided,
     Draft,
     Evaluation,
     Formula,
@@ -30,6 +33,7 @@ from delaystability.theory.reading import (
     ProofPart,
     Reading,
 )
+from delaystability.theory.trial_points import stated_ranges
 from delaystability.theory.trials import Trial
 
 __all__ = [
@@ -39,6 +43,7 @@ __all__ = [
     "cited",
     "conclusion",
     "corollary",
+    "decided",
     "deduced",
     "evaluated",
     "example",
@@ -189,10 +194,27 @@ def limit(label: str, text: str, claim: Formula, where: Meaning | None = None) -
 
 
 def positive(
-    label: str, text: str, claim: Formula, charts: Any, where: Meaning | None = None
+    label: str,
+    text: str,
+    claim: Formula,
+    charts: Any,
+    where: Meaning | None = None,
+    over: Sequence[Mapping[Any, Range]] = ({},),
 ) -> Draft:
-    """A step that is an inequality, on charts of its domain; see `Positive`."""
-    return Draft(label, text, claim, lambda r, c, _: Positive(charts, r.meaning(c, where or {})))
+    """A step that is an inequality, on charts of its domain; see `Positive`.
+
+    The domain is that of the statement, where its symbols occur; ``over`` says where others lie,
+    in boxes that make up the domain together.
+    """
+
+    def reason(reading: Reading, claim: Basic | None, _: Sequence[Step]) -> Check:
+        symbols = {symbol for chart in charts for symbol in chart}
+        stated = stated_ranges(reading.statement, symbols)
+        return Positive(
+            tuple(charts), reading.meaning(claim, where or {}), tuple({**stated, **b} for b in over)
+        )
+
+    return Draft(label, text, claim, reason)
 
 
 def cited(label: str, text: str, key: str, place: str) -> Draft:
@@ -226,6 +248,11 @@ def conclusion(text: str, trial: Any) -> Draft:
 def evaluated(points: Iterable[Meaning], where: Meaning | None = None) -> Evaluation:
     """A trial of a claim by its two sides at points, with notation as in `step`."""
     return Evaluation(tuple(points), where or {})
+
+
+def decided(decide: Decider) -> Decided:
+    """A trial of a conclusion at points of its domain, by the whole statement; see `Concluded`."""
+    return Decided(decide)
 
 
 def near(values: Callable[[], Iterable[Any]]) -> Near:

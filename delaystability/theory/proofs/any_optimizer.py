@@ -34,7 +34,7 @@ __all__ = ["any_optimizer"]
 
 _SAMPLES = (Rational(-1, 2), Rational(1, 3), Rational(9, 10))
 _DELAYS = range(5)
-_LONGEST, _DRAWN = 100, 6
+_LONGEST, _DRAWN = 6000, 6
 _DECAY = Rational(1, 20)
 _x, _n = Symbol("x", real=True), Symbol("n", integer=True)
 
@@ -222,7 +222,8 @@ def _trial(optimizer: Optimizer, decay: Any, coupled: bool) -> Any:
             tables = gain_loop(loop, point)
             if tables.unstable_start():
                 continue
-            known = point | {name: value.subs(point) for name, value in meaning.items()}
+            # Powers of the delay have too many digits to be written out.
+            known = point | {s: value.subs(point).evalf(50) for s, value in meaning.items()}
             with mpmath.workdps(30):
                 smallest = smallest_gain(short.cosine_part.subs(known), claim.rhs.subs(known))
             if smallest is None:

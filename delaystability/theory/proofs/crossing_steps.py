@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sympy import I
 
+from delaystability.theory.coverage import Range
 from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.vocabulary import Draft, positive, step
 
@@ -14,7 +15,10 @@ __all__ = ["direction", "forms"]
 
 
 def direction(
-    speed: str, charts: Any, where: str = "at every angle"
+    speed: str,
+    charts: Any,
+    where: str = "at every angle",
+    over: Sequence[Mapping[Any, Range]] = ({},),
 ) -> Callable[[SymbolicLoop], tuple[Draft, Draft]]:
     """sigma(theta) = Re S(exp(i theta)) in closed form, and that it is positive on the charts."""
 
@@ -35,6 +39,7 @@ def direction(
                 "sigma(theta) > 0",
                 charts,
                 {"sigma(theta)": speed},
+                over,
             ),
         )
 

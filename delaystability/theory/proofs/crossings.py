@@ -28,16 +28,18 @@ def _modulus_by_differences(claim: Basic | None) -> tuple[int, str]:
         return 0, f"an equation is needed, not {claim}"
     x, y = (Symbol(name, real=True) for name in "xy")
     points = [(delay, Rational(k, 10)) for delay in (1, 2, 5) for k in (-5, 3, 9)]
-    step = mpmath.mpf("1e-7")
+    step = Rational(1, 10**10)
     for delay, value in points:
         loop = SymbolicLoop(HeavyBall(value))
         log_slope = lambdify(z, loop.root_speed.subs(tau, delay), "mpmath")
         gains = [(1 + k * step) / 5 for k in (-1, 0, 1)]
-        moduli = [largest_root(loop, {tau: delay}, gain) for gain in gains]
-        quotient = (moduli[2] - moduli[0]) / (2 * step * moduli[1])
-        slope = log_slope(outermost_root(loop, {tau: delay}, gains[1]))
-        predicted = claim.rhs.subs({x: slope.real, y: slope.imag})
-        if not abs(predicted - quotient) < mpmath.mpf("1e-5"):
+        with mpmath.workdps(40):
+            moduli = [largest_root(loop, {tau: delay}, gain) for gain in gains]
+            quotient = (moduli[2] - moduli[0]) / (2 * mpmath.mpmathify(step) * moduli[1])
+            slope = log_slope(outermost_root(loop, {tau: delay}, gains[1]))
+            predicted = claim.rhs.subs({x: slope.real, y: slope.imag})
+            near = abs(predicted - quotient) < mpmath.mpf("1e-12") * abs(quotient)
+        if not near:
             return len(points), f"{predicted} is not the pace {quotient} at delay {delay}"
     return len(points), ""
 

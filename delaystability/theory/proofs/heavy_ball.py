@@ -8,7 +8,13 @@ from sympy import Symbol, cos, symbols
 
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.confirm import grid
-from delaystability.theory.domains import ANY_MOMENTUM, closed_unit_interval, momentum, nonnegative
+from delaystability.theory.domains import (
+    ANY_MOMENTUM,
+    UNIT_INTERVAL,
+    closed_unit_interval,
+    momentum,
+    nonnegative,
+)
 from delaystability.theory.general_steps import general_steps
 from delaystability.theory.proofs.crossing_steps import direction, forms
 from delaystability.theory.symbols import m, tau, theta
@@ -124,6 +130,7 @@ heavy_ball = theorem(
         crossing needs the greater gain:""",
         "(1 - m)^2 + 4 m y > 0",
         [{m: momentum, _y: chart} for chart in closed_unit_interval],
+        over=({_y: UNIT_INTERVAL},),
     ),
     step(
         "half-turn",

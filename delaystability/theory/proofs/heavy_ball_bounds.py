@@ -65,7 +65,7 @@ def _by_quadrature(claim: Basic | None) -> tuple[int, str]:
         return 0, f"an equation is needed, not {claim}"
     left = claim.lhs.subs(Function("F")(_x), read_formula(COTANGENTS, (_x,))).doit()
     (integral,) = claim.rhs.atoms(Integral)
-    points = [(2, Rational(1, 3)), (2, Rational(1)), (5, Rational(9, 10))]
+    points = [(2, Rational(1, 3)), (2, Rational(1)), (5, Rational(9, 10)), (10**4, Rational(1, 2))]
     for delay, share in points:
         point = {tau: delay, _x: share * pi / (4 * delay)}
         integrand = lambdify(_y, integral.function.subs(point), "mpmath")

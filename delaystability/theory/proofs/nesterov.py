@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Integer, Symbol, cos
+from sympy import Integer, Symbol, cos, oo
 
 from delaystability.model.catalogue import Nesterov
 from delaystability.theory.confirm import grid
+from delaystability.theory.coverage import Range
 from delaystability.theory.domains import (
+    UNIT_INTERVAL,
     USUAL_MOMENTUM,
     closed_unit_interval,
     nonnegative,
@@ -40,6 +42,7 @@ _REAL = "1 - m + 4 m sin(theta/2)^2"
 _IMAGINARY = "1 - m + 2 m^2 + 4 m sin(theta/2)^2"
 _ZERO_SQUARED = "1 + 4 m (1 + m) sin(theta/2)^2"
 _y = Symbol("y", positive=True)
+_NO_DELAY, _HALF_TURN = (Range(Integer(k), Integer(k)) for k in (0, -1))
 
 nesterov = theorem(
     "nesterov",
@@ -93,6 +96,7 @@ nesterov = theorem(
         greater gain:""",
         "f'(y) > 0",
         [{m: nonnegative_momentum, _y: chart} for chart in closed_unit_interval],
+        over=({_y: UNIT_INTERVAL},),
     ),
     direction(
         """tau + 1/2 + (1 - m^2)/(2 (1 - 2 m cos(theta) + m^2)) - (1 + 2 m)/(2 (m^2 - 2 m (1 + m)
@@ -105,6 +109,7 @@ nesterov = theorem(
             {m: nonnegative_momentum, cos(theta): Integer(-1), tau: Integer(0)},
         ),
         "at every angle for a positive delay, and at the only crossing without delay",
+        ({tau: Range(Integer(1), oo, high_in=False)}, {tau: _NO_DELAY, cos(theta): _HALF_TURN}),
     ),
     conclusion(
         """All roots lie inside the unit circle for small gains by {ref:small-gain}, every crossing
