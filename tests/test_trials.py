@@ -15,12 +15,14 @@ from delaystability.theory.concluded import Concluded
 from delaystability.theory.deciders import decider_of
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.gain_loops import ONE, START, gain_loop
+from delaystability.theory.prose import mentioned
 from delaystability.theory.registry import named, names
 from delaystability.theory.second_moments import heavy_ball_variance, sgd_variance
 from delaystability.theory.sides import fraction
 from delaystability.theory.symbols import m, tau
 from delaystability.theory.trial_points import trial_points
 from delaystability.theory.unit_disc import roots_outside
+from delaystability.theory.wording import wording_fault
 from tests.theorems import each
 
 DECIDED = [name for name in names() if decider_of(named(name).theorem.statement)]
@@ -120,13 +122,9 @@ def test_points_are_drawn_by_a_seed_from_the_domain_and_its_edges():
 
 
 def _status(name, **changes):
-    """The status of a theorem whose statement, and so its conclusion, is changed."""
+    """The status of the conclusion of a theorem whose statement is changed."""
     proof = named(name)
-    statement = replace(proof.theorem.statement, **changes)
-    last = replace(proof.steps[-1], claim=statement.relation)
-    theorem = replace(proof.theorem, statement=statement)
-    only = replace(last, check=replace(last.check, premises=(), theorems=()))
-    return CheckedProof.of(replace(proof, theorem=theorem, steps=(only,)), lambda _: "exact").status
+    return proof.steps[-1].check.on(replace(proof.theorem.statement, **changes)).status
 
 
 def _times(relation: Relational, factor):
@@ -152,7 +150,7 @@ def test_what_was_once_called_exact_fails(case):
     name, factor = FOUND[case]
     wrong = _times(named(name).theorem.statement.relation, factor)
     assert _status(name, relation=wrong) == "failed"
-    assert _status(name) == "exact"
+    assert _status(name) == "deduced"
 
 
 WIDER = [
@@ -173,7 +171,25 @@ def test_a_domain_that_is_too_wide_fails(name, domain):
 def test_a_bound_that_is_met_is_not_strict():
     relation = named("heavy-ball-lower-bound").theorem.statement.relation
     assert _status("heavy-ball-lower-bound", relation=relation.lhs > relation.rhs) == "failed"
-    assert _status("heavy-ball-lower-bound") == "sufficient"
+    assert _status("heavy-ball-lower-bound") == "deduced"
+
+
+def test_a_theorem_that_is_made_wider_or_wrong_has_failed():
+    proof = named("sgd-upper-bound")
+    statement = proof.theorem.statement
+    for wrong in (
+        replace(statement, relation=_times(statement.relation, Rational(1, 2))),
+        replace(statement, optimizer="shifted-momentum", domain=(m > -2, m < 2)),
+    ):
+        last = replace(proof.steps[-1], claim=wrong.relation)
+        changed = replace(
+            proof,
+            theorem=replace(proof.theorem, statement=wrong),
+            steps=(*proof.steps[:-1], last),
+        )
+        report = CheckedProof.of(changed, lambda _: "exact").report
+        assert [r.label for r in report.results if r.status == "failed"] == ["conclusion"]
+    assert CheckedProof.of(proof, lambda _: "exact").status == "necessary"
 
 
 @pytest.mark.slow
@@ -197,3 +213,45 @@ def test_a_slight_fault_from_some_delay_on_is_refused(name):
             continue
         wrong = _times(statement.relation, _from(delay, 1 + SLIGHT))
         assert _status(name, relation=wrong) == "failed", delay
+
+
+def _faults(proof):
+    """The steps whose words are not those of their data."""
+    named_so_far, found = mentioned(proof.theorem.text, {}), []
+    for number, step in enumerate(proof.steps):
+        before = [other.label for other in proof.steps[:number]]
+        if wording_fault(step, before, named_so_far):
+            found.append(step.label)
+        named_so_far |= mentioned(step.text, {})
+    return found
+
+
+@pytest.mark.parametrize("name", names())
+def test_words_that_were_replaced_are_noticed(name):
+    proof = named(name)
+    assert _faults(proof) == []
+    words = tuple(replace(step, text="So it is.") for step in proof.steps)
+    assert _faults(replace(proof, steps=words))
+
+
+def test_a_proof_whose_words_were_replaced_has_failed():
+    proof = named("sgd-upper-bound")
+    words = tuple(replace(step, text="So it is.") for step in proof.steps)
+    assert CheckedProof.of(replace(proof, steps=words), lambda _: "exact").status == "failed"
+
+
+def test_inferences_that_are_data_are_checked_against_the_words():
+    proof = named("geometric-delay-mean-square")
+    last = proof.steps[-1]
+    for change in (
+        {"text": last.text.replace("{ref:amplified}", "{ref:root}")},
+        {"check": replace(last.check, premises=last.check.premises[1:])},
+        {"check": replace(last.check, premises=last.check.premises[::-1])},
+        {"check": replace(last.check, theorems=())},
+    ):
+        assert _faults(proof.with_step("conclusion", **change)) == ["conclusion"]
+    swapped = (*proof.steps[1::-1], *proof.steps[2:])
+    assert _faults(replace(proof, steps=swapped))
+    cited = named("speed-limit").step("chebyshev")
+    other = replace(cited, check=replace(cited.check, key="marden1966"))
+    assert wording_fault(other, ["degree"])

@@ -12,6 +12,7 @@ from sympy.core.relational import Relational
 
 from delaystability.theory.checks import Check, Deduced, Outcome, Status
 from delaystability.theory.concluded import Concluded
+from delaystability.theory.prose import mentioned
 from delaystability.theory.statement import Statement
 from delaystability.theory.wording import wording_fault
 
@@ -268,8 +269,10 @@ class CheckedProof:
             The status of another theorem, from its name; "unknown" if there is none.
         """
         results: dict[str, StepResult] = {}
+        named = mentioned(proof.theorem.text, {})
         for step in proof.steps:
-            fault = wording_fault(step, results)
+            fault = wording_fault(step, results, named)
+            named |= mentioned(step.text, {})
             outcome = Outcome(Status.FAILED, fault) if fault else _outcome(proof.theorem, step)
             if isinstance(step.check, Deduced):
                 outcome = _with_theorems(outcome, step.check.theorems, status_of)

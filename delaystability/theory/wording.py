@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from delaystability.theory.checks import Cited
+from delaystability.theory.checks import Cited, Deduced
+from delaystability.theory.concluded import Concluded
 from delaystability.theory.prose import fields_of, mentioned
 
 __all__ = ["references", "wording_fault"]
@@ -22,13 +23,14 @@ def references(text: str) -> frozenset[str]:
     return mentioned(text, {}) | {f for f in fields_of(text) if f.startswith("ref:")}
 
 
-def wording_fault(step: Any, before: Collection[str]) -> str:
+def wording_fault(step: Any, before: Collection[str], named: Collection[str] = ()) -> str:
     """Why the words of a step are not those of its data, or "".
 
     Parameters
     ----------
     step : Step
-    before : labels of the steps before it
+    before : labels of the steps before it, in order
+    named : theorems that the words before it refer to, on all of which a conclusion rests
     """
     fields = fields_of(step.text)
     unknown = {f[4:] for f in fields if f.startswith("ref:")} - set(before)
@@ -39,6 +41,16 @@ def wording_fault(step: Any, before: Collection[str]) -> str:
         return f"its words show other formulas than {sorted(step.given)}"
     if step.refers is not None and references(step.text) != step.refers:
         return f"its words do not refer to {sorted(step.refers)}"
+    if isinstance(step.check, Deduced):
+        others = {f[4:] for f in fields if f.startswith("ref:")} - set(step.check.premises)
+        if others:
+            return f"its words rest on {sorted(others)}, which are no premises"
+        if not mentioned(step.text, {}) <= set(step.check.theorems):
+            return f"its words rest on theorems beyond {sorted(step.check.theorems)}"
+    if isinstance(step.check, Concluded):
+        theorems = {*named, *mentioned(step.text, {})}
+        if step.check.premises != tuple(before) or set(step.check.theorems) != theorems:
+            return "it must rest on all steps before it, in order, and on the theorems they name"
     if isinstance(step.check, Cited) and f"cite:{step.check.key}" not in fields:
         return f"its words do not cite {step.check.key}"
     return ""

@@ -115,6 +115,7 @@ def any_optimizer(
                     (*SHARED, "boundary-polynomial"), _trial(optimizer, decay, coupled), (LEMMA,)
                 ),
                 given={"X": Eq(X, 0, evaluate=False), "Ypositive": r"Y(\theta) > 0"},
+                refers=frozenset({"ref:boundary-polynomial", LEMMA}),
             ),
         ),
     )
