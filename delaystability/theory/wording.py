@@ -20,7 +20,7 @@ _KINDS = ("ref:", "theorem:", "cite:")
 
 def references(text: str) -> frozenset[str]:
     """The steps and theorems that a text refers to."""
-    return mentioned(text, {}) | {f for f in fields_of(text) if f.startswith("ref:")}
+    return frozenset({*mentioned(text, {}), *(f for f in fields_of(text) if f.startswith("ref:"))})
 
 
 def wording_fault(step: Any, before: Collection[str], named: Collection[str] = ()) -> str:
