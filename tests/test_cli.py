@@ -270,7 +270,7 @@ def test_certify_and_derive_take_a_decay_as_the_decimal_that_it_is():
     assert "1/10" in run("certify", *arguments).stdout
     derived = run("derive", *arguments).stdout
     assert "a_* = 1/2" in derived
-    assert "coupled decay 1/10 (theorem, exact)" in derived
+    assert "coupled decay 1/10 (theorem, exact, algebra)" in derived
     assert "SGD with weight decay" in run("derive", "sgd", "--decay", "0.1").stdout
     for command in ("certify", "derive"):
         wrong = run(command, *arguments[:-3], "--decay", "-0.1")

@@ -15,7 +15,7 @@ import pytest
 
 import delaystability as ds
 from delaystability.printing import formal
-from delaystability.printing.formal import formal_proof, known_as, part_of
+from delaystability.printing.formal import formal_proof, known_as, known_by, part_of
 from delaystability.printing.rocq import NotInRocqError, rocq_name, rocq_statement
 from delaystability.theory.registry import checked, named, names
 from delaystability.theory.symbols import m
@@ -98,6 +98,9 @@ def test_the_mark_is_printed_and_the_line_is_that_of_the_proof():
     assert known_as(checked("shifted-momentum")) == "exact, formal"
     assert known_as(checked("mean-square-sgd")) == "exact"
     assert "(exact, formal)" in ds.derive("sgd").markdown()
+    assert known_by(checked("shifted-momentum")) == "exact, formal"
+    assert known_by(checked("mean-square-sgd")) == "exact, algebra"
+    assert ds.derive("mean-square-sgd").evidence() == "algebra"
     proof = ds.derive("heavy-ball").formal()
     line = (FORMAL.parent / proof.file).read_text().splitlines()[proof.line - 1]
     assert line == "Theorem heavy_ball : heavy_ball_statement."

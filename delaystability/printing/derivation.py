@@ -9,7 +9,7 @@ from typing import Any
 from delaystability.model.catalogue import Optimizer
 from delaystability.model.loop import Loop
 from delaystability.printing.article import article
-from delaystability.printing.formal import FormalProof, formal_proof
+from delaystability.printing.formal import FormalProof, evidence, formal_proof
 from delaystability.printing.latex import fragment as theorem_and_proof
 from delaystability.printing.markdown import markdown
 from delaystability.printing.text import plain
@@ -59,6 +59,23 @@ class Derivation(Proof):
             "asymptotic"), or "tested", or "failed".
         """
         return self._checked.status
+
+    def evidence(self) -> str:
+        """How the theorem is known, as far as that was checked.
+
+        Returns
+        -------
+        str
+            "formal" or "formal in part", by the kernel of Rocq; "algebra", where every formula is
+            exact or deduced from such and the inferences are in words; "tested"; or "failed".
+
+        Examples
+        --------
+        >>> import delaystability as ds
+        >>> ds.derive("sgd-upper-bound").evidence()
+        'formal'
+        """
+        return evidence(self._checked)
 
     def formal(self) -> FormalProof | None:
         """Proof in Rocq of exactly what the theorem states, which its kernel checked.

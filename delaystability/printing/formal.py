@@ -16,7 +16,16 @@ from delaystability.printing.rocq import NotInRocqError, rocq_name, rocq_stateme
 from delaystability.theory.derivation import CheckedProof, Theorem
 from delaystability.theory.statement import Statement
 
-__all__ = ["PARTS", "FormalProof", "formal_proof", "known_as", "part_of", "proved_in"]
+__all__ = [
+    "PARTS",
+    "FormalProof",
+    "evidence",
+    "formal_proof",
+    "known_as",
+    "known_by",
+    "part_of",
+    "proved_in",
+]
 
 PARTS: Mapping[str, tuple[str, tuple[Basic, ...]]] = {}
 """Theorems that are proved on a part of their domain only, by the name of the part: the theorem
@@ -79,6 +88,25 @@ def known_as(entry: CheckedProof) -> str:
     if part_of(entry.theorem):
         return f"{entry.status}, formal in part"
     return entry.status
+
+
+def evidence(entry: CheckedProof) -> str:
+    """How the theorem is known.
+
+    "formal" or "formal in part", by a kernel; "algebra", where every formula is exact or deduced
+    from such, and the inferences are in words; "tested" or "failed".
+    """
+    if formal_proof(entry.theorem):
+        return "formal"
+    if part_of(entry.theorem):
+        return "formal in part"
+    return "algebra" if entry.complete else entry.status
+
+
+def known_by(entry: CheckedProof) -> str:
+    """What the theorem claims, and how that is known, in words."""
+    how = evidence(entry)
+    return entry.status if how == entry.status else f"{entry.status}, {how}"
 
 
 def _proof_of(name: str, statement: Statement) -> FormalProof | None:

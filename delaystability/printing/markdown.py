@@ -14,7 +14,7 @@ from sympy import Basic
 
 from delaystability.printing.bibliography import REFERENCES
 from delaystability.printing.domain import domain_latex
-from delaystability.printing.formal import known_as
+from delaystability.printing.formal import known_by
 from delaystability.printing.formula import formula_latex
 from delaystability.printing.line_breaks import width
 from delaystability.printing.typography import inline, tidy
@@ -93,7 +93,7 @@ def _clean(parts: Iterable[str]) -> str:
 def statement_markdown(entry: CheckedProof, linked: Linked = _named) -> str:
     """The theorem after its kind and, in brackets, its status."""
     theorem = entry.theorem
-    head = f"**{result_name(entry.name) or theorem.kind.capitalize()}** ({known_as(entry)})."
+    head = f"**{result_name(entry.name) or theorem.kind.capitalize()}** ({known_by(entry)})."
     return _clean([f"{head} {fill(theorem.text, theorem.given, _style({}, linked))}"])
 
 

@@ -7,7 +7,7 @@ import textwrap
 from sympy import Basic
 
 from delaystability.printing.bibliography import REFERENCES
-from delaystability.printing.formal import known_as
+from delaystability.printing.formal import known_by
 from delaystability.printing.formula import formula_text
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.prose import Style, capitalised, fill
@@ -30,9 +30,9 @@ def plain(entry: CheckedProof) -> str:
     )
     theorem = entry.theorem
     called = result_name(entry.name)
-    heading = f"{theorem.title} ({called[:1].lower()}{called[1:]}, {known_as(entry)})"
+    heading = f"{theorem.title} ({called[:1].lower()}{called[1:]}, {known_by(entry)})"
     if not called:
-        heading = f"{theorem.title} ({theorem.kind}, {known_as(entry)})"
+        heading = f"{theorem.title} ({theorem.kind}, {known_by(entry)})"
     lines = [heading, "=" * len(heading), "", _wrapped(fill(theorem.text, theorem.given, style))]
     if theorem.prior_art:
         lines += ["", _wrapped(f"Prior art. {fill(theorem.prior_art, {}, style)}")]

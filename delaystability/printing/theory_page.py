@@ -35,12 +35,14 @@ in: those of *sharpness* (largest eigenvalue) below $a_\ast/\eta$. The learning 
 
 _LEGEND = """
 *Exact*: an equation. *Sufficient*: a bound below which every gain is stable. *Necessary*: a bound
-above which none is. *Asymptotic*: a limit. *Tested*: a step was tried on a grid but is not proved.
+above which none is. *Asymptotic*: a limit. *Formal*: proved in Rocq as well, with all inferences.
+*Algebra*: every formula is exact or deduced from such, and the inferences are in words, which no
+program checks. *Tested*: a step was tried on points but is not proved.
 A theorem or lemma has a number, and a corollary, remark or example one under that of the result to
 which it belongs. After each theorem and lemma stands what was known before, as far as a search of
 the literature showed; how far a bound is off at worst was found on a grid of delays up to $10^5$.
 In the proofs, a step is *proved* by exact algebra, for every delay at once; *deduced* in words from
-steps and theorems that are checked themselves, and confirmed numerically besides; *cited* from the
+steps and theorems that are checked themselves, and put to trial besides; *cited* from the
 literature; or *tested* on a grid only.
 
 The same text as a LaTeX article: `delaystability derive all --format latex -o article.tex`.

@@ -18,7 +18,7 @@ __all__ = ["POINTS", "Concluded", "Decider", "first_failure"]
 Decider = Callable[[Statement, Point], str]
 """Decides a statement at a point: empty, or why it is false there."""
 
-_UNKNOWN = (ArithmeticError, NotImplementedError, TypeError, ValueError)
+_UNKNOWN = (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError)
 """What formulas raise that have no value."""
 
 POINTS = 10

@@ -29,6 +29,8 @@ _SETTINGS: tuple[tuple[Optimizer, float, int], ...] = (
     (Nesterov(0.9), 0.2, 4),
 )
 _NEAR = 1e-9
+_CLOSE, _ROUNDING = 5e-9, 1e-12
+"""How far from an edge it is tried, and what the moduli of roots are computed to."""
 _EDGE = Symbol("gamma_1", positive=True)
 _s, _v = symbols("s v", nonnegative=True)
 _u = Symbol("u", positive=True)
@@ -44,7 +46,7 @@ def _setting(optimizer: Optimizer, rate: float, steps: int, **late: Any) -> Oute
 def _modes(name: str) -> tuple[tuple[OuterSetting, complex], ...]:
     """Settings of an algorithm, and the eigenvalues of its round, without those at 0 and 1."""
     late: dict[str, tuple[dict[str, Any], ...]] = {
-        "late": ({"delay": 0, "workers": 2}, {"delay": 2}),
+        "late": ({"delay": 0, "workers": 2}, {"delay": 2}, {"delay": 13}),
         "merged": ({"sync_delay": 1, "alpha": 0.4}, {"sync_delay": 1, "alpha": 0.0}),
         "eager": ({"workers": 2}, {"workers": 3}),
         "delayed_nesterov": ({"workers": 1}, {"workers": 2}, {"workers": 4}),
@@ -120,12 +122,12 @@ def edge_of_algorithm(name: str, claim: Basic | None) -> tuple[int, str]:
         edge = _side(claim.rhs, setting, _values(setting, 1.0)).real
         # Differences between eager replicas have roots at 1, which neither shrink nor grow.
         ones = 2 if name == "eager" else 0
-        for factor, grows in ((1 - 1e-6, 0), (1 + 1e-6, 1)):
+        for factor, grows in ((1 - _CLOSE, 0), (1 + _CLOSE, 1)):
             tried = replace(setting, outer_learning_rate=edge * factor)
             moduli = np.abs(np.linalg.eigvals(ALGORITHMS[name].matrix(tried)))
-            shrinking = (moduli < 1 - _NEAR).sum() == moduli.size - ones
+            shrinking = (moduli < 1 - _ROUNDING).sum() == moduli.size - ones
             count += 1
-            if grows == shrinking or grows != (moduli > 1 + _NEAR).any():
+            if grows == shrinking or grows != (moduli > 1 + _ROUNDING).any():
                 return count, f"{edge} is not the edge of {setting}"
     return count, ""
 

@@ -7,13 +7,28 @@ from functools import cache
 from typing import Any
 
 import mpmath
-from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, cos, sin, symbols, sympify
+from sympy import (
+    Basic,
+    Eq,
+    Expr,
+    Function,
+    Integer,
+    Rational,
+    Sum,
+    Symbol,
+    cos,
+    sin,
+    symbols,
+    sympify,
+)
 from sympy.core.relational import GreaterThan
 
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.domains import USUAL_MOMENTUM, nonnegative_momentum
+from delaystability.theory.gain_loops import gain_loop
 from delaystability.theory.moments import written_out
 from delaystability.theory.proofs.heavy_ball import AT_ANGLE, GAIN, heavy_ball
+from delaystability.theory.sides import MARGIN, fraction
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import a, m, tau
 from delaystability.theory.vocabulary import (
@@ -118,6 +133,9 @@ def _largest_root(mixture: Sequence[Any], momentum: Any, gain: Any) -> Any:
     return max(abs(root) for root in roots)
 
 
+_LONG_DELAYS = (0, 2, 12, 100, 10**4)
+
+
 def _stable_below(claim: Basic | None) -> tuple[int, str]:
     """Just below the bound all roots of each mixture lie inside; just above it those of one."""
     if not isinstance(claim, GreaterThan) or claim.lhs != a:
@@ -134,6 +152,17 @@ def _stable_below(claim: Basic | None) -> tuple[int, str]:
             above = _largest_root(alone, momentum, bound * (1 + mpmath.mpf("1e-6")))
             if not below < 1 < above:
                 return tried, f"{bound} is no bound at {point}: {below} below, {above} above"
+    for delay in _LONG_DELAYS:
+        # All weight on the longest delay, which the bound is to meet.
+        for momentum in _MOMENTA:
+            point = {tau: Integer(delay), m: momentum}
+            edge = fraction(statement.value(point, 40))
+            failure = gain_loop("heavy-ball", point).ends_between(
+                edge * (1 - MARGIN), edge * (1 + MARGIN)
+            )
+            tried += 1
+            if failure:
+                return tried, f"{float(edge)} is no bound at {point}: {failure}"
     return tried, ""
 
 

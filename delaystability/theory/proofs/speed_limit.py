@@ -55,19 +55,19 @@ def _limit_attained(claim: Basic | None) -> tuple[int, str]:
     """The claimed rate against Chebyshev's bound and the roots of interleaved heavy balls."""
     if not isinstance(claim, Eq):
         return 0, f"an equation is needed, not {claim}"
-    points = list(product((0, 1, 2, 4), _ROOT_OF_CONDITION))
+    points = list(product((0, 1, 2, 40, 1000, 10**4), _ROOT_OF_CONDITION))
     for delay, root in points:
         rate = mpmath.mpmathify(claim.rhs.subs({tau: delay, _S: root}).evalf(30))
-        y, degree = mpmath.mpmathify((root + 1) / (root - 1)), 4000
+        y, degree = mpmath.mpmathify((root + 1) / (root - 1)), 10**12
         bound = (2 / (y**degree + y**-degree)) ** (mpmath.mpf(1) / (degree * (delay + 1)))
         momentum = ((root - 1) / (root + 1)) ** 2
         for gain in (Rational(1, 7), Rational(1, 2), Rational(6, 7)):
             low, high = 4 / (root + 1) ** 2, 4 * root**2 / (root + 1) ** 2
-            entries: list[Any] = [0] * (2 * delay + 3)
-            entries[0], entries[-1] = 1, momentum
-            entries[delay + 1] = low + gain * (high - low) - 1 - momentum
-            found = max(_moduli(entries))
-            if not (abs(found - rate) < mpmath.mpf("1e-12") and abs(bound - rate) < 1e-3):
+            # A quadratic in the power delay + 1 of a root.
+            entries = [1, low + gain * (high - low) - 1 - momentum, momentum]
+            found = max(_moduli(entries)) ** (mpmath.mpf(1) / (delay + 1))
+            close = max(abs(found / rate - 1), abs(bound / rate - 1)) * (delay + 1)
+            if not close < mpmath.mpf("1e-11"):
                 return len(points), f"the rate is not {rate} at {delay}, {root}: {found}, {bound}"
     return len(points), ""
 
