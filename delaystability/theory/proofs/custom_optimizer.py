@@ -162,6 +162,7 @@ class _CustomOptimizer:
                 f"{_rank(self.first.root)} of {{ref:gain-polynomial}}:"
             )
         else:
+            premises.append("gain")
             text += "this is so below the gain of {first}, given by {ref:gain}:"
         return Step(
             label="conclusion",
