@@ -159,6 +159,23 @@ def test_an_optimizer_is_a_name_or_an_object(text, optimizer):
     assert printed_json("threshold", "--optimizer", text, "--delay", "4")["threshold"] == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HeavyBall(0.9)(0.5)",
+        "HeavyBall(0.9).other(0.5)",
+        "SGD()()",
+        "LinearOptimizer({1: 0.9, 1: 0.5}, {0: 1})",
+        "LinearOptimizer({1: 0.9}, {0: 1, 0: 2})",
+    ],
+)
+def test_what_would_be_read_in_part_is_refused(text):
+    """The last call of several, or the last value of a lag, is not what was asked about."""
+    result = run("threshold", text, "--delay", "4")
+    assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1 and not result.stdout
+    assert "optimizer" in result.stderr
+
+
 def test_adam_is_understood_wherever_an_optimizer_is_meant():
     for name in ("adam", "adamw", "Adam", "AdamW", "torch.optim.AdamW", "AdamW(0.9, 0.999)"):
         data = printed_json("recommend", name, "--lr", "0.001", "--delay", "4")

@@ -75,6 +75,49 @@ def test_what_would_lose_its_labels_is_refused_with_the_cure():
     assert noise.index.equals(series.index)
 
 
+@pytest.mark.parametrize(
+    ("law", "entries"),
+    [(ds.RandomDelay, lambda law: law.pmf), (ds.MixedRead, lambda law: law.weights)],
+)
+def test_the_index_of_a_series_of_shares_is_the_delay(law, entries):
+    """Iteration would give its values alone, as if they were those of the delays 0, 1, 2, ..."""
+    pandas = pytest.importorskip("pandas")
+    counted = pandas.Series([4, 0, 4, 7, 4]).value_counts(normalize=True)
+    assert counted.index[0] == 4
+    made = law(counted)
+    assert made == law({0: 0.2, 4: 0.6, 7: 0.2}) and list(entries(made)) == [0, 4, 7]
+    assert law(pandas.Series([0.25, 0.75])) == law([0.25, 0.75])
+    with pytest.raises(ValueError, match="twice"):
+        law(pandas.Series([0.0, 1.0], index=[4, 4]))
+    with pytest.raises(ValueError, match=r"got the (delay|lag)"):
+        law(pandas.Series([0.25, 0.75], index=["a", "b"]))
+
+
+class Shares(dict):
+    """What a Series is like where pandas is not installed: it iterates over its values."""
+
+    __class__ = object
+
+    def __iter__(self):
+        return iter(self.values())
+
+
+@pytest.mark.parametrize("law", [ds.RandomDelay, ds.MixedRead])
+def test_what_has_keys_and_items_is_read_by_its_keys(law):
+    assert law(Shares({0: 0.25, 4: 0.75})) == law({0: 0.25, 4: 0.75})
+
+
+def test_a_coordinate_that_two_arrays_contradict_is_on_no_answer():
+    xarray = pytest.importorskip("xarray")
+    one, same, other = (
+        xarray.DataArray(NUMBERS, dims="run", coords={"worker": ("run", list(names)), "job": 3})
+        for names in ("abc", "abc", "cba")
+    )
+    assert "worker" in ds.stability_threshold(ds.HeavyBall(one / 10), same).coords
+    answer = ds.stability_threshold(ds.HeavyBall(one / 10), other)
+    assert [*answer.coords] == ["job"] == [*(one / 10 + other).coords]
+
+
 def test_scalars_and_arrays_are_answered_as_before_and_as_fast():
     assert type(ds.stability_threshold(ds.SGD(), 4)) is float
     assert type(ds.stability_threshold(ds.SGD(), NUMBERS)) is np.ndarray

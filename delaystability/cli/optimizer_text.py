@@ -83,7 +83,9 @@ def _arguments(cls: type[Any], arguments: str, refusal: RefusedError) -> Iterato
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise refusal from None
     names = [*inspect.signature(cls).parameters]
-    if not isinstance(call, ast.Call) or len(call.args) > len(names):
+    # Of 'f(1)(2)' and 'f(1).g(2)' the last call is another one.
+    alone = isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+    if not isinstance(call, ast.Call) or not alone or len(call.args) > len(names):
         raise refusal
     given = [*zip(names, call.args, strict=False)]
     for entry in call.keywords:
@@ -102,7 +104,13 @@ def _value(node: ast.expr, source: str, refusal: RefusedError) -> Any:
         values = [_value(value, source, refusal) for value in node.values]
         try:
             lags = [ast.literal_eval(key) if key is not None else None for key in node.keys]
-            return dict(zip(lags, values, strict=True))
+            table = dict(zip(lags, values, strict=True))
         except (ValueError, TypeError):
             raise refusal from None
+        if len(table) < len(lags):
+            twice = next(lag for lag in lags if lags.count(lag) > 1)
+            raise RefusedError(
+                f"a table of an optimizer must have each lag once; got {twice} twice"
+            )
+        return table
     return ast.get_source_segment(source, node) or ""

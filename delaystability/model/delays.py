@@ -93,8 +93,9 @@ class RandomDelay(TabulatedDelay):
     Parameters
     ----------
     pmf : sequence of probabilities of the delays 0, 1, 2, ..., or mapping delay -> probability
-        Finite, at least 0. Fractions are kept and must sum to exactly 1; floats must do so within
-        rounding (8 units of 1e-16 for each term) and are divided by their sum.
+        The index of a Series of pandas is the delay. Finite, at least 0. Fractions are kept and
+        must sum to exactly 1; floats must do so within rounding (8 units of 1e-16 for each term)
+        and are divided by their sum.
 
     Raises
     ------

@@ -95,7 +95,16 @@ def _with_labels(answer: Any, found: dict[str, Any], name: str) -> Any:
         )
     if _library(first) == "pandas":
         return type(first)(answer, index=first.index, name=name)
-    return type(first)(answer, coords=first.coords, dims=first.dims, name=name)
+    return type(first)(answer, coords=_agreed(first, found), dims=first.dims, name=name)
+
+
+def _agreed(first: Any, found: dict[str, Any]) -> dict[Any, Any]:
+    """The coordinates that no argument contradicts, as in sums of xarray."""
+    return {
+        name: values
+        for name, values in first.coords.items()
+        if all(name not in one.coords or one.coords[name].equals(values) for one in found.values())
+    }
 
 
 def _same_labels(first: Any, other: Any) -> bool:

@@ -34,8 +34,9 @@ class MixedRead(Delay):
     Parameters
     ----------
     weights : sequence of the weights of w_t, w_{t-1}, w_{t-2}, ..., or mapping lag -> weight
-        Finite. Fractions are kept and must sum to exactly 1; floats must do so within rounding
-        (8 units of 1e-16 of their moduli for each term, at most 1e-9) and are divided by their sum.
+        The index of a Series of pandas is the lag. Finite. Fractions are kept and must sum to
+        exactly 1; floats must do so within rounding (8 units of 1e-16 of their moduli for each
+        term, at most 1e-9) and are divided by their sum.
 
     Raises
     ------

@@ -25,7 +25,8 @@ def unit_table(
     ----------
     argument : str
         Its name in messages.
-    given : sequence of the entries for the lags 0, 1, 2, ..., or mapping lag -> entry
+    given : sequence of the entries for the lags 0, 1, 2, ..., mapping lag -> entry, or Series
+        Of a Series of pandas the index is the lag, as in ``value_counts(normalize=True)``.
         Fractions are kept and must sum to exactly 1; floats must do so within rounding (8 units of
         1e-16 of the moduli for each term) and are divided by their sum.
     allowed : str
@@ -43,7 +44,10 @@ def unit_table(
     if isinstance(given, (str, bytes)) or not (isinstance(given, Mapping) or np.iterable(given)):
         raise TypeError(f"{argument} must be {allowed}; got {given!r}")
     table: dict[int, Any] = {}
-    for key, value in given.items() if isinstance(given, Mapping) else enumerate(given):
+    pairs = list(given.items()) if _has_lags(given) else list(enumerate(given))
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError(f"{argument} must be {allowed}; got a {lag} twice")
+    for key, value in pairs:
         integral = hasattr(key, "__index__") and not isinstance(key, (bool, np.bool_))
         if not integral or not 0 <= key.__index__() <= LARGEST_DELAY:
             raise ValueError(f"{argument} must be {allowed}; got the {lag} {shown(key)}")
@@ -63,6 +67,11 @@ def unit_table(
     if wrong:
         raise ValueError(f"{argument} must be {allowed}; got the sum {total}")
     return dict(sorted(table.items()))
+
+
+def _has_lags(given: Any) -> bool:
+    """Whether entries come with their lags: a mapping, or a Series, which iterates over values."""
+    return isinstance(given, Mapping) or (hasattr(given, "keys") and hasattr(given, "items"))
 
 
 def _sum(values: Iterable[Any]) -> float:
