@@ -197,6 +197,23 @@ def test_what_is_not_decided_about_sequences_is_grey():
     [
         (lambda: plot.outer_loops({}), "loops must be 1 to 7 loops; got 0"),
         (lambda: plot.outer_loops({"a": ds.SGD()}), "loops must hold OuterLoop objects"),
+        (lambda: plot.outer_loops([ds.OuterLoop(ds.SGD())]), "loops must be a mapping"),
+        (
+            lambda: plot.outer_loops({"a": ds.OuterLoop(ds.SGD(), 0.01, 10)}, [250.0]),
+            "curvatures must have an entry at which a loop has a threshold",
+        ),
+        (lambda: plot.oscillations([ds.Adam()], []), "delays must have an entry"),
+        # Without its tables it is SGD under another name.
+        (lambda: plot.speed([1, 2], optimizers=[ds.LinearOptimizer]), "optimizers must be up to 5"),
+        (lambda: plot.batch_edge(noise=[]), "noise must have an entry"),
+        (
+            lambda: plot.batch_edge(ds.LinearOptimizer({1: 0.5}, {0: 1, 1: -1})),
+            "optimizer must have gains that are stable",
+        ),
+        (
+            lambda: plot.batch_edge(ds.LinearOptimizer({1: 2.5}, {0: 1})),
+            "optimizer must have gains that are stable",
+        ),
         (lambda: plot.outer_loops(rate=0), "rate must be positive"),
         (lambda: plot.outer_loops(curvatures=[-1.0]), "curvatures must be positive"),
         (lambda: plot.oscillations([]), "optimizers must be 1 to 7 optimizers; got 0"),

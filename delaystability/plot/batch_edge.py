@@ -54,8 +54,13 @@ def batch_edge(
     if not 1 <= lags.size <= len(COLOURS):
         raise ValueError(f"delays must be 1 to {len(COLOURS)} delays; got {lags.size}")
     values = np.unique(positive("noise", np.geomspace(1e-3, 1e5, 60) if noise is None else noise))
+    if not values.size:
+        raise ValueError(f"noise must have an entry; got {noise!r}")
     edges = [np.asarray(batch_sharpness_edge(chosen, int(lag), values)) for lag in lags]
-    plateau = 2 / steady_gain(chosen, int(lags[0]))
+    steady = steady_gain(chosen, int(lags[0]))
+    if not (steady > 0 and any(np.any(edge > 0) for edge in edges)):
+        raise ValueError(f"optimizer must have gains that are stable; got {chosen!r}")
+    plateau = 2 / steady
     with canvas(axes, size, height=1.2) as drawn:
         drawn.axhline(plateau, color="0.7", lw=3, zorder=0, label=f"small batches: {plateau:.3g}")
         for number, (lag, edge) in enumerate(zip(lags.tolist(), edges, strict=True)):

@@ -71,6 +71,8 @@ def oscillations(
         if not isinstance(optimizer, AdaptiveOptimizer):
             raise TypeError(f"optimizers must hold adaptive or sign optimizers; got {optimizer!r}")
     lags = np.unique(delay_array(delays, "delays")).tolist()
+    if not lags:
+        raise ValueError(f"delays must have an entry; got {delays!r}")
     count = checked_count("starts", starts, 0, _MOST_STARTS)
 
     with canvas(axes, size, height=1.2) as drawn:

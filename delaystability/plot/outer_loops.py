@@ -47,6 +47,8 @@ def outer_loops(
     ValueError, TypeError
         For bad arguments.
     """
+    if not (loops is None or isinstance(loops, Mapping)):
+        raise TypeError(f"loops must be a mapping from label to OuterLoop; got {loops!r}")
     chosen = _as_in_diloco() if loops is None else dict(loops)
     if not 1 <= len(chosen) <= len(COLOURS):
         raise ValueError(f"loops must be 1 to {len(COLOURS)} loops; got {len(chosen)}")
@@ -56,6 +58,8 @@ def outer_loops(
     given = _curvatures(list(chosen.values())) if curvatures is None else curvatures
     values = np.unique(positive("curvatures", given))
     edges = [np.asarray(loop.threshold(values)) for loop in chosen.values()]
+    if not any(np.any((edge > 0) & np.isfinite(edge)) for edge in edges):
+        raise ValueError("curvatures must have an entry at which a loop has a threshold to draw")
     marked = None if rate is None else single("rate", positive("rate", rate))
     with canvas(axes, size, height=1.15) as drawn:
         for number, (label, edge) in enumerate(zip(chosen, edges, strict=True)):

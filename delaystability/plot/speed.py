@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from delaystability.model.catalogue import (
     SGD,
     HeavyBall,
+    LinearOptimizer,
     Optimizer,
     ShiftedMomentum,
     WeightPrediction,
@@ -126,6 +127,7 @@ def _is_tuned(family: Any) -> bool:
     return (
         isinstance(family, type)
         and issubclass(family, Optimizer)
+        and family is not LinearOptimizer
         and family.required_parameters() in ((), ("momentum",))
     )
 
