@@ -26,7 +26,14 @@ CALLS = {
     "spectral_radius": lambda x: ds.spectral_radius(ds.SGD(), x, 0.1),
     "escape_rate": lambda x: ds.escape_rate(ds.SGD(), 4, x + 1),
     "batch_sharpness_edge": lambda x: ds.batch_sharpness_edge(ds.SGD(), 4, x),
+    "outer_curvature": lambda x: OUTER.outer_curvature(x + 1),
+    "outer threshold": lambda x: OUTER.threshold(x + 1),
+    "max_outer_learning_rate": lambda x: OUTER.max_outer_learning_rate(x + 1),
+    "outer spectral_radius": lambda x: OUTER.spectral_radius(0.7, x + 1),
+    "replica_radius": lambda x: OUTER.replica_radius(0.7, x + 1),
+    "learning_rate": lambda x: ds.best_optimizer(1, 100).learning_rate(x + 1),
 }
+OUTER = ds.OuterLoop(ds.Nesterov(0.9), 0.01, 10, delay=1)
 NUMBERS = np.array([0, 1, 4])
 
 
@@ -116,6 +123,36 @@ def test_a_coordinate_that_two_arrays_contradict_is_on_no_answer():
     assert "worker" in ds.stability_threshold(ds.HeavyBall(one / 10), same).coords
     answer = ds.stability_threshold(ds.HeavyBall(one / 10), other)
     assert [*answer.coords] == ["job"] == [*(one / 10 + other).coords]
+
+
+def test_labels_do_not_change_how_arguments_are_bound():
+    """A delay given twice, or more arguments than there are, is refused as without labels."""
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(NUMBERS)
+    for delay in (series, NUMBERS):
+        with pytest.raises(TypeError, match="multiple values"):
+            ds.stability_threshold(ds.SGD(), delay, delay=4)
+        with pytest.raises(TypeError, match="too many|takes from"):
+            ds.stability_threshold(ds.SGD(), delay, 0.0, None, 0.0, False, 9)
+
+
+def test_a_class_derived_from_series_keeps_its_labels():
+    pandas = pytest.importorskip("pandas")
+
+    class Delays(pandas.Series):
+        @property
+        def _constructor(self):
+            return Delays
+
+    answer = ds.stability_threshold(ds.SGD(), Delays(NUMBERS, index=list("abc")))
+    assert type(answer) is Delays and answer.index.tolist() == ["a", "b", "c"]
+
+
+def test_outer_loops_refuse_rates_and_curvatures_with_other_labels():
+    pandas = pytest.importorskip("pandas")
+    rates = pandas.Series([0.1, 0.7], index=["a", "b"])
+    with pytest.raises(ValueError, match="curvature must have the labels of outer_learning_rate"):
+        OUTER.spectral_radius(rates, pandas.Series([1.0, 2.0], index=["b", "a"]))
 
 
 def test_scalars_and_arrays_are_answered_as_before_and_as_fast():

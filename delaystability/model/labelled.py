@@ -27,13 +27,13 @@ def keeps_labels(function: Callable[P, T]) -> Callable[P, T]:
     the answer their shape; what has labels and is neither, such as a DataFrame, is refused. Neither
     pandas nor xarray is loaded.
     """
-    names = [*inspect.signature(function).parameters]
+    signature = inspect.signature(function)
 
     @wraps(function)
     def answered(*args: P.args, **kwargs: P.kwargs) -> T:
-        values = {**dict(zip(names, args, strict=False)), **kwargs}
-        if not any(map(_has_labels, values.values())):
+        if not any(map(_has_labels, (*args, *kwargs.values()))):
             return function(*args, **kwargs)
+        values = signature.bind(*args, **kwargs).arguments
         found: dict[str, Any] = {}
         plain = {name: _without_labels(name, value, found) for name, value in values.items()}
         unbound: Any = function
@@ -44,7 +44,11 @@ def keeps_labels(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def _library(value: Any) -> str:
-    return type(value).__module__.partition(".")[0]
+    """Which of the libraries with labels its class or a class below that comes from."""
+    for cls in type(value).__mro__:
+        if (name := cls.__module__.partition(".")[0]) in _KEPT:
+            return name
+    return ""
 
 
 def _has_labels(value: Any) -> bool:

@@ -20,6 +20,7 @@ from delaystability.model.arguments import (
 )
 from delaystability.model.catalogue import SGD, HeavyBall, Optimizer, WeightPrediction
 from delaystability.model.displayed import Displayed
+from delaystability.model.labelled import keeps_labels
 from delaystability.numerics.roots.speed_kernel import limit_nats
 
 __all__ = ["BestOptimizer", "best_optimizer"]
@@ -98,6 +99,7 @@ class BestOptimizer(Displayed):
         """The part of the limit that is reached, in nats."""
         return self.nats / self.limit_nats
 
+    @keeps_labels
     def learning_rate(self, sharpness: ArrayLike) -> Any:
         """Give the learning rate for this largest curvature.
 

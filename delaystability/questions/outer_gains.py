@@ -92,7 +92,7 @@ def late_threshold(optimizer: Optimizer, delay: Any) -> float:
     mean, square = (
         stability_threshold(optimizer, law, moment=name) for name in ("mean", "mean-square")
     )
-    warn_of_rare_events(np.asarray(mean), np.asarray(square), _MEAN_ONLY, stacklevel=6)
+    warn_of_rare_events(np.asarray(mean), np.asarray(square), _MEAN_ONLY, stacklevel=7)
     return float(mean)
 
 

@@ -24,6 +24,7 @@ from delaystability.model.arguments import (
     single,
 )
 from delaystability.model.catalogue import Nesterov, Optimizer
+from delaystability.model.labelled import keeps_labels
 from delaystability.model.outer_algorithms import ALGORITHMS, OuterSetting
 from delaystability.questions.outer_gains import (
     MergedReplicas,
@@ -157,6 +158,7 @@ class OuterLoop:
             raise ValueError(f"alpha must be a number with 0 <= alpha < 1; got {self.alpha!r}")
         object.__setattr__(self, "alpha", alpha)
 
+    @keeps_labels
     def outer_curvature(self, curvature: ArrayLike | None = None) -> Any:
         """Compute c, the outer gradient over the perturbation: the curvature of the outer loop.
 
@@ -184,6 +186,7 @@ class OuterLoop:
             ((1 - alpha) * p_loss + alpha * q_loss) / (1 - alpha + alpha * q_loss)
         )
 
+    @keeps_labels
     def threshold(self, curvature: ArrayLike | None = None) -> Any:
         """Find the largest outer learning rate below which all are stable at this curvature.
 
@@ -208,6 +211,7 @@ class OuterLoop:
             return mapped(merged.threshold, *self._losses(curvature))
         return self._over(np.asarray(self.outer_curvature(curvature)))
 
+    @keeps_labels
     def max_outer_learning_rate(self, sharpness: ArrayLike | None = None) -> Any:
         """Find the largest outer learning rate that is stable at every curvature up to this one.
 
@@ -246,6 +250,7 @@ class OuterLoop:
             largest = np.where(inner < 1, largest, np.where(inner < 2, 1.0, 0.0))
         return self._over(largest)
 
+    @keeps_labels
     def spectral_radius(
         self, outer_learning_rate: ArrayLike, curvature: ArrayLike | None = None
     ) -> Any:
@@ -270,6 +275,7 @@ class OuterLoop:
         """
         return self._each(self._mean_radius, outer_learning_rate, curvature)
 
+    @keeps_labels
     def replica_radius(
         self, outer_learning_rate: ArrayLike, curvature: ArrayLike | None = None
     ) -> Any:
@@ -334,8 +340,7 @@ class OuterLoop:
         return ALGORITHMS[names[used.index(True)]].run(setting, count)
 
     def _each(self, radius: Callable[..., float], rate: Any, curvature: Any) -> Any:
-        rates = positive("outer_learning_rate", rate)
-        full = np.broadcast_arrays(rates, *self._losses(curvature))
+        full = np.broadcast_arrays(positive("outer_learning_rate", rate), *self._losses(curvature))
         if not np.isfinite(full[2]).all():
             raise ValueError(f"curvature must leave (1 - eta h)^K a float; got {curvature!r}")
         return mapped(radius, *full)
