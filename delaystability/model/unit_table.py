@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import fsum, inf, isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def unit_table(
     return dict(sorted(table.items()))
 
 
-def _has_lags(given: Any) -> bool:
+def _has_lags(given: Any) -> TypeGuard[Mapping[Any, Any]]:
     """Whether entries come with their lags: a mapping, or a Series, which iterates over values."""
     return isinstance(given, Mapping) or (hasattr(given, "keys") and hasattr(given, "items"))
 
