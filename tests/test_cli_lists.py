@@ -34,6 +34,17 @@ def test_a_list_or_a_range_with_both_ends(text, numbers):
     assert expanded("delay", text) == numbers
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["0." + "3" * 70 + ":0.9:0.2", "1e-500:1:0.5", "1e60:2e60:1e-60", f"{10**70 + 1}:9e70:1e70"],
+)
+def test_a_range_whose_numbers_would_be_rounded_is_refused(text):
+    with pytest.raises(RefusedError, match="at most 60 digits"):
+        expanded("momentum", text)
+    exact = "0." + "3" * 50
+    assert Fraction(expanded("momentum", f"{exact}:0.9:0.5")[1]) == Fraction(exact) + Fraction(1, 2)
+
+
 def test_steps_of_a_tenth_are_decimals():
     """Added up in binary, the tenth step of 0.1 would lie beside 1."""
     assert [Fraction(text) for text in expanded("x", "0:1:0.1")] == [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_FLOOR, Context, Decimal, Inexact, InvalidOperation, Overflow
 
 from delaystability.cli.terminal import RefusedError
 
@@ -13,7 +13,9 @@ MOST_ROWS = 10_000
 
 _LONGEST_TEXT = 10_000
 # Decimals as written, so that the tenth of ten steps of 0.1 is 1, and of bounded length.
-_DECIMAL = Context(prec=40, Emax=400, Emin=-400)
+_DECIMAL = Context(prec=60, Emax=400, Emin=-400)
+# A number that would be rounded is refused: it would not be the one that is written.
+_EXACT = Context(prec=60, Emax=400, Emin=-400, traps=[Inexact, InvalidOperation, Overflow])
 
 
 def is_several(text: str) -> bool:
@@ -59,21 +61,23 @@ def _range(argument: str, text: str) -> list[str]:
         first, last, step = _ends(text)
         length = _DECIMAL.divide(_DECIMAL.subtract(last, first), step)
         count = int(length.to_integral_value(ROUND_FLOOR)) + 1
+        shown = range(min(count, MOST_ROWS))
+        numbers = [_written(_EXACT.fma(step, Decimal(k), first)) for k in shown]
     except (ValueError, ArithmeticError):
         raise RefusedError(
             f"{argument} must be numbers, or a range first:last:step such as 0:64:8, both ends "
-            f"included; got {text!r}"
+            f"included, of at most 60 digits; got {text!r}"
         ) from None
     if count < 1:
         raise RefusedError(f"{argument} must be a range that is not empty; got {text!r}")
     if count > MOST_ROWS:
         raise RefusedError(f"{argument} must be at most {MOST_ROWS} numbers; got {text!r}")
-    return [_written(_DECIMAL.fma(step, Decimal(k), first)) for k in range(count)]
+    return numbers
 
 
 def _ends(text: str) -> list[Decimal]:
     """First, last and step; a step of 1 between whole numbers may be left out."""
-    ends = [_DECIMAL.create_decimal(end.strip()) for end in text.split(":")]
+    ends = [_EXACT.create_decimal(end.strip()) for end in text.split(":")]
     if not all(end.is_finite() for end in ends):
         raise ValueError(text)
     if len(ends) == 2 and all(end == end.to_integral_value() for end in ends):
