@@ -101,6 +101,7 @@ def test_what_belongs_to_nothing_or_to_a_corollary_is_refused(monkeypatch):
         replace(sgd.sgd_long_delay, of="")
 
 
+@pytest.mark.slow
 def test_json_tells_number_and_place():
     told = [registry.checked(name) for name in ("sgd", "sgd-upper-bound")]
     found = [(t["number"], t["kind"], t["of"]) for t in bounds_data(told, "0")["theorems"]]

@@ -83,6 +83,7 @@ def test_what_is_proved_of_a_range_is_refused_where_it_is_false(delay):
     assert not stays_within(best.optimizer, delay, low * Fraction(999, 1000), high, radius)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("seed", range(4))
 def test_the_proof_agrees_with_a_dense_grid_of_gains_on_random_filters(seed):
     random = np.random.default_rng(seed)
@@ -116,6 +117,7 @@ def test_long_delays_are_proved_and_what_is_false_of_them_refused(delay, k):
         assert not stays_within(best.optimizer, delay, *ends, radius)
 
 
+@pytest.mark.slow
 def test_both_proofs_of_a_range_agree():
     random = np.random.default_rng(5)
     proved = 0

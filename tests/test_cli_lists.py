@@ -187,6 +187,7 @@ def test_what_would_be_read_in_part_is_refused(text):
     assert "optimizer" in result.stderr
 
 
+@pytest.mark.slow
 def test_adam_is_understood_wherever_an_optimizer_is_meant():
     for name in ("adam", "adamw", "Adam", "AdamW", "torch.optim.AdamW", "AdamW(0.9, 0.999)"):
         data = printed_json("recommend", name, "--lr", "0.001", "--delay", "4")
@@ -215,6 +216,7 @@ def test_adam_is_understood_wherever_an_optimizer_is_meant():
     assert "did you mean adam-frozen or" in run("derive", "adamw").stderr
 
 
+@pytest.mark.slow
 def test_adjust_takes_an_object_apart():
     common = ("adjust", "HeavyBall(0.9)", "--lr", "0.1", "--new-delay", "2", "--sharpness", "30")
     expected = ds.adjust_learning_rate(0.1, ds.HeavyBall(0.9), 0, 2, sharpness=30)
@@ -225,6 +227,7 @@ def test_adjust_takes_an_object_apart():
     assert (other["new_optimizer"], other["new_momentum"]) == ("nesterov", 0.9)
 
 
+@pytest.mark.slow
 def test_every_command_has_json_and_its_options_say_what_they_are():
     commands = re.findall(r"^│ ([\w-]+) ", run("--help").stdout.split("Commands")[1], flags=re.M)
     pictures = re.findall(r"^│ (\w+) ", run("plot", "--help").stdout.split("Commands")[1], re.M)

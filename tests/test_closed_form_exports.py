@@ -142,6 +142,7 @@ def radius(share: float, delay: int, gain: float) -> float:
     return float(np.abs(np.roots(row)).max())
 
 
+@pytest.mark.slow
 def test_mixed_reads_are_stable_up_to_the_threshold_and_not_beyond():
     random = np.random.default_rng(5)
     for number in range(300):

@@ -103,6 +103,7 @@ def test_the_engine_waits_for_the_device_a_few_times_a_block_and_never_in_a_step
     assert short == long <= 4
 
 
+@pytest.mark.slow
 def test_a_wait_in_every_step_would_be_seen():
     original = DenseProblem.gradient
 

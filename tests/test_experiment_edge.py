@@ -163,6 +163,7 @@ def test_the_steady_gain_is_update_over_a_constant_gradient() -> None:
         assert steady_gain(optimizer, 3) == pytest.approx(u[-1])
 
 
+@pytest.mark.slow
 def test_momentum_that_departs_fast_sets_in_at_the_edge(tiny: list[FinishedTrial]) -> None:
     """A plain loop: SGD up to the edge, then heavy ball from rest; the control is hasty."""
     hasty = finished(replace(TINY, hasty_seeds=1, seeds=1))

@@ -243,6 +243,7 @@ def _image_chunks(data: Path | None = None) -> list[Chunk]:
     return [chunk for chunk in found if chunk.trials[0].settings["kind"] == "images"]
 
 
+@pytest.mark.slow
 def test_runs_on_images_are_the_plain_loop_of_a_module() -> None:
     """Heavy ball with late gradients, one module at a time, as `torch` users write it."""
     images = small_images("digits", 20, 30, 0)
@@ -272,6 +273,7 @@ def test_runs_on_images_are_the_plain_loop_of_a_module() -> None:
         assert result["sharpness"] == pytest.approx(float(found), rel=0.02)
 
 
+@pytest.mark.slow
 def test_runs_on_images_are_as_long_as_the_synchronous_one_unless_that_is_too_long() -> None:
     for trial in finished(EXPERIMENT, _image_chunks()):
         settings, updates = trial.settings, trial.result["updates"]
@@ -302,6 +304,7 @@ def test_other_images_are_found_and_made_smaller(
         load_dataset("fashion-mnist")
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_runs_through_the_experiment(tmp_path: Path) -> None:
     chunks = _image_chunks(idx_folder(tmp_path / "images"))
     assert {chunk.trials[0].common["data"] for chunk in chunks} == {str(tmp_path / "images")}

@@ -149,6 +149,7 @@ def test_the_help_of_the_command_names_every_picture():
 PAGE = EDGE.parent.parent.parent / "plots.md"
 
 
+@pytest.mark.slow
 def test_the_page_shows_exactly_the_pictures_that_its_commands_write():
     text = PAGE.read_text(encoding="utf-8")
     commands = re.findall(r"^\$ delaystability plot (.*)$", text, flags=re.M)

@@ -95,6 +95,7 @@ def collisions(figure: Figure) -> list[tuple[str, str]]:
     return [(a, b) for (a, one), (b, two) in combinations(boxes, 2) if one.overlaps(two)]
 
 
+@pytest.mark.quick(1)
 def test_no_text_overlaps_another(picture):
     axes, _ = picture
     assert len(list(words(axes.figure))) > 8

@@ -24,6 +24,7 @@ def values(axes: Axes, gid: str) -> list[np.ndarray]:
 # Outer loops
 
 
+@pytest.mark.slow
 def test_lines_of_outer_loops_are_their_thresholds():
     loops = {
         "late": ds.OuterLoop(ds.Nesterov(0.9), 0.01, 100, delay=1),
@@ -59,6 +60,7 @@ def test_the_default_is_diloco_on_time_and_late():
 # Oscillations
 
 
+@pytest.mark.slow
 def test_lines_and_marks_of_oscillations_are_the_predictions():
     chosen, delays = [ds.Adam(), ds.SignSGD()], [0, 1, 5]
     known = np.array([[ds.oscillation(1.0, one, lag).rms for lag in delays] for one in chosen])
@@ -180,6 +182,7 @@ def test_lines_of_batches_are_the_edge_and_end_on_the_plateau():
 # Every sequence
 
 
+@pytest.mark.slow
 def test_what_is_not_decided_about_sequences_is_grey():
     axes = plot.any_sequence(ds.HeavyBall(0.5), [2, 4])
     (band,) = axes.collections

@@ -55,6 +55,7 @@ def _random_loop(random):
     return GainLoop(({delay: Fraction(1)}, START, {1: Fraction(1), 0: -pole}), (late,))
 
 
+@pytest.mark.slow
 def test_crossings_agree_with_exact_counts_of_roots():
     random, seen = Random(3), set()
     for _ in range(24):
@@ -107,6 +108,7 @@ def test_variances_are_sums_of_squared_responses(delay):
     )
 
 
+@pytest.mark.slow
 def test_points_are_drawn_by_a_seed_from_the_domain_and_its_edges():
     statement = named("nesterov").theorem.statement
     points = trial_points(statement, 60, seed=5)
@@ -145,6 +147,7 @@ FOUND = {
 }
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("case", FOUND)
 def test_what_was_once_called_exact_fails(case):
     name, factor = FOUND[case]
@@ -163,6 +166,7 @@ WIDER = [
 ]
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("name", "domain"), WIDER)
 def test_a_domain_that_is_too_wide_fails(name, domain):
     assert _status(name, domain=domain) == "failed"

@@ -118,6 +118,7 @@ def test_the_table_names_every_public_function_that_takes_a_delay():
     assert set(SAID) == found == set(ASK)
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("kind", DELAYS)
 @pytest.mark.parametrize("name", sorted(ASK))
 def test_each_answers_or_refuses_in_one_line_as_the_table_says(name, kind):
@@ -134,6 +135,7 @@ def test_each_answers_or_refuses_in_one_line_as_the_table_says(name, kind):
     assert kind in message and "\n" not in message and " must " in message
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", sorted(ASK))
 def test_each_takes_a_decay_where_the_table_says_so(name):
     assert ({"decay", "coupled"} <= arguments_of(name)) == (SAID[name]["decay"] == "yes")
