@@ -31,6 +31,8 @@ def written(names: tuple[str, ...] = ()) -> str:
             "sources": list(theorem.sources),
             "statement": bounds_json._statement_data(theorem.statement),
             "text": theorem.text,
+            "of": theorem.of,
+            "prior_art": theorem.prior_art,
             "given": {n: bounds_json._formula_data(v) for n, v in theorem.given.items()},
         }
         for theorem in theorems

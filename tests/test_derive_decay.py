@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy
-from sympy import Eq, Integer, Rational, Symbol, cos, sin
+from sympy import Eq, Integer, Rational, Symbol, sin
 
 import delaystability as ds
 from delaystability.theory.checks import Status
@@ -126,12 +126,10 @@ def test_for_every_delay_sgd_has_its_theorem_and_others_their_smallest_crossing(
 
 @pytest.mark.slow
 def test_what_is_only_tried_says_so_and_can_fail():
+    # The first crossing is not the smallest gain at long delays: the trial at delay 730 says so.
     derivation = ds.derive(ds.HeavyBall, decay=0.1, coupled=True)
-    assert derivation.check().ok
-    assert derivation.status() == "tested"
-    claim = derivation.step("conclusion").claim
-    wrong = Eq(claim.lhs, claim.rhs + cos(theta) / 100, evaluate=False)
-    assert not derivation.with_step("conclusion", claim=wrong).check().ok
+    assert derivation.status() == "failed"
+    assert "is no threshold at {tau: 730" in str(derivation.check())
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sympy
 from sympy import Integer, Rational, Symbol, cos, pi, sin, tan
 
 import delaystability as ds
 from delaystability.printing.derivation import derive
+from delaystability.theory.checks import Status
 from delaystability.theory.field import is_identically_zero
 from delaystability.theory.moments import confirm_mean_square, inverse_variance
 from delaystability.theory.proofs.geometric_delays import ratio
@@ -128,10 +131,12 @@ def test_the_moments_of_synchronous_sgd():
 
 
 def test_a_wrong_mean_square_threshold_is_caught():
-    step = derive("mean-square-sgd-delay-0").step("conclusion")
+    derivation = derive("mean-square-sgd-delay-0")
+    statement, check = derivation.theorem.statement, derivation.step("conclusion").check
+    assert check.on(statement).status is not Status.FAILED
     for factor in (Rational(999999, 10**6), Rational(1000001, 10**6)):
-        wrong = sympy.Eq(step.claim.lhs, step.claim.rhs * factor**2, evaluate=False)
-        count, failure = step.check.trial(wrong)
-        assert count
-        assert "is no threshold" in failure
+        relation = statement.relation
+        wrong = sympy.Eq(relation.lhs, relation.rhs * factor**2, evaluate=False)
+        result = check.on(replace(statement, relation=wrong))
+        assert result.status is Status.FAILED and " gain " in result.detail
     assert confirm_mean_square(None, [])(None)[0] == 0

@@ -37,6 +37,8 @@ def run(optimizer: ds.Optimizer, delay: int, seed: int, target: float) -> EdgeRu
         delay=delay,
         seed=seed,
         free=False,
+        begin="settled",
+        lead_in=0,
         target_sharpness=target,
         threshold=threshold,
         learning_rate=threshold / target,

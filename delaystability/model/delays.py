@@ -286,8 +286,12 @@ def as_delay(delay: Any) -> Delay:
 
 
 def as_log(delays: Any) -> MeasuredDelay:
-    """Return the log itself, or one from integers in their order."""
-    return delays if isinstance(delays, MeasuredDelay) else MeasuredDelay(delays)
+    """Return the log itself, or one from integers in their order; a law has no order."""
+    if isinstance(delays, MeasuredDelay):
+        return delays
+    if isinstance(delays, Delay) and getattr(delays, "sequence", None) is None:
+        raise TypeError(f"sequence must be a log of delays, which has an order; got {delays!r}")
+    return MeasuredDelay(delays)
 
 
 def law_or_log(delay: Any) -> Delay:

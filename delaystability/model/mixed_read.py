@@ -15,7 +15,7 @@ from delaystability.model.frozen_table import FrozenTable
 from delaystability.model.tabulated_delay import times
 from delaystability.model.unit_table import is_real, plain_number, unit_table
 
-__all__ = ["MixedRead"]
+__all__ = ["MixedRead", "mixed_read_of"]
 
 _WEIGHTS = "weights of the reads 0, 1, 2, ... updates late that sum to 1, or such a mapping"
 
@@ -179,3 +179,8 @@ class MixedRead(Delay):
             "delay must be one delay or a law of probabilities here, from which delays are drawn; "
             f"got {self!r}, whose weights are read at once"
         )
+
+
+def mixed_read_of(law: object) -> MixedRead | None:
+    """Return the mixture, if a law of delays is one: it is read at once, and never drawn."""
+    return law if isinstance(law, MixedRead) else None

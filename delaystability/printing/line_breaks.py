@@ -24,6 +24,7 @@ _WIDTHS = {
     **dict.fromkeys(("(", ")", "[", "]", "|", "'", "/", r"\lvert", r"\rvert"), 0.39),
     **dict.fromkeys((",", ".", ";", ":", "i", "j", "l"), 0.33),
     **dict.fromkeys((r"\left", r"\right"), 0.4),
+    r"\,": 0.17,
     r"\quad": 1.0,
     r"\qquad": 2.0,
     **dict.fromkeys((r"\sum", r"\int"), 1.6),

@@ -14,7 +14,7 @@ from delaystability.model.arguments import (
 )
 from delaystability.model.delays import random_law
 from delaystability.model.loop import Loop
-from delaystability.model.mixed_read import MixedRead
+from delaystability.model.mixed_read import MixedRead, mixed_read_of
 from delaystability.model.optimizer import Optimizer
 from delaystability.model.recognised import recognised
 from delaystability.model.recognised_adaptive import AdaptiveSettings, adaptive_settings
@@ -129,7 +129,7 @@ def oscillation(
     _refuse({"clip": clip}, f"be left out for {title}, whose steps do not grow with gradients")
     if isinstance(settings.optimizer, SignOptimizer):
         _refuse(surplus | {"noise": noise}, f"be left out for {title}")
-        if isinstance(late, MixedRead):
+        if mixed_read_of(late) is not None:
             raise TypeError(
                 f"delay must be one integer for {title}, whose triangles no mixture was worked out "
                 f"for; got {late!r}"
@@ -145,12 +145,13 @@ def _late(delay: Any) -> int | MixedRead:
     law = random_law(delay)
     if law is None:
         return int(one_delay("delay", delay).minimum)
-    if not isinstance(law, MixedRead):
+    mixture = mixed_read_of(law)
+    if mixture is None:
         raise TypeError(
             "delay must be one integer, the same for all gradients, or a MixedRead: where delays "
             f"vary, an oscillation is no cycle, and its size is not known; got {delay!r}"
         )
-    return law
+    return mixture
 
 
 def _given(argument: str, value: Any, otherwise: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from delaystability.model.displayed import Displayed
-from delaystability.model.mixed_read import MixedRead
+from delaystability.model.mixed_read import mixed_read_of
 
 __all__ = ["STATUSES", "Oscillation", "OscillationSetting"]
 
@@ -109,9 +109,10 @@ class OscillationSetting:
 
     def seen_of_cycle(self, angle: float) -> float:
         """The modulus of the read at this frequency: of a late weight 1."""
-        if not isinstance(self.delay, MixedRead):
+        mixture = mixed_read_of(self.delay)
+        if mixture is None:
             return 1.0
-        return float(abs(self.delay.generating_function(np.exp(1j * angle))))
+        return float(abs(mixture.generating_function(np.exp(1j * angle))))
 
     @property
     def longest(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from delaystability.model.arguments import asked_loop, checked_count
-from delaystability.model.delays import Delay, as_log
+from delaystability.model.delays import as_log
 from delaystability.model.loop import Loop
 from delaystability.model.optimizer import Optimizer
 
@@ -161,8 +161,6 @@ def replay_threshold(
 
 
 def _loop_of_log(optimizer: Optimizer | Loop, sequence: Any, decay: float, coupled: bool) -> Loop:
-    if isinstance(sequence, Delay) and getattr(sequence, "sequence", None) is None:
-        raise TypeError(f"sequence must be a log of delays, which has an order; got {sequence!r}")
     if not isinstance(optimizer, Loop):
         return asked_loop(optimizer, as_log(sequence), decay, coupled).single()
     if sequence is not None:

@@ -163,7 +163,12 @@ def _predicted(name: str, momentum: float | None, delay: int, digits: int) -> st
     loop = SymbolicLoop(symbolic(CATALOGUE[name]))
     point = {tau: delay} | ({} if momentum is None else {m: Rational(*momentum.as_integer_ratio())})
     claim = named(name).step("conclusion").claim
-    if claim is None:
+    # What has further parameters, such as a horizon, is not at a point yet.
+    if claim is None or (claim.free_symbols | loop.cosine_part.free_symbols) - {
+        *point,
+        theta,
+        claim.lhs,
+    }:
         return None
     with mpmath.workdps(digits + 10):
         angle = first_angle(loop.cosine_part.subs(point), delay)
