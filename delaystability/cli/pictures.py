@@ -15,7 +15,7 @@ from delaystability.cli.completion import optimizer_names
 from delaystability.cli.optimizer_options import Parameters
 from delaystability.cli.optimizer_text import read_optimizer
 from delaystability.cli.optimizers import number, optimizer_of
-from delaystability.cli.options import CATALOGUE_NAMES, Json, integer
+from delaystability.cli.options import CATALOGUE_NAMES, INTEGERS, Json, integer
 from delaystability.cli.several import expanded
 from delaystability.cli.terminal import print_json
 from delaystability.model.catalogue import CATALOGUE, Optimizer
@@ -26,6 +26,7 @@ __all__ = [
     "Sharpness",
     "Size",
     "delays_of",
+    "delays_option",
     "optional_number",
     "ordinary_optimizer",
     "plot",
@@ -106,6 +107,13 @@ def ordinary_optimizer(name: str, parameters: Parameters) -> Optimizer:
     needed = {key: getattr(ordinary, key) for key in ordinary.required_parameters()}
     missing = {key: value for key, value in needed.items() if key not in written.parameters}
     return optimizer_of(name, {**missing, **parameters})
+
+
+def delays_option(default: str, what: str = "The delays") -> Any:
+    """The option for the delays of a picture, as `delays_of` reads them."""
+    return typer.Option(
+        metavar=INTEGERS, help=f"{what}: a list or range with both ends; {default} by default."
+    )
 
 
 def delays_of(given: list[str] | None, default: list[int]) -> list[int]:

@@ -13,7 +13,6 @@ from delaystability.cli.optimizer_options import Parameters, with_parameters
 from delaystability.cli.optimizers import number, shared
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
-    INTEGERS,
     Columns,
     Noise,
     integer,
@@ -26,6 +25,7 @@ from delaystability.cli.pictures import (
     Sharpness,
     Size,
     delays_of,
+    delays_option,
     optional_number,
     ordinary_optimizer,
     plot,
@@ -182,9 +182,7 @@ def shares(
     optimizer: OptimizerOption = "sgd",
     delay: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar=INTEGERS, help="The delays: a list or range with both ends; 1,4,16 by default."
-        ),
+        delays_option("1,4,16"),
     ] = None,
     size: Size = "column",
     output: Annotated[Path, output_option("shares")] = Path("shares.png"),
@@ -224,10 +222,7 @@ def escape(
     optimizer: OptimizerOption = "sgd",
     delay: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar=INTEGERS,
-            help="The delays: a list or range with both ends; 0,1,4,16 by default.",
-        ),
+        delays_option("0,1,4,16"),
     ] = None,
     measured: Annotated[
         Path | None,

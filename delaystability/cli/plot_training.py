@@ -11,12 +11,13 @@ from delaystability.cli.completion import trained_optimizer_names
 from delaystability.cli.optimizer_options import Parameters, with_parameters
 from delaystability.cli.optimizer_text import read_optimizer
 from delaystability.cli.optimizers import any_optimizer_of, number
-from delaystability.cli.options import INTEGERS, NUMBERS, integer
+from delaystability.cli.options import NUMBERS, integer
 from delaystability.cli.picture_file import drawing_for, output_option, two_panels, write_picture
 from delaystability.cli.pictures import (
     OptimizerOption,
     Size,
     delays_of,
+    delays_option,
     optional_number,
     ordinary_optimizer,
 )
@@ -36,10 +37,7 @@ def outer(
     optimizer: OptimizerOption = "nesterov",
     delay: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar=INTEGERS,
-            help="The outer steps of delay: a list or range with both ends; 0,1,2,4 by default.",
-        ),
+        delays_option("0,1,2,4", "The outer steps of delay"),
     ] = None,
     inner_learning_rate: Annotated[
         str, typer.Option(metavar="NUMBER", help="The learning rate of inner steps.")
@@ -83,10 +81,7 @@ def oscillation(
     ] = None,
     delay: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar=INTEGERS,
-            help="The delays: a list or range with both ends; 0,1,2,4,8,16 by default.",
-        ),
+        delays_option("0,1,2,4,8,16"),
     ] = None,
     starts: Annotated[
         str,
@@ -121,10 +116,7 @@ def _adaptive(text: str) -> AdaptiveOptimizer:
 def speed(
     delay: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar=INTEGERS,
-            help="The delays: a list or range with both ends; 1,2,4,8,16,32 by default.",
-        ),
+        delays_option("1,2,4,8,16,32"),
     ] = None,
     condition_number: Annotated[
         list[str] | None,
@@ -157,10 +149,7 @@ def batches(
     optimizer: OptimizerOption = "sgd",
     delay: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar=INTEGERS,
-            help="The delays: a list or range with both ends; 0,1,4,16 by default.",
-        ),
+        delays_option("0,1,4,16"),
     ] = None,
     size: Size = "column",
     output: Annotated[Path, output_option("batches")] = Path("batches.png"),
