@@ -24,7 +24,7 @@ __all__ = [
 
 
 _CLOSEST = 12
-"""How many crossings are looked at of those whose gains are roughly the smallest."""
+"""How many crossings are refined of those whose gains are the smallest in double precision."""
 
 
 def grid(momenta: Iterable[str], delays: Iterable[int] = range(6)) -> list[dict[Expr, Any]]:
@@ -116,14 +116,26 @@ def _candidates(cosine_part: Expr, gain: Expr) -> list[tuple[float, float]]:
     size = max(400, int(8 * turns) + 1)
     # Shifted by an irrational part of a step, so that no zero falls on the grid.
     angles = np.pi * (np.arange(size) + np.sqrt(2) / 10) / size
-    values = np.broadcast_to(lambdify(theta, cosine_part, "numpy")(angles), angles.shape)
+    value = lambdify(theta, cosine_part, "numpy")
+    values = np.broadcast_to(value(angles), angles.shape)
     (changes,) = np.nonzero(values[:-1] * values[1:] < 0)
-    with np.errstate(all="ignore"):
-        near = lambdify(theta, gain, "numpy")((angles[changes] + angles[changes + 1]) / 2)
-    order = np.argsort(np.where(np.broadcast_to(near, changes.shape) > 0, near, np.inf))
-    # The gain at the middle of an interval is close to that at the zero, not equal.
-    kept = changes[order[:_CLOSEST]] if changes.size > 10 * _CLOSEST else changes
-    return [(float(angles[k]), float(angles[k + 1])) for k in kept] + [(np.pi, np.pi)]
+    if changes.size > 10 * _CLOSEST:
+        zeros = _zeros_between(value, angles[changes], angles[changes + 1])
+        with np.errstate(all="ignore"):
+            near = lambdify(theta, gain, "numpy")(zeros)
+        order = np.argsort(np.where(np.broadcast_to(near, changes.shape) > 0, near, np.inf))
+        changes = changes[order[:_CLOSEST]]
+    return [(float(angles[k]), float(angles[k + 1])) for k in changes] + [(np.pi, np.pi)]
+
+
+def _zeros_between(value: Callable[[Any], Any], low: Any, high: Any) -> Any:
+    """Zeros in many intervals at once, to double precision: in between the gain may be far off."""
+    sign = np.sign(value(low))
+    for _ in range(60):
+        middle = (low + high) / 2
+        before = value(middle) * sign > 0
+        low, high = np.where(before, middle, low), np.where(before, high, middle)
+    return (low + high) / 2
 
 
 def _between_signs(value: Callable[[Any], Any], low: Any, high: Any) -> Any:
