@@ -1,4 +1,4 @@
-"""The page of results is made from the files that the experiments wrote."""
+"""The pages of results are made from the files that the experiments wrote."""
 
 from __future__ import annotations
 
@@ -9,56 +9,100 @@ from pathlib import Path
 import pytest
 
 from delaystability.validation.committed import Committed, committed_results, committed_text
-from delaystability.validation.results_page import results_page, results_summary
+from delaystability.validation.experiments import load_experiment
+from delaystability.validation.results_page import prose, results_pages, results_summary
 
 FOLDER = Path(__file__).parent.parent / "docs" / "validation"
+RESULTS = sorted(FOLDER.glob("*/*.json"))
+FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
 
 
-def test_the_committed_page_is_up_to_date():
-    assert (FOLDER / "README.md").read_text(encoding="utf-8") == results_page(FOLDER)
+def escape() -> dict:
+    return json.loads((FOLDER / "escape" / "escape.json").read_text(encoding="utf-8"))
 
 
-def test_every_figure_and_statement_stands_on_the_page():
-    page = results_page(FOLDER)
-    for link in re.findall(r"\]\((?!#)([^)]+)\)", page):
-        assert (FOLDER / link).exists(), link
-    for path in FOLDER.glob("*/*.json"):
-        lines = json.loads(path.read_text(encoding="utf-8"))["verdict"]["lines"]
-        for outcome in ("fails", "undecided"):
-            told = sum(line["outcome"] == outcome for line in lines)
-            assert page.count(f"**{outcome}**") >= told
-        for line in lines:
-            assert line["statement"].replace("|", "\\|") in page
+def page(folder: Path, found: dict) -> str:
+    """The page of one experiment from a changed file."""
+    (folder / "escape").mkdir(exist_ok=True)
+    (folder / "escape" / "escape.json").write_text(json.dumps(found), encoding="utf-8")
+    return results_pages(folder)["escape/README.md"]
 
 
-def test_a_changed_result_changes_the_page(tmp_path):
-    source = FOLDER / "escape" / "escape.json"
-    found = json.loads(source.read_text(encoding="utf-8"))
-    (tmp_path / "escape").mkdir()
+def test_the_committed_pages_are_up_to_date():
+    for name, text in results_pages(FOLDER).items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == text, (
+            f"{name}: python -m delaystability.validation.results_page docs/validation"
+        )
+
+
+def test_the_table_has_one_line_for_each_experiment_and_leads_to_its_page():
+    text = results_pages(FOLDER)["README.md"]
+    rows = re.findall(r"^\| \[([\w-]+)\]\(([\w-]+)/README\.md\) \|", text, re.MULTILINE)
+    assert rows == [(path.stem, path.stem) for path in RESULTS]
+    assert text.count("\n| ") == len(rows) + 1
+    assert all(f"\n{name}/README\n" in text for name, _ in rows)
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_a_page_states_question_prediction_result_and_verdict_with_one_figure(path):
+    found, experiment = json.loads(path.read_text(encoding="utf-8")), load_experiment(path.stem)
+    text = results_pages(FOLDER)[f"{path.stem}/README.md"]
+    shown = FOLDED.sub("", text)
+    places = [
+        shown.index(part)
+        for part in (
+            f"**Question.** {experiment.question}",
+            f"**Prediction.** {prose(experiment.title)}.",
+            f"**Result.** {prose(found['verdict']['lines'][0]['statement'])}",
+            "**Verdict.** Statements that hold:",
+        )
+    ]
+    assert places == sorted(places)
+    assert experiment.question.endswith("?")
+    figures = [file for file in found["files"] if file.endswith(".png")]
+    # Those of remarks stand beside the experiment's own.
+    remarks = path.parent / "remarks.md"
+    told = remarks.read_text(encoding="utf-8").count("](") if remarks.is_file() else 0
+    assert shown.count("[![") == 1 and shown.count("](") <= 2 + told
+    for file in figures:
+        assert f"[![{file}]({file})]({file})\n\n*" in text
+        assert experiment.caption(file) in experiment.captions.values(), file
+        assert prose(experiment.caption(file)) in text
+    for link in re.findall(r"\]\((?!#)([^)]+)\)", text):
+        assert (path.parent / link).exists(), link
+    for line in found["verdict"]["lines"]:
+        # What does not hold needs no click.
+        assert prose(line["statement"]) in (text if line["outcome"] == "holds" else shown)
+    assert shown.count("**fails**") == sum(
+        line["outcome"] == "fails" for line in found["verdict"]["lines"]
+    )
+
+
+def test_a_changed_result_changes_its_page_and_the_table(tmp_path):
+    found = escape()
     for outcome in ("holds", "fails", "undecided"):
         found["verdict"]["lines"][0]["outcome"] = outcome
-        (tmp_path / "escape" / "escape.json").write_text(json.dumps(found))
-        page = results_page(tmp_path)
-        assert ("**fails**" in page) == (outcome == "fails")
-        assert ("**undecided**" in page) == (outcome == "undecided")
+        text = page(tmp_path, found)
+        assert ("**fails**" in text) == (outcome == "fails")
+        assert ("**undecided**" in text) == (outcome == "undecided")
         entry = Committed(**results_summary(tmp_path)[0])
         assert entry.holds == 5 - (outcome != "holds")
+        told = "5 of 5" if outcome == "holds" else f"4 of 5, 1 {outcome}"
+        assert f"| 147 | {told} |" in results_pages(tmp_path)["README.md"]
     for line in found["verdict"]["lines"]:  # a file of an earlier version
         del line["outcome"]
     found["verdict"]["lines"][0]["holds"] = False
-    (tmp_path / "escape" / "escape.json").write_text(json.dumps(found))
-    assert results_page(tmp_path).count("**fails**") == 1
+    assert page(tmp_path, found).count("**fails**") == 1
 
 
-def test_remarks_on_an_experiment_stand_below_its_statements(tmp_path):
-    source = FOLDER / "escape" / "escape.json"
-    (tmp_path / "escape").mkdir()
-    (tmp_path / "escape" / "escape.json").write_text(source.read_text(encoding="utf-8"))
-    without = results_page(tmp_path)
+def test_remarks_on_an_experiment_stand_below_what_does_not_hold(tmp_path):
+    found = escape()
+    found["verdict"]["lines"][1]["outcome"] = "fails"
+    without = page(tmp_path, found)
     (tmp_path / "escape" / "remarks.md").write_text("\nWhy it is so.\n\n![a](a.png)\n")
-    page = results_page(tmp_path)
-    assert page.replace("Why it is so.\n\n![a](escape/a.png)\n\n", "") == without
-    assert page.index("| Control:") < page.index("Why it is so.") < page.index("147 trials;")
+    text = page(tmp_path, found)
+    assert text.replace("Why it is so.\n\n![a](a.png)\n\n", "") == without
+    assert text.index("**fails**") < text.index("Why it is so.") < text.index("147 trials;")
 
 
 def test_the_published_results_that_are_packaged_are_those_of_the_page():
@@ -75,14 +119,18 @@ def test_the_published_results_that_are_packaged_are_those_of_the_page():
 
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="folder must hold"):
-        results_page(tmp_path)
+        results_pages(tmp_path)
 
 
 def test_a_table_in_the_summary_stands_on_the_page(tmp_path):
-    found = json.loads((FOLDER / "escape" / "escape.json").read_text(encoding="utf-8"))
-    (tmp_path / "escape").mkdir()
+    found = escape()
     table = {"title": "What it costs", "columns": ["a|b", "c"], "rows": [["1", "2"], ["3", "4"]]}
     found["verdict"]["summary"]["tables"] = [table]
-    (tmp_path / "escape" / "escape.json").write_text(json.dumps(found))
-    page = results_page(tmp_path)
-    assert "What it costs:\n\n| a\\|b | c |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n" in page
+    text = page(tmp_path, found)
+    assert "What it costs:\n\n| a\\|b | c |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n" in text
+
+
+def test_nothing_in_a_statement_is_taken_for_markup(tmp_path):
+    found = escape()
+    found["verdict"]["lines"][0]["statement"] = "lr a*(delay) / a*(0) <b> of |z|_max [n]"
+    assert r"lr a\*(delay) / a\*(0) \<b\> of \|z\|\_max \[n\]" in page(tmp_path, found)

@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class Experiment:
     name : str
         On the command line and in file names.
     title : str
-        One line of prose.
+        What is predicted, in one line of prose.
     row : subclass of Row
         The settings and results of a trial, each with its meaning.
     sizes : mapping from "quick", "default" and "full" to Plan
@@ -75,6 +75,9 @@ class Experiment:
         What broke in the environment of a trial; empty if nothing did.
     with_workers : function (int) -> Experiment, optional
         For an experiment whose trials are processes already: with this number of them.
+    question : str
+        What it answers, in one line of prose.
+    captions : mapping from the name of a figure to what is seen there
     """
 
     name: str
@@ -92,6 +95,13 @@ class Experiment:
     repeatable: bool = True
     broken: Callable[[Any], str] | None = None
     with_workers: Callable[[int], Experiment] | None = None
+    question: str = ""
+    captions: Mapping[str, str] = field(default_factory=dict)
+
+    def caption(self, file: str) -> str:
+        """What is seen in a figure that was written as NAME-FIGURE.png; its name if nobody says."""
+        name = Path(file).stem.removeprefix(f"{self.name}-")
+        return self.captions.get(name, f"{self.title}: {name.replace('-', ' ')}.")
 
     def chunks(
         self,

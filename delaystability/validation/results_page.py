@@ -1,8 +1,9 @@
-"""One page of Markdown about experiments that were run, from the files that they wrote.
+"""Pages of Markdown about experiments that were run, from the files that they wrote.
 
 Run with ``python -m delaystability.validation.results_page FOLDER``: reads FOLDER/NAME/NAME.json,
-and FOLDER/NAME/remarks.md where somebody has found out why a statement does not hold.
-With ``summary`` after it: what `delaystability.validation.committed` reads, as JSON.
+and FOLDER/NAME/remarks.md where somebody has found out why a statement does not hold, and writes
+FOLDER/README.md, a table, and FOLDER/NAME/README.md, the page of each experiment.
+With ``summary`` after it: prints what `delaystability.validation.committed` reads, as JSON.
 """
 
 from __future__ import annotations
@@ -14,23 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from delaystability.files.summaries import read_summary
+from delaystability.validation.experiments import EXPERIMENTS, load_experiment
 
-__all__ = ["results_page", "results_summary"]
+__all__ = ["results_pages", "results_summary"]
 
-_HEAD = """<!-- Written by delaystability.validation.results_page; a test compares it. -->
+_WRITTEN = "<!-- Written by delaystability.validation.results_page; a test compares it. -->"
+
+_HEAD = f"""{_WRITTEN}
 
 # Experiments
 
-What trained networks and simulated loops did, against what the theory says. A statement that does
-not hold stands here as it came out; *undecided* is one whose interval is wider than what is
-required, or which has fewer cases than it takes to tell it from chance (six, if all of them have to
-agree). Every experiment is one command, `delaystability validate NAME`; with `--quick` it takes
-seconds, with `--full` hours.
+What trained networks and simulated loops did, against what the theory says. Each has a page, with
+its figures and every statement that was decided. A statement that does not hold stands there as it
+came out; *undecided* is one whose interval is wider than what is required, or which has fewer cases
+than it takes to tell it from chance (six, if all of them have to agree). Every experiment is one
+command, `delaystability validate NAME`; with `--quick` it takes seconds, with `--full` hours.
 """
 
 
-def results_page(folder: Path) -> str:
-    """The page: a table of all experiments, then the findings and figures of each.
+def results_pages(folder: Path) -> dict[str, str]:
+    """The table of all experiments, README.md, and the page of each, NAME/README.md.
 
     Parameters
     ----------
@@ -43,13 +47,8 @@ def results_page(folder: Path) -> str:
         If there is no such file.
     """
     results = _results(folder)
-    rows = [
-        f"| [{found['experiment']}](#{found['experiment']}) | {found['title']} | {found['trials']} "
-        f"| {_outcome(found)} |"
-        for found in results
-    ]
-    index = ["| experiment | what | trials | statements that hold |", "|---|---|---|---|", *rows]
-    return "\n".join([_HEAD, *index, "", *(_section(found, folder) for found in results)])
+    pages = {f"{found['experiment']}/README.md": _page(found, folder) for found in results}
+    return {"README.md": _index(results), **pages}
 
 
 def results_summary(folder: Path) -> list[dict[str, Any]]:
@@ -58,7 +57,7 @@ def results_summary(folder: Path) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        As by `results_page`.
+        As by `results_pages`.
     """
     return [
         {
@@ -87,51 +86,109 @@ def _results(folder: Path) -> list[dict[str, Any]]:
     return [read_summary(path) for path in files]
 
 
+def _index(results: list[dict[str, Any]]) -> str:
+    rows = [
+        _cells(
+            [
+                f"[{found['experiment']}]({found['experiment']}/README.md)",
+                found["title"],
+                str(found["trials"]),
+                _outcome(found),
+            ]
+        )
+        for found in results
+    ]
+    return "\n".join(
+        [
+            _HEAD,
+            "| experiment | what is predicted | trials | statements that hold |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "```{toctree}",
+            ":hidden:",
+            "",
+            *(f"{found['experiment']}/README" for found in results),
+            "```",
+            "",
+        ]
+    )
+
+
 def _outcome(found: dict[str, Any]) -> str:
-    lines = found["verdict"]["lines"]
-    undecided = sum(line["outcome"] == "undecided" for line in lines)
-    told = f", {undecided} undecided" if undecided else ""
-    return f"{sum(line['outcome'] == 'holds' for line in lines)} of {len(lines)}{told}"
+    counts = {word: len(_with(found, word)) for word in ("holds", "fails", "undecided", "invalid")}
+    labels = {"fails": "fail" if counts["fails"] > 1 else "fails"}
+    rest = "".join(
+        f", {count} {labels.get(word, word)}"
+        for word, count in counts.items()
+        if count and word != "holds"
+    )
+    return f"{counts['holds']} of {sum(counts.values())}{rest}"
 
 
-def _section(found: dict[str, Any], folder: Path) -> str:
-    name, origin = found["experiment"], found["provenance"]
+def _with(found: dict[str, Any], *outcomes: str) -> list[dict[str, Any]]:
+    return [line for line in found["verdict"]["lines"] if line["outcome"] in outcomes]
+
+
+def _page(found: dict[str, Any], folder: Path) -> str:
+    """Question, prediction, figure, result and verdict; what else there is opens at a click."""
+    name = found["experiment"]
     remarks = folder / name / "remarks.md"
-    figures = [file for file in found["files"] if file.endswith(".png")]
+    known = load_experiment(name) if name in EXPERIMENTS else None
+    figures = [
+        _figure(file, known.caption(file) if known else found["title"])
+        for file in found["files"]
+        if file.endswith(".png")
+    ]
+    first, holding = found["verdict"]["lines"][0], _with(found, "holds")
+    parts = [
+        _WRITTEN,
+        f"# {name}",
+        *([f"**Question.** {known.question}"] if known and known.question else []),
+        f"**Prediction.** {prose(found['title'])}.",
+        *figures[:1],
+        f"**Result.** {prose(first['statement'])}: {prose(first['measured'])}.",
+        f"**Verdict.** Statements that hold: {_outcome(found)}.",
+        "\n".join(map(_line, _with(found, "fails", "undecided", "invalid"))),
+        *([remarks.read_text(encoding="utf-8").strip()] if remarks.is_file() else []),
+        _folded(
+            f"What holds ({len(holding)})", ["\n".join(map(_line, holding))] if holding else []
+        ),
+        _folded("More figures", figures[1:]),
+        _folded("Tables", [*map(_table, found["verdict"]["summary"].get("tables", []))]),
+        _folded("How it was run", [_origin(found)]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _figure(file: str, caption: str) -> str:
+    return f"[![{file}]({file})]({file})\n\n*{prose(caption)}*"
+
+
+def _line(line: dict[str, Any]) -> str:
+    """A statement, with what was found and what it needed."""
+    outcome = line["outcome"]
+    told = "" if outcome == "holds" else f"**{outcome}**: "
+    few = outcome == "undecided" and line["count"] < line["needed"]
+    cases = f" Cases: {line['count']}, of {line['needed']} that it takes." if few else ""
+    statement, measured, required = (prose(line[k]) for k in ("statement", "measured", "required"))
+    return f"- {told}{statement}. *Found:* {measured}. *Required:* {required}.{cases}"
+
+
+def _folded(summary: str, parts: list[str]) -> str:
+    inside = "\n\n".join(parts)
+    return f"<details><summary>{summary}</summary>\n\n{inside}\n\n</details>" if parts else ""
+
+
+def _origin(found: dict[str, Any]) -> str:
+    origin = found["provenance"]
     packages = ("delaystability", "torch", "numpy")
     versions = ", ".join(f"{package} {origin['versions'][package]}" for package in packages)
     settings = ", ".join(f"{key} {value}" for key, value in found["settings"].items() if value)
-    lines = [
-        f"## {name}",
-        f"{found['title']}.",
-        *(f"![{name}: {file}]({name}/{file})" for file in figures),
-        "\n".join(
-            [
-                "| statement | measured | required | |",
-                "|---|---|---|---|",
-                *(_row(line) for line in found["verdict"]["lines"]),
-            ]
-        ),
-        *([_remarks(remarks)] if remarks.is_file() else []),
-        *map(_table, found["verdict"]["summary"].get("tables", [])),
+    return (
         f"{found['trials']} trials; {settings}; {origin['device_name']}, {versions}, "
-        f"commit `{(origin['commit'] or 'unknown')[:12]}`, {origin['date']}.",
-    ]
-    return "\n\n".join(lines) + "\n"
-
-
-def _remarks(path: Path) -> str:
-    """The remarks, with their figures, which lie beside them, as seen from the page."""
-    text = path.read_text(encoding="utf-8").strip()
-    return re.sub(r"(!\[[^]]*\]\()", rf"\1{path.parent.name}/", text)
-
-
-def _row(line: dict[str, Any]) -> str:
-    outcome = line["outcome"]
-    told = outcome if outcome == "holds" else f"**{outcome}**"
-    if outcome == "undecided" and line["count"] < line["needed"]:
-        told += f" (n = {line['count']}, needs {line['needed']})"
-    return _cells([line["statement"], line["measured"], line["required"], told])
+        f"commit `{(origin['commit'] or 'unknown')[:12]}`, {origin['date']}."
+    )
 
 
 def _table(table: dict[str, Any]) -> str:
@@ -146,9 +203,15 @@ def _cells(cells: list[str]) -> str:
     return f"| {' | '.join(safe)} |"
 
 
+def prose(text: str) -> str:
+    """The text with what Markdown would take for markup escaped."""
+    return re.sub(r"([\\`*_<>\[\]|])", r"\\\1", text)
+
+
 if __name__ == "__main__":
     place = Path(sys.argv[1])
     if sys.argv[2:] == ["summary"]:
         print(json.dumps(results_summary(place), indent=1))
     else:
-        sys.stdout.write(results_page(place))
+        for name, text in results_pages(place).items():
+            (place / name).write_text(text, encoding="utf-8")

@@ -324,6 +324,7 @@ def figures(cells: Sequence[Advice]) -> dict[str, Figure]:
 
 EXPERIMENT = Experiment(
     name="advice",
+    question="What does a learning rate that a rule recommends cost when gradients arrive late?",
     title="The recommended learning rate costs little validation loss when gradients arrive late",
     row=Advice,
     sizes=SIZES,
@@ -331,6 +332,10 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    captions={
+        "costs": "Each mark is one task at one delay: the validation loss that a rule costs, as a "
+        "share of what can be learnt. Left is better; black strokes are means.",
+    },
     repeatable=False,
     broken=outdated,
 )

@@ -310,6 +310,7 @@ def figures(runs: Sequence[EdgeRun]) -> dict[str, Figure]:
 
 EXPERIMENT = Experiment(
     name="edge",
+    question="Where does a network stop sharpening when its gradients arrive late?",
     title="Trained networks sharpen up to the threshold of their optimizer and delay, and stay",
     row=EdgeRun,
     sizes=SIZES,
@@ -317,6 +318,14 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    captions={
+        "thresholds": "Above, marks are the sharpness at which trained networks stay, lines the "
+        "predicted thresholds. Below, their ratio: 1 is the predicted edge, the band what is "
+        "accepted.",
+        "courses": "Sharpness over the predicted edge, in the course of training: it rises, and "
+        "what is judged is the last third (grey). Dotted: a run that its learning rate leaves "
+        "free.",
+    },
     version=2,
     takes_data=True,
 )

@@ -319,6 +319,8 @@ def figures(cells: Sequence[Escape]) -> dict[str, Figure]:
 
 EXPERIMENT = Experiment(
     name="escape",
+    question="From which learning rate on does a run leave the minimum that it is in, and how "
+    "fast?",
     title="Runs leave a minimum exactly above the predicted learning rate, at the predicted rate",
     row=Escape,
     sizes=SIZES,
@@ -326,6 +328,12 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    captions={
+        "critical": "Above, marks are the learning rates at which runs change from return to "
+        "escape, lines the prediction. Below, their ratio, and the band that is required.",
+        "rates": "How fast runs leave, measured against predicted: marks on the line agree. "
+        "Below, the ratio of the two.",
+    },
     takes_data=True,
     double=True,
 )

@@ -375,6 +375,7 @@ def figures(loops: Sequence[NoisyLoop]) -> dict[str, Figure]:
 
 EXPERIMENT = Experiment(
     name="noise",
+    question="By how much does the noise of mini-batches lower the largest stable learning rate?",
     title="Mini-batch noise lowers the threshold of the mean square as predicted",
     row=NoisyLoop,
     sizes=SIZES,
@@ -382,6 +383,10 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    captions={
+        "thresholds": "Thresholds against the samples in a mini-batch. Marks are measured; the "
+        "solid line counts the noise in all directions, the dashed one in the sharpest alone.",
+    },
     takes_data=True,
     double=True,
 )

@@ -373,6 +373,8 @@ def with_workers(count: int) -> Experiment:
 
 EXPERIMENT = Experiment(
     name="parameter-server",
+    question="Does the log of a run with real worker processes say at which learning rate it "
+    "becomes unstable?",
     title="Under real asynchrony the critical learning rate is what the run's own log predicts",
     version=2,
     row=ServerTrial,
@@ -381,6 +383,13 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    captions={
+        "critical": "Predicted over measured critical learning rate, one row a run. The replayed "
+        "log (filled circles) is to lie in the grey band about 1; mean and longest delay are "
+        "controls.",
+        "delays": "How often each delay was logged; the vertical line is W - 1, the mean with W "
+        "workers.",
+    },
     double=True,
     repeatable=False,
     broken=broken,

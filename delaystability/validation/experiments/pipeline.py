@@ -288,6 +288,8 @@ def figures(cells: Sequence[Pipeline]) -> dict[str, Figure]:
 
 EXPERIMENT = Experiment(
     name="pipeline",
+    question="At which learning rate does a pipeline of stages with different delays become "
+    "unstable?",
     title="Pipelines lose stability at the learning rate that their Hessian and delays predict",
     row=Pipeline,
     sizes=SIZES,
@@ -295,5 +297,10 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    captions={
+        "rates": "Learning rates in units of the exact largest one, a row for each pipeline. "
+        "Crosses and circles are measured; squares and diamonds are safe rates that need less to "
+        "be known.",
+    },
     double=True,
 )

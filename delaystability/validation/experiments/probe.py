@@ -276,6 +276,8 @@ def figures(cells: Sequence[ProbedTask]) -> dict[str, Figure]:
 
 EXPERIMENT = Experiment(
     name="probe",
+    question="What are three short trial runs worth when a learning rate for late gradients is "
+    "chosen?",
     title="The best of three learning rates after a quarter of the run is a good one to the end",
     row=ProbedTask,
     sizes=SIZES,
@@ -283,5 +285,9 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    captions={
+        "costs": "Each mark is one task at one delay: the validation loss that a choice costs, as "
+        "a share of what can be learnt. Left is better; black strokes are means.",
+    },
     repeatable=False,
 )

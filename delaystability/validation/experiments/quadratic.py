@@ -284,6 +284,7 @@ def figures(loops: Sequence[Quadratic]) -> dict[str, Figure]:
 
 EXPERIMENT = Experiment(
     name="quadratic",
+    question="Does a simulated quadratic die out below the predicted threshold, and grow above it?",
     title="Simulated quadratics die out below the threshold and grow above it",
     row=Quadratic,
     sizes=SIZES,
@@ -291,4 +292,11 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    captions={
+        "decisions": "Share of recursions that are classified wrongly, against their distance "
+        "from the threshold. In the band nothing is claimed; the grey controls have wrong "
+        "thresholds.",
+        "rates": "Growth and decay, measured against predicted: marks on the line agree. On the "
+        "right, how often their ratio has each value.",
+    },
 )

@@ -304,6 +304,8 @@ def figures(trials: Sequence[SelectedRun]) -> dict[str, Figure]:
 
 EXPERIMENT = Experiment(
     name="selection",
+    question="Does delayed training select the minima of the synchronous run, and which learning "
+    "rate does it need for that?",
     title="With its learning rate adjusted, delayed training selects minima of the same sharpness",
     row=SelectedRun,
     sizes=SIZES,
@@ -311,6 +313,18 @@ EXPERIMENT = Experiment(
     run=run,
     judge=judge,
     figures=figures,
+    captions={
+        "sharpness": "Final sharpness over the edge of the synchronous run, and test error, "
+        "against the delay. Marks are medians with intervals, lines the edge of each rule.",
+        "learning-rate": "On the left, the largest learning rate that trains at all, with its "
+        "prediction. On the right, the final sharpness where the learning rate is kept, and its "
+        "edge.",
+        **dict.fromkeys(
+            ("conv-32", "conv-full", "residual-32"),
+            "Test error, training loss and final sharpness of a network for images against the "
+            "delay, by what is done with the learning rate. Marks are medians with intervals.",
+        ),
+    },
     version=2,
     takes_data=True,
     finds_data=True,
