@@ -247,7 +247,7 @@ def made_up(
     share: Callable[[str], float], *, keep: float = 0.5, names: tuple[str, ...] = tuple(TASKS)
 ) -> list[Advice]:
     """Trials in which the recommendation has this share in each task, and keeping the rate that."""
-    plan = replace(SIZES["full"], size="full", rules_run=(RECOMMENDED, KEEP, PAPER))
+    plan = replace(SIZES["default"], size="default", rules_run=(RECOMMENDED, KEEP, PAPER))
     return [
         Advice(
             plan=plan,

@@ -17,16 +17,25 @@ pytest.importorskip("matplotlib")
 
 import delaystability as ds
 from delaystability.files.trials import FinishedTrial, canonical
+from delaystability.validation import mean_square_runs
 from delaystability.validation.experiments import load_experiment
 from delaystability.validation.experiments.noise import (
     EXPERIMENT,
     SIZES,
-    bracket,
-    last_crossing,
     sample_jacobian,
 )
+from delaystability.validation.mean_square_runs import (
+    bracket,
+    last_crossing,
+    onset,
+    quiet_threshold,
+)
 from delaystability.validation.perturbed_runs import Site, trained_minimum
-from delaystability.validation.resampling import growth_rates, resampled
+from delaystability.validation.resampling import (
+    growth_rates,
+    resampled,
+    settled_learning_rates,
+)
 from tests.finished import drawn, judged
 
 
@@ -90,6 +99,58 @@ def test_the_bracket_is_where_growth_sets_in_for_good() -> None:
     assert bracket(gains, np.array([-1.0, 1.0, -1.0, 1.0])) == (4.0, 8.0)
     assert bracket(gains, np.array([1.0, 1.0, 1.0, 1.0])) == (0.5, 1.0)
     assert bracket(gains, np.array([-1.0, -1.0, -1.0, -1.0])) == (8.0, 16.0)
+
+
+def test_the_onset_and_its_slope() -> None:
+    gains, rates = np.array([1.0, 2.0, 4.0, 8.0]), np.array([-2.0, -1.0, 3.0, 5.0])
+    where, slope = onset(gains, rates)
+    assert (where, slope) == pytest.approx((4, 4 / np.log(2)))
+    # Beyond both ends the nearest two decide.
+    assert onset(gains, rates - 9) == pytest.approx((16, 2 / np.log(2)))
+    assert onset(gains, rates + 9) == pytest.approx((1, 1 / np.log(2)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [1.2, 1.6])
+def test_populations_settle_where_the_mean_square_begins_to_grow(site: Site, start: float) -> None:
+    rate = ds.mean_square_learning_rate(
+        sample_jacobian(site), ds.SGD(), 0, batch_size=4, factored=True
+    )
+    size = {"replicas": 48, "updates": 320, "seed": 5}
+    settled, rates = settled_learning_rates(
+        site, ds.SGD(), 0, 4, np.full(4, start * rate), slope=2.0, **size
+    )
+    assert np.median(settled) == pytest.approx(rate, rel=0.12)
+    assert np.abs(rates).max() < 0.1
+    # Negative control: with a slope that is far too large nothing moves, and that is seen.
+    stuck, rates = settled_learning_rates(
+        site, ds.SGD(), 0, 4, np.full(4, start * rate), slope=1e6, **size
+    )
+    assert np.allclose(stuck, start * rate, rtol=1e-3) and rates.min() > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("delay", "updates"), [(0, 400), (4, 3000)])
+def test_without_noise_heavy_ball_turns_at_its_threshold(
+    site: Site, delay: int, updates: int
+) -> None:
+    edge = float(ds.stability_threshold(ds.HeavyBall(0.9), delay))
+    gains = edge * np.geomspace(0.04, 1.3, 8)
+    found = quiet_threshold(site, ds.HeavyBall(0.9), delay, gains, updates)
+    assert found.measured == pytest.approx([edge], rel=0.01)
+
+
+def test_populations_that_have_not_settled_measure_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drifting(*_: Any, **__: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        return np.full(2, 0.1), np.array([0.0, 9.0])
+
+    monkeypatch.setattr(mean_square_runs, "settled_learning_rates", drifting)
+    gains = np.array([0.1, 0.3, 0.9, 2.7])
+    size = {"repeats": 2, "replicas": 6, "updates": 48, "seed": 1}
+    found = mean_square_runs.settled_thresholds(site, ds.SGD(), 0, 2, gains, **size)
+    assert found.measured[0] == 0.1 * site.minimum.sharpness and np.isnan(found.measured[1])
 
 
 def test_the_last_crossing() -> None:

@@ -137,12 +137,19 @@ def test_runs_that_diverge_are_recorded_as_such(monkeypatch: pytest.MonkeyPatch)
 # The verdict ------------------------------------------------------------------------------------
 
 
+SERIES = (
+    ("sgd", None, None, tuple(RULES)),
+    ("sgd", None, 50, ("adjusted", "kept")),
+    ("heavy-ball", 0.9, None, ("adjusted", "kept")),
+    ("heavy-ball", 0.9, 50, ("adjusted", "kept")),
+    ("shifted-momentum", 0.9, None, ("adjusted", "kept")),
+)
+
+
 def _made_up(sharpness: Any, usable: Any) -> list[FinishedTrial]:
     """Trials with the results of functions of their settings, for seven delays and six starts."""
     found = []
-    whole = replace(
-        TINY, delays=(0, 1, 2, 4, 8, 16), seeds=6, series=SIZES["full"].series, gentle_edge=24.0
-    )
+    whole = replace(TINY, delays=(0, 1, 2, 4, 8, 16), seeds=6, series=SERIES, gentle_edge=24.0)
     SIZES["quick"] = whole
     for chunk in EXPERIMENT.chunks("quick", 0, "cpu", "float64"):
         for trial in chunk.trials:

@@ -26,7 +26,7 @@ from delaystability.files.sweep_file import read_trials
 from delaystability.files.trials import FinishedTrial, Trial, canonical
 from delaystability.numerics.statistics import median_interval, share_interval, share_of
 from delaystability.plot import charts
-from delaystability.validation import data, experiments, rows
+from delaystability.validation import data, experiment, experiments, rows
 from delaystability.validation.experiment import Experiment, Finding, Verdict, run_experiment
 from delaystability.validation.experiments import EXPERIMENTS, load_experiment
 from delaystability.validation.sweeps.run import SweepError
@@ -95,7 +95,7 @@ def test_impossible_shares_and_levels_are_refused() -> None:
 @dataclass(frozen=True, kw_only=True)
 class Plan(rows.Plan):
     images: int = rows.planned("of the data", 10)
-    count: int = rows.planned("numbers", quick=4, default=6, full=8, shared=False)
+    count: int = rows.planned("numbers", quick=4, default=6, shared=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,6 +158,20 @@ def test_an_experiment_leaves_its_trials_figures_and_verdict(tmp_path: Path) -> 
     assert again.sweep.trials_before == 8 and again.verdict.lines == result.verdict.lines
 
 
+def test_a_sweep_of_a_size_that_is_gone_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = replace(PARITY, sizes={"full": PARITY.sizes["quick"]})
+    with monkeypatch.context() as patched:
+        patched.setattr(experiment, "SIZES", ("full",))
+        run_experiment(older, tmp_path, size="full", backend="sequential")
+    with pytest.raises(ValueError, match="size is 'full' there and 'quick' here"):
+        run_experiment(PARITY, tmp_path, size="quick", backend="sequential")
+    with pytest.raises(ValueError, match="size must be one of quick, default; got 'full'"):
+        run_experiment(PARITY, tmp_path, size="full", backend="sequential")
+    assert len(read_trials(tmp_path / "parity.sqlite")) == 8
+
+
 @pytest.mark.slow
 def test_trials_are_judged_in_the_order_of_the_plan(tmp_path: Path) -> None:
     seen: list[list[int]] = []
@@ -204,7 +218,7 @@ def test_data_go_only_to_an_experiment_that_takes_them(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"size": "huge"}, "size must be one of quick, default, full; got 'huge'"),
+        ({"size": "huge"}, "size must be one of quick, default; got 'huge'"),
         ({"seed": -1}, "seed must be an integer >= 0"),
         ({"device": "abacus"}, "device must be"),
         ({"dtype": "float16"}, "dtype must be"),
@@ -254,13 +268,13 @@ def test_the_registry_loads_what_is_asked_for() -> None:
 
 
 def test_the_common_settings_are_the_plan_and_come_back_from_them() -> None:
-    plan = replace(PARITY.sizes["full"], size="full", seed=3)
+    plan = replace(PARITY.sizes["default"], size="default", seed=3)
     assert plan.common == {
-        "size": "full", "seed": 3, "device": "cpu", "dtype": "float64", "images": 10
+        "size": "default", "seed": 3, "device": "cpu", "dtype": "float64", "images": 10
     }  # fmt: skip
     again = Plan.of(json.loads(json.dumps(plan.common)))
     assert again == replace(plan, count=None)
-    assert PARITY.sizes["full"].count == 8
+    assert PARITY.sizes["default"].count == 6
 
 
 def test_columns_say_what_is_a_setting_and_what_a_result() -> None:
@@ -271,7 +285,7 @@ def test_columns_say_what_is_a_setting_and_what_a_result() -> None:
 
 
 def test_a_value_for_each_size_is_asked_for() -> None:
-    with pytest.raises(ValueError, match="values must be those of quick, default, full; got quick"):
+    with pytest.raises(ValueError, match="values must be those of quick, default; got quick"):
         rows.planned("too few", quick=1)
 
 
@@ -311,7 +325,7 @@ KEYS = {
     "edge": "86c1f25c1f8e4cdb",
     "escape": "a5229fa27153c4f9",
     "momentum": "00452a20c7fc2312",
-    "noise": "3477428c21e80d34",
+    "noise": "a7bc21a567b61f5a",
     "parameter-server": "96853a8f524fbd60",
     "pipeline": "1237eadff3e52355",
     "probe": "486169b138e32122",

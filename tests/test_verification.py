@@ -377,7 +377,7 @@ def test_an_interrupted_job_continues_its_training(monkeypatch, tmp_path):
         ({"device": "abacus"}, "device must be 'cpu'"),
         ({"dtype": "float16"}, "dtype must be 'float32' or 'float64'; got 'float16'"),
         ({"seed": -1}, "seed must be an integer >= 0; got -1"),
-        ({"size": "huge"}, "size must be one of quick, default, full; got 'huge'"),
+        ({"size": "huge"}, "size must be one of quick, default; got 'huge'"),
         ({"experiments": ()}, "experiments must be one or more names"),
         ({"experiments": "edge"}, "experiments must be one or more names; got 'edge'"),
         ({"experiments": ["ledge"]}, "experiment must be one of .*; got 'ledge'"),

@@ -75,7 +75,6 @@ def validate(
         typer.Option("--output", "-o", metavar="FOLDER", help="The folder for data and figures."),
     ] = Path("validation"),
     quick: Quick = False,
-    full: Annotated[bool, typer.Option("--full", help="Take as long as it takes.")] = False,
     device: Device = "cpu",
     dtype: Precision = "float64",
     seed: Seed = "0",
@@ -112,8 +111,6 @@ def validate(
         if experiment == "list":
             _list(as_json)
             raise typer.Exit
-        if quick and full:
-            raise RefusedError("size must be one of --quick and --full; got both")
         chosen = load_experiment(experiment)
         count = None if workers is None else integer("workers", workers)
         if chosen.with_workers is not None:
@@ -124,7 +121,7 @@ def validate(
             result = run_experiment(
                 chosen,
                 output,
-                size="quick" if quick else "full" if full else "default",
+                size="quick" if quick else "default",
                 seed=integer("seed", seed),
                 device=device,
                 dtype=dtype,

@@ -51,7 +51,7 @@ class Experiment:
         What is predicted, in one line of prose.
     row : subclass of Row
         The settings and results of a trial, each with its meaning.
-    sizes : mapping from "quick", "default" and "full" to Plan
+    sizes : mapping from "quick" and "default" to Plan
     settings : function (plan) -> sequences of mappings
         The settings of all trials; those in one sequence are run together. The same plan gives the
         same settings.
@@ -249,7 +249,7 @@ def run_experiment(
     experiment : Experiment
     folder : str or Path
         Made if it is missing.
-    size : "quick", "default" or "full"
+    size : "quick" or "default"
     seed : int, at least 0
         Decides everything random, with the same results on any number of workers.
     device : "cpu", "cuda" or "cuda:<index>"

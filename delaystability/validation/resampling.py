@@ -1,7 +1,8 @@
-"""Growth of the mean square over populations of replicas next to a minimum."""
+"""Growth of the mean square over populations of replicas next to a minimum, and where it stops."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
 
@@ -15,12 +16,15 @@ from delaystability.validation.perturbed_runs import START, Site
 from delaystability.validation.schedule import Batches
 from delaystability.validation.training import Replica, Rules, State, advance, initial_state
 
-__all__ = ["growth_rates", "resampled"]
+__all__ = ["growth_rates", "resampled", "settled_learning_rates"]
 
 Array = NDArray[np.float64]
 
 _TOGETHER = 8  # updates between two resamplings, at least delay + 1
 _LEFT_OUT = 0.25  # of the run, in which other directions still matter
+_AVERAGED = 0.5  # of the run, at its end, over which learning rates are averaged
+_FADING = 0.6  # steps fall as this power of their number
+_LARGEST_STEP = 0.3  # of the logarithm of a learning rate
 
 
 def growth_rates(
@@ -60,6 +64,89 @@ def growth_rates(
     -------
     array of shape (populations,)
     """
+    together = _together(delay)
+    growths = _growths(site, optimizer, delay, batch, learning_rates, replicas, updates, seed)
+    rates: Array = growths[ceil(_LEFT_OUT * len(growths)) :].mean(axis=0) / together
+    return rates
+
+
+def settled_learning_rates(
+    site: Site,
+    optimizer: Optimizer,
+    delay: int,
+    batch: int | None,
+    learning_rates: Array,
+    *,
+    slope: float,
+    replicas: int,
+    updates: int,
+    seed: int,
+) -> tuple[Array, Array]:
+    """Learning rates at which the mean training loss of populations neither grows nor dies out.
+
+    After the first quarter of the run each population's learning rate follows its growth: the more
+    it grows, the smaller it gets, in steps that fade. Over the second half the logarithm of the
+    learning rate is averaged.
+
+    Parameters
+    ----------
+    site, optimizer, delay, batch, replicas, updates, seed
+        See `growth_rates`.
+    learning_rates : array of shape (populations,)
+        At the start.
+    slope : float, above 0
+        About the derivative of the growth an update by the logarithm of the learning rate.
+
+    Returns
+    -------
+    settled : array of shape (populations,)
+    rates : array of shape (populations,)
+        Growth in nats an update over the second half, which is near 0 where one has settled.
+
+    References
+    ----------
+    B. T. Polyak, A. B. Juditsky, Acceleration of stochastic approximation by averaging, SIAM
+    Journal on Control and Optimization 30 (1992), 838-855.
+    """
+    together = _together(delay)
+    first = ceil(_LEFT_OUT * ceil(updates / together))
+    path = [np.log(learning_rates)]
+
+    def steered(block: int, growths: Array) -> Array:
+        step = np.zeros_like(growths)
+        if block >= first:
+            wanted = -growths / (slope * together) / (block - first + 1) ** _FADING
+            step = np.clip(wanted, -_LARGEST_STEP, _LARGEST_STEP)
+        path.append(path[-1] + step)
+        return np.exp(step)
+
+    growths = _growths(
+        site, optimizer, delay, batch, learning_rates, replicas, updates, seed, steered
+    )
+    late = ceil((1 - _AVERAGED) * len(growths))
+    settled: Array = np.exp(np.mean(path[late:-1], axis=0))
+    return settled, growths[late:].mean(axis=0) / together
+
+
+def _together(delay: int) -> int:
+    return max(_TOGETHER, delay + 1)
+
+
+def _growths(
+    site: Site,
+    optimizer: Optimizer,
+    delay: int,
+    batch: int | None,
+    learning_rates: Array,
+    replicas: int,
+    updates: int,
+    seed: int,
+    steered: Callable[[int, Array], Array] | None = None,
+) -> Array:
+    """Growth of the mean loss in nats in each block of updates: (blocks, populations).
+
+    ``steered`` gives the factors on the learning rates after a block.
+    """
     point, problem = site.minimum.parameters, site.problem
     populations = len(learning_rates)
     rules = Rules.pack(
@@ -74,26 +161,28 @@ def growth_rates(
     start = point + START * site.minimum.direction
     state = initial_state(rules, start.expand(populations * replicas, -1))
     batches = None if batch is None else Batches(problem.samples, batch, "independent")
-    together = max(_TOGETHER, delay + 1)
+    together = _together(delay)
     blocks = ceil(updates / together)
     random = np.random.default_rng([seed, populations, replicas])
     first = _losses(site, state)
     target = first[0]
     state = _scaled(state, point, (target / first).sqrt())
     growths = []
-    for _ in range(blocks):
+    for block in range(blocks):
         state = advance(
             problem.gradient, rules, state, [together] * (populations * replicas), batches
         )
         losses = _losses(site, state)
         weights = losses.view(populations, replicas)
-        growths.append((weights.mean(dim=1) / target).log())
+        growth: Array = (weights.mean(dim=1) / target).log().cpu().double().numpy()
+        growths.append(growth)
+        if steered is not None:
+            factors = torch.from_numpy(np.repeat(steered(block, growth), replicas)).to(point)
+            rules = replace(rules, learning_rate=rules.learning_rate * factors[:, None])
         chosen = resampled(weights.cpu().double().numpy(), random)
         rows = torch.from_numpy(chosen.reshape(-1)).to(point.device)
         state = _scaled(state.rows(rows), point, (target / losses[rows]).sqrt())
-    late = torch.stack(growths)[ceil(_LEFT_OUT * blocks) :].cpu().double().numpy()
-    rates: Array = late.mean(axis=0) / together
-    return rates
+    return np.array(growths)
 
 
 def resampled(weights: Array, random: np.random.Generator) -> NDArray[np.int64]:

@@ -29,7 +29,7 @@ What trained networks and simulated loops did, against what the theory says. Eac
 its figures and every statement that was decided. A statement that does not hold stands there as it
 came out; *undecided* is one whose interval is wider than what is required, or which has fewer cases
 than it takes to tell it from chance (six, if all of them have to agree). Every experiment is one
-command, `delaystability validate NAME`; with `--quick` it takes seconds, with `--full` hours.
+command of minutes, `delaystability validate NAME`; with `--quick` it takes seconds.
 """
 
 

@@ -4,7 +4,7 @@ A `Plan` says what is done in each size, a `Row` is one trial with its settings 
 
     @dataclass(frozen=True, kw_only=True)
     class Growth(Plan):
-        delays: tuple[int, ...] = planned("in updates", quick=(0, 1), default=(0, 4), full=(0, 64))
+        delays: tuple[int, ...] = planned("in updates", quick=(0, 1), default=(0, 1, 4, 16))
 
     @dataclass(frozen=True, kw_only=True, eq=False)
     class Run(Row):
@@ -41,8 +41,8 @@ __all__ = [
     "sizes_of",
 ]
 
-SIZES = ("quick", "default", "full")
-"""Seconds, minutes, and as long as it takes."""
+SIZES = ("quick", "default")
+"""Seconds, and minutes."""
 
 Array = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def planned(text: str, *value: Any, shared: bool = True, **values: Any) -> Any:
     shared : bool
         Whether all trials share it, so that it belongs to the sweep.
     **values
-        ``quick``, ``default`` and ``full``.
+        ``quick`` and ``default``.
     """
     by_size = dict.fromkeys(SIZES, *value) if value else values
     if tuple(by_size) != SIZES:

@@ -100,10 +100,6 @@ _SEARCHED = (
         "text-adamw", "text, transformer, AdamW",
         "python-topics", "transformer", "adamw", -12, -5, batch=8,
     ),
-    Task(
-        "text-adamw-cosine", "text, transformer, AdamW, cosine",
-        "python-topics", "transformer", "adamw", -11, -5, batch=8, cosine=True,
-    ),
 )  # fmt: skip
 
 _HELD_OUT = (

@@ -88,7 +88,7 @@ class ExperimentPart:
     def command(self) -> str:
         """What repeats the experiment alone."""
         settings = self.result.settings
-        size = {"quick": " --quick", "full": " --full"}.get(settings["size"], "")
+        size = " --quick" if settings["size"] == "quick" else ""
         data = f" --data {settings['data']}" if settings.get("data") else ""
         return (
             f"delaystability validate {self.name}{size} --seed {settings['seed']} "

@@ -81,8 +81,8 @@ def verify(
         finished one is never used again. Files of an earlier report are replaced, others stay.
     quick : bool
         A small grid of thresholds.
-    size : "quick", "default" or "full"
-        Of every experiment: seconds, minutes, or hours.
+    size : "quick" or "default"
+        Of every experiment: seconds, or minutes.
     experiments : sequence of names, optional
         Those of `delaystability.validation.experiments.EXPERIMENTS`; unless given, all that a seed
         repeats, which ``parameter-server`` is not.

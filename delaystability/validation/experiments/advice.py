@@ -4,7 +4,7 @@ Each task is a recipe whose learning rate is tuned on a grid without delay. With
 grid is run again; a rule turns the tuned rate into another one, and its regret is the loss there
 minus the best of the grid, as a share of what can be learnt: 0 is best, 1 is nothing learnt. A rule
 costs no runs: the loss is interpolated between two rates of the grid. With ``quick`` the
-recommendation and with ``full`` all rules are run at their own rates as well, which counts then.
+recommendation is run at its own rates as well, which counts then.
 
 The constants of rules were chosen on some of the tasks. The others are *held out*: they had not
 been run before the constants were committed.
@@ -82,21 +82,17 @@ class Plan(rows.Plan):
     tasks: tuple[str, ...] = planned(
         "names of tasks; those whose data or optimizer are not installed are left out",
         quick=("digits-sgd", "digits-heavy-ball", "digits-adamw"),
-        default=tuple(name for name in TASKS if name != "text-adamw-cosine"),
-        full=tuple(TASKS),
+        default=tuple(TASKS),
     )
-    delays: tuple[int, ...] = planned(
-        "in updates", quick=(1, 4), default=(1, 4, 16), full=(1, 4, 16)
-    )
-    repeats: int = planned("of each task, from other weights", quick=1, default=1, full=5)
-    updates: int = planned(
-        "of a run, times the length of its task", quick=25, default=250, full=1000
-    )
-    in_an_octave: int = planned("learning rates of the grid", quick=1, default=1, full=2)
+    delays: tuple[int, ...] = planned("in updates", quick=(1, 4), default=(1, 4, 16))
+    repeats: int = planned("of each task, from other weights", 1)
+    updates: int = planned("of a run, times the length of its task", quick=25, default=250)
+    in_an_octave: int = planned("learning rates of the grid", 1)
     rules_run: tuple[str, ...] = planned(
         "rules that are run at their own rate; the others are interpolated",
-        quick=(RECOMMENDED,), default=(), full=tuple(TITLES),
-    )  # fmt: skip
+        quick=(RECOMMENDED,),
+        default=(),
+    )
 
 
 SIZES = rows.sizes_of(Plan)

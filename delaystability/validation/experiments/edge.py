@@ -61,32 +61,30 @@ class Plan(rows.Plan):
     """The problem, the runs and their lengths."""
 
     optimizers: tuple[str, ...] = planned(
-        "names in the catalogue", quick=("sgd", "heavy-ball"), default=_ALL, full=_ALL
+        "names in the catalogue", quick=("sgd", "heavy-ball"), default=_ALL
     )
-    delays: tuple[int, ...] = planned(
-        "in updates", quick=(0, 4), default=_DELAYS, full=(*_DELAYS, 64)
-    )
-    seeds: int = planned("initial points", quick=1, default=3, full=10)
-    together: int = planned("how many of them are one batch", quick=1, default=1, full=10)
+    delays: tuple[int, ...] = planned("in updates", quick=(0, 4), default=_DELAYS)
+    seeds: int = planned("initial points", quick=1, default=3)
+    together: int = planned("how many of them are one batch", 1)
     hasty_seeds: int = planned(
         "initial points of the control in which momentum acts from the first update on, without "
-        "delay", quick=0, default=12, full=12
+        "delay", quick=0, default=12
     )  # fmt: skip
     fast: float = planned(
         "nats that a loop departs during its memory, 2 % above its threshold: from here on "
         "momentum sets in at the edge",
         1.0,
     )
-    images: int = planned("size of the training set", quick=200, default=200, full=500)
+    images: int = planned("size of the training set", 200)
     hidden: tuple[int, ...] = planned("widths of the hidden layers", (16, 16))
     initial_scale: float = planned("factor on the initial weights; small ones start flat", 0.35)
-    target_sharpness: float = planned("threshold / rate", quick=2.5, default=2.5, full=3.0)
+    target_sharpness: float = planned("threshold / rate", 2.5)
     other_images: float = planned(
         "factor on the target with images other than digits, which sharpen further", 2.0
     )
-    flow_time: float = planned("updates × effective rate", quick=300.0, default=600.0, full=1500.0)
-    least_updates: int = planned("but at least this many", quick=800, default=1000, full=4000)
-    measurements: int = planned("of a run after its start", quick=36, default=48, full=90)
+    flow_time: float = planned("updates × effective rate", quick=300.0, default=600.0)
+    least_updates: int = planned("but at least this many", quick=800, default=1000)
+    measurements: int = planned("of a run after its start", quick=36, default=48)
     momentum: float = planned("of every optimizer that has one", 0.9)
     free_factor: float = planned(
         "the free run's learning rate is this many times smaller than the threshold asks for", 4.0

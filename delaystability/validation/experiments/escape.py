@@ -63,36 +63,29 @@ _FEWEST_UPDATES = 96
 class Plan(rows.Plan):
     """Which minima, optimizers and delays, and how close to the threshold."""
 
-    hidden: int = planned("of the network 64-hidden-10", quick=16, default=32, full=32)
-    images: int = planned("of its data", quick=40, default=100, full=100)
-    minima: int = planned("each from its own start and images", quick=2, default=3, full=10)
+    hidden: int = planned("of the network 64-hidden-10", quick=16, default=32)
+    images: int = planned("of its data", quick=40, default=100)
+    minima: int = planned("each from its own start and images", quick=2, default=3)
     optimizers: tuple[str, ...] = planned(
         "names in the catalogue",
         quick=("sgd", "heavy-ball", "shifted-momentum"),
         default=tuple(CATALOGUE),
-        full=tuple(CATALOGUE),
     )
-    momentum: float = planned("of every optimizer that has one", quick=0.5, default=0.9, full=0.9)
+    momentum: float = planned("of every optimizer that has one", quick=0.5, default=0.9)
     delays: tuple[int, ...] = planned(
         "in updates",
         quick=(0, 1, 4),
         default=(0, 1, 2, 4, 8, 16, 32),
-        full=(*range(9), 12, 16, 24, 32, 48, 64),
     )
     factors: tuple[float, ...] = planned(
         "learning rates in units of the predicted critical one",
         quick=(0.85, 0.95, 0.97, 1.03, 1.05, 1.15, 1.5),
         default=(0.7, 0.85, 0.95, 0.99, 1.01, 1.05, 1.15, 1.5),
-        full=(0.5, 0.7, 0.85, 0.9, 0.95, 0.97, 0.99, 1.01, 1.03, 1.05, 1.1, 1.15, 1.3, 1.5, 2.0),
     )
     nearest: float = planned(
-        "relative distance from the threshold that must be decided",
-        quick=0.03, default=0.01, full=0.01,
-    )  # fmt: skip
-    change: float = planned(
-        "factor by which the distance changes there over a run, in theory",
-        quick=1.5, default=1.5, full=4.0,
-    )  # fmt: skip
+        "relative distance from the threshold that must be decided", quick=0.03, default=0.01
+    )
+    change: float = planned("factor by which the distance changes there over a run, in theory", 1.5)
 
 
 SIZES = rows.sizes_of(Plan)

@@ -64,30 +64,25 @@ _SGD: Rule = ("sgd", None)
 class Plan(rows.Plan):
     """Which minima, optimizers and delays, and how the search is done."""
 
-    hidden: int = planned("of the network 64-hidden-10", quick=12, default=12, full=32)
-    images: int = planned("of its data", quick=24, default=24, full=100)
+    hidden: int = planned("of the network 64-hidden-10", 12)
+    images: int = planned("of its data", 24)
     minima: int = planned(
-        "each from its own start and images; six or more give 95 % intervals of medians",
-        quick=6, default=6, full=12,
-    )  # fmt: skip
+        "each from its own start and images; six or more give 95 % intervals of medians", 6
+    )
     optimizers: tuple[str, ...] = planned(
-        "names in the catalogue", quick=_OPTIMIZERS[:3], default=_OPTIMIZERS, full=_OPTIMIZERS
+        "names in the catalogue", quick=_OPTIMIZERS[:3], default=_OPTIMIZERS
     )
-    momenta: tuple[float, ...] = planned(
-        "of all but SGD", quick=(0.9,), default=(0.5, 0.9), full=(0.5, 0.9, 0.98)
-    )
-    delays: tuple[int, ...] = planned(
-        "in updates",
-        quick=(0, 4), default=(0, 1, 2, 4, 8, 16, 32), full=(*range(9), 16, 32, 64),
-    )  # fmt: skip
-    wide: int = planned("learning rates on the first grid", quick=9, default=12, full=16)
-    narrow: int = planned("learning rates on each finer one", quick=4, default=5, full=12)
+    momenta: tuple[float, ...] = planned("of all but SGD", quick=(0.9,), default=(0.5, 0.9))
+    delays: tuple[int, ...] = planned("in updates", quick=(0, 4), default=(0, 1, 2, 4, 8, 16, 32))
+    wide: int = planned("learning rates on the first grid", quick=9, default=12)
+    narrow: int = planned("learning rates on each finer one", quick=4, default=5)
     rounds: int = planned("how many finer ones there are", 3)
     memory: float = planned(
         "updates of a run: this many times (delay + 1) / (1 - momentum), and at least 40 times "
         "(delay + 1)",
-        quick=4.0, default=8.0, full=16.0,
-    )  # fmt: skip
+        quick=4.0,
+        default=8.0,
+    )
 
 
 SIZES = rows.sizes_of(Plan)

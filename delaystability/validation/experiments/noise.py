@@ -11,7 +11,8 @@ Measured: the growth of the mean training loss (near the minimum a square of the
 populations of replicas that differ in the order of their data, see `resampling`. A mean square is
 dominated by rare replicas that grow much; few replicas of a long run never see them. Hence each
 population is resampled every few updates: replicas are copied in proportion to their loss and
-rescaled, and the growth of the mean is the product of its growths between. That estimates the mean
+rescaled, and the growth of the mean is the product of its growths between. The learning rate of a
+population follows its growth until it has settled where there is none. That estimates the mean
 square itself (C. Giardina, J. Kurchan, L. Peliti, Phys. Rev. Lett. 96, 120603 (2006),
 doi:10.1103/PhysRevLett.96.120603).
 """
@@ -19,7 +20,7 @@ doi:10.1103/PhysRevLett.96.120603).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +32,8 @@ from delaystability.questions.minibatches import mean_square_learning_rate
 from delaystability.validation import rows
 from delaystability.validation.curvature_noise import curvature_noise, sample_curvatures
 from delaystability.validation.experiment import Experiment
+from delaystability.validation.mean_square_runs import quiet_threshold, settled_thresholds
 from delaystability.validation.perturbed_runs import Site, trained_minimum
-from delaystability.validation.resampling import growth_rates
 from delaystability.validation.rows import Array, planned, result, setting
 from delaystability.validation.verdict import Finding, Verdict, everywhere
 
@@ -45,8 +46,7 @@ BAND = 0.1
 """A threshold counts as predicted within this share."""
 
 _COARSE = (0.04, 1.3)  # of the one-direction prediction: the first grid
-_MIDDLE, _FINE = 5, 5  # learning rates on the second and the third grid
-_MARGIN = 1.05  # of the third grid on either side, since signs next to the threshold may be wrong
+_QUIET = 8  # without noise runs may be longer by this factor, and cost little
 _BOTH = (("sgd", None), ("heavy-ball", 0.9))
 
 
@@ -54,34 +54,32 @@ _BOTH = (("sgd", None), ("heavy-ball", 0.9))
 class Plan(rows.Plan):
     """Which minima and loops, and the size of the populations.
 
-    A run has ``updates`` updates, times (1 + delay / 4) min(2, 1 / sqrt(1 - momentum)).
+    A run has ``updates`` updates, times 1 + delay / 4 or 1 / (2 (1 - momentum)), if that is more,
+    and without noise 8 times as many where it takes so many.
     """
 
-    hidden: int = planned("of the network 64-hidden-10", quick=8, default=12, full=32)
-    images: int = planned("of its data", quick=8, default=24, full=100)
-    minima: int = planned("each from its own start and images", quick=1, default=1, full=3)
+    hidden: int = planned("of the network 64-hidden-10", quick=8, default=12)
+    images: int = planned("of its data", quick=8, default=24)
+    minima: int = planned("each from its own start and images", 1)
     rules: tuple[tuple[str, float | None], ...] = planned(
-        "optimizer, and momentum or None", quick=_BOTH[:1], default=_BOTH, full=_BOTH
+        "optimizer, and momentum or None", quick=_BOTH[:1], default=_BOTH
     )
-    delays: tuple[int, ...] = planned(
-        "in updates", quick=(0, 1), default=(0, 1, 4), full=(0, 1, 4, 16)
-    )
+    delays: tuple[int, ...] = planned("in updates", quick=(0, 1), default=(0, 1, 4))
     batches: tuple[int | None, ...] = planned(
         "samples in a mini-batch, drawn with replacement; None for all samples, without noise",
         quick=(1, 4, None),
         default=(1, 2, 4, 8, 16, None),
-        full=(1, 2, 4, 8, 16, 32, 64, 100, None),
     )
     coarse: int = planned(
-        "learning rates on the first grid; two finer ones follow about where growth sets in",
-        quick=8, default=10, full=12,
-    )  # fmt: skip
-    replicas: int = planned("in a population", quick=32, default=96, full=256)
+        "learning rates on the first grid, which finds about where growth sets in",
+        quick=8,
+        default=10,
+    )
+    replicas: int = planned("in a population", quick=32, default=96)
     repeats: int = planned(
-        "populations at each learning rate of the last grid; six or more give 95 % intervals",
-        quick=6, default=6, full=12,
-    )  # fmt: skip
-    updates: int = planned("of a run, see above", quick=100, default=200, full=1000)
+        "populations whose learning rate settles; six or more give 95 % intervals", 6
+    )
+    updates: int = planned("of a run, see above", quick=100, default=200)
 
 
 SIZES = rows.sizes_of(Plan)
@@ -113,12 +111,14 @@ class NoisyLoop(rows.Row):
     )
     measured: Array = result(
         "learning rate times S where the growth of the mean square changes its sign, one for each "
-        "repeat; null if it does not on the grid"
+        "repeat; null if it has not settled"
     )
     coarse_gains: Array = result("learning rate times S on the first grid")
     coarse_rates: Array = result("growth of the mean square there, in nats an update")
-    gains: Array = result("learning rate times S on the last grid")
-    rates: Array = result("growth of the mean square there for each repeat, in nats an update")
+    gains: Array = result(
+        "learning rate times S at which each repeat has settled; without noise, on the last grid"
+    )
+    rates: Array = result("growth of the mean square there, in nats an update")
     updates: int = result("length of the runs")
 
     @property
@@ -173,26 +173,15 @@ def _thresholds(loop: NoisyLoop) -> dict[str, Any]:
         )
     one = float(stability_threshold(rule, delay, curvature_noise=kappa))
 
-    root = min(2.0, (1 - (loop.momentum or 0.0)) ** -0.5)
-    updates = round(plan.updates * (1 + delay / 4) * root)
-    # Without noise all replicas and repeats would be equal.
-    replicas, repeats = (1, 1) if batch is None else (plan.replicas, plan.repeats)
-
-    def rates(gains: Array, seed: int) -> Array:
-        learning_rates = gains / minimum.sharpness
-        size = {"replicas": replicas, "updates": updates, "seed": seed}
-        return growth_rates(site, rule, delay, batch, learning_rates, **size)
-
-    seed = loop.seed
+    longer = max(1 + delay / 4, 0.5 / (1 - (loop.momentum or 0.0)))
+    updates = round(plan.updates * longer) * (_QUIET if batch is None else 1)
     coarse = one * np.geomspace(*_COARSE, plan.coarse)
-    coarse_rates = rates(coarse, seed)
-    low, high = bracket(coarse, coarse_rates)
-    middle = np.geomspace(low, high, _MIDDLE + 2)
-    middle_rates = rates(middle[1:-1], seed + replicas * len(coarse))
-    low, high = bracket(middle, np.concatenate([[-np.inf], middle_rates, [np.inf]]))
-    gains = np.geomspace(low / _MARGIN, high * _MARGIN, _FINE)
-    seed += replicas * (len(coarse) + _MIDDLE)
-    fine = rates(np.tile(gains, repeats), seed).reshape(repeats, len(gains))
+    asked = (site, rule, delay)
+    if batch is None:
+        found = quiet_threshold(*asked, coarse, updates)
+    else:
+        size = {"repeats": plan.repeats, "replicas": plan.replicas, "updates": updates}
+        found = settled_thresholds(*asked, batch, coarse, **size, seed=loop.seed)
     return {
         "sharpness": minimum.sharpness,
         "trace": float((jacobian**2).sum() / len(jacobian)),
@@ -200,11 +189,8 @@ def _thresholds(loop: NoisyLoop) -> dict[str, Any]:
         "mean_threshold": mean,
         "one_direction": one,
         "all_directions": every,
-        "measured": [last_crossing(gains, row) for row in fine],
         "coarse_gains": coarse,
-        "coarse_rates": coarse_rates,
-        "gains": gains,
-        "rates": fine,
+        **asdict(found),
         "updates": updates,
     }
 
@@ -217,32 +203,6 @@ def sample_jacobian(site: Site) -> Array:
 
     jacobian = torch.func.jacrev(outputs)(site.minimum.parameters)
     return np.asarray(jacobian.cpu().double().numpy())
-
-
-def bracket(gains: Array, rates: Array) -> tuple[float, float]:
-    """Find the last gain without growth and the next one; beyond an end, one step more."""
-    step = gains[1] / gains[0]
-    still = np.flatnonzero(~(rates > 0))
-    place = int(still[-1]) if len(still) else -1
-    low = gains[place] if place >= 0 else gains[0] / step
-    return float(low), float(gains[place + 1] if place + 1 < len(gains) else gains[-1] * step)
-
-
-def last_crossing(gains: Array, rates: Array) -> float:
-    """Find the gain above which all rates are positive, on a straight line between its neighbours.
-
-    Where the first or the last of them decides, the line through the two nearest is continued by
-    at most one step of the grid; NaN beyond.
-    """
-    negative = np.flatnonzero(~(rates > 0))
-    place = int(negative[-1]) if len(negative) else -1
-    first = min(max(place, 0), len(gains) - 2)
-    low, high = gains[first], gains[first + 1]
-    slope = (rates[first + 1] - rates[first]) / (high - low)
-    if not slope > 0:
-        return float("nan")
-    found = float(low - rates[first] / slope)
-    return found if low - (high - low) <= found <= high + (high - low) else float("nan")
 
 
 def judge(loops: Sequence[NoisyLoop]) -> Verdict:
@@ -387,6 +347,7 @@ EXPERIMENT = Experiment(
         "thresholds": "Thresholds against the samples in a mini-batch. Marks are measured; the "
         "solid line counts the noise in all directions, the dashed one in the sharpest alone.",
     },
+    version=2,
     takes_data=True,
     double=True,
 )

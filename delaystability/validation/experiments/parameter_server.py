@@ -65,26 +65,24 @@ _QUICK = (("least-squares", "sgd", False), ("least-squares", "heavy-ball", True)
 class Plan(rows.Plan):
     """How many workers, which problems and optimizers, and how long the runs are."""
 
-    workers: tuple[int, ...] = planned(
-        "processes", quick=(4,), default=(4, 8), full=(2, 4, 8, 16), shared=False
-    )
+    workers: tuple[int, ...] = planned("processes", quick=(4,), default=(4, 8), shared=False)
     cells: tuple[tuple[str, str, bool], ...] = planned(
         "problem of `PROBLEMS`, name in the catalogue, and whether one worker is slowed",
-        quick=_QUICK, default=_CELLS, full=_CELLS, shared=False,
-    )  # fmt: skip
+        quick=_QUICK,
+        default=_CELLS,
+        shared=False,
+    )
     momentum: float = planned("of every optimizer that has one", 0.9)
     pause: float = planned("seconds that the slowed worker waits before each gradient", 0.01)
     factors: tuple[float, ...] = planned(
         "learning rates in units of what a first run's log predicts",
         quick=(0.8, 0.88, 0.95, 1.05, 1.14, 1.25),
         default=_FACTORS,
-        full=(0.75, *_FACTORS, 1.33),
     )
-    first_updates: int = planned("of that first run", quick=1000, default=2000, full=10_000)
+    first_updates: int = planned("of that first run", quick=1000, default=2000)
     updates: int = planned(
-        "with each learning rate, at least, in as many runs as that takes",
-        quick=2000, default=3000, full=50_000,
-    )  # fmt: skip
+        "with each learning rate, at least, in as many runs as that takes", quick=2000, default=3000
+    )
 
 
 SIZES = rows.sizes_of(Plan)

@@ -47,7 +47,7 @@ _SAME = 0.01  # for the two kinds of delay
 _FAR = 0.1  # for the negative control
 _FACTORS = (0.94, 0.97, 0.985, 1.015, 1.03, 1.06)
 _OPTIMIZERS = ("sgd", "heavy-ball", "shifted-momentum", "spike-compensation")
-_SCHEDULES = ("pipedream", "pipelined-backpropagation", "pipedream-2bw")
+_SCHEDULES = ("pipedream", "pipelined-backpropagation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,30 +55,28 @@ class Plan(rows.Plan):
     """Which minima, schedules and optimizers."""
 
     layers: tuple[int, ...] = planned(
-        "of weights, each of them a stage",
-        quick=(3,), default=(3, 5, 8), full=(2, 3, 4, 5, 8, 12),
-    )  # fmt: skip
-    hidden: int = planned("neurons between two layers", quick=12, default=16, full=24)
-    images: int = planned("size of the data", quick=24, default=40, full=60)
-    minima: int = planned("for each number of layers", quick=1, default=1, full=5)
+        "of weights, each of them a stage", quick=(3,), default=(3, 5, 8)
+    )
+    hidden: int = planned("neurons between two layers", quick=12, default=16)
+    images: int = planned("size of the data", quick=24, default=40)
+    minima: int = planned("for each number of layers", 1)
     schedules: tuple[str, ...] = planned(
-        "of the pipeline", quick=_SCHEDULES[:1], default=_SCHEDULES[:2], full=_SCHEDULES
+        "of the pipeline", quick=_SCHEDULES[:1], default=_SCHEDULES
     )
     optimizers: tuple[str, ...] = planned(
         "names in the catalogue",
         quick=_OPTIMIZERS[:2],
         default=_OPTIMIZERS,
-        full=("sgd", "heavy-ball", "nesterov", *_OPTIMIZERS[2:], "weight-prediction"),
     )
     momentum: float = planned("of every optimizer that has one", 0.9)
     factors: tuple[float, ...] = planned(
-        "learning rates in units of the predicted critical one",
-        quick=_FACTORS, default=_FACTORS, full=(0.9, 0.95, 0.98, 0.99, 1.01, 1.02, 1.05, 1.1),
-    )  # fmt: skip
+        "learning rates in units of the predicted critical one", _FACTORS
+    )
     change: float = planned(
         "factor by which the gradient changes over a run at 3 % from the threshold, roughly",
-        quick=3.0, default=4.0, full=8.0,
-    )  # fmt: skip
+        quick=3.0,
+        default=4.0,
+    )
 
 
 SIZES = rows.sizes_of(Plan)

@@ -75,14 +75,11 @@ class Plan(rows.Plan):
         "names of tasks; those whose data are not installed are left out",
         quick=("cancer-nesterov", "short-nesterov"),
         default=tuple(PROBE_TASKS),
-        full=tuple(PROBE_TASKS),
     )
     delays: tuple[int, ...] = planned("mean, in updates", (1, 4, 16))
-    repeats: int = planned("of each task, from other weights", quick=1, default=1, full=5)
-    updates: int = planned(
-        "of a run, times the length of its task", quick=60, default=250, full=1000
-    )
-    in_an_octave: int = planned("learning rates of the grid", quick=1, default=1, full=2)
+    repeats: int = planned("of each task, from other weights", 1)
+    updates: int = planned("of a run, times the length of its task", quick=60, default=250)
+    in_an_octave: int = planned("learning rates of the grid", 1)
 
 
 SIZES = rows.sizes_of(Plan)

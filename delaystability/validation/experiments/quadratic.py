@@ -54,22 +54,19 @@ class Plan(rows.Plan):
     """How many recursions, and of what kind: each loop runs at eight gains outside the band."""
 
     delays: tuple[int, ...] = planned(
-        "of the scalar recursions",
-        quick=(0, 1, 2, 5), default=tuple(range(33)), full=(*range(33), 48, 64),
-    )  # fmt: skip
+        "of the scalar recursions", quick=(0, 1, 2, 5), default=tuple(range(33))
+    )
     matrix_delays: tuple[int, ...] = planned(
-        "of the matrix recursions",
-        quick=(1, 4), default=(0, 1, 2, 4, 8, 16, 32), full=(0, 1, 2, 4, 8, 16, 32),
-    )  # fmt: skip
-    loops: int = planned("momenta for each optimizer and delay", quick=12, default=56, full=400)
-    matrix_loops: int = planned("the same of the matrices", quick=6, default=20, full=100)
+        "of the matrix recursions", quick=(1, 4), default=(0, 1, 2, 4, 8, 16, 32)
+    )
+    loops: int = planned("momenta for each optimizer and delay", quick=12, default=56)
+    matrix_loops: int = planned("the same of the matrices", quick=6, default=20)
     momentum: float = planned(
-        "momenta are uniform between minus this and this", quick=0.8, default=0.9, full=0.95
+        "momenta are uniform between minus this and this", quick=0.8, default=0.9
     )
     band: float = planned(
-        "relative distance from a* within which nothing is claimed",
-        quick=0.05, default=0.02, full=0.01,
-    )  # fmt: skip
+        "relative distance from a* within which nothing is claimed", quick=0.05, default=0.02
+    )
     dimension: int = planned("of the matrices", 4)
 
 

@@ -58,29 +58,24 @@ _CELLS = 0.9
 class Plan(rows.Plan):
     """Which minima, delays and optimizers, and how large the ensembles are."""
 
-    hidden: int = planned("of the network 64-hidden-10", quick=16, default=16, full=32)
-    images: int = planned("of its data", quick=40, default=40, full=100)
-    minima: int = planned("each from its own start and images", quick=1, default=3, full=5)
-    kinds: tuple[str, ...] = planned(
-        "of `KINDS`", quick=("uniform", "geometric"), default=KINDS, full=KINDS
-    )
+    hidden: int = planned("of the network 64-hidden-10", 16)
+    images: int = planned("of its data", 40)
+    minima: int = planned("each from its own start and images", quick=1, default=3)
+    kinds: tuple[str, ...] = planned("of `KINDS`", quick=("uniform", "geometric"), default=KINDS)
     optimizers: tuple[str, ...] = planned(
         "names in the catalogue",
         quick=("sgd",),
         default=("sgd", "heavy-ball"),
-        full=("sgd", "heavy-ball", "ema-momentum", "nesterov"),
     )
     momentum: float = planned("of every optimizer that has one", 0.9)
-    replicas: int = planned(
-        "runs at each minimum and learning rate, each with its own delays",
-        quick=32, default=32, full=128,
-    )  # fmt: skip
-    gains: int = planned("learning rates", quick=6, default=9, full=13)
-    updates: int = planned("of each run", quick=240, default=800, full=4000)
+    replicas: int = planned("runs at each minimum and learning rate, each with its own delays", 32)
+    gains: int = planned("learning rates", quick=6, default=9)
+    updates: int = planned("of each run", quick=240, default=800)
     simulated: int = planned(
         "updates of the simulation that predicts the almost-sure threshold",
-        quick=10_000, default=60_000, full=10**6,
-    )  # fmt: skip
+        quick=10_000,
+        default=60_000,
+    )
 
 
 SIZES = rows.sizes_of(Plan)

@@ -61,7 +61,6 @@ _LOSS_BOUND = 100.0  # times the initial loss: beyond, a run diverged
 _USABLE_CHECKS = 8
 _CLAIMS = ("adjusted", "kept")
 _SGD = ("sgd", None, None, tuple(RULES))
-_HEAVY_BALL = ("heavy-ball", 0.9, None, _CLAIMS)
 _DELAYS = (0, 1, 2, 4, 8, 16, 32, 64)
 _THREE = ("adjusted", "kept", "inverse")
 _IMAGES = (
@@ -79,51 +78,36 @@ _IMAGES = (
 class Plan(rows.Plan):
     """The problem, the runs and their length; the last third of each run counts."""
 
-    images: int = planned("digits to train on", quick=50, default=100, full=500)
-    test_images: int = planned("and to test on", quick=500, default=1000, full=1000)
-    hidden: tuple[int, ...] = planned(
-        "widths of the tanh network", quick=(12,), default=(16, 16), full=(32, 32)
-    )
-    initial_scale: float = planned(
-        "factor on the initial weights; small ones start flat", quick=0.35, default=0.35, full=0.5
-    )
-    delays: tuple[int, ...] = planned("in updates", quick=(0, 2, 8), default=_DELAYS, full=_DELAYS)
-    seeds: int = planned("starts; six or more give intervals", quick=8, default=6, full=12)
+    images: int = planned("digits to train on", quick=50, default=100)
+    test_images: int = planned("and to test on", quick=500, default=1000)
+    hidden: tuple[int, ...] = planned("widths of the tanh network", quick=(12,), default=(16, 16))
+    initial_scale: float = planned("factor on the initial weights; small ones start flat", 0.35)
+    delays: tuple[int, ...] = planned("in updates", quick=(0, 2, 8), default=_DELAYS)
+    seeds: int = planned("starts; six or more give intervals", quick=8, default=6)
     series: tuple[tuple[str, float | None, int | None, tuple[str, ...]], ...] = planned(
-        "optimizer, momentum or None, batch or None for the full one, rules",
-        quick=(_SGD,),
-        default=(_SGD,),
-        full=(
-            _SGD,
-            ("sgd", None, 50, _CLAIMS),
-            _HEAVY_BALL,
-            ("heavy-ball", 0.9, 50, _CLAIMS),
-            ("shifted-momentum", 0.9, None, _CLAIMS),
-        ),
+        "optimizer, momentum or None, batch or None for the full one, rules", (_SGD,)
     )
-    edge: float = planned("sharpness at the synchronous edge", quick=3.0, default=3.0, full=5.0)
+    edge: float = planned("sharpness at the synchronous edge", 3.0)
     gentle_edge: float = planned(
-        "far above what training reaches, for the learning rate kept only",
-        quick=48.0, default=24.0, full=40.0,
-    )  # fmt: skip
-    flow_time: float = planned("updates × effective rate", quick=90.0, default=300.0, full=1000.0)
-    least_updates: int = planned("but at least this many", quick=100, default=400, full=1000)
-    measurements: int = planned("of the sharpness in a run", quick=18, default=12, full=60)
+        "far above what training reaches, for the learning rate kept only", quick=48.0, default=24.0
+    )
+    flow_time: float = planned("updates × effective rate", quick=90.0, default=300.0)
+    least_updates: int = planned("but at least this many", quick=100, default=400)
+    measurements: int = planned("of the sharpness in a run", quick=18, default=12)
     image_series: tuple[Any, ...] = planned(
         "network, optimizer, momentum or None, batch or None, images to train on, synchronous "
         "learning rate and updates, rules",
         quick=(("conv", "sgd", None, 32, 200, 0.2, 30, _CLAIMS),),
         default=_IMAGES,
-        full=tuple((*own[:4], 4 * own[4], own[5], 4 * own[6], own[7]) for own in _IMAGES),
     )
     image_delays: tuple[int, ...] = planned(
-        "of runs on images", quick=(0, 8), default=(0, 1, 4, 16, 64), full=_DELAYS
+        "of runs on images", quick=(0, 8), default=(0, 1, 4, 16, 64)
     )
     most_updates: int = planned("of runs on images, in units of the synchronous ones", 85)
-    tested: int = planned("images to test on", quick=500, default=1000, full=10000)
+    tested: int = planned("images to test on", quick=500, default=1000)
     image_dtype: str = planned("precision of networks on images", "float32")
-    grid: int = planned("learning rates an octave in the search", quick=4, default=4, full=8)
-    usable_flow_time: float = planned("of its runs", quick=10.0, default=20.0, full=50.0)
+    grid: int = planned("learning rates an octave in the search", 4)
+    usable_flow_time: float = planned("of its runs", quick=10.0, default=20.0)
 
 
 SIZES = rows.sizes_of(Plan)
