@@ -176,12 +176,13 @@ def _thresholds(loop: NoisyLoop) -> dict[str, Any]:
     longer = max(1 + delay / 4, 0.5 / (1 - (loop.momentum or 0.0)))
     updates = round(plan.updates * longer) * (_QUIET if batch is None else 1)
     coarse = one * np.geomspace(*_COARSE, plan.coarse)
-    asked = (site, rule, delay)
     if batch is None:
-        found = quiet_threshold(*asked, coarse, updates)
+        found = quiet_threshold(site, rule, delay, coarse, updates)
     else:
-        size = {"repeats": plan.repeats, "replicas": plan.replicas, "updates": updates}
-        found = settled_thresholds(*asked, batch, coarse, **size, seed=loop.seed)
+        found = settled_thresholds(
+            site, rule, delay, batch, coarse,
+            repeats=plan.repeats, replicas=plan.replicas, updates=updates, seed=loop.seed,
+        )  # fmt: skip
     return {
         "sharpness": minimum.sharpness,
         "trace": float((jacobian**2).sum() / len(jacobian)),
