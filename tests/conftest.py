@@ -1,6 +1,7 @@
 """One numerical thread for each test process, the same hypothesis examples in every run, and what
 several test files share: which of them run in one process, and one finished job."""
 
+import gc
 import os
 from collections import Counter, defaultdict
 
@@ -17,6 +18,7 @@ settings.load_profile("repeatable")
 TOGETHER = (
     *("test_theory", "test_printing", "test_latex_bundle", "test_bounds_json", "test_registry"),
     *("test_typography", "test_translation", "test_export_languages", "test_verification"),
+    *("test_article_order", "test_bound_looseness", "test_notation", "test_trials"),
 )
 """Test files, by the beginning of their names, that reuse theorems which a process has checked."""
 
@@ -35,6 +37,17 @@ def pytest_xdist_make_scheduler(config, log):
             return "together" if name.startswith(TOGETHER) else file
 
     return TogetherScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is loaded stays: the garbage collector need not go through it again and again."""
+    gc.disable()
+    found = yield
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
+    return found
 
 
 @pytest.hookimpl(tryfirst=True)

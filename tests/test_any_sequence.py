@@ -159,6 +159,7 @@ def scanned_small_gain(loop, delay, angles):
         return 1 / np.nanmax(-h.real + np.sqrt(inside))
 
 
+@pytest.mark.quick(13)
 @pytest.mark.parametrize("seed", range(40))
 def test_the_small_gain_is_that_of_a_dense_scan(seed):
     generator = np.random.default_rng(seed)
@@ -272,6 +273,7 @@ def test_sgd_is_exact_and_scales_with_its_gradient():
     assert plain.sequence == ds.BoundedDelay(5).extremal_log()
 
 
+@pytest.mark.quick(11)
 @pytest.mark.parametrize("decay", [1e-6, 1e-3, 0.03, 0.2, 0.7])
 @pytest.mark.parametrize("delay", [1, 2, 3, 9, 30])
 def test_sgd_with_decay_is_sharp(delay, decay):
@@ -286,6 +288,7 @@ def test_sgd_with_decay_is_sharp(delay, decay):
     assert coupled == found.sufficient
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("decay", [0.01, 0.3])
 @pytest.mark.parametrize("delay", [1, 2, 3])
 def test_polytopes_confirm_sgd_with_decay(delay, decay):
@@ -334,6 +337,7 @@ def test_rates_are_adjusted_to_it():
     assert back == pytest.approx(0.1, rel=1e-15)
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.9), ds.HeavyBall(-0.5)], ids=repr)
 def test_the_longest_bound_is_exact_at_its_boundary(optimizer):
     gains = np.array([3.9, 0.9, 0.3, 0.02])

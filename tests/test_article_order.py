@@ -18,45 +18,51 @@ from delaystability.printing.markdown import markdown
 from delaystability.printing.text import plain
 from delaystability.printing.theory_page import theory_page
 from delaystability.theory import registry
+from delaystability.theory.derivation import Proof
 from delaystability.theory.proofs import sgd
 from delaystability.theory.registry import all_proofs, named, names, numbered, result_name
 from tests.printed import all_checked, compiled, needs_latex
 
 NUMBERED = ("theorem", "lemma")
 UNDER = ("corollary", "remark", "example")
-PROOFS = {proof.name: proof for proof in all_proofs()}
 
 
-def rests_on(name: str) -> set[str]:
+@pytest.fixture(name="proofs", scope="module")
+def proofs_fixture() -> dict[str, Proof]:
+    """Every proof by its name."""
+    return {proof.name: proof for proof in all_proofs()}
+
+
+def rests_on(name: str, proofs: dict[str, Proof]) -> set[str]:
     """All that the proof rests on, directly or not."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
-        for other in PROOFS[waiting.pop()].requires:
+        for other in proofs[waiting.pop()].requires:
             if other not in found:
                 found.add(other)
                 waiting.append(other)
     return found
 
 
-def forward_references() -> list[tuple[str, str]]:
+def forward_references(proofs: dict[str, Proof]) -> list[tuple[str, str]]:
     """Which results rest on, or refer to, later ones."""
     place = {name: k for k, name in enumerate(names())}
-    return [(n, o) for n in names() for o in needs(PROOFS[n]) if place[o] > place[n]]
+    return [(n, o) for n in names() for o in needs(proofs[n]) if place[o] > place[n]]
 
 
-def test_about_35_results_are_numbered_and_the_others_belong_to_them():
-    kinds = [proof.theorem.kind for proof in PROOFS.values()]
+def test_about_35_results_are_numbered_and_the_others_belong_to_them(proofs):
+    kinds = [proof.theorem.kind for proof in proofs.values()]
     assert 30 <= sum(kind in NUMBERED for kind in kinds) <= 40
     assert set(kinds) == {*NUMBERED, *UNDER}
-    for proof in PROOFS.values():
+    for proof in proofs.values():
         assert (proof.theorem.kind in UNDER) == bool(proof.theorem.of)
 
 
-def test_what_belongs_to_a_result_follows_it_and_has_a_number_under_it():
+def test_what_belongs_to_a_result_follows_it_and_has_a_number_under_it(proofs):
     number, last = numbered(), ""
     for name in names():
-        of = PROOFS[name].theorem.of
+        of = proofs[name].theorem.of
         if of:
             assert of == last
             assert re.fullmatch(rf"{number[of]}\.\d+", number[name])
@@ -68,23 +74,22 @@ def test_what_belongs_to_a_result_follows_it_and_has_a_number_under_it():
     assert result_name("no-such") == ""
 
 
-def test_no_result_rests_on_a_later_one():
-    assert not forward_references()
+def test_no_result_rests_on_a_later_one(proofs):
+    assert not forward_references(proofs)
 
 
-def test_a_result_that_rests_on_a_later_one_would_be_seen(monkeypatch):
+def test_a_result_that_rests_on_a_later_one_would_be_seen(proofs):
     text = "{theorem:adam-two-cycle}"
-    wrong = replace(PROOFS["sgd"], theorem=replace(PROOFS["sgd"].theorem, text=text))
-    monkeypatch.setitem(PROOFS, "sgd", wrong)
-    assert forward_references() == [("sgd", "adam-two-cycle")]
+    wrong = replace(proofs["sgd"], theorem=replace(proofs["sgd"].theorem, text=text))
+    assert forward_references({**proofs, "sgd": wrong}) == [("sgd", "adam-two-cycle")]
 
 
 @pytest.mark.parametrize("kind", ["corollary", "example"])
-def test_corollaries_and_examples_rest_on_what_they_belong_to(kind):
-    chosen = [proof for proof in PROOFS.values() if proof.theorem.kind == kind]
+def test_corollaries_and_examples_rest_on_what_they_belong_to(kind, proofs):
+    chosen = [proof for proof in proofs.values() if proof.theorem.kind == kind]
     assert chosen
     for proof in chosen:
-        assert proof.theorem.of in rests_on(proof.name), proof.name
+        assert proof.theorem.of in rests_on(proof.name, proofs), proof.name
 
 
 def test_what_belongs_to_nothing_or_to_a_corollary_is_refused(monkeypatch):
@@ -151,8 +156,8 @@ def test_a_corollary_alone_is_told_with_what_it_belongs_to():
     assert ds.derive("adjustment").theorem.of == "delayed-loop"
 
 
-def test_every_numbered_result_says_what_was_known_before():
-    for proof in PROOFS.values():
+def test_every_numbered_result_says_what_was_known_before(proofs):
+    for proof in proofs.values():
         if proof.theorem.of:
             continue
         text = proof.theorem.prior_art

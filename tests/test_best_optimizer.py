@@ -56,6 +56,7 @@ def ends(best: ds.BestOptimizer) -> list[np.ndarray]:
     return [np.float64(best.gain / best.condition_number), np.float64(best.gain)]
 
 
+@pytest.mark.quick(10)
 @pytest.mark.parametrize(("delay", "k"), CASES)
 def test_the_rate_is_reached_at_every_curvature_of_the_range(delay, k):
     best = ds.best_optimizer(delay, k)
@@ -102,6 +103,7 @@ def test_the_proof_agrees_with_a_dense_grid_of_gains_on_random_filters(seed):
     assert proved > 2
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("delay", "k"), [(200, 100.0), (4096, 1e4), (100_000, 1e6)])
 def test_long_delays_are_proved_and_what_is_false_of_them_refused(delay, k):
     best = ds.best_optimizer(delay, k)
@@ -222,6 +224,7 @@ def test_the_search_finds_the_closed_form_of_delay_1(k):
     assert found.horizon == pytest.approx(expected.horizon, rel=1e-6)
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize(
     ("delay", "k"), [(1, 4.0), (1, 100.0), (2, 10.0), (4, 100.0), (4, 1e4), (8, 6.0)]
 )
@@ -327,6 +330,7 @@ def test_a_run_on_a_quadratic_shrinks_at_the_stated_rate():
     assert slope == pytest.approx(-best.nats, abs=log(2) / 250)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("delay", "k"), [(0, 100.0), (1, 30.0), (3, 100.0)])
 def test_the_tolerated_noise_is_where_the_mean_square_stops_dying_out(delay, k):
     best = ds.best_optimizer(delay, k)

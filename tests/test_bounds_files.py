@@ -48,6 +48,7 @@ def _refused(text: str, match: str = "must") -> None:
     assert time.process_time() - begin < 1
 
 
+@pytest.mark.quick(19)
 @pytest.mark.parametrize(
     "text",
     [

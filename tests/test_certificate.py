@@ -90,7 +90,7 @@ def test_no_crossing_is_proved_below_the_threshold_and_refused_above():
 @pytest.mark.parametrize("name", ["sgd", *WITH_MOMENTUM])
 @pytest.mark.parametrize("m", ["9/10", "-9/10", "1/2"])
 @pytest.mark.parametrize("delay", [0, 1, 2, 5, 16])
-@pytest.mark.quick(40)
+@pytest.mark.quick(30)
 def test_certificates_enclose_the_fast_threshold(name, m, delay):
     momentum = Fraction(m)
     certificate = ds.certify(make(name, momentum), delay, 30)

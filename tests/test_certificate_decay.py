@@ -61,6 +61,7 @@ def test_random_loops_with_decay_are_those_of_exact_polynomials(count):
     assert check_random_loops(np.random.default_rng(count), count) > count / 2
 
 
+@pytest.mark.quick(10)
 @pytest.mark.parametrize("decay", [Fraction(1, 10**18), Fraction(1, 3), 1, 1.25])
 @pytest.mark.parametrize("delay", [0, 1, 30, 10**6])
 def test_decays_of_every_size_and_long_delays(delay, decay):
@@ -77,6 +78,7 @@ def test_decays_of_every_size_and_long_delays(delay, decay):
         assert found.lower < 1 < found.upper
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize(
     "delay", [ds.GeometricDelay(Fraction(3, 4)), ds.RandomDelay([0.25, 0.25, 0.5])]
 )

@@ -40,6 +40,7 @@ class Unlisted(ds.HeavyBall):
     """An optimizer that the catalogue does not have, under a name that it has."""
 
 
+@pytest.mark.quick(12)
 @pytest.mark.parametrize("name", ["sgd", *WITH_MOMENTUM])
 @pytest.mark.parametrize("delay", [0, 3, 400, RANDOM, ds.GeometricDelay(0.7)])
 def test_certificates_name_the_loop_that_they_are_about(name, delay):
@@ -274,6 +275,7 @@ def test_random_edits_of_a_certificate_are_refused_or_harmless():
 # Ball arithmetic
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("delay", [0, 4, 250])
 def test_a_thousand_digits_cost_little_more_than_their_ball_arithmetic(delay):
     def seconds(work):

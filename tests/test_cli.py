@@ -308,6 +308,7 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
     assert "failed" in result.stderr
 
 
+@pytest.mark.quick(16)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -118,6 +118,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("command", OTHERS.values(), ids=OTHERS)
 def test_every_command_that_computes_takes_lists(command):
     rows = printed_json(*command.split())
@@ -148,6 +149,7 @@ def test_rows_of_several_optimizers_share_what_they_have():
     assert "'sgd' has no parameter momentum" in refused.stderr
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize(
     ("text", "optimizer"),
     [
@@ -326,6 +328,7 @@ WRONG = {
 }
 
 
+@pytest.mark.quick(15)
 @pytest.mark.parametrize("command", WRONG)
 def test_wrong_lines_get_one_clear_line(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

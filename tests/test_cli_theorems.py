@@ -105,6 +105,7 @@ def test_a_failure_is_not_remembered_and_has_exit_status_1(monkeypatch):
     assert {row["status"] for row in rows()} == {None}
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize(
     "damage",
     [

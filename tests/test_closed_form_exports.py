@@ -109,7 +109,7 @@ def test_every_closed_form_is_here():
     assert {*FORMS} == more | {"speed_limit", "outer_threshold", "max_outer_learning_rate"}
 
 
-@pytest.mark.quick(3)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("function", FORMS)
 def test_kernels_solve_their_equations(function):
     assert worst(getattr(kernels, function), points(function, 60)) <= TOLERANCE

@@ -222,6 +222,7 @@ def _rates(
     return rates, factors
 
 
+@pytest.mark.quick(14)
 @pytest.mark.filterwarnings("ignore:Detected call of")
 @pytest.mark.parametrize("made", ["first", "last"])
 @pytest.mark.parametrize("every", [1, 4])

@@ -34,6 +34,7 @@ def test_a_pole_on_the_circle_is_decided_for_each_delay_by_itself():
     _agree(tables_with_poles_on_the_circle(8, seed=11))
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_adversarial_tables_agree_with_exact_arithmetic_at_many_delays(kind):
     _agree(adversarial_tables(kind, 2, seed=12))

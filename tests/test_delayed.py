@@ -89,7 +89,7 @@ def _by_queue(
 
 @pytest.mark.parametrize("delay", [0, 1, 5, 31])
 @pytest.mark.parametrize("name", DENSE)
-@pytest.mark.quick(12)
+@pytest.mark.quick(5)
 def test_every_optimizer_of_torch_has_the_bits_of_a_list_of_gradients(name, delay):
     steps = delay + 20
     resumed = delay // 2 + 3  # in mid-queue
@@ -133,6 +133,7 @@ def test_wait_is_a_server_with_round_robin_workers(delay):
         assert torch.equal(held, server) == (delay == 0)
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("warmup", ["hold", "wait"])
 @pytest.mark.parametrize("delay", LAWS, ids=repr)
 def test_sgd_behind_a_queue_is_the_delayed_optimizer(delay, warmup):

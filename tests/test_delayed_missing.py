@@ -29,6 +29,7 @@ def trained(make, seed, fresh, buffers=1):
     return torch.stack([parameter.detach() for parameter in parameters])
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("buffers", [1, 2, 3])
 @pytest.mark.parametrize(
     "make",

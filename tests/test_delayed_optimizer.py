@@ -83,7 +83,7 @@ SGD_MODES: list[tuple[dict[str, Any], ds.Optimizer, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("torch_mode", "optimizer", "mode"), SGD_MODES)
-@pytest.mark.quick(5)
+@pytest.mark.quick(2)
 def test_without_delay_it_is_torch_sgd_in_all_its_modes(torch_mode, optimizer, mode):
     lr = 1e-3 if "maximize" in mode else 0.05
     expected = _trained(lambda p: torch.optim.SGD(p, lr=lr, **torch_mode))
@@ -168,6 +168,7 @@ PLAIN = ["sgd", "heavy-ball", "ema-momentum", "nesterov", "shifted-momentum", "w
 START = torch.linspace(-1, 1, 7, dtype=torch.float64)
 
 
+@pytest.mark.quick(10)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("delay", [0, 1, 31])
 @pytest.mark.parametrize("name", PLAIN)
@@ -185,6 +186,7 @@ def test_the_comparison_with_stale_weights_sees_one_step_of_delay_more():
     assert not torch.equal(_by_queue(START, 100, lr=1e-3, delay=5), expected)
 
 
+@pytest.mark.quick(6)
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("delay", [1, 4, 31])
 @pytest.mark.parametrize("name", ["sgd", "heavy-ball", "shifted-momentum"])
@@ -216,7 +218,7 @@ def _by_engine(replica: Replica, steps: int) -> tuple[Tensor, DenseProblem, Tens
 
 @pytest.mark.parametrize("delay", [0, 4, *RANDOM_DELAYS], ids=str)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.name)
-@pytest.mark.quick(14)
+@pytest.mark.quick(4)
 def test_it_is_the_batched_engine_for_every_optimizer_and_delay(optimizer, delay):
     depends = optimizer.coefficients(0) != optimizer.coefficients(1)
     if depends and not isinstance(delay, int):
@@ -239,6 +241,7 @@ def test_it_is_the_batched_engine_for_every_optimizer_and_delay(optimizer, delay
         assert (found(seed + 1) - expected).abs().max() > 1e-9
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.name)
 def test_a_perturbation_of_a_quadratic_grows_or_dies_out_at_the_predicted_rate(optimizer):
     delay, steps = 3, 400

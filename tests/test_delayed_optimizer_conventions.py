@@ -62,7 +62,7 @@ def _saved_and_loaded(state: Any) -> Any:
 
 @pytest.mark.parametrize(("optimizer", "delay", "settings"), CASES, ids=IDS)
 @pytest.mark.parametrize("stop", [1, 9])
-@pytest.mark.quick(8)
+@pytest.mark.quick(5)
 def test_a_run_goes_on_from_its_state_dict_bit_for_bit(optimizer, delay, settings, stop):
     model = _model()
     delayed = DelayedOptimizer(model.parameters(), 0.01, optimizer, delay, **settings)
@@ -95,6 +95,7 @@ def test_the_round_trip_sees_a_queue_that_is_lost():
     assert not torch.equal(_vector(other), _vector(model))
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize(("optimizer", "delay", "settings"), CASES, ids=IDS)
 def test_copies_and_pickles_go_on_bit_for_bit(optimizer, delay, settings):
     model = _model()

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,16 @@ def _part(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def _imported_parts(path: Path) -> set[str]:
+@cache
+def _read(path: Path) -> tuple[str, ast.Module]:
+    """A file of the package, read once."""
+    text = path.read_text(encoding="utf-8")
+    return text, ast.parse(text)
+
+
+def _imported_parts(path: Path, tree: ast.Module | None = None) -> set[str]:
     parts = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree or ast.parse(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"relative import in {path}"
@@ -74,13 +82,14 @@ def _imported_parts(path: Path) -> set[str]:
     return parts - {"__version__"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_downwards(path):
-    part = _part(path)
-    if part in ("__init__", "__main__"):
-        return
-    surplus = _imported_parts(path) - ALLOWED[part] - {part}
-    assert not surplus, f"{path} imports {surplus}"
+def test_imports_go_downwards():
+    surplus = {}
+    for path in MODULES:
+        part = _part(path)
+        if part not in ("__init__", "__main__"):
+            surplus[str(path)] = _imported_parts(path, _read(path)[1]) - ALLOWED[part] - {part}
+    assert len(surplus) > 400
+    assert {path: imported for path, imported in surplus.items() if imported} == {}
 
 
 # The rooms inside numerics, from the ground up: each may import those before it, and lanczos.
@@ -204,11 +213,9 @@ def test_the_circle_test_sees_lazy_imports_and_those_by_name_and_for_types(tmp_p
     assert set(circle) == {"delaystability.theory.checks", "delaystability.theory.registry"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_files_are_short_and_say_what_they_are(path):
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
-    assert ast.get_docstring(ast.parse(text))
+def test_files_are_short_and_say_what_they_are():
+    assert [str(path) for path in MODULES if len(_read(path)[0].splitlines()) > 400] == []
+    assert [str(path) for path in MODULES if not ast.get_docstring(_read(path)[1])] == []
 
 
 def _python(program: str, *options: str) -> str:
@@ -247,9 +254,9 @@ def test_import_costs_at_most_one_and_a_half_times_numpy(tmp_path):
         "t = time.process_time(); import delaystability; d = time.process_time() - t;"
         "print((n + d) / n)"
     )
-    # The least of several runs is the one that other load disturbed least.
+    # The first run writes the bytecode; of the others one that no other load disturbs is enough.
     cache = ("-X", f"pycache_prefix={tmp_path}")
-    assert min(float(_python(program, *cache)) for _ in range(7)) <= 1.5
+    assert any(float(_python(program, *cache)) <= 1.5 for _ in range(7))
 
 
 def test_public_names_are_there_and_documented():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,10 @@ def _prose(text: str) -> str:
     return re.sub(r"`[^`\n]*`(?!\])", "", text)
 
 
-def _places(text: str) -> set[str]:
+@cache
+def _places(page: Path) -> set[str]:
     """The anchors of a page on GitHub: of its headings, and those set by hand."""
+    text = page.read_text(encoding="utf-8")
     headings = re.findall(r"^#+ (.*)$", text, flags=re.M)
     plain = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
     return {*plain, *re.findall(r'<a (?:id|name)="([^"]+)"', text)}
@@ -43,7 +46,7 @@ def dead_on_github(page: Path) -> list[str]:
         if not target.exists():
             dead.append(link)
         elif place and target.suffix == ".md":
-            if place not in _places(target.read_text(encoding="utf-8")):
+            if place not in _places(target.resolve()):
                 dead.append(link)
         elif place and not _has_line(target, place):
             dead.append(link)

@@ -150,6 +150,7 @@ def _members(name: str, cls: type) -> Iterator[tuple[str, Any, str]]:
 PUBLIC = list(public())
 
 
+@pytest.mark.quick(95)
 @pytest.mark.parametrize(("name", "found", "kind"), PUBLIC, ids=[entry[0] for entry in PUBLIC])
 def test_every_parameter_return_error_and_source_is_documented(name, found, kind):
     assert gaps(name, found, kind) == []
@@ -451,6 +452,7 @@ GOOD: dict[str, dict[str, Any]] = {
 CASES = [(name, argument) for name, call in GOOD.items() for argument in call]
 
 
+@pytest.mark.quick(67)
 @pytest.mark.parametrize(("name", "argument"), CASES)
 def test_what_is_raised_for_a_useless_argument_is_announced(name, argument, tmp_path):
     found = getattr(ds, name)

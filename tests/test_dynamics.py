@@ -211,6 +211,7 @@ def test_a_long_delay_agrees_with_a_proof_on_the_circle():
         assert (radius > 1) == (proof.roots_outside(threshold * factor) > 0)
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("tau", [1, 4, 20])
 def test_the_fastest_gain_of_sgd_is_its_closed_form(tau):
     gain, radius = ds.fastest_gain(ds.SGD(), tau)

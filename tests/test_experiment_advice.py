@@ -94,6 +94,7 @@ def twin(task: Task, delay: int, rate: float, seed: int) -> float:
     return float(loss(w[STEPS], data.test_inputs, data.test_labels))
 
 
+@pytest.mark.quick(7)
 @pytest.mark.parametrize(
     ("task", "rate"),
     [
@@ -180,7 +181,7 @@ def test_a_model_of_text_does_not_see_what_it_predicts(model: torch.nn.Module) -
     assert (before[:, 5:] - after[:, 5:]).abs().amax(dim=-1).min() > 1e-6
 
 
-@pytest.mark.quick(5)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_can_take_a_step(name: str) -> None:
     task = TASKS[name]

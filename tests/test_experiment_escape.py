@@ -68,6 +68,7 @@ def twin_distances(site: Site, optimizer: ds.Optimizer, delay: int, lr: float, u
     return np.array([float((w[t] - point).norm()) for t in range(updates)])
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.Nesterov(0.6), ds.ShiftedMomentum(0.6)])
 @pytest.mark.parametrize("delay", [0, 3])
 def test_distances_are_those_of_the_plain_loop(

@@ -70,6 +70,7 @@ OPTIMIZERS = [
 ]
 
 
+@pytest.mark.quick(8)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: repr(optimizer)[:30])
 @pytest.mark.parametrize("delay", [0, 1, 6])
 def test_the_recursion_is_that_of_the_formula(optimizer: ds.Optimizer, delay: int) -> None:

@@ -72,6 +72,7 @@ def test_all_delays_have_the_same_mean() -> None:
 # Runs -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.5)], ids=lambda o: o.name)
 def test_a_network_does_what_the_scalar_loop_does(kind: str, optimizer: ds.Optimizer) -> None:
@@ -186,6 +187,7 @@ def test_right_predictions_hold() -> None:
     assert len(verdict.lines) == 6 and set(verdict.summary) == {"geometric, sgd", "log, sgd"}
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(
     ("changes", "failing"),
     [

@@ -130,7 +130,7 @@ def test_a_dip_between_the_points_of_the_grid_is_found():
 
 @pytest.mark.parametrize("name", WITH_MOMENTUM)
 @pytest.mark.parametrize("delay", [0, 1, 3, 20])
-@pytest.mark.quick(8)
+@pytest.mark.quick(4)
 def test_every_smaller_momentum_is_stable(name, delay):
     random = np.random.default_rng(delay)
     for gain in ds.stability_threshold(make(name, 0.0), delay) * random.uniform(0.01, 1, 4):
@@ -262,7 +262,7 @@ LAWS = [
 ]
 
 
-@pytest.mark.quick(3)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", ["heavy-ball", "ema-momentum", "nesterov"])
 @pytest.mark.parametrize("law", LAWS, ids=["table", "geometric", "long", "log"])
 def test_the_largest_momentum_of_a_law_is_where_its_threshold_meets_the_gain(name, law):

@@ -225,6 +225,7 @@ def test_explicit_starts_are_as_near_as_they_say():
         assert np.abs(start / root - 1).max() <= claim
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize("name", ["sgd", *CLOSED[1:], *WITH_ZERO])
 def test_blocks_equal_single_answers_to_the_last_bit(name):
     random = np.random.default_rng(3)

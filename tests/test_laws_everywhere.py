@@ -193,7 +193,7 @@ def test_the_list_of_entry_points_is_complete():
 @pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.5)], ids=repr)
 @pytest.mark.parametrize("name", ENTRY_POINTS)
-@pytest.mark.quick(12)
+@pytest.mark.quick(5)
 def test_a_negative_binomial_law_of_one_step_is_the_geometric_one_everywhere(name, optimizer):
     ask = ENTRY_POINTS[name]
     found = np.asarray(ask(optimizer, NegativeBinomialDelay(1, 0.75)), dtype=float)
@@ -224,7 +224,7 @@ _WANT_LAWS = {"Loop", "DelayedOptimizer", "delayed"}
 
 
 @pytest.mark.parametrize("name", [*ENTRY_POINTS, *FIXED_ONLY])
-@pytest.mark.quick(8)
+@pytest.mark.quick(3)
 def test_a_fixed_law_of_six_methods_is_its_integer(name):
     if name.startswith(("plot.stale", "plot.impl")):
         expected_delay: Any = ds.FixedDelay(3)

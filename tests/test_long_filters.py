@@ -116,6 +116,7 @@ def random_law(lags: int, seed: int) -> ds.RandomDelay:
     return ds.RandomDelay(np.random.default_rng(seed).dirichlet(np.ones(lags)))
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_every_gap_between_crossings_has_the_roots_of_the_companion_matrix(seed: int) -> None:
     optimizer = (ds.SGD(), ds.HeavyBall(0.9))[seed % 2]

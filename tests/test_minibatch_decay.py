@@ -72,7 +72,7 @@ def kronecker_radius(hessians, loop, rate):
         (ds.HeavyBall(0.5), READ),
     ],
 )
-@pytest.mark.quick(6)
+@pytest.mark.quick(2)
 def test_the_threshold_with_decay_is_that_of_the_kronecker_matrix(optimizer, delay, decay, coupled):
     hessians = samples(3, 2, seed=7)
     loop = ds.Loop(optimizer, delay, decay, coupled)

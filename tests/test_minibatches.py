@@ -57,7 +57,7 @@ def kronecker_radius(
     ],
 )
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.quick(5)
+@pytest.mark.quick(3)
 def test_the_threshold_is_that_of_the_kronecker_matrix(
     optimizer: ds.Optimizer, delay: Any, batch: int
 ) -> None:

@@ -52,6 +52,7 @@ def test_other_multiples_of_pi_are_refused():
 # Agreement with the numerics.
 
 
+@pytest.mark.quick(10)
 @pytest.mark.parametrize("delay", [0, 1, 4, 30])
 @pytest.mark.parametrize("noise", ["0", "1/50", "1/2", "1", "7", "2000"])
 def test_the_mean_square_threshold_and_its_bounds(delay, noise):

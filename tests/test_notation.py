@@ -92,6 +92,7 @@ def test_an_auxiliary_letter_has_no_meaning_of_its_own():
     assert {"x", "y", "k", "n"} <= auxiliary()
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize(
     ("letter", "fault"),
     [

@@ -29,6 +29,7 @@ TABLES = {
 }
 
 
+@pytest.mark.quick(65)
 @pytest.mark.parametrize("name", list(TABLES))
 @pytest.mark.parametrize(
     "momentum",
@@ -81,6 +82,7 @@ CONVERSIONS = {
 }
 
 
+@pytest.mark.quick(54)
 @pytest.mark.parametrize("name", list(ds.CATALOGUE))
 @pytest.mark.parametrize("convert", CONVERSIONS.values(), ids=CONVERSIONS)
 @pytest.mark.parametrize("delay", [0, 3])

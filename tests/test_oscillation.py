@@ -40,6 +40,7 @@ OURS = {
 # Adam and its kind
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("kind", MAKE)
 def test_the_next_order_is_that_of_runs(kind):
     # A second moment of 33 updates: the correction is up to 5 %, what is beyond it below 0.3 %.
@@ -233,6 +234,7 @@ def _disturbed(beta1, nu):
     return max(abs(root) for root in mpmath.polyroots(cubic, maxsteps=200, extraprec=200))
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(
     ("beta1", "nu"), [*itertools.product((0.05, 0.2, 0.3, 0.9), (0.01, 0.3, 0.9))]
 )

@@ -264,7 +264,7 @@ def _merged_loop(rng):
     )
 
 
-@pytest.mark.parametrize("settings", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("settings", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_no_curvature_is_worse_than_the_worst_of_merged_replicas(settings):
     rng = np.random.default_rng(5)
     for _ in range(settings):
@@ -308,6 +308,7 @@ def test_the_block_polynomial_is_that_of_the_algorithm():
 # Theorems.
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", THEOREMS)
 def test_the_theorems_of_outer_loops_are_exact(name):
     assert status_of(name) == "exact"

@@ -329,6 +329,7 @@ def test_foreign_files_survive_every_command_that_writes_a_folder(
             assert contents(output) == before and other.read_text() == "precious"
 
 
+@pytest.mark.quick(9)
 @pytest.mark.parametrize("name", [*FILES, *FOLDERS])
 def test_what_cannot_be_written_is_refused_at_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -45,6 +45,7 @@ def pool() -> Iterator[WorkerPool]:
         assert made.gone == set()
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_gradient_is_refused_and_the_run_goes_on(pool, kind, caplog):
     with caplog.at_level(logging.WARNING):

@@ -50,6 +50,7 @@ def named(axes: Axes, gid: str) -> np.ndarray:
 # The map
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("name", list(ds.CATALOGUE))
 def test_the_line_of_the_map_is_the_threshold(name):
     optimizer = make(name, 0.7)

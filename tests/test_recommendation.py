@@ -50,6 +50,7 @@ def _update_at_constant_gradient(optimizer, delay):
     return updates[-1]
 
 
+@pytest.mark.quick(26)
 @pytest.mark.parametrize("optimizer", [f for f in FILTERS if f != ds.HeavyBall(0.999)], ids=str)
 @pytest.mark.parametrize("delay", [1, 4, 16])
 def test_the_rate_is_a_share_of_the_effective_threshold(optimizer, delay):
@@ -80,6 +81,7 @@ def test_heavy_ball_is_not_divided_by_hundreds():
     assert 0.1 / paper.learning_rate == pytest.approx(272.6, rel=1e-3)
 
 
+@pytest.mark.quick(9)
 @pytest.mark.parametrize("optimizer", [*FILTERS, ds.Adam(), ds.Adam(0, 0.9)], ids=str)
 def test_without_delay_the_rate_stays_and_with_delay_it_never_rises(optimizer):
     assert _rate(0.1, optimizer, 0) == 0.1
@@ -187,6 +189,7 @@ ASKED = {
 }
 
 
+@pytest.mark.quick(11)
 @pytest.mark.parametrize("name", ASKED)
 def test_every_question_about_thresholds_refuses_adam_and_says_what_to_ask(name):
     with pytest.raises(TypeError, match=r"optimizer must be a linear filter") as refused:

@@ -33,7 +33,7 @@ def test_a_window_of_growth_below_stable_gains_is_found():
 
 
 @pytest.mark.parametrize("seed", range(24))
-@pytest.mark.quick(8)
+@pytest.mark.quick(3)
 def test_ends_of_random_short_logs_are_those_of_the_monodromy(seed):
     assert not wrong_ends(*random_case(seed))
 
@@ -177,6 +177,7 @@ def test_a_short_period_with_one_very_long_delay(delay):
     assert radii[0] < 1 < radii[1]
 
 
+@pytest.mark.quick(22)
 @pytest.mark.parametrize("seed", range(30))
 def test_live_iterates_have_the_multipliers_of_the_whole_state(seed):
     random = np.random.default_rng(seed)

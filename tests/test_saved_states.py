@@ -232,6 +232,7 @@ def test_a_wrong_field_of_a_delayed_state_is_named_and_nothing_is_changed(path, 
     assert torch.equal(parameter, other)
 
 
+@pytest.mark.quick(19)
 @pytest.mark.parametrize(("path", "value", "field"), AWARE_EDITS)
 def test_a_wrong_field_of_a_scheduler_state_is_named_and_nothing_is_changed(path, value, field):
     _, _, scheduler = _scheduler()

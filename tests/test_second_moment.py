@@ -140,7 +140,7 @@ def integral_amplifier(optimizer: Optimizer, delay: int) -> Callable[[float, flo
 
 @pytest.mark.parametrize("delay", [0, 1, 4, 64, 1000])
 @pytest.mark.parametrize("noise", [1e-8, 0.01, 1.0, 100.0, 1e6])
-@pytest.mark.quick(4)
+@pytest.mark.quick(3)
 def test_closed_form_of_sgd_equals_the_integrals(delay, noise):
     closed = mean_square_threshold(ds.SGD(), delay, noise)
     largest, _ = mean_threshold(ds.SGD(), delay)
@@ -204,7 +204,7 @@ def amplification_in_50_digits(
     ],
 )
 @pytest.mark.parametrize("noise", [1e-6, 0.001, 1.0, 1000.0])
-@pytest.mark.quick(12)
+@pytest.mark.quick(5)
 def test_thresholds_are_right_to_1e_12_in_50_digits(optimizer, delay, noise):
     found = mean_square_threshold(optimizer, delay, noise)
     below = amplification_in_50_digits(optimizer, delay, noise, found * (1 - 1e-12))

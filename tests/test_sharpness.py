@@ -35,6 +35,7 @@ def test_the_largest_eigenvalues_of_a_dozen_models_are_those_of_a_differenced_he
     assert abs(found.values[0] - float(values[-2])) > 1e-4 * scale
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", ["sparse embedding", "sparse bag of embeddings", "attention"])
 def test_readings_of_the_monitor_and_of_a_generator_are_the_same(name):
     net, loss = model(name)

@@ -35,6 +35,7 @@ def test_signsgd_swings_exactly_as_said(delay):
 SIGNS = [ds.SignSGD(0.9), ds.Lion(), ds.Muon(), ds.Muon(0.9, False)]
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("optimizer", SIGNS, ids=repr)
 @pytest.mark.parametrize("delay", [0, 1, 3])
 def test_triangles_sustain_themselves_exactly_up_to_their_slack(optimizer, delay):
@@ -107,6 +108,7 @@ def test_the_describing_function_is_that_of_a_clipped_sine():
     assert clipped_share(1e-9) == pytest.approx(math.pi / 4 * 1e-9, rel=1e-12)
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("excess", [1.2, 3.0])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_a_clipped_run_swings_within_a_tenth_of_the_prediction(momentum, excess):

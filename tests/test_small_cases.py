@@ -129,6 +129,7 @@ def test_a_loop_with_decay_leaves_the_circle_at_its_threshold(lags, coupled):
 # Roots.
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize("gain", [1e-4, 0.05, 1.5])
 @pytest.mark.parametrize(
     "optimizer",

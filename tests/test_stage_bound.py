@@ -43,6 +43,7 @@ def linear_program(filters, angle, largest, total):
     return 1 / found.x[0] if found.x[0] > 1e-12 else np.inf
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 def test_the_weights_solve_the_linear_program(optimizer):
     random = np.random.default_rng(3)

@@ -89,7 +89,7 @@ def plain_threshold(hessian, optimizer, delays, sizes):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-@pytest.mark.quick(3)
+@pytest.mark.quick(1)
 def test_the_threshold_is_that_of_the_plain_loop(optimizer):
     random = np.random.default_rng(5)
     for sizes, delays in (((1, 2), (2, 0)), ((2, 1, 1), (0, 3, 1))):

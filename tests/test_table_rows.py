@@ -43,6 +43,7 @@ def errors(table: TableRows, theta: NDArray[np.float64]) -> tuple[NDArray[Any], 
         )  # type: ignore[return-value]
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", TABLES)
 def test_sums_are_as_near_as_they_say(name: str) -> None:
     """Also where a lag times an angle is many turns, whose rounding is seen in the sum."""

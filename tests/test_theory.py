@@ -262,7 +262,7 @@ def test_an_identity_needs_an_equation():
         if not (name == "nesterov" and value.startswith("-"))
     ],
 )
-@pytest.mark.quick(48)
+@pytest.mark.quick(30)
 def test_theorems_agree_with_the_fast_kernel(name, delay, value):
     loop = SymbolicLoop(symbolic(ds.CATALOGUE[name]))
     point = {tau: delay, m: Rational(value)}
@@ -277,7 +277,7 @@ def test_theorems_agree_with_the_fast_kernel(name, delay, value):
 @pytest.mark.parametrize("name", sorted(GENERAL))
 @pytest.mark.parametrize("delay", [0, 1, 5, 12])
 @pytest.mark.parametrize("value", ["-1/2", "2/5", "9/10"])
-@pytest.mark.quick(3)
+@pytest.mark.quick(1)
 def test_general_derivations_agree_with_the_fast_kernel(name, delay, value):
     # Ordinary values are short decimals.
     ordinary = {

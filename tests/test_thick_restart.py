@@ -45,6 +45,7 @@ SPECTRA = {
 }
 
 
+@pytest.mark.quick(6)
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-3])
 @pytest.mark.parametrize("basis_size", [6, 8])
 @pytest.mark.parametrize("values", SPECTRA.values(), ids=SPECTRA)

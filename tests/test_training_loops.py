@@ -196,6 +196,7 @@ def first_unstable_gain(optimizer, delay, shrinkage, decoupled):
     return low
 
 
+@pytest.mark.quick(10)
 @pytest.mark.parametrize("decoupled", [False, True])
 @pytest.mark.parametrize("shrinkage", [1e-3, 0.03])
 @pytest.mark.parametrize(

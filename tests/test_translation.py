@@ -132,6 +132,7 @@ def test_kernels_agree_with_the_float_thresholds(name):
     assert worst <= (8 if no_zero else 128) * EPS
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize("name", NAMES)
 def test_kernels_agree_with_certified_values(name):
     function = kernel(name)

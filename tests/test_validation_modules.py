@@ -58,6 +58,7 @@ def _plain_losses(module: nn.Module, loss: str, inputs: Any, targets: Any) -> to
     return torch.stack(losses)
 
 
+@pytest.mark.quick(6)
 @pytest.mark.parametrize("loss", ["squared", "cross-entropy"])
 @pytest.mark.parametrize("name", MODULES)
 def test_losses_gradients_and_errors_are_those_of_each_module_alone(name: str, loss: str) -> None:

@@ -99,7 +99,7 @@ class _Server:
 @pytest.mark.parametrize("workers", [1, 2, 5, 9])
 @pytest.mark.parametrize("own_buffers", [False, True])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.quick(6)
+@pytest.mark.quick(4)
 def test_a_round_robin_parameter_server_is_the_delayed_loop(workers, own_buffers, momentum):
     problem, batches, rate = _problem("squared"), Batches(SAMPLES, 8), 0.01
     start = torch.tensor(NETWORK.initial_parameters(1))
