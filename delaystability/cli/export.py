@@ -81,7 +81,7 @@ def export(
         if len(wanted) > 1:
             checked_folder("output", output)
         for name, folder in folders.items():
-            checked_export(name, folder, chosen, theorems=theorems)
+            checked_export(name, folder, chosen, samples=count, theorems=theorems)
         written: dict[str, list[str]] = {}
         with progress_bars() as progress:
             for done, (name, folder) in enumerate(folders.items()):

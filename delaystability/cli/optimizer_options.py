@@ -11,7 +11,12 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from delaystability.cli.options import AnyOptimizerName, OptimizerName
+from delaystability.cli.options import (
+    ALL_NAMES,
+    CATALOGUE_NAMES,
+    AnyOptimizerName,
+    OptimizerName,
+)
 from delaystability.cli.terminal import RefusedError
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.recognised_adaptive import ADAPTIVE
@@ -33,10 +38,11 @@ def with_parameters(command: Callable[..., T]) -> Callable[..., T]:
     """The command with an option for each parameter of an optimizer in place of ``parameters``.
 
     The field ``momentum`` becomes ``--momentum``, and ``--new-momentum`` in place of an argument
-    ``new_parameters``. An optimizer that stands as an argument may be given as ``--optimizer``.
+    ``new_parameters``. An optimizer that is an argument may be given as ``--optimizer``.
     """
     hints = get_type_hints(command, include_extras=True)
     shown: list[inspect.Parameter] = []
+    names_of = ALL_NAMES if AnyOptimizerName in hints.values() else CATALOGUE_NAMES
     groups: dict[str, dict[str, str]] = {}
     for argument in inspect.signature(command).parameters.values():
         kind = hints[argument.name]
@@ -53,7 +59,7 @@ def with_parameters(command: Callable[..., T]) -> Callable[..., T]:
     @wraps(command)
     def run(**given: Any) -> T:
         if _TWIN in given:
-            given["optimizer"] = _one_of(given["optimizer"], given.pop(_TWIN))
+            given["optimizer"] = _one_of(given["optimizer"], given.pop(_TWIN), names_of)
         for argument, names in groups.items():
             values = {name: given.pop(option) for option, name in names.items()}
             given[argument] = {name: text for name, text in values.items() if text is not None}
@@ -68,7 +74,7 @@ def _argument_and_option(name: str, kind: Any) -> list[inspect.Parameter]:
     (about,) = kind.__metadata__
     option = typer.Option(
         "--optimizer",
-        help="The optimizer, if it does not stand as an argument.",
+        help="The optimizer, if it is not given as an argument.",
         autocompletion=about.autocompletion,
         metavar="OPTIMIZER",
         show_default=False,
@@ -79,14 +85,13 @@ def _argument_and_option(name: str, kind: Any) -> list[inspect.Parameter]:
     ]
 
 
-def _one_of(argument: str | None, option: str | None) -> str:
+def _one_of(argument: str | None, option: str | None, names: str) -> str:
     if argument is not None and option is not None:
         raise RefusedError("optimizer must be given once, as an argument or as --optimizer")
     chosen = argument or option
     if not chosen:
         raise RefusedError(
-            f"Missing argument 'OPTIMIZER': one of {', '.join(CATALOGUE)}, or an object such as "
-            "'HeavyBall(0.9)'"
+            f"Missing argument 'OPTIMIZER': one of {names}, or an object such as 'HeavyBall(0.9)'"
         )
     return chosen
 

@@ -85,14 +85,22 @@ def _arguments(cls: type[Any], arguments: str, refusal: RefusedError) -> Iterato
     names = [*inspect.signature(cls).parameters]
     # Of 'f(1)(2)' and 'f(1).g(2)' the last call is another one.
     alone = isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
-    if not isinstance(call, ast.Call) or not alone or len(call.args) > len(names):
+    if not isinstance(call, ast.Call) or not alone:
         raise refusal
+    if len(call.args) > len(names):
+        raise RefusedError(
+            f"optimizer {cls.__name__} must have at most the parameters {', '.join(names)}; got "
+            f"{len(call.args)}"
+        )
     given = [*zip(names, call.args, strict=False)]
     for entry in call.keywords:
-        if entry.arg not in names or entry.arg in dict(given):
+        if entry.arg not in names:
             raise RefusedError(
-                f"optimizer {cls.__name__} has no parameter {entry.arg}, or has it twice"
+                f"optimizer {cls.__name__} has no parameter {entry.arg}: it has "
+                f"{', '.join(names) or 'none'}"
             )
+        if entry.arg in dict(given):
+            raise RefusedError(f"{entry.arg} must be given once; got it twice")
         given.append((entry.arg, entry.value))
     for name, node in given:
         yield name, _value(node, source, refusal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from fractions import Fraction
 from typing import Any
@@ -25,6 +25,7 @@ __all__ = [
     "number",
     "optimizer_of",
     "shared",
+    "unknown_optimizer",
 ]
 
 _WHY_NOT = (
@@ -46,6 +47,15 @@ def exact_decimal(argument: str, text: str) -> Fraction | float:
     """The decimal number of an option as written, not its binary neighbour."""
     value = number(argument, text)
     return Fraction(text) if abs(value) < float("inf") else value
+
+
+def unknown_optimizer(argument: str, text: str, names: Iterable[str]) -> RefusedError:
+    """The refusal of a name that is none of these, with the one that is nearly it."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(text, known := [*names], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return RefusedError(f"{argument} must be one of {', '.join(known)}; got {text[:60]!r}{hint}")
 
 
 def optimizer_of(
@@ -79,9 +89,20 @@ def optimizer_of(
             f"{argument} must be one of {', '.join(CATALOGUE)}; got {written.written!r}, {_WHY_NOT}"
         )
     if written.name == LinearOptimizer.name and written.name not in CATALOGUE:
-        if set(values) - {"feedback", "feedforward"}:
-            raise RefusedError(f"{argument} 'linear' has no parameter {', '.join(parameters)}")
+        if surplus := [name for name in values if name not in ("feedback", "feedforward")]:
+            raise RefusedError(f"{argument} 'linear' has no parameter {', '.join(surplus)}")
         return LinearOptimizer(**values)
+    if written.name not in CATALOGUE:
+        raise unknown_optimizer(argument, text, CATALOGUE)
+    cls = CATALOGUE[written.name]
+    missing = [name for name in cls.required_parameters() if name not in values]
+    if missing:
+        prefix = argument.removesuffix("optimizer")
+        options = ", ".join(f"--{prefix}{name}" for name in missing)
+        raise RefusedError(
+            f"{argument} {written.name!r} needs {', '.join(missing)}: give {options}, or an object "
+            f"such as '{cls.__name__}(0.9)'"
+        )
     return optimizer_from_name(written.name, **values)
 
 
@@ -96,8 +117,7 @@ def any_optimizer_of(text: str, parameters: Mapping[str, str]) -> Optimizer | Ad
     written = read_optimizer(text)
     if written.name not in ADAPTIVE:
         if written.name not in (*CATALOGUE, LinearOptimizer.name):
-            names = ", ".join((*ADAPTIVE, "adamw", *CATALOGUE))
-            raise RefusedError(f"optimizer must be one of {names}; got {text!r}")
+            raise unknown_optimizer("optimizer", text, (*ADAPTIVE, "adamw", *CATALOGUE))
         return optimizer_of(text, parameters)
     cls = ADAPTIVE[written.name]
     values = _values(written.parameters, parameters)

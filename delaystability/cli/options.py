@@ -14,6 +14,7 @@ from delaystability.model.delays import MeasuredDelay
 from delaystability.model.recognised_adaptive import ADAPTIVE
 
 __all__ = [
+    "ALL_NAMES",
     "CATALOGUE_NAMES",
     "INTEGERS",
     "NUMBERS",
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 CATALOGUE_NAMES = ", ".join(CATALOGUE)
-_ADAPTIVE_NAMES = ", ".join((*ADAPTIVE, "adamw"))
+ALL_NAMES = ", ".join((*CATALOGUE, *ADAPTIVE, "adamw"))
 
 INTEGERS = "INTEGERS"
 """What help shows for an option that takes lists and ranges of whole numbers."""
@@ -57,7 +58,7 @@ AnyOptimizerName = Annotated[
     str,
     typer.Argument(
         metavar="OPTIMIZER",
-        help=f"One of {CATALOGUE_NAMES}, {_ADAPTIVE_NAMES}, or an object such as 'Adam(0.9, "
+        help=f"One of {ALL_NAMES}, or an object such as 'Adam(0.9, "
         "0.99)'; several with commas between.",
         show_default=False,
         autocompletion=trained_optimizer_names,

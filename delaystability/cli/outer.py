@@ -10,6 +10,7 @@ from delaystability.cli.answers import Answer, answering
 from delaystability.cli.optimizer_options import Parameters
 from delaystability.cli.optimizers import described, number, optimizer_of
 from delaystability.cli.options import INTEGERS, NUMBERS, OptimizerName, integer
+from delaystability.cli.terminal import RefusedError
 from delaystability.model.arguments import positive
 
 __all__ = ["outer"]
@@ -87,6 +88,8 @@ def outer(
         "delayed_nesterov": delayed_nesterov,
     }
     loop = OuterLoop(chosen, **inner, **late)
+    if inner and sharpness is None:
+        raise RefusedError("sharpness must be given beside inner-steps; got none")
     sharp = None if sharpness is None else number("sharpness", sharpness)
     edge = loop.max_outer_learning_rate(sharp)
     given = {name: value for name, value in late.items() if value or name == "delay"}

@@ -81,6 +81,8 @@ def _for_every_sequence(
     from delaystability.questions.any_sequence import bounded_delay_threshold
 
     longest = integer("bounded-delay", bounded_delay)
+    if longest < 0:
+        raise RefusedError(f"bounded-delay must be an integer >= 0; got {longest}")
     found = bounded_delay_threshold(Loop(optimizer, BoundedDelay(longest), **decayed))
     return {
         "longest_delay": longest,
@@ -140,8 +142,8 @@ def threshold(
 ) -> Answer:
     """Find the largest stable gain: learning rate times sharpness.
 
-    A log of delays is replayed in its order; beside it stand the thresholds of independent delays
-    with its frequencies, in the mean and in the mean square, and those of two single delays. With
+    A log of delays is replayed in its order, and compared with independent delays of the same
+    frequencies, in the mean and in the mean square, and with two single delays. With
     --bounded-delay the threshold is safe for every sequence of delays up to a longest one.
     """
     chosen = optimizer_of(optimizer, parameters)
@@ -240,7 +242,7 @@ def adjust(
         after = optimizer_of(before.name, {**before.parameters, **new_parameters})
     else:
         kept = shared(new_optimizer, {**before.parameters, **new_parameters})
-        after = optimizer_of(new_optimizer, {**kept, **new_parameters}, argument="new_optimizer")
+        after = optimizer_of(new_optimizer, {**kept, **new_parameters}, argument="new-optimizer")
     old, new = integer("delay", delay), integer("new-delay", new_delay)
     old_lr, noise = number("lr", lr), number("curvature-noise", curvature_noise)
     measured = None if sharpness is None else number("sharpness", sharpness)

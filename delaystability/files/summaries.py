@@ -40,5 +40,6 @@ def read_summary(path: str | Path) -> dict[str, Any]:
             # Files of earlier versions only say whether it holds.
             line.setdefault("outcome", "holds" if line.get("holds") else "fails")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"path must be the JSON file of an experiment; got {file}") from error
+        why = ": there is no such file" if isinstance(error, FileNotFoundError) else ""
+        raise ValueError(f"path must be the JSON file of an experiment; got {file}{why}") from error
     return dict(found)

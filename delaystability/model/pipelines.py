@@ -225,5 +225,8 @@ def schedule_from_name(name: str, stages: Any) -> PipelineSchedule:
         For an unknown name or a wrong number of stages.
     """
     if name not in SCHEDULES:
-        raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; got {name!r}")
+        raise ValueError(
+            f"schedule must be one of {', '.join(SCHEDULES)}; got {name!r} (1F1B with a "
+            "flush, as in Megatron and DeepSpeed, is gpipe)"
+        )
     return SCHEDULES[name](stages)

@@ -126,10 +126,7 @@ def export(
     N. Giladi et al., At stability's edge, ICLR 2020, arXiv:1909.12340.
     """
     _check_language(language)
-    if isinstance(samples, bool) or not isinstance(samples, int):
-        raise TypeError(f"samples must be an integer from 1 to {_MOST_SAMPLES}; got {samples!r}")
-    if not 1 <= samples <= _MOST_SAMPLES:
-        raise ValueError(f"samples must be an integer from 1 to {_MOST_SAMPLES}; got {samples}")
+    _check_samples(samples)
     names = _checked_optimizers(optimizers)
     writer = _writer(language, names, _SUBJECT)
     tester = _writer(language, names, _TEST)
@@ -194,6 +191,13 @@ def source_code(
 def _check_language(language: object) -> None:
     if not isinstance(language, str) or language not in LANGUAGES:
         raise ValueError(f"language must be one of {', '.join(LANGUAGES)}; got {language!r}")
+
+
+def _check_samples(samples: object) -> None:
+    if isinstance(samples, bool) or not isinstance(samples, int):
+        raise TypeError(f"samples must be an integer from 1 to {_MOST_SAMPLES}; got {samples!r}")
+    if not 1 <= samples <= _MOST_SAMPLES:
+        raise ValueError(f"samples must be an integer from 1 to {_MOST_SAMPLES}; got {samples}")
 
 
 def _writer(language: str, names: list[str], subject: tuple[str, ...]) -> Language:
@@ -264,6 +268,7 @@ def checked_export(
     folder: str | os.PathLike[str],
     optimizers: Chosen | Iterable[Chosen] | None = None,
     *,
+    samples: int = 1,
     theorems: bool = False,
 ) -> Path:
     """The folder, in which `export` may write; refused before any work.
@@ -274,6 +279,7 @@ def checked_export(
         As by `export`.
     """
     _check_language(language)
+    _check_samples(samples)
     writer = _writer(language, _checked_optimizers(optimizers), _SUBJECT)
     return _checked_folder(folder, writer, theorems)
 

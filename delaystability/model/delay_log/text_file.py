@@ -66,8 +66,9 @@ def read_log(path: Any, request: Request = None) -> NDArray[np.int64]:
                 for chunk in _chunks(file):
                     reader.read(chunk)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error  # the name is said already
         raise ValueError(
-            f"log must be a readable text file; got {fspath(path)!r}: {error}"
+            f"log must be a readable text file; got {fspath(path)!r}: {reason}"
         ) from error
     return reader.delays()
 
