@@ -22,7 +22,6 @@ from delaystability.validation.experiments import load_experiment
 from delaystability.validation.experiments.noise import (
     EXPERIMENT,
     SIZES,
-    sample_jacobian,
 )
 from delaystability.validation.mean_square_runs import (
     bracket,
@@ -36,6 +35,7 @@ from delaystability.validation.resampling import (
     resampled,
     settled_learning_rates,
 )
+from delaystability.validation.sample_jacobian import sample_jacobian
 from tests.finished import drawn, judged
 
 

@@ -333,6 +333,7 @@ KEYS = {
     "quadratic": "6a8368ae0d16c02e",
     "random-delay": "2969560759518423",
     "selection": "8da845d4fafc6d98",
+    "speed": "6c6164d3d90e0611",
 }
 
 

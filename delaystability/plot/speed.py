@@ -22,17 +22,11 @@ from delaystability.model.delays import delay_array
 from delaystability.plot.labels import plain_number
 from delaystability.plot.style import COLOURS, canvas, legend_below, look, tidy
 from delaystability.questions.best_optimizer import BestOptimizer, best_optimizer
-from delaystability.questions.bounds import stability_threshold
-from delaystability.questions.spectra import escape_rate
+from delaystability.questions.fastest_setting import fastest_setting
 
 __all__ = ["speed"]
 
-Array = NDArray[np.float64]
-
 _FAMILIES = (SGD, HeavyBall, ShiftedMomentum, WeightPrediction)
-_POINTS = 24
-_SMALLEST = 5e-4
-"""Of 1 - momentum."""
 
 
 def speed(
@@ -137,25 +131,4 @@ def _label(family: type[Optimizer]) -> str:
 
 
 def _fastest(family: type[Optimizer], best: BestOptimizer) -> float:
-    """The nats an update of the slowest curvature, with the best momentum and learning rate."""
-    gaps, shares = np.geomspace(_SMALLEST, 1, _POINTS), np.linspace(0.05, 0.99, _POINTS)
-    found = 0.0
-    for _ in range(2):
-        nats = _nats(family, best, gaps, shares)
-        row, column = divmod(int(nats.argmax()), _POINTS)
-        found = max(found, float(nats[row, column]))
-        low, high = gaps[max(row - 1, 0)], gaps[min(row + 1, gaps.size - 1)]
-        gaps = np.geomspace(low, high, _POINTS)
-        low, high = shares[max(column - 1, 0)], shares[min(column + 1, _POINTS - 1)]
-        shares = np.linspace(low, high, _POINTS)
-    return found
-
-
-def _nats(family: type[Optimizer], best: BestOptimizer, gaps: Array, shares: Array) -> Array:
-    """Over the momenta 1 - gaps and shares of their thresholds."""
-    momenta = (1 - gaps)[:, None, None]
-    optimizer = family.example(momentum=momenta)
-    gains = stability_threshold(optimizer, best.delay) * shares[:, None]
-    ends = gains * np.array([1 / best.condition_number, 1.0])
-    rates = escape_rate(optimizer, best.delay, ends).max(axis=-1)
-    return np.asarray(-np.atleast_2d(rates))
+    return fastest_setting(family, best.delay, best.condition_number).nats

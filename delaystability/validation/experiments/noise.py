@@ -24,7 +24,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from delaystability.numerics.statistics import Interval, median_of, share_of
 from delaystability.questions.bounds import stability_threshold
@@ -33,8 +32,9 @@ from delaystability.validation import rows
 from delaystability.validation.curvature_noise import curvature_noise, sample_curvatures
 from delaystability.validation.experiment import Experiment
 from delaystability.validation.mean_square_runs import quiet_threshold, settled_thresholds
-from delaystability.validation.perturbed_runs import Site, trained_minimum
+from delaystability.validation.perturbed_runs import trained_minimum
 from delaystability.validation.rows import Array, planned, result, setting
+from delaystability.validation.sample_jacobian import sample_jacobian
 from delaystability.validation.verdict import Finding, Verdict, everywhere
 
 if TYPE_CHECKING:
@@ -194,16 +194,6 @@ def _thresholds(loop: NoisyLoop) -> dict[str, Any]:
         **asdict(found),
         "updates": updates,
     }
-
-
-def sample_jacobian(site: Site) -> Array:
-    """Factors of the Hessians of single samples at the minimum: (samples, outputs, P)."""
-
-    def outputs(point: torch.Tensor) -> torch.Tensor:
-        return site.problem.outputs(point[None])[0].T
-
-    jacobian = torch.func.jacrev(outputs)(site.minimum.parameters)
-    return np.asarray(jacobian.cpu().double().numpy())
 
 
 def judge(loops: Sequence[NoisyLoop]) -> Verdict:
