@@ -130,7 +130,7 @@ def test_a_failed_step_says_so_in_print():
 
 
 def test_a_conclusion_that_is_not_the_statement_is_seen_in_print():
-    claim = ds.derive("sgd").step("speed-sign").claim
+    claim = ds.derive("sgd").step("distance").claim
     wrong = ds.derive("sgd").with_step("conclusion", claim=claim)
     assert "does not conclude what is stated" in wrong.latex(fragment=True)
     assert "does not conclude what is stated" in wrong.markdown()
@@ -149,11 +149,11 @@ def test_what_is_only_tested_is_not_called_a_proof():
 
 @pytest.mark.slow
 def test_only_what_is_needed_is_told_with_a_theorem():
-    told = {entry.name for entry in entries(collected([checked("ema-momentum")]))}
-    assert told == {"ema-momentum", "heavy-ball", "delayed-loop"}
-    text = ds.derive("ema-momentum").latex()
+    told = {entry.name for entry in entries(collected([checked("shifted-momentum")]))}
+    assert told == {"shifted-momentum", "heavy-ball"}
+    text = ds.derive("shifted-momentum").latex()
     assert "The results on one page" not in text
-    assert text.index("thm:delayed-loop") < text.index("thm:heavy-ball")
+    assert text.index(r"\label{thm:heavy-ball}") < text.index(r"\label{thm:shifted-momentum}")
 
 
 @pytest.mark.slow
@@ -201,10 +201,10 @@ def test_a_single_derivation_compiles_with_all_that_it_needs(name, tmp_path):
 @pytest.mark.slow
 @needs_latex
 def test_errors_in_the_latex_are_noticed(tmp_path):
-    text = article([checked("sgd")])
+    text = article([checked("ema-momentum")])
     with pytest.raises(AssertionError):
         compiled(text.replace(r"\begin{proof}", r"\begin{prof}", 1), tmp_path)
-    unknown = text.replace(r"\cref{thm:delayed-loop}", r"\cref{thm:no-such}")
+    unknown = text.replace(r"\cref{thm:heavy-ball}", r"\cref{thm:no-such}")
     assert unknown != text
     assert "undefined" in compiled(unknown, tmp_path)
     wide = text.replace(r"\end{document}", r"\noindent\rule{500pt}{1pt}\end{document}")

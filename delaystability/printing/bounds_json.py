@@ -59,6 +59,7 @@ def bounds_data(told: Sequence[CheckedProof], version: str) -> dict[str, Any]:
 
 def _theorem_data(entry: CheckedProof) -> dict[str, Any]:
     theorem = entry.theorem
+    rocq = {step.label: list(step.rocq) for step in entry.steps}
     return {
         "name": theorem.name,
         "title": theorem.title,
@@ -74,7 +75,12 @@ def _theorem_data(entry: CheckedProof) -> dict[str, Any]:
         "prior_art": theorem.prior_art,
         "given": {name: _formula_data(value) for name, value in theorem.given.items()},
         "steps": [
-            {"label": result.label, "status": result.status.value, "detail": result.detail}
+            {
+                "label": result.label,
+                "status": result.status.value,
+                "detail": result.detail,
+                "rocq": rocq.get(result.label, []),
+            }
             for result in entry.report.results
         ],
         "samples": _samples(theorem.statement),

@@ -13,7 +13,7 @@ from typing import Any
 from sympy import Basic
 
 from delaystability.printing.rocq import NotInRocqError, rocq_name, rocq_statement
-from delaystability.theory.derivation import CheckedProof, Theorem
+from delaystability.theory.derivation import CheckedProof, Step, Theorem
 from delaystability.theory.statement import Statement
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "formal_proof",
     "known_as",
     "known_by",
+    "lemmas_in_rocq",
     "part_of",
     "proved_in",
 ]
@@ -107,6 +108,15 @@ def known_by(entry: CheckedProof) -> str:
     """What the theorem claims, and how that is known, in words."""
     how = evidence(entry)
     return entry.status if how == entry.status else f"{entry.status}, {how}"
+
+
+def lemmas_in_rocq(step: Step) -> str:
+    """The lemmas in Rocq that prove what a step says, by their files, or ""."""
+    files: dict[str, list[str]] = {}
+    for lemma in step.rocq:
+        file, _, name = lemma.partition(".")
+        files.setdefault(file, []).append(name)
+    return "; ".join(f"{file}.v: {', '.join(names)}" for file, names in files.items())
 
 
 def _proof_of(name: str, statement: Statement) -> FormalProof | None:

@@ -36,6 +36,8 @@ __all__ = ["formula_latex", "formula_text"]
 _WIDEST, _FILLED = 120, 80
 """Characters up to which a formula is two-dimensional, and of the lines that it takes else."""
 
+_OTHER_ANGLES = tuple(Symbol(name, real=True) for name in ("v_1", "v"))
+
 _SUBSCRIPTED = {*"wughsvxyepCGM", "mu", "xi"}
 
 
@@ -79,18 +81,20 @@ class _Printer(LatexPrinter):
     def _angle(self, angle: Expr) -> str:
         """The argument of a sine or cosine, with brackets only where they are needed."""
         angle = _delay_first(angle)
-        coefficient = angle / theta
+        turn = next((s for s in (theta, *_OTHER_ANGLES) if angle.has(s)), theta)
+        coefficient = angle / turn
         if coefficient.is_Add and coefficient.diff(tau).is_Integer:
             small = self._print(coefficient).replace(r"\frac", r"\tfrac")
-            return rf"\bigl(({small})\theta\bigr)"
-        if coefficient.has(theta):
+            return rf"\bigl(({small}){self._print(turn)}\bigr)"
+        if coefficient.has(turn):
             printed = self._print(angle)
             sums = any(factor.is_Add for factor in Mul.make_args(angle))
             bare = sums and fraction(angle)[1] == 1
             return rf"\left({printed}\right)" if bare else rf" {printed}"
         numerator, denominator = fraction(coefficient.together())
         printed = self._bracketed(numerator) if numerator != 1 else ""
-        printed += r"\theta"
+        name = self._print(turn)
+        printed += name if turn == theta or not printed else f" {name}"
         return rf" {printed}" if denominator == 1 else rf"\frac{{{printed}}}{{{denominator}}}"
 
     def _print_Add(self, expr: Any, order: Any = None) -> str:

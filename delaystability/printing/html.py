@@ -10,6 +10,7 @@ from latex2mathml.converter import convert
 from sympy import Basic
 
 from delaystability.printing.bibliography import REFERENCES
+from delaystability.printing.formal import lemmas_in_rocq
 from delaystability.printing.formula import formula_latex
 from delaystability.printing.typography import inline, tidy
 from delaystability.theory.derivation import CheckedProof, Step, StepResult
@@ -97,9 +98,10 @@ def _step(step: Step, result: StepResult, style: Style, mark: str) -> str:
     label, status, detail = result
     claim = _block(step.claim, mark) if step.claim is not None else ""
     title = escaping.escape(detail, quote=True)
+    lemmas = f' <code class="rocq">{lemmas_in_rocq(step)}</code>' if step.rocq else ""
     return (
         f'<li data-step="{label}"><span class="status {status.value}" title="{title}">'
-        f"{status.value}</span><p>{fill(step.text, step.given, style)}</p>{claim}</li>"
+        f"{status.value}</span>{lemmas}<p>{fill(step.text, step.given, style)}</p>{claim}</li>"
     )
 
 

@@ -8,7 +8,7 @@ from sympy import Basic
 
 from delaystability.printing.bibliography import latex_escaped
 from delaystability.printing.domain import domain_latex
-from delaystability.printing.formal import PARTS, formal_proof, proved_in
+from delaystability.printing.formal import PARTS, formal_proof, lemmas_in_rocq, proved_in
 from delaystability.printing.formula import formula_latex
 from delaystability.printing.line_breaks import broken, width
 from delaystability.printing.notation import in_notation
@@ -158,7 +158,15 @@ def _paragraph(steps: list[Step], entry: CheckedProof, style: Style) -> str:
     if any(status[step.label] is Status.FAILED for step in steps):
         texts.append("\\textbf{The check of this step failed.}\n")
     ends_with_display = texts[-1].endswith("\\end{equation}\n")
-    return rf"\status{{{words}}}" + "\n" + "".join(texts) + ("" if ends_with_display else "\n\n")
+    marks = rf"\status{{{words}}}{_lemmas(steps)}"
+    return f"{marks}\n{''.join(texts)}" + ("" if ends_with_display else "\n\n")
+
+
+def _lemmas(steps: list[Step]) -> str:
+    """The lemmas in Rocq that prove the steps of a paragraph, for the other margin."""
+    names = "; ".join(filter(None, map(lemmas_in_rocq, steps)))
+    names = names.replace("_", r"\_\allowbreak ")
+    return rf"\rocq{{{names}}}" if names else ""
 
 
 def _step(step: Step, following: str, entry: CheckedProof, style: Style) -> str:

@@ -14,7 +14,7 @@ from sympy import Basic
 
 from delaystability.printing.bibliography import REFERENCES
 from delaystability.printing.domain import domain_latex
-from delaystability.printing.formal import known_by
+from delaystability.printing.formal import known_by, lemmas_in_rocq
 from delaystability.printing.formula import formula_latex
 from delaystability.printing.line_breaks import width
 from delaystability.printing.typography import inline, tidy
@@ -118,7 +118,9 @@ def proof_markdown(entry: CheckedProof, linked: Linked = _named) -> str:
     status = {result.label: result.status.value for result in entry.report.results}
     parts = []
     for number, (step, following) in enumerate(zip(steps, [*steps[1:], None], strict=True), 1):
-        parts.append(f"({number}) *{status[step.label]}.* {fill(step.text, step.given, style)}")
+        lemmas = f"[`{lemmas_in_rocq(step)}`] " if step.rocq else ""
+        text = fill(step.text, step.given, style)
+        parts.append(f"({number}) *{status[step.label]}.* {lemmas}{text}")
         if step.claim is not None:
             mark = punctuation_before(following.text if following is not None else "")
             parts.append(_display(step.claim, mark))

@@ -7,7 +7,7 @@ import textwrap
 from sympy import Basic
 
 from delaystability.printing.bibliography import REFERENCES
-from delaystability.printing.formal import known_by
+from delaystability.printing.formal import known_by, lemmas_in_rocq
 from delaystability.printing.formula import formula_text
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.prose import Style, capitalised, fill
@@ -38,7 +38,8 @@ def plain(entry: CheckedProof) -> str:
         lines += ["", _wrapped(f"Prior art. {fill(theorem.prior_art, {}, style)}")]
     for step, result in zip(entry.steps, entry.report.results, strict=False):
         text = fill(step.text, step.given, style)
-        lines += ["", _wrapped(f"({numbers[step.label]}) [{result.status.value}] {text}")]
+        known = "; ".join([result.status.value, *filter(None, [lemmas_in_rocq(step)])])
+        lines += ["", _wrapped(f"({numbers[step.label]}) [{known}] {text}")]
         if step.claim is not None:
             lines += ["", _shifted(step.claim)]
     lines += ["", entry.report.summary(), ""]

@@ -43,7 +43,8 @@ which it belongs. After each theorem and lemma stands what was known before, as 
 the literature showed; how far a bound is off at worst was found on a grid of delays up to $10^5$.
 In the proofs, a step is *proved* by exact algebra, for every delay at once; *deduced* in words from
 steps and theorems that are checked themselves, and put to trial besides; *cited* from the
-literature; or *tested* on a grid only.
+literature; or *tested* on a grid only. Where lemmas of `formal/` stand in brackets, Rocq proves the
+same there, in the same order.
 
 The same text as a LaTeX article: `delaystability derive all --format latex -o article.tex`.
 """

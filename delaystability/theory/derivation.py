@@ -33,6 +33,7 @@ class Step:
     check : Check
     given : mapping from names in the text to expressions
     refers : the steps and theorems that it rests on, as the text must name them; None if unknown
+    rocq : names of the lemmas in Rocq that prove the same, "Sgd.sgd_polar" for one in Sgd.v
     """
 
     label: str
@@ -41,6 +42,7 @@ class Step:
     check: Check
     given: Mapping[str, Basic | str] = field(default_factory=dict)
     refers: frozenset[str] | None = None
+    rocq: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

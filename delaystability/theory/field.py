@@ -24,6 +24,7 @@ from sympy import (
     cot,
     exp,
     expand,
+    expand_power_base,
     factor,
     fraction,
     pi,
@@ -39,6 +40,7 @@ from delaystability.theory.symbols import tau
 __all__ = ["is_identically_zero", "rational_form"]
 
 _CIRCULAR = (sin, cos, tan, cot, exp)
+_HALF_TURNS = pi * tau
 
 
 def _angle_terms(angle: Expr) -> list[tuple[Expr, Expr]]:
@@ -63,6 +65,7 @@ def rational_form(expression: Expr) -> Expr:
     ValueError
         If an angle holds a multiple of pi other than a multiple of pi/4.
     """
+    expression = _with_powers_of_turns(expression)
     functions = [entry for entry in expression.atoms(*_CIRCULAR) if entry.args[0].free_symbols]
     denominators: dict[Expr, int] = {}
     for function in functions:
@@ -72,12 +75,13 @@ def rational_form(expression: Expr) -> Expr:
     replacements = {}
     for function in functions:
         turn = _turn(_angle_of(function), denominators, generators)
+        sign = _sign(_angle_of(function))
         replacements[function] = {
-            sin: (turn - 1 / turn) / (2 * I),
-            cos: (turn + 1 / turn) / 2,
+            sin: sign * (turn - 1 / turn) / (2 * I),
+            cos: sign * (turn + 1 / turn) / 2,
             tan: (turn - 1 / turn) / (I * (turn + 1 / turn)),
             cot: I * (turn + 1 / turn) / (turn - 1 / turn),
-            exp: turn,
+            exp: sign * turn,
         }[function.func]
     return _without_symbolic_powers(expression.xreplace(replacements))
 
@@ -93,9 +97,23 @@ def _turn(angle: Expr, denominators: dict[Expr, int], generators: dict[Expr, Dum
             result *= I**quarters * ((1 + I) / sqrt(2)) ** eighth
         elif atom == 1 and multiple == 0:
             continue
+        elif atom == _HALF_TURNS and multiple.is_integer:
+            continue  # see `_sign`
         else:
             result *= generators[atom] ** int(multiple * denominators[atom])
     return result
+
+
+def _with_powers_of_turns(expression: Expr) -> Expr:
+    """Powers of x exp(i angle) as x^n exp(i n angle), where n is a whole number."""
+    powers = [entry for entry in expression.atoms(Pow) if entry.exp.is_integer and entry.has(exp)]
+    return expression.xreplace({entry: expand_power_base(entry) for entry in powers})
+
+
+def _sign(angle: Expr) -> Expr:
+    """What the half turns in an angle, one for each update of delay, make of exp(i angle)."""
+    turns = [multiple for multiple, atom in _angle_terms(angle) if atom == _HALF_TURNS]
+    return (-1) ** tau if turns and turns[0].is_integer and turns[0] % 2 else Integer(1)
 
 
 def _without_symbolic_powers(expression: Expr) -> Expr:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sympy import (
     Eq,
     Function,
@@ -33,6 +35,7 @@ __all__ = [
     "X",
     "Y",
     "general_steps",
+    "polynomial_steps",
 ]
 
 SHARED = ("recurrence", "polynomial", "small-gain", "cosine-part", "sine-part", "crossing")
@@ -57,24 +60,7 @@ def general_steps(loop: SymbolicLoop) -> tuple[Draft, ...]:
         crossing = ordered_product(2, sin(theta / 2), crossing)
     squared, needed = loop.zero_modulus_squared, alpha(exp(I * theta))
     return (
-        step(
-            "recurrence",
-            """Near the minimum the gradient is $h w(t - tau)$. Replacing every update by {update}
-            in the rule of the optimizer leaves a recurrence for the iterates alone, in which
-            learning rate and curvature enter through the gain $a = eta h$ only:""",
-            loop.recurrence,
-            {"a": "eta h"},
-            loop.recurrence_remainder,
-            update=loop.update_of_iterates,
-        ),
-        step(
-            "polynomial",
-            """The sequence $w(t) = z^t$ solves it exactly if $z$ is a root of the characteristic
-            polynomial. After multiplication by {clear}, which adds at most roots at zero,""",
-            Eq(chi(z), loop.polynomial, evaluate=False),
-            {"chi(z)": loop.polynomial_from_recurrence},
-            clear=z ** (loop.clearing_power - t),
-        ),
+        *polynomial_steps()(loop),
         _small_gain_step(loop),
         step(
             "cosine-part",
@@ -98,6 +84,38 @@ def general_steps(loop: SymbolicLoop) -> tuple[Draft, ...]:
             alpha=Eq(alpha(z), loop.gain_of_root, evaluate=False),
         ),
     )
+
+
+def polynomial_steps(rocq: str = "") -> Callable[[SymbolicLoop], tuple[Draft, Draft]]:
+    """From the coefficient table to the characteristic polynomial; in Rocq both have this name."""
+    stands = (f"Recursion.{rocq}_stable_means", f"Loop.{rocq}") if rocq else ("", "")
+
+    def steps(loop: SymbolicLoop) -> tuple[Draft, Draft]:
+        return (
+            step(
+                "recurrence",
+                """Near the minimum the gradient is $h w(t - tau)$. Replacing every update by
+                {update} in the rule of the optimizer leaves a recurrence for the iterates alone, in
+                which learning rate and curvature enter through the gain $a = eta h$ only:""",
+                loop.recurrence,
+                {"a": "eta h"},
+                loop.recurrence_remainder,
+                stands[0],
+                update=loop.update_of_iterates,
+            ),
+            step(
+                "polynomial",
+                """The sequence $w(t) = z^t$ solves it exactly if $z$ is a root of the
+                characteristic polynomial. After multiplication by {clear}, which adds at most roots
+                at zero,""",
+                Eq(chi(z), loop.polynomial, evaluate=False),
+                {"chi(z)": loop.polynomial_from_recurrence},
+                rocq=stands[1],
+                clear=z ** (loop.clearing_power - t),
+            ),
+        )
+
+    return steps
 
 
 def _small_gain_step(loop: SymbolicLoop) -> Draft:

@@ -57,13 +57,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Draft:
-    """A step as written; ``reason`` makes its check when the whole theorem is read."""
+    """A step as written; ``reason`` makes its check when the whole theorem is read.
+
+    ``rocq`` names the lemmas that prove the same, "Sgd.sgd_polar" for one in formal/Sgd.v.
+    """
 
     label: str
     text: str
     claim: Formula | None
     reason: Callable[[Reading, Basic | None, Sequence[Step]], Check]
     given: Mapping[str, Basic] = field(default_factory=dict)
+    rocq: tuple[str, ...] = ()
 
 
 ProofPart: TypeAlias = Draft | Step | Callable[[SymbolicLoop], Iterable["ProofPart"]]
@@ -169,12 +173,14 @@ class Reading:
             claim = self.statement.relation
         text, given = self.prose(draft.text)
         check = draft.reason(self, claim, tuple(before))
-        return Step(draft.label, text, claim, check, {**given, **draft.given}, references(text))
+        shown = {**given, **draft.given}
+        return Step(draft.label, text, claim, check, shown, references(text), draft.rocq)
 
     def meaning(self, claim: Basic | None, where: Meaning) -> dict[Expr, Expr]:
         """What the notation in a claim means; a function of symbols is meant at all arguments."""
         read = {self.formula(k): self._value(v) for k, v in {**self._where, **where}.items()}
-        known = {key: value for key, value in self._defined.items() if key not in read}
+        numbers = {key: value for key, value in read.items() if key.is_Symbol and value.is_number}
+        known = {k: v.subs(numbers) for k, v in self._defined.items() if k not in read}
         read = {**known, **{key: value.subs(known) for key, value in read.items()}}
         applied = claim.atoms(AppliedUndef) if claim is not None else set()
         read |= self._circle_parts(read, {entry.func for entry in applied})

@@ -175,17 +175,19 @@ def step(
     claim: Formula,
     where: Meaning | None = None,
     remainder: Expr = S.Zero,
+    rocq: str = "",
     **given: Basic,
 ) -> Draft:
     """A step that is an identity, see `Identity`; in it X and Y are those of the loop.
 
     What is computed rather than written stands in ``given``: {name} in the text is its formula.
+    ``rocq`` names the lemmas that prove the same in formal/, "Sgd.sgd_polar Sgd.sgd_angle".
     """
 
     def reason(reading: Reading, claim: Basic | None, _: Sequence[Step]) -> Check:
         return Identity(reading.meaning(claim, where or {}), remainder)
 
-    return Draft(label, text, claim, reason, given)
+    return Draft(label, text, claim, reason, given, tuple(rocq.split()))
 
 
 def limit(label: str, text: str, claim: Formula, where: Meaning | None = None) -> Draft:
@@ -200,8 +202,9 @@ def positive(
     charts: Any,
     where: Meaning | None = None,
     over: Sequence[Mapping[Any, Range]] = ({},),
+    rocq: str = "",
 ) -> Draft:
-    """A step that is an inequality, on charts of its domain; see `Positive`.
+    """A step that is an inequality, on charts of its domain; see `Positive` and, on Rocq, `step`.
 
     The domain is that of the statement, where its symbols occur; ``over`` says where others lie,
     in boxes that make up the domain together.
@@ -214,7 +217,7 @@ def positive(
             tuple(charts), reading.meaning(claim, where or {}), tuple({**stated, **b} for b in over)
         )
 
-    return Draft(label, text, claim, reason)
+    return Draft(label, text, claim, reason, rocq=tuple(rocq.split()))
 
 
 def cited(label: str, text: str, key: str, place: str) -> Draft:
@@ -232,7 +235,7 @@ def deduced(label: str, text: str, claim: Formula, premises: Sequence[str], tria
     return Draft(label, text, claim, reason)
 
 
-def conclusion(text: str, trial: Any) -> Draft:
+def conclusion(text: str, trial: Any, rocq: str = "") -> Draft:
     """The last step: it claims the statement, from all steps, and all theorems named so far.
 
     ``trial`` is a `Trial`, `evaluated`, or the points at which the loop confirms the threshold.
@@ -242,7 +245,7 @@ def conclusion(text: str, trial: Any) -> Draft:
         labels = tuple(entry.label for entry in before)
         return reading.concluded(trial, claim, labels)
 
-    return Draft("conclusion", text, None, reason)
+    return Draft("conclusion", text, None, reason, rocq=tuple(rocq.split()))
 
 
 def evaluated(points: Iterable[Meaning], where: Meaning | None = None) -> Evaluation:

@@ -11,7 +11,7 @@ from sympy import Basic, Eq, Function, Integer, Rational, symbols
 from delaystability.model.catalogue import EMAMomentum, HeavyBall
 from delaystability.theory.confirm import grid
 from delaystability.theory.domains import ANY_MOMENTUM, USUAL_MOMENTUM
-from delaystability.theory.general_steps import general_steps
+from delaystability.theory.general_steps import polynomial_steps
 from delaystability.theory.proofs.heavy_ball import AT_ANGLE, GAIN, first_crossing
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbolic_loop import SymbolicLoop
@@ -117,7 +117,7 @@ ema_momentum = corollary(
     stable exactly for gains \(0 < a < a_*\), where {statement} This is the threshold of heavy ball,
     divided by $1 - m$. It is also the threshold of Adam with a frozen preconditioner
     {cite:kingma2015}, for the sharpness of the preconditioned Hessian.""",
-    general_steps,
+    polynomial_steps("ema_momentum"),
     step(
         "scaling",
         r"""The characteristic polynomial is that of heavy ball, \(\chi_{HB}\), at the gain
@@ -127,11 +127,13 @@ ema_momentum = corollary(
             "chi(z, a)": lambda loop: loop.polynomial,
             "chi_HB(z, a)": lambda _: SymbolicLoop(HeavyBall(m)).polynomial,
         },
+        rocq="Ema.threshold_scaled Ema.ema_is_heavy_ball",
     ),
     conclusion(
         """The stable gains of heavy ball are known from {theorem:heavy-ball}. Division by $1 - m$,
         which is positive, gives""",
         grid(("-9/10", "1/3", "9/10")),
+        rocq="Ema.ema_is_threshold Theorems.ema_momentum",
     ),
     sources=("giladi2020",),
     of="heavy-ball",

@@ -51,7 +51,7 @@ delayed_loop = lemma(
     r"""Let \(A\) and \(B\) have no zero in common, and let $alpha(z) = (1 - z) z^tau A(z)/B(z)$
     where \(B(z) \ne 0\). A point \(z \notin \{0, 1\}\) is a root for the gain \(a > 0\) exactly if
     \(B(z) \ne 0\) and $alpha(z) = a$. Let \(\sigma(\theta) = \operatorname{Re} S(e^{i \theta})\),
-    where $S(z) = z alpha'(z)/alpha(z)$. A root $z = exp(I theta)$ with \(\sigma(\theta) > 0\) is
+    where $S(z) = z alpha'(z)/alpha(z)$. A root $z = exp(I theta)$ with $sigma(theta) > 0$ is
     simple and moves outward as the gain grows. If this holds for every crossing of positive gain,
     and all roots lie inside the unit circle for small gains \(a > 0\), then the loop is stable
     exactly for \(0 < a < a_*\), where \(a_*\) is the smallest positive gain of a crossing.""",

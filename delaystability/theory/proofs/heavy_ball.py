@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Symbol, cos, symbols
+from sympy import Symbol, symbols
 
 from delaystability.model.catalogue import HeavyBall
 from delaystability.theory.confirm import grid
-from delaystability.theory.domains import (
-    ANY_MOMENTUM,
-    UNIT_INTERVAL,
-    closed_unit_interval,
-    momentum,
-    nonnegative,
-)
-from delaystability.theory.general_steps import general_steps
-from delaystability.theory.proofs.crossing_steps import direction, forms
-from delaystability.theory.symbols import m, tau, theta
+from delaystability.theory.domains import ANY_MOMENTUM
+from delaystability.theory.proofs.elementary_steps import ANGLE_OF_ROOT, DEFICIT, MODULUS
+from delaystability.theory.proofs.heavy_ball_proof import BELOW, BEYOND
 from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
     corollary,
-    positive,
     root,
     states,
     step,
@@ -57,7 +49,13 @@ GAIN = f"2 sin(theta/2) sqrt({POLE_SQUARED})"
 """The gain of a crossing at theta."""
 
 CROSSINGS = grid(("-9/10", "1/3", "9/10"), (1, 2, 4))
-_SYMBOLS = (_y, *_) = symbols("y y_1 y_2", positive=True)
+_SYMBOLS = (
+    MODULUS,
+    Symbol("x_1", positive=True),
+    ANGLE_OF_ROOT,
+    DEFICIT,
+    *symbols("y y_1", positive=True),
+)
 _n, _x = Symbol("n", integer=True), Symbol("x", real=True)
 
 
@@ -86,71 +84,12 @@ heavy_ball = theorem(
     stable exactly for gains \(0 < a < a_*\), where {statement} The minimum matters for negative
     momentum only. For \(\tau \ge 1\) the root lies below $pi/(2 tau)$ and solves
     $tan(tau theta) tan(theta/2) = (1 - m)/(1 + m)$.""",
-    general_steps,
-    *forms(
-        "(1 - m) cos(tau theta) cos(theta/2) - (1 + m) sin(tau theta) sin(theta/2)",
-        "(1 - m) sin(tau theta) cos(theta/2) + (1 + m) cos(tau theta) sin(theta/2)",
-        r"\tau\theta, \theta/2",
-    ),
-    step(
-        "first-crossing",
-        r"""Let \(\tau \ge 1\). Then $X(theta)$ is positive at $theta = 0$, where it is $1 - m$, and
-        negative at $theta = pi/(2 tau)$, by the value below. It has a first root $theta$ between
-        them, and $Y(theta)$ is positive there, because both of its terms in {ref:sine-form}
-        are:""",
-        "X(pi/(2 tau)) = -(1 + m) sin(pi/(4 tau))",
-    ),
-    step(
-        "modulus",
-        """At a crossing $X(theta)$ vanishes, so that $Y(theta)$ is the square root of the sum of
-        squares. With {ref:crossing} it gives the gain
-        $a = 2 sin(theta/2) sqrt((1 - m)^2 + 4 m sin(theta/2)^2)$:""",
-        "X(theta)^2 + Y(theta)^2 = (1 - m)^2 + 4 m sin(theta/2)^2",
-    ),
-    step(
-        "interior",
-        r"""Consider any crossing with \(0 < \theta < \pi\). There
-        $cos((tau + 1/2) theta) = m cos((tau - 1/2) theta)$; by {ref:cosine-form} and
-        {ref:sine-form} the two cosines are not both zero, and \(|m| < 1\) makes the left side below
-        positive. Hence $sin(2 tau theta) > 0$. For $tau = 0$ there is no such crossing, and
-        otherwise every one keeps a distance of more than $pi/(2 tau)$ from $pi$:""",
-        "cos((tau - 1/2) theta)^2 - cos((tau + 1/2) theta)^2 = sin(theta) sin(2 tau theta)",
-    ),
-    step(
-        "order",
-        r"""Let \(y_1, y_2\) be $sin(theta/2)^2$ at the first crossing and at a later one. Then
-        \(y_1 < y_2\). By {ref:first-crossing} and {ref:interior}, \(y_1 < \sin^2(\pi/4\tau)\)
-        and \(y_2 < \cos^2(\pi/4\tau)\), so that \(y_1 + y_2 < 1\). The squares of the two
-        gains are values of $f(y) := 4 y ((1 - m)^2 + 4 m y)$, and differ by""",
-        "f(y_2) - f(y_1) = 4 (y_2 - y_1) ((1 - m)^2 + 4 m (y_1 + y_2))",
-    ),
-    positive(
-        "order-sign",
-        r"""The last factor is positive, for $y = y_1 + y_2$ in \([0, 1]\), so that the later
-        crossing needs the greater gain:""",
-        "(1 - m)^2 + 4 m y > 0",
-        [{m: momentum, _y: chart} for chart in closed_unit_interval],
-        over=({_y: UNIT_INTERVAL},),
-    ),
-    step(
-        "half-turn",
-        r"""There remains $theta = pi$, the root \(z = -1\), where $X(theta)$ vanishes. It is a
-        crossing for even $tau$ only, with the gain $2 (1 + m)$; for \(m \ge 0\) that is not below
-        the first crossing's, because $f(y)$ increases:""",
-        "Y(pi) = (-1)^tau (1 + m)",
-    ),
-    direction(
-        "tau + (1 - m^2)/(2 (1 - 2 m cos(theta) + m^2))",
-        [
-            {m: momentum, cos(theta): 1 - 2 * chart, tau: nonnegative}
-            for chart in closed_unit_interval
-        ],
-    ),
+    *BELOW,
+    *BEYOND,
     conclusion(
-        """All roots lie inside the unit circle for small gains by {ref:small-gain}, every crossing
-        is outward by {ref:speed-sign}, and no gain below that of $theta$ has a root on the circle.
-        By {lemma} the stable gains are exactly those below""",
+        """All roots lie inside the unit circle exactly for the positive gains below""",
         grid(("-9/10", "-1/2", "1/3", "9/10")),
+        rocq="Theorems.heavy_ball",
     ),
     sources=("giladi2020", "polyak1964"),
     symbols=_SYMBOLS,

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Integer, Symbol, cos, oo
+from sympy import Symbol, symbols
 
 from delaystability.model.catalogue import Nesterov
 from delaystability.theory.confirm import grid
-from delaystability.theory.coverage import Range
-from delaystability.theory.domains import (
-    UNIT_INTERVAL,
-    USUAL_MOMENTUM,
-    closed_unit_interval,
-    nonnegative,
-    nonnegative_momentum,
-)
-from delaystability.theory.general_steps import general_steps
-from delaystability.theory.proofs.crossing_steps import direction, forms
+from delaystability.theory.domains import USUAL_MOMENTUM
+from delaystability.theory.proofs.elementary_steps import ANGLE_OF_ROOT, DEFICIT, MODULUS
 from delaystability.theory.proofs.heavy_ball import POLE_SQUARED
-from delaystability.theory.symbols import m, tau, theta
+from delaystability.theory.proofs.nesterov_proof import BELOW, BEYOND, UNDELAYED
 from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
     corollary,
     example,
-    positive,
     root,
     states,
     step,
@@ -38,11 +29,7 @@ _ANGLE = (
     "(1 + m + m^2) cos((tau + 1/2) theta) - m cos((tau + 3/2) theta)"
     " - m (1 + m) cos((tau - 1/2) theta) = 0"
 )
-_REAL = "1 - m + 4 m sin(theta/2)^2"
-_IMAGINARY = "1 - m + 2 m^2 + 4 m sin(theta/2)^2"
 _ZERO_SQUARED = "1 + 4 m (1 + m) sin(theta/2)^2"
-_y = Symbol("y", positive=True)
-_NO_DELAY, _HALF_TURN = (Range(Integer(k), Integer(k)) for k in (0, -1))
 
 nesterov = theorem(
     "nesterov",
@@ -59,66 +46,19 @@ nesterov = theorem(
     0$$ Nesterov momentum with delay $tau$ is stable exactly for gains \(0 < a < a_*\), where
     {statement} For \(\tau \ge 1\) the root lies below \(\pi/(2\tau)\) and solves $$tangent: tan(tau
     theta) tan(theta/2) = (1 - m + 4 m sin(theta/2)^2)/(1 - m + 2 m^2 + 4 m sin(theta/2)^2)$$""",
-    general_steps,
-    *forms(
-        f"cos(tau theta) cos(theta/2) ({_REAL}) - sin(tau theta) sin(theta/2) ({_IMAGINARY})",
-        f"sin(tau theta) cos(theta/2) ({_REAL}) + cos(tau theta) sin(theta/2) ({_IMAGINARY})",
-        r"\tau\theta, \theta/2",
-    ),
-    step(
-        "first-crossing",
-        r"""Let \(\tau \ge 1\). Then $X(theta)$ is positive at $theta = 0$, where it is $1 - m$, and
-        negative at \(\theta = \pi/(2\tau)\), by the value below. It has a first root between them,
-        where $Y(theta)$ is positive, because both of its terms in {ref:sine-form} are. For
-        $tau = 0$ the first term of {ref:cosine-form} alone remains, and its only root is
-        $theta = pi$:""",
-        "X(pi/(2 tau)) = -(2 m^2 - m + 4 m sin(pi/(4 tau))^2 + 1) sin(pi/(4 tau))",
-    ),
-    step(
-        "modulus",
-        "At a crossing $X(theta)$ vanishes, so that $Y(theta)$ is the square root of",
-        f"X(theta)^2 + Y(theta)^2 = ({POLE_SQUARED}) ({_ZERO_SQUARED})",
-    ),
-    step(
-        "zero-modulus",
-        "Its last factor is the one that {ref:crossing} divides by:",
-        "m^2 + (1 + m)^2 - 2 m (1 + m) cos(theta) = 1 + 4 m (1 + m) sin(theta/2)^2",
-    ),
-    step(
-        "increasing",
-        """With $y = sin(theta/2)^2$, the square of the gain is
-        $f(y) := 4 y ((1 - m)^2 + 4 m y)/(1 + 4 m (1 + m) y)$, and its derivative is""",
-        "f'(y) = 4 ((1 - m)^2 + 8 m y + 16 m^2 y^2 (1 + m))/(1 + 4 m (1 + m) y)^2",
-    ),
-    positive(
-        "increasing-sign",
-        """It is positive, so that every later crossing, the one at $theta = pi$ included, needs a
-        greater gain:""",
-        "f'(y) > 0",
-        [{m: nonnegative_momentum, _y: chart} for chart in closed_unit_interval],
-        over=({_y: UNIT_INTERVAL},),
-    ),
-    direction(
-        """tau + 1/2 + (1 - m^2)/(2 (1 - 2 m cos(theta) + m^2)) - (1 + 2 m)/(2 (m^2 - 2 m (1 + m)
-        cos(theta) + (1 + m)^2))""",
-        (
-            *(
-                {m: nonnegative_momentum, cos(theta): 1 - 2 * chart, tau: 1 + nonnegative}
-                for chart in closed_unit_interval
-            ),
-            {m: nonnegative_momentum, cos(theta): Integer(-1), tau: Integer(0)},
-        ),
-        "at every angle for a positive delay, and at the only crossing without delay",
-        ({tau: Range(Integer(1), oo, high_in=False)}, {tau: _NO_DELAY, cos(theta): _HALF_TURN}),
-    ),
+    *BELOW,
+    *BEYOND,
+    *UNDELAYED,
     conclusion(
-        """All roots lie inside the unit circle for small gains by {ref:small-gain}, every crossing
-        is outward by {ref:speed-sign}, and by {ref:increasing-sign} none has a smaller gain than
-        the first. By {lemma} the stable gains are exactly those below""",
+        """All roots lie inside the unit circle exactly for the positive gains below""",
         grid(("0", "1/3", "3/4", "9/10")),
+        rocq="NesterovUnstable.nesterov_is_threshold Theorems.nesterov",
     ),
     sources=("nesterov1983", "sutskever2013"),
-    symbols=(_y,),
+    symbols=(
+        *(MODULUS, Symbol("x_1", positive=True), ANGLE_OF_ROOT, Symbol("v_1", real=True)),
+        *(DEFICIT, *symbols("b_1 b_2 b_3 b_4 y y_1", positive=True), Symbol("n", integer=True)),
+    ),
     prior_art="""The method is that of {cite:nesterov1983}, in the form of {cite:sutskever2013}. Its
     threshold under delay was not found elsewhere.""",
 )

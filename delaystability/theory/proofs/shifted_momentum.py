@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sympy import Rational, Symbol, cos
+from sympy import Rational, Symbol, symbols
 
 from delaystability.model.catalogue import ShiftedMomentum
 from delaystability.theory.confirm import grid
-from delaystability.theory.domains import ANY_MOMENTUM, closed_unit_interval, momentum, nonnegative
-from delaystability.theory.general_steps import general_steps
-from delaystability.theory.proofs.crossing_steps import direction, forms
-from delaystability.theory.symbols import m, tau, theta
+from delaystability.theory.domains import ANY_MOMENTUM
+from delaystability.theory.proofs.elementary_steps import ANGLE_OF_ROOT, DEFICIT, MODULUS
+from delaystability.theory.proofs.shifted_momentum_proof import BELOW, BEYOND
+from delaystability.theory.proofs.shifted_negative_proof import NEGATIVE
+from delaystability.theory.symbols import m, tau
 from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
@@ -52,59 +53,19 @@ shifted_momentum = theorem(
     $$angle: cos((tau + 1/2) theta) = m cos(theta/2)$$ Shifted momentum with delay $tau$ is stable
     exactly for gains \(0 < a < a_*\), where {statement} For \(\tau \ge 1\) the root lies below
     \(\pi/(\tau + 1)\) and solves $tan(tau theta/2) tan((tau + 1) theta/2) = (1 - m)/(1 + m)$.""",
-    general_steps,
-    *forms(
-        """(1 - m) cos(tau theta/2) cos((tau + 1) theta/2) - (1 + m) sin(tau theta/2) sin((tau + 1)
-        theta/2)""",
-        """(1 - m) sin(tau theta/2) cos((tau + 1) theta/2) + (1 + m) cos(tau theta/2) sin((tau + 1)
-        theta/2)""",
-        r"\tau\theta/2, (\tau + 1)\theta/2",
-    ),
-    step(
-        "first-crossing",
-        r"""Let \(\tau \ge 1\). Then $X(theta)$ is positive at $theta = 0$, where it is $1 - m$, and
-        negative at \(\theta = \pi/(\tau + 1)\), by the value below. It has a first root between
-        them, where $Y(theta)$ is positive, because both of its terms in {ref:sine-form} are. For
-        $tau = 0$ its only root is $theta = pi$, where $Y(theta)$ is $1 + m$:""",
-        "X(pi/(tau + 1)) = -(1 + m) cos[pi/(2 (tau + 1))]",
-    ),
-    step(
-        "modulus",
-        """At a crossing $X(theta)$ vanishes, so that $Y(theta)$ is the square root of the sum of
-        squares; {ref:crossing} turns it into a gain:""",
-        "X(theta)^2 + Y(theta)^2 = (1 - m)^2 + 4 m sin((tau + 1) theta/2)^2",
-    ),
-    step(
-        "chord",
-        """The sine and cosine of $theta (tau + 1/2)$ are bound by one more relation, which does not
-        know the delay:""",
-        "(Y(theta) - m sin(theta/2))^2 + (m cos(theta/2) + X(theta))^2 = 1",
-    ),
-    step(
-        "increasing",
-        r"""At a crossing, with $x = sin(theta/2)$, this is a quadratic equation for $Y(theta)$
-        with exactly one positive root, $m x + f_1(x)$, where \(f_1(x)^2 = 1 - m^2 + m^2 x^2\).
-        The gain of a crossing is therefore $f(x) = 2 x (m x + f_1(x))$, a function of its angle
-        alone. Its derivative is positive, for $f_1(x)^2$ exceeds \(m^2 x^2\), and every later
-        crossing needs a greater gain:""",
-        "f'(x) = 2 (m x + f_1(x))^2/f_1(x)",
-        {"f(x)": "2 x (m x + sqrt(1 - m^2 + m^2 x^2))", "f_1(x)": "sqrt(1 - m^2 + m^2 x^2)"},
-    ),
-    direction(
-        "tau/2 + (tau + 1) (1 - m^2)/(2 (1 - 2 m cos((tau + 1) theta) + m^2))",
-        [
-            {m: momentum, cos((tau + 1) * theta): 1 - 2 * chart, tau: nonnegative}
-            for chart in closed_unit_interval
-        ],
-    ),
+    *BELOW,
+    *BEYOND,
+    *NEGATIVE,
     conclusion(
-        """All roots lie inside the unit circle for small gains by {ref:small-gain}, every crossing
-        is outward by {ref:speed-sign}, and by {ref:increasing} none has a smaller gain than the
-        first. By {lemma} the stable gains are exactly those below""",
+        """All roots lie inside the unit circle exactly for the positive gains below""",
         grid(("-9/10", "-1/2", "1/3", "9/10")),
+        rocq="ShiftedNegative.shifted_is_threshold_everywhere Theorems.shifted_momentum",
     ),
     sources=("giladi2020",),
-    symbols=(Symbol("x", positive=True),),
+    symbols=(
+        *(MODULUS, Symbol("x_1", positive=True), ANGLE_OF_ROOT, Symbol("v_1", real=True)),
+        *(DEFICIT, *symbols("b_1 b_2 y", positive=True), Symbol("n", integer=True)),
+    ),
     prior_art="""Shifted momentum is due to {cite:giladi2020}. A closed equation for every delay and
     momentum was not found elsewhere.""",
 )
