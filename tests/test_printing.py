@@ -124,7 +124,7 @@ def test_a_failed_step_says_so_in_print():
     assert "FAILED" in article((*all_checked(), checked_proof(wrong)))
     assert r"\let\qedsymbol\relax" in wrong.latex(fragment=True)
     assert r"\let\qedsymbol\relax" not in fragment(checked("sgd"))
-    assert "[failed]" in wrong.text()
+    assert "[failed; Trigonometry.v: modulus_squared]" in wrong.text()
     assert "*failed.*" in wrong.markdown()
     assert 'class="status failed"' in proof_html(checked_proof(wrong))
 
