@@ -321,6 +321,7 @@ def test_a_table_is_asked_by_attributes() -> None:
 
 # Of the first chunk, as it was when each plan was a table of its own.
 KEYS = {
+    "adaptive": "605d8ead631d2511",
     "advice": "43544a2c94950e5e",
     "arbitrary-delay": "68c84851f19bb5ee",
     "edge": "86c1f25c1f8e4cdb",
