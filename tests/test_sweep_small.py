@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import sys
 from contextlib import contextmanager, nullcontext
+from threading import Timer
 from types import SimpleNamespace
 
 import joblib
@@ -66,6 +69,31 @@ def test_processes_of_this_machine_compute_with_one_thread_each():
         backend, _ = get_active_backend()
         assert backend.inner_max_num_threads == 1
     assert get_active_backend()[0].inner_max_num_threads != 1
+
+
+def _process(chunk):
+    return [{"process": os.getpid()} for _ in chunk.trials]
+
+
+def test_one_worker_is_the_calling_process_and_two_are_others():
+    for workers, here in ((1, True), (2, False)):
+        (attempt,) = backends.attempts(plan(1), _process, "loky", workers)
+        assert attempt.error == ""
+        assert (str(os.getpid()) in attempt.results[0]) == here
+
+
+def test_a_reader_delays_a_commit_and_does_not_refuse_it(tmp_path):
+    path, (chunk,) = tmp_path / "a.sqlite", plan(1)
+    with Store.open(path, describe(1)) as store:
+        reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM trials").fetchone() == (0,)
+        released = Timer(0.1, lambda: reader.execute("COMMIT"))
+        released.start()
+        store.add(chunk, ["{}", "{}"], 1.0)
+        released.join()
+        reader.close()
+        assert len(store.finished()) == 2
 
 
 @pytest.fixture(name="dask")

@@ -21,6 +21,8 @@ import pytest
 pytest.importorskip("joblib")
 pytest.importorskip("threadpoolctl")
 
+from threadpoolctl import threadpool_info, threadpool_limits
+
 from delaystability.files.json_data import plain
 from delaystability.files.sweep_file import read_trials
 from delaystability.files.trials import Chunk, Trial, canonical
@@ -285,12 +287,13 @@ def test_chunks_run_with_one_thread_and_the_callers_threads_come_back(tmp_path: 
 
     def work(chunk: Chunk) -> list[dict[str, Any]]:
         seen.append(torch.get_num_threads())
+        assert {pool["num_threads"] for pool in threadpool_info()} == {1}
         return [{}, {}]
 
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with Store.open(tmp_path / "a.sqlite", describe(1)) as store:
+        with Store.open(tmp_path / "a.sqlite", describe(1)) as store, threadpool_limits(2):
             run_sweep(plan(1), work, store, backend="sequential")
         assert seen == [1] and torch.get_num_threads() == 2
     finally:

@@ -303,6 +303,7 @@ def test_only_what_is_asked_for_is_written(language, tmp_path):
     assert "crossing" not in text
 
 
+@pytest.mark.slow
 def test_an_optimizer_is_meant_by_its_name_its_class_or_an_object(tmp_path):
     for number, sgd in enumerate(("sgd", ds.SGD, ds.SGD(), [ds.SGD()])):
         code = export("python", tmp_path / str(number), sgd, samples=1)[0].read_text()

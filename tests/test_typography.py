@@ -85,6 +85,7 @@ def test_wide_formulas_are_broken_at_relations_and_signs():
     assert broken(whole, 5) == whole
 
 
+@pytest.mark.slow
 @needs_latex
 def test_estimated_widths_are_those_of_tex(tmp_path):
     displayed = [tidy(latex) for latex in formulas()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -23,14 +24,37 @@ def found(finished_job):
     return folder, result
 
 
+@pytest.fixture(name="printed", scope="module")
+def printed_fixture(finished_job, tmp_path_factory):
+    """A copy of the job with its PDF, and what the last run of LaTeX has left in its folder."""
+    root, scratch = (tmp_path_factory.mktemp(name) for name in ("report", "scratch"))
+    folder, result, _ = finished_job
+    shutil.copytree(folder, root, dirs_exist_ok=True)
+    run = pdf._pdflatex
+
+    def kept(root, where):
+        run(root, where)
+        shutil.copytree(where, scratch, dirs_exist_ok=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pdf, "_pdflatex", kept)
+        write_pdf(result, root)
+    return root, scratch
+
+
+@pytest.fixture
+def one_run(monkeypatch):
+    """Whether it compiles shows in one run; its references are those of the whole report."""
+    monkeypatch.setattr(pdf, "_RUNS", 1)
+
+
 @pytest.mark.slow
 @needs_latex
-def test_the_pdf_is_written_and_the_page_links_to_it(found, tmp_path):
+def test_the_pdf_is_written_and_the_page_links_to_it(found, printed, tmp_path):
     folder, result = found
-    shutil.copytree(folder, tmp_path / "report")
     assert 'href="report.pdf"' not in (folder / "index.html").read_text(encoding="utf-8")
-    path = write_pdf(result, tmp_path / "report")
-    assert path.read_bytes().startswith(b"%PDF")
+    shutil.copytree(printed[0], tmp_path / "report")
+    assert (tmp_path / "report/report.pdf").read_bytes().startswith(b"%PDF")
     job.write_page(result, tmp_path / "report")
     assert 'href="report.pdf"' in (tmp_path / "report/index.html").read_text(encoding="utf-8")
     # No auxiliary file is left.
@@ -44,24 +68,27 @@ def test_the_pdf_is_written_and_the_page_links_to_it(found, tmp_path):
 
 @pytest.mark.slow
 @needs_latex
-def test_the_latex_has_no_undefined_reference_and_no_line_that_sticks_out(found, tmp_path):
-    folder, result = found
-    shutil.copytree(folder / job.FOLDER, tmp_path / job.FOLDER)
-    write_pdf(result, tmp_path)
-    log = latex(tmp_path, "pdflatex", "pdflatex", "pdflatex", name="report")
+def test_the_latex_has_no_undefined_reference_and_no_line_that_sticks_out(printed, tmp_path):
+    root, scratch = printed
+    log = (scratch / "report.log").read_text(encoding="latin-1")
+    assert "Output written on" in log
     assert "undefined" not in log.lower()
     # A third of an em: what TeX calls overfull, and nobody sees.
     assert max(overfull(log), default=0) < 4
-    # The control: a reference to a theorem that is not told.
+    # The control: a reference to a theorem that is not told, among those that are known.
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(scratch, tmp_path, dirs_exist_ok=True)
     text = (tmp_path / "report.tex").read_text(encoding="utf-8")
     (tmp_path / "report.tex").write_text(
         text.replace(r"\cref{thm:sgd}", r"\cref{thm:nothing}", 1), encoding="utf-8"
     )
-    assert "undefined" in latex(tmp_path, "pdflatex", name="report").lower()
+    log = latex(tmp_path, "pdflatex", name="report")
+    assert re.findall(r"Reference `(\S+)'", log) == ["thm:nothing"]
 
 
 @pytest.mark.slow
 @needs_latex
+@pytest.mark.usefixtures("one_run")
 def test_the_failed_report_compiles_too(found, tmp_path):
     folder, result = found
     shutil.copytree(folder / job.FOLDER, tmp_path / job.FOLDER)
@@ -142,6 +169,7 @@ def test_without_latex_the_page_is_written_and_the_command_says_so(
 
 @pytest.mark.slow
 @needs_latex
+@pytest.mark.usefixtures("one_run")
 def test_with_latex_the_command_writes_the_pdf(smallest_job, tmp_path):
     result = CliRunner().invoke(app, ["verify", "--quick", "--pdf", "-o", str(tmp_path)])
     assert result.exit_code == 0, result.output
