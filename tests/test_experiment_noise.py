@@ -107,7 +107,7 @@ def test_the_onset_and_its_slope() -> None:
     assert (where, slope) == pytest.approx((4, 4 / np.log(2)))
     # Beyond both ends the nearest two decide.
     assert onset(gains, rates - 9) == pytest.approx((16, 2 / np.log(2)))
-    assert onset(gains, rates + 9) == pytest.approx((1, 1 / np.log(2)))
+    assert onset(gains, rates + 9) == pytest.approx((1, 4 / np.log(2)))
 
 
 @pytest.mark.slow

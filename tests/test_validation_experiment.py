@@ -327,7 +327,7 @@ KEYS = {
     "edge": "86c1f25c1f8e4cdb",
     "escape": "a5229fa27153c4f9",
     "momentum": "00452a20c7fc2312",
-    "noise": "a7bc21a567b61f5a",
+    "noise": "93577b40aa249052",
     "parameter-server": "96853a8f524fbd60",
     "pipeline": "1237eadff3e52355",
     "probe": "486169b138e32122",

@@ -115,7 +115,7 @@ def settled_thresholds(
 
 
 def onset(gains: Array, rates: Array) -> tuple[float, float]:
-    """The first gain from which on all grow, and how steeply growth rises before it by log gain.
+    """The first gain from which on all grow, and how steeply growth rises there by log gain.
 
     Parameters
     ----------
@@ -124,8 +124,9 @@ def onset(gains: Array, rates: Array) -> tuple[float, float]:
     """
     low, high = bracket(gains, rates)
     first = int(np.clip(np.flatnonzero(gains <= low * (1 + 1e-9)).size - 1, 0, len(gains) - 2))
-    slope = (rates[first + 1] - rates[first]) / np.log(gains[first + 1] / gains[first])
-    return high, float(slope)
+    # Below the threshold growth may be flat, and the rise before it says too little.
+    slopes = np.diff(rates[first : first + 3]) / np.log(gains[1] / gains[0])
+    return high, float(slopes.max())
 
 
 def bracket(gains: Array, rates: Array) -> tuple[float, float]:

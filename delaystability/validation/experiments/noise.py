@@ -54,7 +54,7 @@ _BOTH = (("sgd", None), ("heavy-ball", 0.9))
 class Plan(rows.Plan):
     """Which minima and loops, and the size of the populations.
 
-    A run has ``updates`` updates, times 1 + delay / 4 or 1 / (2 (1 - momentum)), if that is more,
+    A run has ``updates`` updates, times 3/2 + 3 delay/8 or 1/(2 (1 - momentum)), if that is more,
     and without noise 8 times as many where it takes so many.
     """
 
@@ -173,7 +173,7 @@ def _thresholds(loop: NoisyLoop) -> dict[str, Any]:
         )
     one = float(stability_threshold(rule, delay, curvature_noise=kappa))
 
-    longer = max(1 + delay / 4, 0.5 / (1 - (loop.momentum or 0.0)))
+    longer = max(1.5 + 0.375 * delay, 0.5 / (1 - (loop.momentum or 0.0)))
     updates = round(plan.updates * longer) * (_QUIET if batch is None else 1)
     coarse = one * np.geomspace(*_COARSE, plan.coarse)
     if batch is None:
@@ -338,7 +338,7 @@ EXPERIMENT = Experiment(
         "thresholds": "Thresholds against the samples in a mini-batch. Marks are measured; the "
         "solid line counts the noise in all directions, the dashed one in the sharpest alone.",
     },
-    version=2,
+    version=3,
     takes_data=True,
     double=True,
 )
