@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,8 +24,9 @@ from delaystability.validation.rows import Array
 __all__ = ["Swing", "block_lengths", "mean_square_swing", "watch_mean", "watch_swing"]
 
 _PERIODS = 3
-_BLOCKS = 6  # at most
-_READINGS = 5
+_BLOCKS = 4  # at most
+_READINGS = 3
+_READINGS_A_BLOCK = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,7 @@ class Swing:
 
 
 def block_lengths(updates: int, period: float) -> list[int]:
-    """Cut updates into up to six blocks, none shorter than three periods if that can be.
+    """Cut updates into up to four blocks, none shorter than three periods if that can be.
 
     Parameters
     ----------
@@ -99,31 +101,32 @@ def watch_swing(
     kept = any("square_avg" in name or "exp_avg_sq" in name for name in _state(first))
     monitor = StabilityMonitor(training.model, first, preconditioner="auto") if kept else None
     lengths = block_lengths(updates, period)
-    losses, costs, squares, readings = [], [], [], []
+    losses, costs, squares, floors, gains = [], [], [], [], []
     for length in lengths:
         seen, course, middle = [], [], _zeros(training.model)
-        for _ in range(length):
+        for step in range(length):
             value = loss()
             seen.append(float(value.detach()))
             course.append(_row(training.watched))
             for total, weight in zip(middle, training.model.parameters(), strict=True):
                 total.add_(weight.detach(), alpha=1 / length)
             training.update(value)
+            # The state breathes with the swing.
+            if kept and step % (max(1, length // _READINGS_A_BLOCK)) == 0:
+                floors.append(loss_floor(first))
         losses += seen
         squares.append(mean_square_swing(np.array(course)))
         there, below = _in_the_middle(training, loss, middle, monitor)
         costs.append(np.mean(seen) - below)
         if monitor is not None:
-            readings.append((loss_floor(first), there, _gain(monitor, loss)))
-    told = np.array(readings).reshape(-1, 3)
+            gains.append((there, _gain(monitor, loss)))
     weights = np.array(lengths) / updates
     return Swing(
         float(np.mean(losses)),
         float(weights @ np.array(costs)),
         np.asarray(weights @ np.array(squares)),
-        float(told[:, 0].mean()) if kept else np.nan,
-        float(np.median(told[:, 1])) if kept else np.nan,
-        float(np.median(told[:, 2])) if kept else np.nan,
+        float(np.mean(floors)) if kept else np.nan,
+        *(map(float, np.median(gains, axis=0)) if kept else (np.nan, np.nan)),
     )
 
 
@@ -169,7 +172,7 @@ def _set(weights: list[torch.nn.Parameter], values: list[Tensor]) -> None:
 
 
 def watch_mean(
-    training: Training, batches: Tensor, read: Tensor, updates: int
+    training: Training, batches: Tensor, read: Tensor | None, updates: int
 ) -> tuple[float, float, float]:
     """Train on mini-batches, and watch the last updates.
 
@@ -178,8 +181,8 @@ def watch_mean(
     training : Training
     batches : tensor (updates, B) of integers
         The samples of each.
-    read : tensor of integers
-        The samples on which the sharpness is read, five times.
+    read : tensor of integers, optional
+        The samples on which the sharpness is read, three times.
     updates : int
         To watch, at the end.
 
@@ -187,7 +190,7 @@ def watch_mean(
     -------
     (loss, floor, gain)
         Of the mini-batches, on average; medians of what the optimizer's state says, and of the
-        learning rate times the preconditioned sharpness.
+        learning rate times the preconditioned sharpness, which is nothing without samples.
     """
     monitor = StabilityMonitor(training.model, training.optimizers[0], preconditioner="auto")
     begin = len(batches) - updates
@@ -199,5 +202,7 @@ def watch_mean(
         training.update(loss)
         if step in times:
             floors.append(loss_floor(training.optimizers[0]))
-            gains.append(_gain(monitor, lambda: training.loss(read)))
-    return float(np.mean(losses[begin:])), float(np.median(floors)), float(np.median(gains))
+            if read is not None:
+                gains.append(_gain(monitor, partial(training.loss, read)))
+    gain = float(np.median(gains)) if gains else np.nan
+    return float(np.mean(losses[begin:])), float(np.median(floors)), gain

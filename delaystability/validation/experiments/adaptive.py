@@ -72,13 +72,13 @@ class Plan(rows.Plan):
     optimizers: tuple[str, ...] = planned("names of optimizers", tuple(ADAPTIVE_OPTIMIZERS))
     delays: tuple[int, ...] = planned("in updates", quick=(4,), default=(1, 4, 16))
     repeats: int = planned("of each run on the full batch, from other weights", quick=1, default=5)
-    updates: int = planned("of a run on the full batch", quick=900, default=1200)
+    updates: int = planned("of a run on the full batch", quick=900, default=1000)
     rates: tuple[float, ...] = planned(
         "learning rates on mini-batches",
         quick=(3e-4, 1e-2), default=(3e-4, 2e-3, 1e-2),
     )  # fmt: skip
     mini_repeats: int = planned("of each run on mini-batches", quick=1, default=2)
-    mini_updates: int = planned("of a run on mini-batches", quick=150, default=450)
+    mini_updates: int = planned("of a run on mini-batches", quick=150, default=300)
 
 
 SIZES = rows.sizes_of(Plan)
@@ -100,7 +100,9 @@ class AdaptiveRun(rows.Row):
     swings: Array = result("rms of weights: quantiles, or of Muon one for each matrix; full batch")
     floor: float = result("loss_floor of the optimizer; not of Muon")
     middle_gain: float = result("lr x preconditioned sharpness in the middle; full batch, not Muon")
-    gain: float = result("lr x preconditioned sharpness at the weights; not of Muon")
+    gain: float = result(
+        "lr x preconditioned sharpness at the weights; not of Muon, on mini-batches without delay"
+    )
 
     @property
     def kind(self) -> AdaptiveOptimizer:
@@ -240,7 +242,8 @@ def matrix_swings(training: Training, mean_squares: Array) -> list[float]:
 def _on_batches(cell: AdaptiveRun) -> dict[str, Any]:
     training, network = _begun(cell), NETWORKS[cell.network]
     batches = training.draw((cell.plan.mini_updates, network.batch), cell.seed)
-    read = training.draw((8 * network.batch,), cell.seed)
+    # Only the run without delay is asked what r is.
+    read = None if cell.delay else training.draw((8 * network.batch,), cell.seed)
     loss, floor, gain = watch_mean(training, batches, read, cell.plan.mini_updates // _LATE)
     nothing = {"cost": np.nan, "swings": [], "middle_gain": np.nan}
     return {"loss": loss, "floor": floor, "gain": gain, **nothing}
