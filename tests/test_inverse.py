@@ -37,7 +37,7 @@ def _delays_by_trial(optimizer, gain, longest):
 def test_the_longest_delay_of_any_filter_is_the_one_found_by_trial():
     random = np.random.default_rng(2)
     again = 0
-    for _ in range(10):
+    for _ in range(5):
         optimizer = _resonant_filter(random)
         thresholds = np.array([ds.stability_threshold(optimizer, d) for d in range(30)])
         if thresholds[0] <= 0:
@@ -47,7 +47,7 @@ def test_the_longest_delay_of_any_filter_is_the_one_found_by_trial():
             assert ds.max_delay(gain, 1.0, optimizer) == expected
             again += bool(np.any(gain < thresholds[expected + 1 :]))
     # Loops that are stable again at longer delays were among them.
-    assert again > 5
+    assert again > 2
 
 
 @pytest.mark.slow
@@ -175,7 +175,7 @@ def test_the_fastest_gain_of_a_long_delay_is_fast(delay):
 @pytest.mark.slow
 def test_no_gain_of_a_dense_grid_is_faster():
     random = np.random.default_rng(5)
-    for _ in range(25):
+    for _ in range(12):
         name = str(random.choice(["filter", *WITH_MOMENTUM]))
         optimizer = (
             _resonant_filter(random) if name == "filter" else make(name, random.uniform(-0.9, 0.99))

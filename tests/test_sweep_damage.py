@@ -362,7 +362,7 @@ def slow_experiment() -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "backend"), [("SIGTERM", "loky"), ("SIGHUP", "sequential"), ("SIGINT", "loky")]
+    ("name", "backend"), [("SIGTERM", "loky"), ("SIGHUP", "sequential"), ("SIGINT", "sequential")]
 )
 def test_a_signal_ends_in_one_line_and_the_same_command_goes_on(
     name: str, backend: str, tmp_path: Path
