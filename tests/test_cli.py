@@ -261,6 +261,7 @@ def test_certify_reads_decimals_exactly_and_prints_a_certificate():
     assert "9/10" in table
 
 
+@pytest.mark.slow
 def test_certify_and_derive_take_a_decay_as_the_decimal_that_it_is():
     arguments = ("heavy-ball", "--momentum", "0.5", "--delay", "1", "--decay", "0.1", "--coupled")
     data = printed_json("certify", *arguments, "--digits", "20")

@@ -302,6 +302,7 @@ def test_a_number_is_read_as_what_it_displays(momentum):
     assert derivation.name == "heavy-ball-delay-2"
 
 
+@pytest.mark.slow
 def test_optimizers_whose_tables_depend_on_the_delay():
     for optimizer in (ds.WeightPrediction(0.5), ds.SpikeCompensation(0.5), ds.ShiftedMomentum(0.5)):
         value = ds.derive(optimizer, 3).theorem.statement.value({tau: 3})

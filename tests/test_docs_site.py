@@ -118,6 +118,7 @@ def test_short_names_are_those_of_the_package():
     assert "no_such_function" not in known
 
 
+@pytest.mark.slow
 def test_the_first_figure_shows_lines_certificates_and_networks():
     drawn = start_figure.figure(0)
     (axes,) = drawn.axes

@@ -283,6 +283,7 @@ def test_a_recommendation_that_costs_little_holds() -> None:
     assert outcomes(made_up(lambda name: -0.01)) == [H] * 7
 
 
+@pytest.mark.slow
 def test_a_recommendation_that_costs_much_fails() -> None:
     assert outcomes(made_up(lambda name: 0.3)) == [F, F, F, F, H, H, H]
     one = outcomes(made_up(lambda name: 0.14 if name == "text-adamw" else 0.0))

@@ -108,6 +108,7 @@ def test_the_verdict_holds_for_what_is_predicted() -> None:
     assert 2 / np.pi < predicted < 0.8
 
 
+@pytest.mark.slow
 def test_the_verdict_sees_raw_learning_rates() -> None:
     raw = judged(
         EXPERIMENT, _made_up(lambda name, m, tau: _effective(name, m, tau) * (1 - (m or 0)))

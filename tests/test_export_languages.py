@@ -259,6 +259,7 @@ def test_torch_agrees_and_differentiates(in_torch, name):
     assert np.allclose(slope.numpy(), expected, rtol=2e-5, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_torch_refuses_with_nan_and_broadcasts(in_torch):
     torch = importlib.import_module("torch")
     momenta, delays = torch.tensor([0.9, 1.0, -0.5]), torch.tensor([[4], [-1]])

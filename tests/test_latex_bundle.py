@@ -76,6 +76,7 @@ def test_macros_and_setting_have_one_source(bundle):
     assert setting in text
 
 
+@pytest.mark.slow
 def test_the_bundle_of_one_theorem_holds_what_it_needs_and_no_more(tmp_path):
     paths = write_latex_bundle(tmp_path, [checked("sgd-upper-bound")])
     told = {path.stem for path in paths if path.parent.name == "theorems"}

@@ -105,6 +105,7 @@ def test_the_next_order_is_that_of_the_perturbed_angle_equation(optimizer):
     assert cycle_correction(tables, delay, first).size == pytest.approx(measured, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_eps_shortens_the_swing_and_ends_it():
     lr, delay, h = 1e-3, 2, 4.0
     threshold = ds.stability_threshold(ds.EMAMomentum(0.9), delay)
@@ -266,6 +267,7 @@ def test_the_cycle_of_two_updates_is_stable_where_the_theorem_says(beta1, nu):
     assert (abs(run.peak[0] / size - 1) < 5e-4) == decided
 
 
+@pytest.mark.slow
 def test_rmsprop_without_delay_has_the_cycle_of_two_updates():
     for momentum in (0.0, 0.5):
         found = ds.oscillation(1e-3, ds.RMSProp(0.9, momentum), 0)

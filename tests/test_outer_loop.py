@@ -326,6 +326,7 @@ def test_a_conclusion_that_is_off_by_a_thousandth_fails(name):
 # The command.
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_number_of_the_library():
     command = "outer nesterov --momentum 0.9 --delay 1 --outer-learning-rate 0.7"
     data = printed_json(*command.split())

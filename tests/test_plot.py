@@ -240,6 +240,7 @@ def test_lines_of_partly_fresh_gradients_are_the_thresholds_of_their_mixtures():
     assert list(line(axes, 2)[1]) == [2, 2]
 
 
+@pytest.mark.slow
 def test_lines_of_sequences_are_the_thresholds_over_that_of_the_fixed_delay():
     delays = [2, 5, 9]
     fixed = ds.stability_threshold(ds.SGD(), delays)

@@ -75,6 +75,7 @@ def test_each_picture_is_written_in_its_format(command, suffix, tmp_path, log):
         assert np.ptp(image) > 0.9
 
 
+@pytest.mark.slow
 def test_a_file_of_its_own_name_is_the_default(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("roots", "--delay", "1").stdout.strip() == "roots.png"

@@ -44,6 +44,7 @@ def test_lines_of_outer_loops_are_their_thresholds():
     assert list(below) == [True, False, False] == list(radii < 1)
 
 
+@pytest.mark.slow
 def test_where_no_outer_learning_rate_is_stable_nothing_is_drawn():
     grows = ds.OuterLoop(ds.SGD(), 0.01, 100)
     axes = plot.outer_loops({"grows": grows}, [1.0, 250.0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import sys
 from contextlib import contextmanager, nullcontext
@@ -71,15 +70,18 @@ def test_processes_of_this_machine_compute_with_one_thread_each():
     assert get_active_backend()[0].inner_max_num_threads != 1
 
 
-def _process(chunk):
-    return [{"process": os.getpid()} for _ in chunk.trials]
+def test_one_worker_is_the_calling_process_and_two_are_a_pool(monkeypatch):
+    pools = []
 
+    def pool(**options):
+        pools.append(options["n_jobs"])
+        return lambda tasks: [function(*arguments) for function, arguments, _ in tasks]
 
-def test_one_worker_is_the_calling_process_and_two_are_others():
-    for workers, here in ((1, True), (2, False)):
-        (attempt,) = backends.attempts(plan(1), _process, "loky", workers)
-        assert attempt.error == ""
-        assert (str(os.getpid()) in attempt.results[0]) == here
+    monkeypatch.setattr(joblib, "Parallel", pool)
+    for workers, used in ((1, []), (2, [2])):
+        (attempt,) = backends.attempts(plan(1), work, "loky", workers)
+        assert attempt.error == "" and len(attempt.results) == 2
+        assert pools == used
 
 
 def test_a_reader_delays_a_commit_and_does_not_refuse_it(tmp_path):

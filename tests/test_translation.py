@@ -358,6 +358,7 @@ def test_bad_numbers_of_samples(samples, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_more_samples_than_the_fixed_cases():
     found = certified_samples("sgd", 30)
     assert 20 < len(found) == len({sample.arguments for sample in found})
