@@ -15,7 +15,7 @@ from delaystability.validation.training import Replica
 __all__ = ["Onset", "bracket", "last_crossing", "onset", "quiet_threshold", "settled_thresholds"]
 
 _FINER, _GRIDS = 5, 4  # without noise: learning rates on each finer grid, and how many grids
-_FEWER = 3  # on the first grid a population is smaller by this factor, and its run half as long
+_FEWER = 4  # on the first grid a population is smaller by this factor, and its run a third as long
 _STOP = 1000.0  # a run without noise ends when its distance has changed by this factor
 _UNSETTLED = 0.04  # the growth that is left belongs to less than this share of a learning rate
 
@@ -95,7 +95,7 @@ def settled_thresholds(
     asked, sharpness = (site, optimizer, delay, batch), site.minimum.sharpness
     few = max(1, replicas // _FEWER)
     coarse_rates = growth_rates(
-        *asked, gains / sharpness, replicas=few, updates=updates // 2, seed=seed
+        *asked, gains / sharpness, replicas=few, updates=updates // 3, seed=seed
     )
     start, slope = onset(gains, coarse_rates)
     if not slope > 0:
