@@ -71,7 +71,7 @@ def test_parallel_runs_are_of_sgd_type() -> None:
 
 
 @pytest.mark.slow
-def test_a_trial_chooses_by_the_last_quarter_of_a_quarter() -> None:
+def test_a_trial_chooses_by_the_end_of_its_probes() -> None:
     plan = replace(SIZES["quick"], size="quick", dtype="float64", delays=(4,))
     common = {"plan": plan, "task": "cancer-nesterov", "recipe": "", "seed": 3}
     cells = [ProbedTask(**common, delay=delay) for delay in (0, 4)]
@@ -84,14 +84,15 @@ def test_a_trial_chooses_by_the_last_quarter_of_a_quarter() -> None:
     data = task_data(task.data).to("cpu", torch.float64)
     start = initial_model(task.model, data, 3, torch.float64)
     losses = train_at_rates(start, task, data, 4, list(late.tried), steps, 3).losses.numpy()
-    length = ceil(steps / 4)
-    judged = losses[length - ceil(length / 4) : length].mean(axis=0)
-    assert late.chosen == late.tried[np.argmin(judged)] and len(late.tried) == 3
+    # Five periods of 36 updates are more than the run, whose last sixteenth counts then.
+    assert late.length == 1 and steps == 120
+    judged = losses[steps - ceil(steps / 16) :].mean(axis=0)
+    assert late.chosen == late.tried[np.argmin(judged)] and 5 <= len(late.tried) <= 9
     alone = [final_loss(start, task, data, 4, rate, steps, 3) for rate in late.tried]
     # In some hundred updates rounding grows.
     np.testing.assert_allclose(late.ends, alone, rtol=1e-6)
     assert undelayed.tuned == late.tuned == undelayed.curve.best_rate
-    assert undelayed.chosen == undelayed.recommended == undelayed.tuned
+    assert undelayed.chosen == undelayed.recommended == undelayed.tuned and not undelayed.length
 
 
 def _array(value: object) -> object:
@@ -107,7 +108,7 @@ H, F, U = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 def made_up(
     share: Callable[[str], float], names: tuple[str, ...] = tuple(PROBE_TASKS), others: float = 0.5
 ) -> list[ProbedTask]:
-    """Trials in which the middle rate is chosen and has this share, and the others another one."""
+    """Trials in which one rate is chosen and has this share, and the others another one."""
     return [
         ProbedTask(
             plan=replace(SIZES["default"], size="default"),
@@ -121,9 +122,10 @@ def made_up(
             rates=np.array([0.25, 0.5, 1.0, 2.0]),
             losses=np.array([1.9, 1.0, 1.5, np.nan]),
             tuned=1.0,
-            chosen=0.5,
-            tried=np.array([0.2, 0.5, 1.0]),
-            ends=np.array([1 + others, 1.0 + share(name), 1 + others]),
+            chosen=0.3,
+            tried=np.array([0.05, 0.3, 1 / (1 + delay), 1.0]),
+            ends=np.array([1 + others, 1.0 + share(name), 1 + others, 1 + others]),
+            length=0.25 * bool(delay),
             recommended=0.2,
             recommended_end=1.3,
         )
@@ -143,7 +145,7 @@ def test_a_choice_that_costs_little_holds() -> None:
 def test_a_choice_that_costs_much_fails() -> None:
     assert outcomes(made_up(lambda name: 0.35))[:2] == [F, F]
     assert outcomes(made_up(lambda name: 0.35))[5] is F, "more than the recommendation"
-    one = outcomes(made_up(lambda name: 0.2 if name == "text-heavy-ball" else 0.0))
+    one = outcomes(made_up(lambda name: 0.2 if name == "residual-sgd" else 0.0))
     assert one[:2] == [H, H] and one[3] is F
 
 
@@ -157,24 +159,43 @@ def test_the_controls_fail_where_any_choice_is_good() -> None:
 
 
 def test_the_choices_are_told_apart() -> None:
-    cell = made_up(lambda name: 0.125)[1]
+    cell = made_up(lambda name: 0.125)[2]
     shares = {choice: cell.share(choice) for choice in CHOICES}
     assert shares == pytest.approx(
         {
             "recommendation": 0.3,
-            "smallest": 0.5,
-            "middle": 0.125,
-            "largest": 0.5,
+            "third": 0.5,
+            "inverse-delay": 0.5,
+            "triple": 0.5,
             "probe": 0.125,
             "best": 0.125,
         }
     )
-    assert replace(cell, ends=np.array([np.nan, 1.5, 1.2])).rule_rates["best"] == 1.0
+    assert replace(cell, ends=np.array([np.nan, 1.5, 1.2, 1.4])).rule_rates["best"] == 0.2
+
+
+def test_the_price_is_that_of_all_probes() -> None:
+    price = EXPERIMENT.judge(made_up(lambda name: 0.0)).summary["tables"][1]
+    assert price["rows"] == [
+        [delay, "4.0 (4)", "0.25 (0.25)", "1.00 (1.00)"] for delay in ("1", "4")
+    ]
 
 
 def test_the_tasks_are_those_of_sgd_type_and_new_ones() -> None:
     known = {name for name, task in TASKS.items() if task.optimizer not in ("adamw", "muon")}
     held_out = {name for name, task in PROBE_TASKS.items() if task.held_out}
-    assert held_out == set(PROBE_TASKS) - known and len(held_out) == 6
+    old = set(PROBE_TASKS) - held_out
+    assert known < old and len(known) == 6 and len(old) == 12 and len(held_out) == 7
     for name in known:
         assert PROBE_TASKS[name].recipe == TASKS[name].recipe
+
+
+def test_known_tasks_and_those_held_out_share_no_seed() -> None:
+    cells = EXPERIMENT.rows(
+        trial for chunk in EXPERIMENT.chunks("default") for trial in chunk.trials
+    )
+    seeds = [
+        {cell.seed for cell in cells if cell.tuned_task.held_out is held_out}
+        for held_out in (False, True)
+    ]
+    assert not seeds[0] & seeds[1] and all(len(found) == 1 for found in seeds)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
-from math import inf, nan
+from math import ceil, inf, nan
 
 import numpy as np
 import pytest
 
 import delaystability as ds
-from delaystability.questions.learning_rate_probe import probe_updates, probed_rates
-
-OPTIMIZERS = [ds.SGD(), ds.HeavyBall(0.9), ds.Nesterov(0.9), ds.EMAMomentum(0.5), ds.Adam()]
+from delaystability.questions.learning_rate_probe import probe_updates
+from delaystability.questions.learning_rate_search import (
+    MOST_PROBES,
+    Measured,
+    first_rates,
+    search_rates,
+)
 
 
 def loss_of(curvature: float, delay: int):
@@ -27,21 +30,65 @@ def loss_of(curvature: float, delay: int):
     return train
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("delay", [0, 1, 4, 16, 200, ds.RandomDelay({0: 0.5, 8: 0.5})])
-def test_the_rates_are_the_recommended_one_and_multiples_of_lr_over_one_plus_delay(
-    optimizer, delay
-):
-    found = probed_rates(0.1, optimizer, delay)
-    mean = delay if isinstance(delay, int) else float(delay.mean)
-    wanted = {float(ds.recommend_learning_rate(0.1, optimizer, delay))}
-    wanted |= {min(0.1, k * 0.1 / (1 + mean)) for k in (1, 3)}
-    assert set(found) <= wanted and found[0] == min(wanted)
-    assert all(a * 1.1 < b for a, b in pairwise(found))
-    # Every rate of the rule is tried, or one up to a tenth below it.
-    assert all(any(one <= rate <= 1.1 * one for one in found) for rate in wanted)
-    if not delay:
-        assert found == (0.1,)
+# The search --------------------------------------------------------------------------------------
+
+
+def valley(best: float, width: float):
+    """A probe whose loss is a parabola in log2 rate from 0 at the best, 1 before training."""
+    return lambda rate: Measured(1.0, (np.log2(rate / best) / width) ** 2)
+
+
+@pytest.mark.parametrize("place", np.linspace(-4.5, 3, 31))
+@pytest.mark.parametrize("width", [1.0, 2.0, 5.0])
+def test_the_best_rate_of_a_valley_is_found_wherever_it_is(place: float, width: float) -> None:
+    middle, highest = 0.125, 1.0
+    probe = valley(middle * 2**place, width)
+    found = search_rates(probe, middle, highest)
+    best = min(found, key=lambda rate: found[rate].after)
+    # The nearest of rates that are a factor of the root of 3 apart, if nothing else.
+    assert abs(np.log2(best / middle) - place) <= np.log2(3) / 4 + 1e-9
+    assert max(found) <= highest and len(found) <= MOST_PROBES
+    assert list(found) == sorted(found) and set(first_rates(middle, highest)) <= set(found)
+
+
+def test_a_search_with_three_rates_alone_would_miss_that() -> None:
+    probe = valley(0.125 / 2**5, 1.0)
+    three = {rate: probe(rate) for rate in first_rates(0.125, 1.0)}
+    assert min(measured.after for measured in three.values()) > 0.1
+
+
+def test_needles_are_bisected_twice_and_flat_valleys_once() -> None:
+    for width, halves in ((10.0, (-2, -1, 0, 1, 2)), (0.5, (-2, -1, -0.5, 0, 0.5, 1, 2))):
+        found = search_rates(valley(0.125, width), 0.125, 1.0)
+        assert list(found) == pytest.approx([0.125 * 3 ** (k / 2) for k in halves])
+    # Both rates beside a needle look alike.
+    found = search_rates(valley(0.125 * 3**0.5, 1.0), 0.125, 1.0)
+    assert min(measured.after for measured in found.values()) < 1e-9
+
+
+@pytest.mark.parametrize("mean", [1, 4, 16, 200])
+def test_the_first_rates_are_multiples_of_lr_over_one_plus_delay_and_none_is_above_lr(
+    mean: int,
+) -> None:
+    seen: list[float] = []
+
+    def train(lr, updates):
+        seen.append(lr)
+        return [1.0] * updates
+
+    ds.probe_learning_rates(train, 0.1, ds.HeavyBall(0.9), mean, 40)
+    assert seen == pytest.approx(sorted({min(0.1, k * 0.1 / (1 + mean)) for k in (1 / 3, 1, 3)}))
+
+
+@pytest.mark.parametrize("down", [1, 4, 40])
+def test_what_diverges_is_left_below(down: int) -> None:
+    edge = 0.02 / 3**down
+    found = search_rates(lambda rate: Measured(2.0, inf if rate > edge else 1.0), 0.02, 1.0)
+    finite = [rate for rate, measured in found.items() if measured.after < inf]
+    assert len(found) <= MOST_PROBES and bool(finite) is (down <= 6)
+
+
+# The choice --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("curvature", [0.05, 0.3, 1.0, 3.0, 8.0])
@@ -58,11 +105,11 @@ def test_the_best_probe_is_chosen_whatever_the_curvature(curvature):
 
 
 def test_flat_and_sharp_minima_get_different_rates_where_a_rule_gives_one():
-    flat, sharp = (
-        float(ds.probe_learning_rates(loss_of(h, 16), 1.0, ds.SGD(), 16, 400)) for h in (0.2, 1.5)
-    )
-    fixed = float(ds.recommend_learning_rate(1.0, ds.SGD(), 16))
-    assert sharp == fixed and flat == pytest.approx(3 / 17)
+    for curvature, (low, high) in {0.2: (0.1, 1.0), 1.5: (0.01, 0.06), 40.0: (1e-4, 2e-3)}.items():
+        found = ds.probe_learning_rates(loss_of(curvature, 16), 1.0, ds.SGD(), 16, 4000)
+        # The loop of SGD is fastest at 1 / (e delay) or a little above, and unstable at pi / 33.
+        assert low <= float(found) <= high
+        assert 0.01 < float(found) * curvature < np.pi / 33
 
 
 def test_only_the_last_quarter_of_a_probe_counts_and_what_diverged_is_never_chosen():
@@ -88,9 +135,10 @@ def test_only_the_last_quarter_of_a_probe_counts_and_what_diverged_is_never_chos
 def test_of_equal_probes_the_smaller_rate_is_chosen():
     found = ds.probe_learning_rates(lambda lr, n: [1.0] * n, 1.0, ds.SGD(), 9, 40)
     assert float(found) == min(probe.learning_rate for probe in found.probes)
+    assert len(found.probes) == 3, "where all are equal there is nothing to go down for"
 
 
-def test_one_rate_is_not_probed():
+def test_nothing_is_probed_where_nothing_is_late():
     def never(lr, updates):
         raise AssertionError
 
@@ -99,15 +147,49 @@ def test_one_rate_is_not_probed():
 
 
 @pytest.mark.parametrize(("updates", "length"), [(4, 1), (5, 2), (500, 125), (10**9, 25 * 10**7)])
-def test_a_probe_is_a_quarter_of_the_run(updates, length):
-    assert probe_updates(updates) == length
+def test_a_probe_is_a_quarter_of_the_run_where_no_oscillation_is_known(updates, length):
+    assert probe_updates(updates, ds.Adam(), 16) == length
+
+
+@pytest.mark.parametrize("delay", [1, 4, 16, 200])
+def test_a_probe_holds_five_periods_of_the_oscillation_at_the_edge(delay):
+    # At the threshold of SGD the root is at the angle pi / (2 delay + 1).
+    wanted = 5 * (4 * delay + 2)
+    for updates in (wanted - 1, wanted, 2 * wanted, 4 * wanted, 8 * wanted):
+        found = probe_updates(updates, ds.SGD(), delay)
+        assert found == min(updates, max(ceil(updates / 4), wanted))
+    # With momentum it is slower, and a random delay has that of its mean.
+    assert probe_updates(10**6, ds.HeavyBall(0.9), delay) == 250_000
+    assert probe_updates(wanted + 1, ds.HeavyBall(0.9), delay) == wanted + 1
+    uniform = ds.RandomDelay(dict.fromkeys(range(2 * delay + 1), 1 / (2 * delay + 1)))
+    assert probe_updates(2 * wanted, ds.SGD(), uniform) == wanted
+
+
+def test_the_period_of_a_long_delay_is_that_of_sgd():
+    # The formula takes over where the roots are no longer asked for.
+    for optimizer in (ds.SGD(), ds.HeavyBall(0.9)):
+        below, above = (probe_updates(10**5, optimizer, delay) for delay in (4096, 4097))
+        assert above / below == pytest.approx(1, abs=0.003)
+
+
+def test_a_whole_run_is_judged_by_its_end():
+    def train(lr, updates):
+        losses = np.full(updates, 2.0)
+        losses[-updates // 16 :] = 0.5 if lr < 0.5 else 1.0
+        losses[-updates // 4 : -updates // 16] = 9.0 if lr < 0.5 else 1.0
+        return losses
+
+    whole = ds.probe_learning_rates(train, 1.0, ds.SGD(), 4, 64, rates=[0.1, 1.0])
+    part = ds.probe_learning_rates(train, 1.0, ds.SGD(), 4, 640, rates=[0.1, 1.0])
+    assert (float(whole), whole.updates, float(part), part.updates) == (0.1, 128, 1.0, 320)
+    assert "tried for the whole run of 64 updates" in whole.reason
 
 
 def test_the_record_says_what_was_measured():
     found = ds.probe_learning_rates(loss_of(1.0, 4), 1.0, ds.SGD(), 4, 200)
     assert isinstance(found, ds.Recommendation)
     plain = json.loads(json.dumps(found.to_dict()))
-    assert plain["rule"] == "probe" and plain["updates"] == 150
+    assert plain["rule"] == "probe" and plain["updates"] == 90 * len(found.probes)
     assert [entry["learning_rate"] for entry in plain["probes"]] == [
         probe.learning_rate for probe in found.probes
     ]
@@ -130,12 +212,11 @@ def test_the_reason_says_where_the_best_probe_is_at_an_end(rates, end):
 
 
 @pytest.mark.parametrize("delay", [1, 4, 16])
-def test_the_reason_says_where_a_probe_is_too_short_to_see_the_oscillation(delay):
-    # At the threshold of SGD the root is at the angle pi / (2 delay + 1).
+def test_the_reason_says_where_a_run_is_too_short_to_see_the_oscillation(delay):
     period = 4 * delay + 2
     for length, short in ((period - 1, True), (period + 1, False)):
         found = ds.probe_learning_rates(
-            loss_of(1.0, delay), 1.0, ds.SGD(), delay, 4 * length, rates=[0.01, 0.02]
+            loss_of(1.0, delay), 1.0, ds.SGD(), delay, length, rates=[0.01, 0.02]
         )
         assert found.updates == 2 * length
         assert (f"a period of {period} updates" in found.reason) is short

@@ -1,4 +1,4 @@
-"""Which learning rate to use when gradients arrive late, from a short run at each of three."""
+"""Which learning rate to use when gradients arrive late, from short runs at a few of them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,15 @@ from delaystability.model.arguments import checked_count, one_delay, positive, s
 from delaystability.model.optimizer import Optimizer
 from delaystability.model.recognised import recognised
 from delaystability.questions.dynamics import crossings
-from delaystability.questions.learning_rate_advice import recommend_learning_rate
+from delaystability.questions.learning_rate_search import Measured, search_rates
 from delaystability.questions.recommendation import Alternative, Recommendation
 
-__all__ = [
-    "PROBED_MULTIPLES",
-    "PROBE_SHARE",
-    "Probe",
-    "ProbedRecommendation",
-    "probe_learning_rates",
-    "probe_updates",
-    "probed_rates",
-]
+__all__ = ["Probe", "ProbedRecommendation", "probe_learning_rates", "probe_updates"]
 
-PROBED_MULTIPLES = (1.0, 3.0)
-"""Of ``lr / (1 + delay)``: tried beside the recommended rate, none above ``lr``."""
-PROBE_SHARE = 0.25
-"""Of the updates of the run: the length of a probe."""
-_JUDGED_SHARE = 0.25
-_SAME = 1.1
+_SHARE, _PERIODS = 0.25, 5
+"""The length of a probe: of the updates of the run, and of its slowest oscillation at the edge."""
+_JUDGED, _JUDGED_OF_WHOLE = 0.25, 1 / 16
+"""The last part of a probe, which is judged, and that of a whole run, whose end is what counts."""
 _LONGEST = 4096  # delay, in updates: crossings of longer ones take a while
 
 
@@ -44,7 +34,8 @@ class Probe:
     ----------
     learning_rate : float
     loss : float
-        Mean over the last quarter of the probe; infinite if one of these losses is no number.
+        Mean over the last quarter of the probe, or the last sixteenth if it is the whole run;
+        infinite if one of these losses is no number.
     """
 
     learning_rate: float
@@ -84,29 +75,22 @@ class ProbedRecommendation(Recommendation):
         return super().to_dict() | {"probes": entries}
 
 
-def probe_updates(updates: int) -> int:
-    """The length of a probe for a run of so many updates: a quarter, rounded up."""
-    return ceil(PROBE_SHARE * updates)
+def probe_updates(updates: int, optimizer: Any, delay: Any) -> int:
+    """The length of a probe: a quarter of the run, or five oscillations at the edge of stability.
 
-
-def probed_rates(lr: Any, optimizer: Any, delay: Any) -> tuple[float, ...]:
-    """The learning rates that are worth a probe, from the smallest to the largest.
-
-    The recommended one, ``lr / (1 + delay)`` and ``3 lr / (1 + delay)``, none above ``lr``; of two
-    that are within a tenth of each other, the smaller one.
+    The longer of both, but no more than the run. A rate that is too large shows itself only after
+    some periods of the oscillation, which long delays make long.
 
     Parameters
     ----------
-    lr, optimizer, delay
-        As for `recommend_learning_rate`.
+    updates : int
+        Of the whole run.
+    optimizer, delay
+        As for `probe_learning_rates`.
     """
-    recommended = float(recommend_learning_rate(lr, optimizer, delay))
-    rate, mean = float(lr), float(one_delay("delay", delay).mean)
-    found: list[float] = []
-    for one in sorted({recommended, *(min(rate, k * rate / (1 + mean)) for k in PROBED_MULTIPLES)}):
-        if not found or one > _SAME * found[-1]:
-            found.append(one)
-    return tuple(found)
+    # The period comes from a root, so that a whole number may be just above itself.
+    oscillations = ceil(_PERIODS * _period(optimizer, delay) - 1e-6)
+    return min(updates, max(ceil(_SHARE * updates), oscillations))
 
 
 def probe_learning_rates(
@@ -118,15 +102,19 @@ def probe_learning_rates(
     *,
     rates: Sequence[Any] | None = None,
 ) -> ProbedRecommendation:
-    """Choose a learning rate for late gradients by a quarter of the run at each of three.
+    """Choose a learning rate for late gradients by short runs at a few of them.
 
     No rule of rate, optimizer and delay alone serves every network: how far below its edge of
     stability the run without delay was decides, and nothing says so but a run with late gradients.
-    So each of `probed_rates` is tried, and the one with the least mean training loss over the last
-    quarter of its probe is chosen. It is a measured rule of thumb, no theorem: the experiment
-    ``probe`` says what it costs and how much it gains. The probes cost ``len(rates)`` quarters of a
-    run, one less if the best one is continued. A probe that is shorter than one period of the
-    oscillation at the edge of stability cannot see it, and the reason says so.
+    So ``lr / (1 + delay)`` is tried, with a third of it and three times it; while the best is the
+    smallest or the largest of them, the next one on its side; then those between the best and its
+    neighbours, once or twice. None is above ``lr``, and there are nine at most. The
+    one with the least training loss at the end of its probe is chosen. It is a measured rule of
+    thumb, no theorem: the experiment ``probe`` says what it costs and how much it gains.
+
+    A probe is a quarter of the run, but at least five periods of the oscillation at the edge of
+    stability: shorter ones choose rates that fail later. Where that is the whole run, the run at
+    the chosen rate is among the probes.
 
     Parameters
     ----------
@@ -142,7 +130,7 @@ def probe_learning_rates(
     updates : int, at least 4
         Of the whole run.
     rates : sequence of numbers, positive, optional
-        To be tried in the place of `probed_rates`.
+        To be tried instead, all of them.
 
     Returns
     -------
@@ -157,7 +145,7 @@ def probe_learning_rates(
 
     References
     ----------
-    One step of successive halving: K. Jamieson, A. Talwalkar, Non-stochastic best arm
+    That short runs tell rates apart: K. Jamieson, A. Talwalkar, Non-stochastic best arm
     identification and hyperparameter optimization, AISTATS 2016, arXiv:1502.07943.
 
     Examples
@@ -173,44 +161,57 @@ def probe_learning_rates(
     ...     return [x * x / 2 for x in w[4:-1]]
     >>> chosen = ds.probe_learning_rates(train, 1.0, ds.SGD(), delay=4, updates=200)
     >>> [round(probe.learning_rate, 3) for probe in chosen.probes]
-    [0.122, 0.2, 0.6]
+    [0.022, 0.038, 0.067, 0.115, 0.2, 0.6]
     >>> round(float(chosen), 3)
-    0.122
+    0.115
     """
     if not callable(train):
         raise TypeError(f"train must be a function (learning rate, updates); got {train!r}")
     rate = single("lr", positive("lr", lr))
-    length = probe_updates(checked_count("updates", updates, 4))
-    tried = probed_rates(rate, optimizer, delay)
+    whole, late = checked_count("updates", updates, 4), one_delay("delay", delay)
+    length = probe_updates(whole, optimizer, late)
+
+    def probe(one: float) -> Measured:
+        return _measured(train(one, length), length, whole)
+
     if rates is not None:
-        tried = _checked_rates(rates)
-    if len(tried) == 1:
-        only = "There is one rate to try, so nothing was probed."
-        return _recommendation(rate, tried[0], only, (), 0)
-    probes = tuple(Probe(one, _judged(train(one, length), length)) for one in tried)
-    best = min(probes, key=lambda probe: probe.loss)
+        found = {one: probe(one) for one in _checked_rates(rates)}
+    elif not late.mean:
+        return _recommendation(rate, rate, "Nothing is late, so nothing was probed.", (), 0)
+    else:
+        found = search_rates(probe, rate / (1 + float(late.mean)), rate)
+    probes = tuple(Probe(one, measured.after) for one, measured in found.items())
+    best = min(probes, key=lambda one: one.loss)
     if not isfinite(best.loss):
         raise ValueError(
-            f"train must return finite losses for one of the rates {_shown(tried)} at least; got "
-            f"none in the last quarter of {length} updates"
+            f"train must return finite losses for one of the rates {_shown(list(found))} at least; "
+            f"got none at the end of {length} updates"
         )
-    told = ", ".join(f"{probe.learning_rate:.4g}: {probe.loss:.4g}" for probe in probes)
-    reason = (
-        f"Of {len(probes)} rates, each tried for {length} updates with late gradients, this one "
-        f"had the least mean loss over the last quarter ({told}). It is measured, no proof: what "
-        "is best at the start need not be at the end."
-    )
-    if best is probes[0]:
+    reason = _reason(probes, best, length, whole)
+    if best is probes[0] and len(probes) > 1:
         reason += " It is the smallest of them: one below may be better still (``rates=``)."
     elif best is probes[-1] and best.learning_rate < rate:
         reason += " It is the largest of them: one above may be better still (``rates=``)."
-    period = _period(optimizer, delay)
-    if period > length:
+    if (period := _period(optimizer, late)) > length:
         reason += (
-            f" At the edge of stability a run oscillates with a period of {period:.0f} updates: "
-            "these probes were too short to see it, so that a rate may fail that looked good."
+            f" At the edge of stability a run oscillates with a period of {period:.0f} updates, "
+            "which is longer than the run: a longer one may fail at a rate that looked good."
         )
     return _recommendation(rate, best.learning_rate, reason, probes, len(probes) * length)
+
+
+def _reason(probes: Sequence[Probe], best: Probe, length: int, whole: int) -> str:
+    told = ", ".join(f"{one.learning_rate:.4g}: {one.loss:.4g}" for one in probes)
+    tried = f"tried for {length} updates with late gradients"
+    if length == whole:
+        tried = f"tried for the whole run of {length} updates"
+    end = "what is best at the start need not be at the end"
+    if length == whole:
+        end = "other mini-batches may want another rate"
+    return (
+        f"Of {len(probes)} rates, each {tried}, {best.learning_rate:.4g} had the least mean loss "
+        f"at its end ({told}). It is measured, no proof: {end}."
+    )
 
 
 def _recommendation(
@@ -233,11 +234,17 @@ def _better_when(probe: Probe, chosen: float) -> str:
 
 
 def _period(optimizer: Any, delay: Any) -> float:
-    """Updates in a period of the oscillation that sets in at the edge; 0 where it is not known."""
+    """Updates in a period of the oscillation that sets in at the edge; 0 where it is not known.
+
+    Of a random delay it is that of its mean, rounded.
+    """
     late, known = one_delay("delay", delay), recognised(optimizer)
-    if known.adaptive or not late.is_fixed or late.minimum > _LONGEST:
+    if known.adaptive:
         return 0.0
-    return max(_slowest(one, late.minimum) for one in known.filters)
+    steps = round(float(late.mean))
+    if steps > _LONGEST:
+        return 4.0 * steps + 2  # that of SGD, which momentum hardly changes there
+    return max(_slowest(one, steps) for one in known.filters)
 
 
 def _slowest(optimizer: Optimizer, delay: int) -> float:
@@ -246,7 +253,7 @@ def _slowest(optimizer: Optimizer, delay: int) -> float:
     return 2 * pi / float(angles[0]) if len(angles) else 0.0
 
 
-def _judged(losses: ArrayLike, length: int) -> float:
+def _measured(losses: ArrayLike, length: int, whole: int) -> Measured:
     try:
         found = np.asarray(losses, dtype=np.float64)
     except (TypeError, ValueError):
@@ -258,8 +265,9 @@ def _judged(losses: ArrayLike, length: int) -> float:
             f"train must return one loss for each of {length} updates; got an array of shape "
             f"{found.shape}"
         )
-    last = found[length - ceil(_JUDGED_SHARE * length) :]
-    return float(last.mean()) if np.isfinite(last).all() else inf
+    judged = _JUDGED if length < whole else _JUDGED_OF_WHOLE
+    last = found[length - ceil(judged * length) :]
+    return Measured(float(found[0]), float(last.mean()) if np.isfinite(last).all() else inf)
 
 
 def _checked_rates(rates: Sequence[Any]) -> tuple[float, ...]:

@@ -78,11 +78,25 @@ def _cancer() -> TaskData:
     from sklearn.datasets import load_breast_cancer
 
     features, labels = load_breast_cancer(return_X_y=True)
+    return _of_table(features, labels, trained=400)
+
+
+def _wine() -> TaskData:
+    from sklearn.datasets import load_wine
+
+    features, labels = load_wine(return_X_y=True)
+    return _of_table(features, labels, trained=120)
+
+
+def _of_table(features: NDArray[np.float64], labels: NDArray[np.int64], trained: int) -> TaskData:
+    """Rows in a random order, scaled by those that are trained on."""
     order = np.random.default_rng(0).permutation(len(labels))
     features, labels = features[order], labels[order].astype(np.int64)
-    trained = 400
     features = (features - features[:trained].mean(axis=0)) / features[:trained].std(axis=0)
-    return _of_arrays(features[:trained], labels[:trained], features[trained:], labels[trained:], 2)
+    classes = 1 + int(labels.max())
+    return _of_arrays(
+        features[:trained], labels[:trained], features[trained:], labels[trained:], classes
+    )
 
 
 def _of_arrays(
@@ -115,6 +129,7 @@ DATA: dict[str, Callable[[], TaskData]] = {
     "digits": lambda: _images("digits", 1200),
     "fashion-mnist": lambda: _images(FASHION, 6000),
     "breast-cancer": _cancer,
+    "wine": _wine,
     "python-topics": lambda: _text(text.python_topics),
     "dataset-descriptions": lambda: _text(text.dataset_descriptions),
 }

@@ -41,12 +41,29 @@ def _conv(data: TaskData) -> nn.Module:
     return SmallConvNet(1, data.inputs.shape[-1], data.classes, 8, "relu")
 
 
+def _normed(data: TaskData) -> nn.Module:
+    """Two convolutions, each normalised over half of its channels."""
+    side = -(-data.inputs.shape[-1] // 4)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, stride=2, padding=1),
+        nn.GroupNorm(2, 8),
+        nn.ReLU(),
+        nn.Conv2d(8, 16, 3, stride=2, padding=1),
+        nn.GroupNorm(2, 16),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16 * side**2, data.classes),
+    )
+
+
 MODELS: dict[str, Callable[[TaskData], nn.Module]] = {
     "mlp": lambda data: MLP((_features(data), 64, data.classes)),
     "deep": _deep,
+    "tanh": lambda data: MLP((_features(data), *(48,) * 4, data.classes)),
     "matrices": lambda data: _matrices(data, (64,)),
     "deep-matrices": lambda data: _matrices(data, (48,) * 3),
     "conv": _conv,
+    "normed": _normed,
     "residual": lambda data: SmallResidualNet(1, data.inputs.shape[-1], data.classes),
     "transformer": lambda data: CharacterTransformer(data.classes, CONTEXT),
     "gru": lambda data: CharacterGRU(data.classes),

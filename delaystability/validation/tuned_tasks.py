@@ -134,40 +134,74 @@ TASKS = {task.name: task for task in (*_SEARCHED, *_HELD_OUT)}
 """Those of the experiment ``advice``, by name."""
 
 _SGD_TYPE = ("sgd", "heavy-ball", "nesterov")
-_HELD_OUT_OF_PROBES = (
+_HELD_OUT_OF_THREE_PROBES = (
     Task(
         "residual-heavy-ball", "digits, residual net, heavy ball, cosine",
         "digits", "residual", "heavy-ball", -11, 1,
-        batch=32, cosine=True, length=2, held_out=True,
+        batch=32, cosine=True, length=2,
     ),
     Task(
         "fashion-mlp-nesterov", "Fashion-MNIST, MLP, Nesterov",
-        "fashion-mnist", "mlp", "nesterov", -12, 0, batch=32, length=2, held_out=True,
+        "fashion-mnist", "mlp", "nesterov", -12, 0, batch=32, length=2,
     ),
     Task(
         "random-deep-sgd", "breast cancer, deep MLP with layer norm, SGD, random delay",
-        "breast-cancer", "deep", "sgd", -9, 3, batch=32, random=True, length=2, held_out=True,
+        "breast-cancer", "deep", "sgd", -9, 3, batch=32, random=True, length=2,
     ),
     Task(
         "short-nesterov", "digits, conv net, Nesterov, 250 updates",
-        "digits", "conv", "nesterov", -11, 1, batch=16, held_out=True,
+        "digits", "conv", "nesterov", -11, 1, batch=16,
     ),
     Task(
         "random-fashion-sgd", "Fashion-MNIST, conv net, SGD, random delay",
-        "fashion-mnist", "conv", "sgd", -9, 2, batch=32, random=True, length=2, held_out=True,
+        "fashion-mnist", "conv", "sgd", -9, 2, batch=32, random=True, length=2,
     ),
     Task(
         "text-heavy-ball", "other text, transformer, heavy ball, clipped, cosine",
         "dataset-descriptions", "transformer", "heavy-ball", -10, 0,
-        batch=8, cosine=True, clip=1.0, held_out=True,
+        batch=8, cosine=True, clip=1.0,
+    ),
+)  # fmt: skip
+
+_HELD_OUT_OF_PROBES = (
+    Task(
+        "tanh-heavy-ball", "digits, deep tanh MLP, heavy ball, cosine",
+        "digits", "tanh", "heavy-ball", -11, 1, batch=32, cosine=True, length=2, held_out=True,
+    ),
+    Task(
+        "random-wine-nesterov", "wine, MLP, Nesterov, random delay",
+        "wine", "mlp", "nesterov", -11, 1, batch=16, random=True, held_out=True,
+    ),
+    Task(
+        "matrices-nesterov", "digits, deep MLP without biases, Nesterov, clipped",
+        "digits", "deep-matrices", "nesterov", -11, 1,
+        batch=16, clip=0.5, length=2, held_out=True,
+    ),
+    Task(
+        "residual-sgd", "digits, residual net, SGD",
+        "digits", "residual", "sgd", -9, 3, length=2, held_out=True,
+    ),
+    Task(
+        "normed-sgd", "Fashion-MNIST, conv net with group norm, SGD, clipped, cosine",
+        "fashion-mnist", "normed", "sgd", -9, 3,
+        batch=32, cosine=True, clip=1.0, length=2, held_out=True,
+    ),
+    Task(
+        "large-batch-heavy-ball", "Fashion-MNIST, deep MLP with layer norm, heavy ball, batch 128",
+        "fashion-mnist", "deep", "heavy-ball", -11, 1, batch=128, length=2, held_out=True,
+    ),
+    Task(
+        "topics-nesterov", "text, transformer, Nesterov, cosine",
+        "python-topics", "transformer", "nesterov", -11, 0, batch=8, cosine=True, held_out=True,
     ),
 )  # fmt: skip
 
 PROBE_TASKS = {
     task.name: task
     for task in (
-        # How long to probe, and at which rates, was chosen on all of these.
+        # How long to probe, and at which rates, was chosen on all but the last ones.
         *(replace(task, held_out=False) for task in TASKS.values() if task.optimizer in _SGD_TYPE),
+        *_HELD_OUT_OF_THREE_PROBES,
         *_HELD_OUT_OF_PROBES,
     )
 }

@@ -21,27 +21,30 @@ import numpy as np
 import torch
 
 from delaystability.model.delays import Delay
-from delaystability.numerics.statistics import Interval
 from delaystability.questions.learning_rate_advice import recommend_learning_rate
 from delaystability.questions.learning_rate_rules import RULES, DelayedSetting
 from delaystability.validation import rows
-from delaystability.validation.cost_findings import (
-    at_worst,
-    control,
-    divergence,
-    on_average,
-    saving,
-)
+from delaystability.validation.cost_findings import control, divergence, saving
 from delaystability.validation.delayed_runs import final_loss, validation_loss
 from delaystability.validation.device import checked_dtype
 from delaystability.validation.experiment import Experiment
-from delaystability.validation.regret import LossCurve, mean_of_groups
-from delaystability.validation.rows import Array, planned, result, setting
+from delaystability.validation.regret import LossCurve
+from delaystability.validation.rows import Array, planned, result
 from delaystability.validation.rule_costs import shares, table
 from delaystability.validation.task_data import task_data
 from delaystability.validation.task_models import initial_model
-from delaystability.validation.task_optimizers import ADAPTIVE, OPTIMIZERS, TaskOptimizer
-from delaystability.validation.tuned_tasks import TASKS, Task, missing_for
+from delaystability.validation.task_optimizers import ADAPTIVE, TaskOptimizer
+from delaystability.validation.tuned_rows import (
+    MEAN_HELD_OUT,
+    TunedPlan,
+    TunedRow,
+    best_at_an_end,
+    cost_statements,
+    not_installed,
+    saved,
+    tuned_settings,
+)
+from delaystability.validation.tuned_tasks import TASKS
 from delaystability.validation.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -71,12 +74,9 @@ NOT_RUN = (
 )
 """Rules that measure or that change the rate during the run."""
 
-_MEAN, _WORST = 0.03, 0.12
-_MEAN_HELD_OUT, _WORST_HELD_OUT = 0.04, 0.15
-
 
 @dataclass(frozen=True, kw_only=True)
-class Plan(rows.Plan):
+class Plan(TunedPlan):
     """Which tasks and delays, and how much training."""
 
     tasks: tuple[str, ...] = planned(
@@ -84,10 +84,6 @@ class Plan(rows.Plan):
         quick=("digits-sgd", "digits-heavy-ball", "digits-adamw"),
         default=tuple(TASKS),
     )
-    delays: tuple[int, ...] = planned("in updates", quick=(1, 4), default=(1, 4, 16))
-    repeats: int = planned("of each task, from other weights", 1)
-    updates: int = planned("of a run, times the length of its task", quick=25, default=250)
-    in_an_octave: int = planned("learning rates of the grid", 1)
     rules_run: tuple[str, ...] = planned(
         "rules that are run at their own rate; the others are interpolated",
         quick=(RECOMMENDED,),
@@ -99,37 +95,14 @@ SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Advice(rows.Row):
+class Advice(TunedRow):
     """One task at one delay, with D learning rates of the grid."""
 
+    known_tasks = TASKS
+
     plan: Plan
-    task: str = setting("name")
-    recipe: str = setting("what the task is: data, model, optimizer, batch, schedule")
-    delay: int = setting("mean, in updates")
-    seed: int = setting("of weights, mini-batches and random delays")
-    content: str = result("fingerprint of the data")
-    start: float = result("validation loss before training")
-    chance: float = result("validation loss of a model that has learnt nothing")
-    rates: Array = result("learning rates of the grid")
-    losses: Array = result("validation loss at the end of each run; nothing where it diverged")
-    tuned: float = result("the best learning rate of the grid without delay")
     run_rates: Array = result("learning rates of the rules that are run; nothing for another type")
     run_losses: Array = result("loss of each; nothing where the run diverged")
-
-    @property
-    def tuned_task(self) -> Task:
-        """The task."""
-        return TASKS[self.task]
-
-    @property
-    def optimizer(self) -> TaskOptimizer:
-        """Its optimizer."""
-        return OPTIMIZERS[self.tuned_task.optimizer]
-
-    @property
-    def curve(self) -> LossCurve:
-        """The loss over the learning rate."""
-        return LossCurve(self.rates, self.losses, self.start, self.chance)
 
     @cached_property
     def rule_rates(self) -> dict[str, float]:
@@ -162,19 +135,7 @@ class Advice(rows.Row):
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
     """All delays of a task are run together, since its rate is tuned without delay."""
-    for held_out in (False, True):
-        for seed in np.random.default_rng([plan.seed, held_out]).integers(2**31, size=plan.repeats):
-            for name in plan.tasks:
-                if TASKS[name].held_out is held_out and not missing_for(TASKS[name]):
-                    yield [
-                        {
-                            "task": name,
-                            "recipe": TASKS[name].recipe,
-                            "delay": delay,
-                            "seed": int(seed),
-                        }
-                        for delay in (0, *plan.delays)
-                    ]
+    return tuned_settings(plan, TASKS, (0, 1))
 
 
 def run(cells: Sequence[Advice]) -> list[dict[str, Any]]:
@@ -247,33 +208,18 @@ def outdated(cell: Advice) -> str:
 def judge(cells: Sequence[Advice]) -> Verdict:
     """The recommendation on average and at worst, against the paper's rule, and a control."""
     found = shares(cells, RECOMMENDED)
-    searched = [entry for entry in found if not entry.task.held_out]
-    held_out = [entry for entry in found if entry.task.held_out]
     choice, where = "The recommended learning rate", "the tasks on which its constants were chosen"
     lines = (
-        on_average(searched, choice, where, _MEAN),
-        at_worst(searched, choice, where, _WORST),
-        on_average(held_out, choice, "held-out tasks", _MEAN_HELD_OUT),
-        at_worst(held_out, choice, "held-out tasks", _WORST_HELD_OUT),
+        *cost_statements(found, choice, where),
         divergence(found, "No run with the recommended learning rate diverges"),
         saving(
-            _saved(cells),
+            saved(cells, lambda cell: cell.at_least(PAPER) - cell.share(RECOMMENDED)),
             "It costs less than the paper's rule, which keeps the accessible minima",
             "less by at least",
         ),
-        control(
-            shares(cells, KEEP), "the learning rate tuned without delay, kept,", _MEAN_HELD_OUT
-        ),
+        control(shares(cells, KEEP), "the learning rate tuned without delay, kept,", MEAN_HELD_OUT),
     )
     return Verdict(lines, _summary(cells))
-
-
-def _saved(cells: Sequence[Advice]) -> Interval:
-    late = [cell for cell in cells if cell.delay]
-    return mean_of_groups(
-        [cell.task for cell in late],
-        [cell.at_least(PAPER) - cell.share(RECOMMENDED) for cell in late],
-    )
 
 
 def _summary(cells: Sequence[Advice]) -> dict[str, Any]:
@@ -285,11 +231,7 @@ def _summary(cells: Sequence[Advice]) -> dict[str, Any]:
     ]
     return {
         "tables": [table({title: shares(cells, rule) for rule, title in TITLES.items()})],
-        "best_at_an_end_of_the_grid": [
-            f"{cell.task}, delay {cell.delay}"
-            for cell in cells
-            if cell.curve.best_rate in (cell.rates[0], cell.rates[-1])
-        ],
+        "best_at_an_end_of_the_grid": best_at_an_end(cells),
         "settings_with_a_rate_below_the_grid": {
             rule: sum(
                 cell.rule_rates[rule] < cell.rates[0] for cell in cells if rule in cell.rule_rates
@@ -297,9 +239,7 @@ def _summary(cells: Sequence[Advice]) -> dict[str, Any]:
             for rule in TITLES
         },
         "not_run": NOT_RUN,
-        "not_installed": [name for name in cells[0].plan.tasks if missing_for(TASKS[name])]
-        if cells
-        else [],
+        "not_installed": not_installed(cells),
         "interpolation": {
             "largest_error_of_a_share": max(off, default=None),
             "median_error_of_a_share": float(np.median(off)) if off else None,
