@@ -49,7 +49,6 @@ def _all_wrong(tables) -> list[str]:
     return [wrong for table in tables if (wrong := _wrong(*table))]
 
 
-@pytest.mark.quick(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_adversarial_tables_agree_with_exact_arithmetic(kind):
     assert not _all_wrong(adversarial_tables(kind, 20, seed=3))
@@ -222,7 +221,6 @@ def test_arrays_of_parameters_equal_single_answers():
     assert 0 in found
 
 
-@pytest.mark.quick(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_is_right_wherever_it_claims_to_be(kind):
     tables = list(adversarial_tables(kind, 40, seed=8))

@@ -95,7 +95,7 @@ def check_stable_sets(random, count):
         assert threshold == exact or close(threshold, exact, 1e-13)
 
 
-@pytest.mark.parametrize("count", [15, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [15, pytest.param(120, marks=pytest.mark.slow)])
 def test_stable_sets_with_decay_are_those_of_exact_polynomials(count):
     check_stable_sets(np.random.default_rng(count), count)
 

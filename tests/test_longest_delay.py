@@ -24,7 +24,6 @@ FILTERS = {
 }
 
 
-@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", FILTERS)
 def test_every_longest_delay_is_the_one_found_by_trial(name):
     optimizer = FILTERS[name]
@@ -40,7 +39,6 @@ def test_every_longest_delay_is_the_one_found_by_trial(name):
     assert ds.max_delay(gains, 1.0, optimizer).tolist() == expected
 
 
-@pytest.mark.quick(5)
 @pytest.mark.parametrize("name", ["horizon", "zero-near-one"])
 @pytest.mark.parametrize("delay", [4095, 4096, 4097, 9000])
 def test_long_delays_are_tried_as_well_as_short_ones(name, delay):

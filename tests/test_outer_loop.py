@@ -264,7 +264,7 @@ def _merged_loop(rng):
     )
 
 
-@pytest.mark.parametrize("settings", [1, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("settings", [1, pytest.param(8, marks=pytest.mark.slow)])
 def test_no_curvature_is_worse_than_the_worst_of_merged_replicas(settings):
     rng = np.random.default_rng(5)
     for _ in range(settings):

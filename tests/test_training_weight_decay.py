@@ -39,8 +39,8 @@ def _exact(optimizer, delay, noise, shrinkage):
 
     gain = 1e-4
     while excess(gain) < 0:
-        gain *= 1.3
-    return brentq(excess, gain / 1.3, gain)
+        gain *= 1.6
+    return brentq(excess, gain / 1.6, gain)
 
 
 DELAYS = (ds.FixedDelay(0), ds.FixedDelay(4), ds.RandomDelay([0.2, 0.3, 0.5]))

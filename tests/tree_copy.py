@@ -32,13 +32,14 @@ def replaced_in(file: Path, old: str, new: str) -> None:
 
 
 def ran(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python in the copy, which imports the copied package."""
+    """Python in the copy, which imports the copied package, and keeps its bytecode there."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=tree,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(tree), "COLUMNS": "80"},
+        env={**environment, "PYTHONPATH": str(tree), "COLUMNS": "80"},
     )
 
 
