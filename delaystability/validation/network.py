@@ -87,26 +87,7 @@ class Network:
             found.append(self._activated(signal) if depth < len(layers) else signal)
         return found
 
-    def backward(self, parameters: Tensor, activations: list[Tensor], error: Tensor) -> Tensor:
-        """The gradient (R, P) of a loss whose derivative by the outputs is ``error``, (R, C, B)."""
-        layers, gradient = self.layers(parameters), torch.empty_like(parameters)
-        for depth, (weights, biases) in reversed(list(enumerate(self.layers(gradient)))):
-            # A product written straight into these strided views would be one matrix at a time.
-            weights.copy_(torch.bmm(error, activations[depth].transpose(1, 2)))
-            torch.sum(error, dim=2, keepdim=True, out=biases)
-            if depth:
-                error = torch.bmm(layers[depth][0].transpose(1, 2), error)
-                error = self._pulled_back(error, activations[depth])
-        return gradient
-
     def _activated(self, signal: Tensor) -> Tensor:
         if self.activation == "identity":
             return signal
         return torch.tanh(signal) if self.activation == "tanh" else torch.relu(signal)
-
-    def _pulled_back(self, error: Tensor, activated: Tensor) -> Tensor:
-        if self.activation == "identity":
-            return error
-        if self.activation == "tanh":
-            return torch.ops.aten.tanh_backward(error, activated)
-        return torch.ops.aten.threshold_backward(error, activated, 0)

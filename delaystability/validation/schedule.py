@@ -53,22 +53,23 @@ def batch_rows(
     -------
     integer array of shape (steps, R, size)
     """
-    rows = [
-        _batch_rows(batches, seed, start, steps) for seed, start in zip(seeds, starts, strict=True)
-    ]
-    return np.stack(rows, axis=1)
+    found = np.empty((steps, len(seeds), batches.size), dtype=np.int64)
+    for place, (seed, start) in enumerate(zip(seeds, starts, strict=True)):
+        _write_rows(found[:, place], batches, seed, start)
+    return found
 
 
-def _batch_rows(batches: Batches, seed: int, start: int, steps: int) -> NDArray[np.int64]:
+def _write_rows(found: NDArray[np.int64], batches: Batches, seed: int, start: int) -> None:
     """The samples of one replica, (steps, size)."""
     whole = batches.samples // batches.size if batches.order == "epochs" else _BLOCK
-    first, last = start // whole, (start + steps - 1) // whole
-    parts = []
-    for part in range(first, last + 1):
+    done = 0
+    while done < len(found):
+        part, skipped = divmod(start + done, whole)
         random = np.random.default_rng([seed, _STREAM, part])
         if batches.order == "epochs":
             drawn = random.permutation(batches.samples)[: whole * batches.size]
         else:
             drawn = random.integers(batches.samples, size=whole * batches.size)
-        parts.append(drawn.reshape(whole, batches.size))
-    return np.concatenate(parts)[start - first * whole :][:steps]
+        count = min(whole - skipped, len(found) - done)
+        found[done : done + count] = drawn.reshape(whole, batches.size)[skipped : skipped + count]
+        done += count

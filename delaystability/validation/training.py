@@ -6,14 +6,13 @@ For each replica, with its own optimizer, delay, learning rate and samples::
     u_t     = sum_j feedback_j u_{t-j} + sum_k feedforward_k g_{t-k}         zero before time 0
     w_{t+1} = w_t - learning_rate_t u_t                      rises over the warm-up, then stays
 
-Past iterates, updates and gradients lie in ring buffers with the rows (replica, time mod length);
-each replica reads them at its own lags and keeps its own clock, so that replicas may take
-different numbers of steps.
+Past iterates, updates and gradients lie in ring buffers, see `ring`; each replica reads them at its
+own lags and keeps its own clock, so that replicas may take different numbers of steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +22,7 @@ from torch import Tensor
 from delaystability.model.delay_schedule import delay_sequence
 from delaystability.validation.replica import Replica as Replica
 from delaystability.validation.replica import Rows, Rules
+from delaystability.validation.ring import Ring
 from delaystability.validation.schedule import Batches, batch_rows
 
 __all__ = ["Gradient", "Replica", "Rules", "State", "advance", "freeze", "initial_state"]
@@ -143,45 +143,37 @@ def _run(
     batches: Batches | None,
 ) -> None:
     """Advance the first ``active`` replicas by ``steps``, in place."""
-    parameters = state.parameters[:active]
-    clock = state.clock[:active]
+    parameters, clock = state.parameters[:active], state.clock[:active]
+    starts = clock.tolist()
     times = clock + torch.arange(steps, device=clock.device)[:, None]
     iterates, updates, gradients = (
-        ring[:active].view(-1, ring.shape[-1])
+        Ring(ring[:active], starts, times)
         for ring in (state.iterates, state.updates, state.gradients)
     )
-    starts = clock.tolist()
-    iterate_rows = _ring_rows(times, state.iterates.shape[1])
-    update_rows = _ring_rows(times, state.updates.shape[1])
-    delays = _delays(rules, starts, steps)
-    stale_rows = _ring_rows(times - delays, state.iterates.shape[1])
-    feedback = _terms(rules.feedback, rules.feedback_lags, times, state.updates.shape[1])
-    feedback_terms = list(feedback)
+    stale_rows = iterates.rows(_delays(rules, starts, steps))
+    stale = torch.empty_like(parameters)
+    feedback = updates.terms(rules.feedback[:active], rules.feedback_lags[:active])
+    feedforward = gradients.terms(rules.feedforward[:active], rules.feedforward_lags[:active])
     samples: list[tuple[Tensor, ...]] = [()] * steps
     if batches is not None:
         drawn = torch.from_numpy(batch_rows(batches, rules.seeds[:active], starts, steps))
         samples = [(rows,) for rows in drawn.to(clock.device)]
     remembers_gradients = state.gradients.shape[1] > 1
-    if remembers_gradients:
-        length = state.gradients.shape[1]
-        gradient_rows = _ring_rows(times, length)
-        feedforward = _terms(rules.feedforward, rules.feedforward_lags, times, length)
-        feedforward_terms = list(feedforward)
     # Without memory of gradients all feedforward terms have the lag 0.
     at_once = rules.feedforward[:active].sum(dim=1, keepdim=True) * (not remembers_gradients)
     rates = _rates(rules, starts, times)
     for step in range(steps):
-        iterates.index_copy_(0, iterate_rows[step], parameters)
-        stale = iterates.index_select(0, stale_rows[step])
+        iterates.write(step, parameters)
+        torch.index_select(iterates.flat, 0, stale_rows[step], out=stale)
         fresh = gradient(stale, *samples[step])
-        update = fresh * at_once
+        update = torch.mul(fresh, at_once, out=updates.place(step))
         if remembers_gradients:
-            gradients.index_copy_(0, gradient_rows[step], fresh)
-            for coefficient, rows in feedforward_terms:
-                update.addcmul_(coefficient, gradients.index_select(0, rows[step]))
-        for coefficient, rows in feedback_terms:
-            update.addcmul_(coefficient, updates.index_select(0, rows[step]))
-        updates.index_copy_(0, update_rows[step], update)
+            gradients.write(step, fresh)
+            for coefficient, read in feedforward:
+                update.addcmul_(coefficient, read(step))
+        for coefficient, read in feedback:
+            update.addcmul_(coefficient, read(step))
+        updates.write(step, update)
         parameters.addcmul_(rates[step], update, value=-1)
     clock += steps
 
@@ -206,17 +198,3 @@ def _delays(rules: Rules, starts: Sequence[int], steps: int) -> Tensor:
         for delay, seed, start in zip(delays, rules.seeds, starts, strict=False)
     ]
     return torch.from_numpy(np.stack(columns, axis=1)).to(device)
-
-
-def _ring_rows(times: Tensor, length: int) -> Tensor:
-    """Row of each (step, replica) in a flattened ring of this length; times may be negative."""
-    return torch.arange(times.shape[1], device=times.device) * length + times.remainder(length)
-
-
-def _terms(
-    coefficients: Tensor, lags: Tensor, times: Tensor, length: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each term's coefficients (r, 1) and ring rows (steps, r)."""
-    active = times.shape[1]
-    for term in range(lags.shape[1]):
-        yield coefficients[:active, term, None], _ring_rows(times - lags[:active, term], length)
