@@ -209,7 +209,12 @@ def outcome_line(counts: Mapping[str, int]) -> str:
     return f"{sum(counts.values())} statements: {', '.join(parts)}"
 
 
-def _findings(result: ExperimentResult) -> Table:
+def _hold_line(count: int, wrong: int) -> str:
+    failed = f"[bold red]{wrong} fail[/]" if wrong else "none fails"
+    return f"[green]{count - wrong} hold[/], {failed}"
+
+
+def _findings(result: ExperimentResult, failing: bool = False) -> Table:
     from delaystability.validation.verdict import Outcome
 
     title = f"{result.experiment.title} ({result.sweep.trials} trials)"
@@ -217,6 +222,8 @@ def _findings(result: ExperimentResult) -> Table:
     for heading in ("statement", "measured", "required", ""):
         table.add_column(heading, overflow="fold")
     for line in result.verdict.lines:
+        if failing and not line.fails:
+            continue
         style = {Outcome.HOLDS: "green", Outcome.UNDECIDED: "yellow"}.get(line.outcome, "bold red")
         verdict = f"[{style}]{line.outcome.value}[/] ({line.evidence})"
         table.add_row(escape(line.statement), escape(line.measured), escape(line.required), verdict)
@@ -308,12 +315,17 @@ def _show_verified(found: Verification, output: Path, files: tuple[str, ...]) ->
     from delaystability.verification.contents import BANNER
 
     console = Console(highlight=False)
-    for theorem in found.theorems:
-        console.print(f"  {theorem.report.summary()}")
-    agree = sum(row.ok for row in found.thresholds)
-    console.print(f"  thresholds: {agree} of {len(found.thresholds)} agree with their certificate")
+    steps = sum(len(theorem.report.results) for theorem in found.theorems)
+    wrong = sum(not theorem.report.ok for theorem in found.theorems)
+    console.print(f"  {'theorems':<17} {_hold_line(len(found.theorems), wrong)}, {steps} steps")
+    wrong = sum(not row.ok for row in found.thresholds)
+    console.print(f"  {'certificates':<17} {_hold_line(len(found.thresholds), wrong)}")
     for result in found.experiments:
-        console.print(_findings(result))
+        told = outcome_line(result.verdict.outcomes)
+        console.print(f"  {result.experiment.name:<17} {told} in {result.sweep.trials} trials")
+    for result in found.experiments:
+        if any(line.fails for line in result.verdict.lines):
+            console.print(_findings(result, failing=True))
     for failure in found.failures:
         console.print(f"[bold red]failed:[/] {escape(failure)}", soft_wrap=True)
     if found.undecided:

@@ -53,8 +53,11 @@ class DensePass:
 
     def first(self, replicas: int) -> DensePass:
         """The part for the first replicas."""
-        parts = ([t[:replicas] for t in ts] for ts in (self.signals, self.errors, self.weights))
-        return DensePass(self.network, *parts, self.minus_one)
+        signals, errors, weights = (
+            [buffer[:replicas] for buffer in buffers]
+            for buffers in (self.signals, self.errors, self.weights)
+        )
+        return DensePass(self.network, signals, errors, weights, self.minus_one)
 
     def forward(self, layers: Sequence[tuple[Tensor, Tensor]], inputs: Tensor) -> Tensor:
         """The outputs (R, outputs, samples) for inputs (R, inputs, samples)."""

@@ -6,6 +6,7 @@ The page and the PDF are made from this one object, so that they show the same n
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -78,6 +79,22 @@ class ExperimentPart:
     def name(self) -> str:
         """The name on the command line."""
         return self.result.experiment.name
+
+    @property
+    def first(self) -> Finding:
+        """What it found on its main statement."""
+        return self.result.verdict.lines[0]
+
+    @property
+    def failing(self) -> tuple[StatementRow, ...]:
+        """The statements that fail or are invalid: to read these takes no click."""
+        bad = (Outcome.FAILS, Outcome.INVALID)
+        return tuple(row for row in self.statements if row.finding.outcome in bad)
+
+    @property
+    def counted(self) -> str:
+        """How many of its statements have each outcome, in words."""
+        return counted(self.result.verdict.outcomes)
 
     @property
     def status(self) -> str:
@@ -164,11 +181,7 @@ class Contents:
     @property
     def counted(self) -> str:
         """How many statements hold, fail and are undecided, in words."""
-        counts = self.found.outcomes
-        told = (
-            f"{counts['holds']} hold, {counts['fails']} fail, {counts['undecided']} are undecided"
-        )
-        return told + (f", {counts['invalid']} are invalid" if counts["invalid"] else "")
+        return counted(self.found.outcomes)
 
     @property
     def banner(self) -> str:
@@ -222,7 +235,7 @@ def contents(found: Verification) -> Contents:
     figures = 0
     for result in found.experiments:
         pictures = tuple(
-            Picture(figures + place, path, _picture_title(result, path))
+            Picture(figures + place, path, result.experiment.caption(path.name))
             for place, path in enumerate(result.figures, 1)
         )
         figures += len(pictures)
@@ -234,6 +247,12 @@ def contents(found: Verification) -> Contents:
         parts.append(ExperimentPart(result, statements, trained, pictures))
     chapters = collected(found.theorems)
     return Contents(found, chapters, tuple(parts), figures + 1)
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """How many statements hold, fail and are undecided, in words."""
+    told = f"{counts['holds']} hold, {counts['fails']} fail, {counts['undecided']} are undecided"
+    return told + (f", {counts['invalid']} are invalid" if counts["invalid"] else "")
 
 
 def known(outcome: Outcome) -> str:
@@ -254,8 +273,3 @@ def enclosure(certificate: Certificate) -> str:
 def slug(text: str) -> str:
     """The text as an anchor."""
     return re.sub(r"[^a-z0-9.-]+", "-", text.lower().replace("-0.", "-minus-0.")).strip("-")
-
-
-def _picture_title(result: ExperimentResult, path: Path) -> str:
-    name = path.stem.removeprefix(f"{result.experiment.name}-").replace("-", " ")
-    return f"{result.experiment.title}: {name}"
