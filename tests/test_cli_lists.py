@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
 from fractions import Fraction
+from functools import reduce
 from itertools import product
 
 import pytest
@@ -50,7 +52,7 @@ def test_steps_of_a_tenth_are_decimals():
     assert [Fraction(text) for text in expanded("x", "0:1:0.1")] == [
         Fraction(k, 10) for k in range(11)
     ]
-    assert sum([0.1] * 10) != 1.0
+    assert reduce(operator.add, [0.1] * 10) != 1.0
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,10 @@ def provenance(device: str = "cpu", dtype: str = "float64") -> Provenance:
         "python": platform.python_version(),
         "delaystability": delaystability.__version__,
     }
+    versions |= {package: _installed(package) for package in _PACKAGES}
+    versions["torch"] = str(torch.__version__)  # with the build, which a wheel may leave out
     return Provenance(
-        versions=versions | {package: _installed(package) for package in _PACKAGES},
+        versions=versions,
         device=str(chosen),
         device_name=device_name(chosen),
         dtype=dtype,
