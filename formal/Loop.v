@@ -45,6 +45,10 @@ Definition nesterov (m : R) (delay : nat) : loop := fun a z =>
 Definition shifted_momentum (m : R) (delay : nat) : loop := fun a z =>
   ((z - 1) * (z ^ (S delay) - m) + a * z)%C.
 
+(** A share l of the gradient is fresh, the rest late. *)
+Definition mixed_read (l : R) (delay : nat) : loop := fun a z =>
+  (z ^ delay * (z - 1) + a * ((1 - l) + l * z ^ delay))%C.
+
 (** ** The angle of a threshold: the first root of an equation *)
 
 Definition first_root (left right : R -> R) (upper angle : R) : Prop :=

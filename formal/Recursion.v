@@ -195,6 +195,10 @@ Definition shifted_momentum_run (m : R) (delay : nat) (a : R) (w : nat -> R) : P
   exists v : nat -> R, forall t, v (delay + S t)%nat = m * v t + a * w t /\
   w (delay + S t)%nat = w (delay + t)%nat - v (delay + S t)%nat.
 
+(** A share l of the gradient is that of the iterate itself. *)
+Definition mixed_read_run (l : R) (delay : nat) (a : R) (w : nat -> R) : Prop :=
+  forall t, w (delay + S t)%nat = w (delay + t)%nat - a * ((1 - l) * w t + l * w (delay + t)%nat).
+
 Lemma one_not_zero : RtoC 1 <> RtoC 0.
 Proof. intro e. injection e. lra. Qed.
 
@@ -335,4 +339,25 @@ Proof.
       - rewrite root. field. exact nz. }
     split; [exists (fun t => fst (V t))|exists (fun t => snd (V t))]; intro t;
     specialize (v t); specialize (w t); parts v; parts w; split; assumption.
+Qed.
+
+Theorem mixed_read_stable_means l delay a : stable (mixed_read l delay) a <->
+  forall w, mixed_read_run l delay a w -> is_lim_seq w 0.
+Proof.
+  apply (stable_means _ (added (late delay [RtoC (a * l - 1); RtoC 1]) [RtoC (a * (1 - l))]) (S delay)).
+  - rewrite added_length; rewrite late_length; simpl; lia.
+  - rewrite added_leading, late_leading; [|discriminate|rewrite late_length; simpl; lia].
+    unfold leading. simpl. exact one_not_zero.
+  - intro z. rewrite value_added, value_late. unfold mixed_read. simpl.
+    rewrite !RtoC_minus, !RtoC_mult, RtoC_minus. ring.
+  - intros w run. exists O. intros t _. rewrite applied_added, applied_late. simpl.
+    specialize (run t). rewrite <- Nat.add_succ_r, run.
+    rewrite !RtoC_minus, !RtoC_mult, RtoC_plus, !RtoC_mult, RtoC_minus. ring.
+  - intros z _ e. unfold mixed_read in e.
+    assert (step : forall t, (z ^ (delay + S t) =
+      z ^ (delay + t) - (RtoC (a * (1 - l)) * z ^ t + RtoC (a * l) * z ^ (delay + t)))%C).
+    { intro t. rewrite !Cpow_sum, !RtoC_mult, RtoC_minus. simpl.
+      transitivity (z ^ t * (z ^ delay * (z - 1) + a * ((1 - l) + l * z ^ delay)) + z ^ delay * z ^ t
+        - (a * (1 - l) * z ^ t + a * l * (z ^ delay * z ^ t)))%C; [ring|]. rewrite e. ring. }
+    split; intro t; specialize (step t); parts step; lra.
 Qed.

@@ -228,3 +228,86 @@ Definition shifted_momentum_delay_1_statement : Prop :=
   m < 1 ->
   INR tau = 1 ->
   threshold (shifted_momentum m tau) (1 - m ^ 2).
+
+Definition any_sequence_sgd_upper_bound_statement : Prop :=
+  forall tau : nat,
+  forall a_star : R, sequence_threshold tau a_star ->
+  a_star <= 3 / (1 + 2 * INR tau).
+
+Definition any_sequence_sgd_lower_bound_statement : Prop :=
+  forall tau : nat,
+  forall a_star : R, sequence_threshold tau a_star ->
+  a_star >= 3 / (1 / 2 + INR tau + sqrt (3 / 4 + (1 / 2 + INR tau) ^ 2)).
+
+Definition heavy_ball_parametric_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m > -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
+    PI theta /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) ((2 * sin theta * sin (theta / 2)) / cos (theta * (INR tau - 1 / 2))) else (2 * sin theta * sin (theta / 2)) / cos (theta * (INR tau - 1 / 2))).
+
+Definition heavy_ball_even_delay_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  Nat.even tau = true ->
+  m > -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
+    PI theta /\
+  threshold (heavy_ball m tau) (2 * (1 + m) * Rmin 1 (sin (theta / 2) ^ 2 / cos (theta * INR tau))).
+
+Definition heavy_ball_long_delay_statement : Prop :=
+  forall m : R,
+  m > -1 ->
+  m < 1 ->
+  forall a_star : nat -> R, (forall tau : nat, threshold (heavy_ball m tau) (a_star tau)) ->
+  is_lim_seq (fun tau : nat => INR tau * a_star tau)
+    (Finite ((1 - m) * (PI / 2))).
+
+Definition heavy_ball_lower_bound_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  let Q := (4 * m * INR tau) / (1 - m) + 1 / sin (PI / (2 + 4 * INR tau)) ^ 2 in
+  forall a_star : R, threshold (heavy_ball m tau) a_star ->
+  a_star >= (2 * sqrt (4 * m + Q * (1 - m) ^ 2)) / Q.
+
+Definition heavy_ball_upper_bound_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  let Q := (2 + 4 * INR tau ^ 2) / 3 + 2 * INR tau * ((1 + m) / (1 - m)) in
+  forall a_star : R, threshold (heavy_ball m tau) a_star ->
+  a_star <= (2 * sqrt (4 * m + Q * (1 - m) ^ 2)) / Q.
+
+Definition effective_shifted_statement : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)) / cos (theta / 2))
+    (fun theta : R => m)
+    (PI / (1 + 2 * INR tau)) theta /\
+  threshold (shifted_momentum m tau) ((1 - m) * (sin (theta * (2 + INR tau) / 2) / sin (theta * INR tau / 2) - 1)).
+
+Definition mixed_read_statement : Prop :=
+  forall tau : nat,
+  forall l : R,
+  l < 1 / 2 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => l * cos (theta / 2) + (1 - l) * cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => 0)
+    PI theta /\
+  threshold (mixed_read l tau) (sin theta / ((1 - l) * sin (theta * INR tau))).

@@ -3,41 +3,9 @@
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
 From DelayStability Require Import Loop Sgd Bounds HeavyBall Ema Shifted ShiftedNegative Nesterov
-  NesterovUnstable ArbitraryDelays MixedRead Effective Statements.
+  NesterovUnstable ArbitraryDelays ArbitraryBounds MixedRead MixedReadThreshold Effective OtherForms HeavyBallBounds
+  HeavyBallLongDelay Printed Statements.
 Open Scope R_scope.
-
-(** The printed formulas are those of the chapters in another order. *)
-Lemma sgd_printed n : sgd_threshold n = 2 * sin (PI / (2 + 4 * INR n)).
-Proof. unfold sgd_threshold. now rewrite (Rplus_comm 2). Qed.
-
-Lemma sgd_of n a : threshold (sgd n) a -> a = sgd_threshold n.
-Proof. intro t. exact (threshold_unique _ _ _ t (sgd_is_threshold n)). Qed.
-
-Lemma heavy_ball_gain_printed m t :
-  heavy_ball_gain m t = 2 * sin (t / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (t / 2) ^ 2).
-Proof. unfold heavy_ball_gain. rewrite (Rplus_comm ((1 - m) ^ 2)). ring. Qed.
-
-Lemma heavy_ball_threshold_printed m n t : heavy_ball_threshold m n t =
-  if Nat.even n
-  then Rmin (2 * (1 + m)) (2 * sin (t / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (t / 2) ^ 2))
-  else 2 * sin (t / 2) * sqrt ((1 - m) ^ 2 + 4 * m * sin (t / 2) ^ 2).
-Proof.
-  unfold heavy_ball_threshold. rewrite <- heavy_ball_gain_printed, (Rplus_comm 1 m), Rmin_comm.
-  reflexivity.
-Qed.
-
-Lemma first_root_ext f g f' g' u t : (forall s, f s = f' s) -> (forall s, g s = g' s) ->
-  first_root f g u t -> first_root f' g' u t.
-Proof.
-  intros ef eg [b [e below]]. repeat split; try apply b; [now rewrite <- ef, <- eg|].
-  intros s bs. rewrite <- ef, <- eg. now apply below.
-Qed.
-
-Lemma heavy_ball_angle_printed m n t : heavy_ball_angle m n t ->
-  first_root (fun t => cos (t * (1 / 2 + INR n))) (fun t => m * cos (t * (INR n - 1 / 2))) PI t.
-Proof.
-  apply first_root_ext; intro s; [|reflexivity]. now rewrite (Rplus_comm (1 / 2)).
-Qed.
 
 Theorem sgd : sgd_statement.
 Proof. intro n. rewrite <- sgd_printed. apply sgd_is_threshold. Qed.
@@ -119,14 +87,6 @@ Proof. intros n m low high. exact (nesterov_is_threshold n m ltac:(lra) high). Q
 
 (** ** Every sequence of delays *)
 
-Lemma plateau_printed n : IZR (Int_part ((1 + 2 * INR n) / 3)) = INR ((2 * n + 1) / 3).
-Proof.
-  destruct (plateau_bounds n) as [_ b]. destruct (base_Int_part ((1 + 2 * INR n) / 3)) as [l h].
-  rewrite (INR_IZR_INZ (_ / _)) in *. set (k := Z.of_nat _) in *.
-  set (p := Int_part _) in *. apply f_equal, Z.le_antisymm; apply Z.lt_succ_r, lt_IZR;
-  rewrite succ_IZR; lra.
-Qed.
-
 Theorem any_sequence_sgd : any_sequence_sgd_statement.
 Proof.
   intros n J. pose proof (arbitrary_is_threshold n) as t.
@@ -137,22 +97,6 @@ Proof.
 Qed.
 
 (** ** Short delays, and another form of the gain *)
-
-Lemma delay_zero n : INR n = 0 -> n = O.
-Proof. intro h. now apply INR_eq. Qed.
-
-Lemma delay_one n : INR n = 1 -> n = 1%nat.
-Proof. intro h. now apply INR_eq. Qed.
-
-Lemma delay_positive n : INR n >= 1 -> (1 <= n)%nat.
-Proof. intro h. apply INR_le. simpl. lra. Qed.
-
-Lemma heavy_ball_undelayed m : -1 < m < 1 -> threshold (Loop.heavy_ball m 0) (2 * (1 + m)).
-Proof.
-  intro m1. destruct (heavy_ball_is_threshold 0 m ltac:(lra) ltac:(lra)) as [T [angle t]].
-  unfold heavy_ball_threshold in t. simpl Nat.even in t. cbn iota in t.
-  rewrite (hb_angle_zero m T m1 angle), hb_gain_zero, Rmin_left, (Rplus_comm m) in t by lra. exact t.
-Qed.
 
 Theorem heavy_ball_delay_0 : heavy_ball_delay_0_statement.
 Proof.
@@ -166,22 +110,6 @@ Proof.
   assert (same : forall z, Loop.shifted_momentum m 0 a z = Loop.heavy_ball m 0 a z).
   { intro z. unfold Loop.shifted_momentum, Loop.heavy_ball. simpl Cpow. ring. }
   split; intros h z e; apply h; rewrite <- e; [|symmetry]; apply same.
-Qed.
-
-Lemma shifted_gain_quotient m n T : -1 < m < 1 -> (1 <= n)%nat -> shifted_angle m n T ->
-  0 < cos (T / 2) /\ 0 < T /\ (INR n + 1) * T < PI /\
-  shifted_gain m n T = 2 * (sin (T / 2) / cos (T / 2)) * sin ((INR n + 1) * T).
-Proof.
-  intros m1 n1 angle. pose proof PI_RGT_0. assert (N1 : 1 <= INR n) by (apply (le_INR 1); exact n1).
-  destruct (Rle_lt_dec 0 m) as [pos|neg].
-  - destruct (shifted_T m n T ltac:(lra) angle) as [T0 TN].
-    assert (h : 0 < cos (T / 2)) by (apply cos_gt_0; nra). split; [exact h|]. split; [exact T0|].
-    split; [nra|]. assert (s : 0 < sin (T / 2)) by (apply sin_gt_0; nra).
-    rewrite <- (shifted_G_start m n T ltac:(lra) n1 angle). unfold shifted_G.
-    rewrite pow1, (Trigonometry.sin_half T), (Trigonometry.cos_half T). field. split; lra.
-  - destruct (negative_T m n T ltac:(lra) n1 angle) as [_ [T0 [TU _]]].
-    destruct (negative_gain m n T ltac:(lra) n1 angle) as [s [h [_ [_ [e _]]]]].
-    repeat split; try assumption. apply Rmult_eq_reg_r with (cos (T / 2)); [|lra]. rewrite e. field. lra.
 Qed.
 
 Theorem shifted_momentum_delay_1 : shifted_momentum_delay_1_statement.
@@ -233,13 +161,6 @@ Proof.
   split; intros h z e; apply h; rewrite <- e; [|symmetry]; apply ema_is_heavy_ball.
 Qed.
 
-Lemma heavy_ball_gain_quotient m n T : -1 < m < 1 -> (1 <= n)%nat -> heavy_ball_angle m n T ->
-  heavy_ball_gain m T = (1 - m) * sin T / sin (T * INR n).
-Proof.
-  intros m1 n1 angle. rewrite <- (hb_G_start m n T m1 n1 angle). unfold hb_G. rewrite pow1.
-  rewrite (Rmult_comm T). unfold Rdiv. rewrite Rinv_1. ring.
-Qed.
-
 Theorem heavy_ball_quotient : heavy_ball_quotient_statement.
 Proof.
   intros n m delay low high. assert (m1 : -1 < m < 1) by lra.
@@ -260,21 +181,17 @@ Proof.
   replace ((1 - m) * sin T / sin T) with (1 - m) in t by (field; lra). exact t.
 Qed.
 
-(** ** Gradients that are mostly fresh *)
+(** ** Gradients that are in part fresh *)
 
 Theorem mostly_fresh_read : mostly_fresh_read_statement.
 Proof. intros l h. apply mixed_is_threshold. lra. Qed.
 
-(** ** Bounds of the effective rate *)
-
-Lemma heavy_ball_of m n a : 0 <= m < 1 -> (1 <= n)%nat -> threshold (Loop.heavy_ball m n) a ->
-  exists T, heavy_ball_angle m n T /\ a = (1 - m) * (sin T / sin (INR n * T)).
+Theorem mixed_read : mixed_read_statement.
 Proof.
-  intros m1 n1 t. destruct (heavy_ball_is_threshold n m ltac:(lra) ltac:(lra)) as [T [angle s]].
-  exists T. split; [exact angle|]. rewrite (threshold_unique _ _ _ t s).
-  rewrite heavy_ball_threshold_gain by exact m1.
-  rewrite (heavy_ball_gain_quotient m n T ltac:(lra) n1 angle), (Rmult_comm T). unfold Rdiv. ring.
+  intros n l low delay. exact (mixed_read_is_threshold l n low (delay_positive n delay)).
 Qed.
+
+(** ** Bounds of the effective rate *)
 
 Theorem effective_heavy_ball_upper : effective_heavy_ball_upper_statement.
 Proof.
@@ -292,13 +209,6 @@ Proof.
   destruct (heavy_ball_of m n a ltac:(lra) n1 t) as [T [angle ->]].
   pose proof (hb_effective_lower m n T ltac:(lra) n1 angle) as b.
   apply Rle_ge. unfold Rdiv at 1. apply Rmult_le_compat_l; lra.
-Qed.
-
-Lemma shifted_of m n a : 0 <= m < 1 -> threshold (Loop.shifted_momentum m n) a ->
-  exists T, shifted_angle m n T /\ a = shifted_gain m n T.
-Proof.
-  intros m1 t. destruct (shifted_is_threshold n m ltac:(lra) ltac:(lra)) as [T [angle s]].
-  exists T. split; [exact angle|]. exact (threshold_unique _ _ _ t s).
 Qed.
 
 Theorem effective_shifted_upper : effective_shifted_upper_statement.
@@ -347,4 +257,52 @@ Proof.
     replace (sin T / sin (T * INR n)) with ((1 - m) * sin T / sin (T * INR n) / (1 - m)); [exact t|].
     destruct (hb_sine m n T m1 n1 angle) as [S _]. rewrite (Rmult_comm (INR n)) in S.
     field. split; lra.
+Qed.
+
+(** ** Other forms and bounds of heavy ball *)
+
+Theorem heavy_ball_parametric : heavy_ball_parametric_statement.
+Proof.
+  intros n m delay low high. assert (m1 : -1 < m < 1) by lra.
+  destruct (heavy_ball_is_threshold n m ltac:(lra) high) as [T [angle t]].
+  exists T. split; [exact (heavy_ball_angle_printed m n T angle)|].
+  rewrite <- (heavy_ball_gain_parametric m n T m1 (delay_positive n delay) angle).
+  rewrite Rmin_comm, (Rplus_comm 1 m). exact t.
+Qed.
+
+Theorem heavy_ball_even_delay : heavy_ball_even_delay_statement.
+Proof.
+  intros n m even low high. assert (m1 : -1 < m < 1) by lra.
+  destruct (heavy_ball_is_threshold n m ltac:(lra) high) as [T [angle t]].
+  exists T. split; [exact (heavy_ball_angle_printed m n T angle)|].
+  rewrite (heavy_ball_even_threshold m n T m1 even angle) in t. exact t.
+Qed.
+
+Theorem heavy_ball_long_delay : heavy_ball_long_delay_statement.
+Proof. intros m low high a t. apply heavy_ball_long_delay_limit; [lra|exact t]. Qed.
+
+Theorem heavy_ball_lower_bound : heavy_ball_lower_bound_statement.
+Proof.
+  intros n m low high Q a t. apply Rle_ge. unfold Q. rewrite (Rplus_comm 2).
+  exact (proj1 (heavy_ball_between m n a ltac:(lra) t)).
+Qed.
+
+Theorem heavy_ball_upper_bound : heavy_ball_upper_bound_statement.
+Proof.
+  intros n m low high Q a t. unfold Q. rewrite (Rplus_comm (_ / 3)).
+  exact (proj2 (heavy_ball_between m n a ltac:(lra) t)).
+Qed.
+
+Theorem any_sequence_sgd_upper_bound : any_sequence_sgd_upper_bound_statement.
+Proof. intros n a t. rewrite (any_sequence_of n a t), (Rplus_comm 1). apply arbitrary_threshold_upper. Qed.
+
+Theorem any_sequence_sgd_lower_bound : any_sequence_sgd_lower_bound_statement.
+Proof. intros n a t. rewrite (any_sequence_of n a t). apply Rle_ge, arbitrary_threshold_lower. Qed.
+
+Theorem effective_shifted : effective_shifted_statement.
+Proof.
+  intros n m low high delay. pose proof (delay_positive n delay) as n1. assert (m1 : 0 <= m < 1) by lra.
+  destruct (shifted_is_threshold n m ltac:(lra) high) as [T [angle t]]. exists T.
+  split; [exact (shifted_angle_quotient m n T m1 n1 angle)|].
+  rewrite (shifted_gain_sines m n T m1 n1 angle) in t. exact t.
 Qed.

@@ -711,3 +711,280 @@ Definition shifted_momentum_delay_1_closed_2 : Prop :=
   m <= 1 ->
   INR tau = 1 ->
   threshold (shifted_momentum m tau) (1 - m ^ 2).
+
+(** the formula off by 1e-9 *)
+Definition any_sequence_sgd_upper_bound_factor : Prop :=
+  forall tau : nat,
+  forall a_star : R, sequence_threshold tau a_star ->
+  a_star <= 2999999997 / (1000000000 * (1 + 2 * INR tau)).
+
+(** a_star < 3 / (1 + 2 * INR tau) *)
+Definition any_sequence_sgd_upper_bound_strict_1 : Prop :=
+  forall tau : nat,
+  forall a_star : R, sequence_threshold tau a_star ->
+  a_star < 3 / (1 + 2 * INR tau).
+
+(** the formula off by 1e-9 *)
+Definition any_sequence_sgd_lower_bound_factor : Prop :=
+  forall tau : nat,
+  forall a_star : R, sequence_threshold tau a_star ->
+  a_star >= 3000000003 / (1000000000 * (1 / 2 + INR tau + sqrt (3 / 4 + (1 / 2 + INR tau) ^ 2))).
+
+(** a_star > 3 / (1 / 2 + INR tau + sqrt (3 / 4 + (1 / 2 + INR tau) ^ 2)) *)
+Definition any_sequence_sgd_lower_bound_strict_1 : Prop :=
+  forall tau : nat,
+  forall a_star : R, sequence_threshold tau a_star ->
+  a_star > 3 / (1 / 2 + INR tau + sqrt (3 / 4 + (1 / 2 + INR tau) ^ 2)).
+
+(** the formula off by 1e-9 *)
+Definition heavy_ball_parametric_factor : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m > -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
+    PI theta /\
+  threshold (heavy_ball m tau) (1000000001 * (if Nat.even tau then Rmin (2 * (1 + m)) ((2 * sin theta * sin (theta / 2)) / cos (theta * (INR tau - 1 / 2))) else (2 * sin theta * sin (theta / 2)) / cos (theta * (INR tau - 1 / 2))) / 1000000000).
+
+(** m >= -1 *)
+Definition heavy_ball_parametric_closed_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m >= -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
+    PI theta /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) ((2 * sin theta * sin (theta / 2)) / cos (theta * (INR tau - 1 / 2))) else (2 * sin theta * sin (theta / 2)) / cos (theta * (INR tau - 1 / 2))).
+
+(** m <= 1 *)
+Definition heavy_ball_parametric_closed_2 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m > -1 ->
+  m <= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
+    PI theta /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) ((2 * sin theta * sin (theta / 2)) / cos (theta * (INR tau - 1 / 2))) else (2 * sin theta * sin (theta / 2)) / cos (theta * (INR tau - 1 / 2))).
+
+(** INR tau >= 0 *)
+Definition heavy_ball_parametric_moved_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 0 ->
+  m > -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
+    PI theta /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) ((2 * sin theta * sin (theta / 2)) / cos (theta * (INR tau - 1 / 2))) else (2 * sin theta * sin (theta / 2)) / cos (theta * (INR tau - 1 / 2))).
+
+(** the formula off by 1e-9 *)
+Definition heavy_ball_even_delay_factor : Prop :=
+  forall tau : nat,
+  forall m : R,
+  Nat.even tau = true ->
+  m > -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
+    PI theta /\
+  threshold (heavy_ball m tau) (1000000001 * (1 + m) * Rmin 1 (sin (theta / 2) ^ 2 / cos (theta * INR tau)) / 500000000).
+
+(** m >= -1 *)
+Definition heavy_ball_even_delay_closed_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  Nat.even tau = true ->
+  m >= -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
+    PI theta /\
+  threshold (heavy_ball m tau) (2 * (1 + m) * Rmin 1 (sin (theta / 2) ^ 2 / cos (theta * INR tau))).
+
+(** m <= 1 *)
+Definition heavy_ball_even_delay_closed_2 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  Nat.even tau = true ->
+  m > -1 ->
+  m <= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => m * cos (theta * (INR tau - 1 / 2)))
+    PI theta /\
+  threshold (heavy_ball m tau) (2 * (1 + m) * Rmin 1 (sin (theta / 2) ^ 2 / cos (theta * INR tau))).
+
+(** the formula off by 1e-9 *)
+Definition heavy_ball_long_delay_factor : Prop :=
+  forall m : R,
+  m > -1 ->
+  m < 1 ->
+  forall a_star : nat -> R, (forall tau : nat, threshold (heavy_ball m tau) (a_star tau)) ->
+  is_lim_seq (fun tau : nat => INR tau * a_star tau)
+    (Finite (1000000001 * PI * (1 - m) / 2000000000)).
+
+(** m >= -1 *)
+Definition heavy_ball_long_delay_closed_1 : Prop :=
+  forall m : R,
+  m >= -1 ->
+  m < 1 ->
+  forall a_star : nat -> R, (forall tau : nat, threshold (heavy_ball m tau) (a_star tau)) ->
+  is_lim_seq (fun tau : nat => INR tau * a_star tau)
+    (Finite ((1 - m) * (PI / 2))).
+
+(** m <= 1 *)
+Definition heavy_ball_long_delay_closed_2 : Prop :=
+  forall m : R,
+  m > -1 ->
+  m <= 1 ->
+  forall a_star : nat -> R, (forall tau : nat, threshold (heavy_ball m tau) (a_star tau)) ->
+  is_lim_seq (fun tau : nat => INR tau * a_star tau)
+    (Finite ((1 - m) * (PI / 2))).
+
+(** the formula off by 1e-9 *)
+Definition heavy_ball_lower_bound_factor : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  let Q := (4 * m * INR tau) / (1 - m) + 1 / sin (PI / (2 + 4 * INR tau)) ^ 2 in
+  forall a_star : R, threshold (heavy_ball m tau) a_star ->
+  a_star >= 1000000001 * sqrt (4 * m + Q * (1 - m) ^ 2) / (500000000 * Q).
+
+(** m <= 1 *)
+Definition heavy_ball_lower_bound_closed_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m <= 1 ->
+  let Q := (4 * m * INR tau) / (1 - m) + 1 / sin (PI / (2 + 4 * INR tau)) ^ 2 in
+  forall a_star : R, threshold (heavy_ball m tau) a_star ->
+  a_star >= (2 * sqrt (4 * m + Q * (1 - m) ^ 2)) / Q.
+
+(** a_star > (2 * sqrt (4 * m + Q * (1 - m) ^ 2)) / Q *)
+Definition heavy_ball_lower_bound_strict_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  let Q := (4 * m * INR tau) / (1 - m) + 1 / sin (PI / (2 + 4 * INR tau)) ^ 2 in
+  forall a_star : R, threshold (heavy_ball m tau) a_star ->
+  a_star > (2 * sqrt (4 * m + Q * (1 - m) ^ 2)) / Q.
+
+(** the formula off by 1e-9 *)
+Definition heavy_ball_upper_bound_factor : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  let Q := (2 + 4 * INR tau ^ 2) / 3 + 2 * INR tau * ((1 + m) / (1 - m)) in
+  forall a_star : R, threshold (heavy_ball m tau) a_star ->
+  a_star <= 999999999 * sqrt (4 * m + Q * (1 - m) ^ 2) / (500000000 * Q).
+
+(** m <= 1 *)
+Definition heavy_ball_upper_bound_closed_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m <= 1 ->
+  let Q := (2 + 4 * INR tau ^ 2) / 3 + 2 * INR tau * ((1 + m) / (1 - m)) in
+  forall a_star : R, threshold (heavy_ball m tau) a_star ->
+  a_star <= (2 * sqrt (4 * m + Q * (1 - m) ^ 2)) / Q.
+
+(** a_star < (2 * sqrt (4 * m + Q * (1 - m) ^ 2)) / Q *)
+Definition heavy_ball_upper_bound_strict_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  let Q := (2 + 4 * INR tau ^ 2) / 3 + 2 * INR tau * ((1 + m) / (1 - m)) in
+  forall a_star : R, threshold (heavy_ball m tau) a_star ->
+  a_star < (2 * sqrt (4 * m + Q * (1 - m) ^ 2)) / Q.
+
+(** the formula off by 1e-9 *)
+Definition effective_shifted_factor : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)) / cos (theta / 2))
+    (fun theta : R => m)
+    (PI / (1 + 2 * INR tau)) theta /\
+  threshold (shifted_momentum m tau) (1000000001 * (1 - m) * (sin (theta * (2 + INR tau) / 2) / sin (theta * INR tau / 2) - 1) / 1000000000).
+
+(** m <= 1 *)
+Definition effective_shifted_closed_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m <= 1 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)) / cos (theta / 2))
+    (fun theta : R => m)
+    (PI / (1 + 2 * INR tau)) theta /\
+  threshold (shifted_momentum m tau) ((1 - m) * (sin (theta * (2 + INR tau) / 2) / sin (theta * INR tau / 2) - 1)).
+
+(** INR tau >= 0 *)
+Definition effective_shifted_moved_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  m >= 0 ->
+  m < 1 ->
+  INR tau >= 0 ->
+  exists theta : R, first_root
+    (fun theta : R => cos (theta * (1 / 2 + INR tau)) / cos (theta / 2))
+    (fun theta : R => m)
+    (PI / (1 + 2 * INR tau)) theta /\
+  threshold (shifted_momentum m tau) ((1 - m) * (sin (theta * (2 + INR tau) / 2) / sin (theta * INR tau / 2) - 1)).
+
+(** the formula off by 1e-9 *)
+Definition mixed_read_factor : Prop :=
+  forall tau : nat,
+  forall l : R,
+  l < 1 / 2 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => l * cos (theta / 2) + (1 - l) * cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => 0)
+    PI theta /\
+  threshold (mixed_read l tau) (1000000001 * sin theta * (1 / ((1 - l) * sin (theta * INR tau))) / 1000000000).
+
+(** l <= 1 / 2 *)
+Definition mixed_read_closed_1 : Prop :=
+  forall tau : nat,
+  forall l : R,
+  l <= 1 / 2 ->
+  INR tau >= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => l * cos (theta / 2) + (1 - l) * cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => 0)
+    PI theta /\
+  threshold (mixed_read l tau) (sin theta / ((1 - l) * sin (theta * INR tau))).
+
+(** INR tau >= 0 *)
+Definition mixed_read_moved_1 : Prop :=
+  forall tau : nat,
+  forall l : R,
+  l < 1 / 2 ->
+  INR tau >= 0 ->
+  exists theta : R, first_root
+    (fun theta : R => l * cos (theta / 2) + (1 - l) * cos (theta * (1 / 2 + INR tau)))
+    (fun theta : R => 0)
+    PI theta /\
+  threshold (mixed_read l tau) (sin theta / ((1 - l) * sin (theta * INR tau))).

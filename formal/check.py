@@ -5,7 +5,8 @@
 Needs Rocq (coqc) and the library Coquelicot, and nothing of Python but its standard library.
 A proof passes if it compiles, if no source asks the kernel to look away, if it proves exactly the
 statement that Statements.v prints, and if it rests on the axioms of the reals only. Of each variant
-of a statement that Variants.v prints, Sharpness.v must prove that it is false or true, or say why.
+of a statement that Variants.v prints, a file Sharpness*.v must prove that it is false or true, or
+say why not.
 For each optimizer, Recursion.v must prove that stable means that every run tends to 0.
 """
 
@@ -185,12 +186,16 @@ def decided(folder: Path = HERE) -> dict[str, list[str]]:
     A variant that is not decided exactly once, or a lemma about another one, refuses all of them.
     """
     printed = VARIANT.findall((folder / "Variants.v").read_text())
-    text = (folder / "Sharpness.v").read_text()
-    found: dict[str, list[str]] = {"false": [], "true": [], "in_words": IN_WORDS.findall(text)}
-    for name, truth, negation, claim in DECIDED.findall(text):
-        if claim != name or bool(negation) != (truth == "false"):
-            raise RefusedError(f"{name}_{truth} must decide {name}; it states {negation}{claim}")
-        found[truth].append(name)
+    found: dict[str, list[str]] = {"false": [], "true": [], "in_words": []}
+    for file in _deciding(folder):
+        text = file.read_text()
+        found["in_words"] += IN_WORDS.findall(text)
+        for name, truth, negation, claim in DECIDED.findall(text):
+            if claim != name or bool(negation) != (truth == "false"):
+                raise RefusedError(
+                    f"{name}_{truth} must decide {name}; it states {negation}{claim}"
+                )
+            found[truth].append(name)
     names = [name for part in found.values() for name in part]
     if sorted(names) != sorted(printed):
         odd = {name for name in {*names, *printed} if names.count(name) != printed.count(name)}
@@ -198,16 +203,26 @@ def decided(folder: Path = HERE) -> dict[str, list[str]]:
     return {part: sorted(of) for part, of in found.items()}
 
 
+def _deciding(folder: Path) -> list[Path]:
+    return sorted(folder.glob("Sharpness*.v"))
+
+
 def audited_variants(folder: Path) -> dict[str, list[str]]:
     """What is decided about the variants, once the kernel has checked it."""
     variants = decided(folder)
-    claims = {f"Sharpness.{name}_false": f"~ Variants.{name}" for name in variants["false"]}
-    claims |= {f"Sharpness.{name}_true": f"Variants.{name}" for name in variants["true"]}
+    texts = {file.stem: file.read_text() for file in _deciding(folder)}
+    chapter = {name: stem for stem, text in texts.items() for name, *_ in DECIDED.findall(text)}
+    proved = [(name, truth) for truth in ("false", "true") for name in variants[truth]]
+    claims = {
+        f"{chapter[name]}.{name}_{truth}": "~ " * (truth == "false") + f"Variants.{name}"
+        for name, truth in proved
+    }
     checks = [f"Check ({proof} : {claim})." for proof, claim in claims.items()]
     # Axioms are looked up once for all proofs: one by one they take minutes.
     together = f"Definition all := ({', '.join(claims)})."
     lines = [*checks, together, "Print next.", "Print Assumptions all.", "Print next."]
-    _refuse_axioms("Sharpness.v", *_audit("Variants Sharpness", lines, folder))
+    libraries = " ".join(("Variants", *texts))
+    _refuse_axioms("the variants", *_audit(libraries, lines, folder))
     return variants
 
 
@@ -229,10 +244,10 @@ def audited_meanings(folder: Path) -> list[str]:
     return loops
 
 
-def _refuse_axioms(file: str, axioms: tuple[str, ...]) -> None:
+def _refuse_axioms(proofs: str, axioms: tuple[str, ...]) -> None:
     refused = {*axioms} - {*AXIOMS}
     if refused:
-        raise RefusedError(f"{file} rests on {', '.join(refused)}, which is no axiom of the reals")
+        raise RefusedError(f"{proofs}: {', '.join(refused)}, which is no axiom of the reals")
 
 
 def versions() -> dict[str, str]:

@@ -95,6 +95,7 @@ _THRESHOLDS = {
     "threshold": "threshold ({})",
     "any-sequence-threshold": "sequence_threshold tau",
     "any-delays-threshold": "mixed_sequence_threshold l",
+    "mixed-read-threshold": "threshold (mixed_read l tau)",
 }
 
 
