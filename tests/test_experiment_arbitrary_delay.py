@@ -79,7 +79,9 @@ def test_the_tried_sequences_are_of_all_kinds_and_differ() -> None:
 # A trial -----------------------------------------------------------------------------------------
 
 
-def test_trials_are_the_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_by_the_extremal_log_leave_a_minimum_where_predicted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert load_experiment("arbitrary-delay") is EXPERIMENT
     tiny = replace(SIZES["quick"], minima=1, longest=(2,), tried=5)
     monkeypatch.setitem(SIZES, "quick", tiny)

@@ -100,7 +100,7 @@ def test_final_losses_are_those_of_the_plain_loop_and_infinite_where_a_run_diver
 
 
 @pytest.mark.slow
-def test_a_tiny_plan_has_every_kind_and_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quadratics_and_a_minimum_are_as_fast_as_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_experiment("speed") is EXPERIMENT
     tiny = replace(
         SIZES["quick"], delays=(1,), condition_numbers=(10.0,), nats=120.0, minima=1,
