@@ -85,7 +85,7 @@ def test_a_trial_chooses_by_the_end_of_its_probes() -> None:
     start = initial_model(task.model, data, 3, torch.float64)
     losses = train_at_rates(start, task, data, 4, list(late.tried), steps, 3).losses.numpy()
     # Five periods of 36 updates are more than the run, whose last sixteenth counts then.
-    assert late.length == 1 and steps == 120
+    assert late.length == 1 and steps == 60
     judged = losses[steps - ceil(steps / 16) :].mean(axis=0)
     assert late.chosen == late.tried[np.argmin(judged)] and 5 <= len(late.tried) <= 9
     alone = [final_loss(start, task, data, 4, rate, steps, 3) for rate in late.tried]

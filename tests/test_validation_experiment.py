@@ -330,7 +330,7 @@ KEYS = {
     "noise": "93577b40aa249052",
     "parameter-server": "96853a8f524fbd60",
     "pipeline": "1237eadff3e52355",
-    "probe": "ad94513a39e8c1d2",
+    "probe": "062549093a03bc48",
     "quadratic": "6a8368ae0d16c02e",
     "random-delay": "2969560759518423",
     "selection": "8da845d4fafc6d98",

@@ -73,10 +73,10 @@ class Plan(TunedPlan):
 
     tasks: tuple[str, ...] = planned(
         "names of tasks; those whose data are not installed are left out",
-        quick=("cancer-nesterov", "short-nesterov"),
+        quick=("cancer-nesterov", "residual-heavy-ball"),
         default=tuple(PROBE_TASKS),
     )
-    updates: int = planned("of a run, times the length of its task", quick=60, default=250)
+    updates: int = planned("of a run, times the length of its task", quick=30, default=250)
 
 
 SIZES = rows.sizes_of(Plan)
