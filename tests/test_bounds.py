@@ -147,3 +147,9 @@ def test_curvature_noise_ends_at_a_million_millions():
     for wrong in (1.001e12, [0.0, 2e12], 1e300):
         with pytest.raises(ValueError, match="curvature_noise must be at most 1e12; got"):
             ds.stability_threshold(ds.SGD(), 1, curvature_noise=wrong)
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, "two", [1, -2]])
+def test_the_new_delay_is_refused_in_its_own_name(wrong):
+    with pytest.raises((TypeError, ValueError), match="^new_delay must be an integer >= 0"):
+        ds.adjust_learning_rate(0.1, ds.SGD(), delay=0, new_delay=wrong)

@@ -141,3 +141,8 @@ def test_a_linear_optimizer_below_its_threshold_scatters_by_its_noise():
     assert found.rms == pytest.approx(0.03 * math.sqrt(variance), rel=1e-12)
     with pytest.raises(ValueError, match=r"clip must be given beyond the threshold"):
         ds.oscillation(0.1, ds.HeavyBall(0.9), 4, curvature=2.0)
+
+
+@pytest.mark.parametrize("optimizer", [ds.SignSGD(0.9), ds.Lion()], ids=repr)
+def test_signs_keep_no_second_moment(optimizer):
+    assert optimizer.second_moment_kept == 0
