@@ -7,25 +7,25 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from sympy import QQ, Eq, Integer, Piecewise, Poly, Rational, Symbol, floor
+from sympy import QQ, Eq, Integer, Piecewise, Poly, Rational, Symbol, floor, symbols
 from sympy.core.relational import Relational
 
 from delaystability.theory.circle_count import GainLoop
 from delaystability.theory.concluded import Concluded
-from delaystability.theory.deciders import decider_of
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.gain_loops import ONE, START, gain_loop
+from delaystability.theory.outer_modes import late_rounds
 from delaystability.theory.prose import mentioned
 from delaystability.theory.registry import named, names
 from delaystability.theory.second_moments import heavy_ball_variance, sgd_variance
 from delaystability.theory.sides import fraction
 from delaystability.theory.symbols import m, tau
-from delaystability.theory.trial_points import trial_points
+from delaystability.theory.trial_points import corner_points, trial_points
 from delaystability.theory.unit_disc import roots_outside
 from delaystability.theory.wording import wording_fault
 from tests.theorems import each
 
-DECIDED = [name for name in names() if decider_of(named(name).theorem.statement)]
+DECIDED = [name for name in names() if getattr(named(name).steps[-1].check, "decide", None)]
 ABOUT_DELAYS = [
     name
     for name in DECIDED
@@ -165,6 +165,11 @@ def test_what_was_once_called_exact_fails(case):
     assert _status(name) == "deduced"
 
 
+_BETA, _ROOT = Symbol("beta", positive=True), Symbol("s", positive=True)
+_FACTORS, _OUTER = symbols("r_1 r_2", real=True), Symbol("h_K", real=True)
+_STEPS = (_FACTORS[1] >= 0, _FACTORS[1] <= _FACTORS[0])
+_REPLICAS = Symbol("n", integer=True, positive=True)
+
 WIDER = [
     ("nesterov", (m > -1, m < 1)),
     ("heavy-ball", (m >= -1, m < 1)),
@@ -172,6 +177,20 @@ WIDER = [
     ("heavy-ball-lower-bound", (m > -1, m < 1)),
     ("adam-frozen", (m > -1, m < 1)),
     ("mean-square-sgd-upper", ()),
+    ("outer-merge-sgd", (_BETA < 2, *_STEPS, _FACTORS[0] < 1)),
+    ("outer-merge-sgd", (_BETA < 1, *_STEPS, _FACTORS[0] <= 1)),
+    (
+        "outer-merge-sgd",
+        (_BETA < 1, _FACTORS[1] >= -1, _FACTORS[1] <= _FACTORS[0], _FACTORS[0] < 1),
+    ),
+    ("outer-eager-sgd", (_OUTER > 0,)),
+    ("outer-eager-sgd", (_REPLICAS >= 2, _OUTER >= 0)),
+    ("batch-edge-small-batches", (m > -1, m <= 1)),
+    ("batch-edge-small-batches", (m >= -1, m < 1)),
+    ("pipeline-bound", (m > -1, m < 1)),
+    ("pipeline-bound", (m >= 0, m <= 1)),
+    ("speed-limit", (_ROOT >= 1,)),
+    ("speed-limit", ()),
 ]
 
 
@@ -179,6 +198,28 @@ WIDER = [
 @pytest.mark.parametrize(("name", "domain"), WIDER)
 def test_a_domain_that_is_too_wide_fails(name, domain):
     assert _status(name, domain=domain) == "failed"
+
+
+def test_points_at_the_ends_of_all_parameters_are_tried():
+    statement = named("outer-merge-sgd").theorem.statement
+    wider = replace(statement, domain=(*statement.domain[:3], _FACTORS[0] <= 1))
+    assert any(p[_FACTORS[0]] == p[_FACTORS[1]] == 1 for p in corner_points(wider))
+    assert all(p[_FACTORS[0]] < 1 for p in corner_points(statement))
+    # Momentum 0 and next to 1, with the delays 0 to 3.
+    corners = corner_points(named("nesterov").theorem.statement)
+    assert [point[tau] for point in corners] == [0, 1, 2, 3] * 2
+    assert [point[m] == 0 for point in corners] == [True] * 4 + [False] * 4
+    assert all(point[m] == 0 or 0 < 1 - point[m] < Rational(1, 10**2) for point in corners)
+    # One parameter alone has its ends among the points that are drawn.
+    assert not corner_points(named("sgd").theorem.statement)
+
+
+@pytest.mark.parametrize("delay", FROM)
+def test_outer_steps_that_are_late_are_tried_at_long_delays(delay):
+    relation = named("outer-late").theorem.statement.relation
+    assert _status("outer-late", relation=_times(relation, _from(delay, 1 + SLIGHT))) == "failed"
+    tried, failure = late_rounds(relation)
+    assert tried == 27 and not failure
 
 
 def test_a_bound_that_is_met_is_not_strict():

@@ -11,7 +11,7 @@ from sympy.core.relational import Relational
 
 from delaystability.theory.checks import Deduced, Outcome, Status
 from delaystability.theory.statement import Statement
-from delaystability.theory.trial_points import Point, longest_delay, trial_points
+from delaystability.theory.trial_points import Point, corner_points, longest_delay, trial_points
 
 __all__ = ["POINTS", "Concluded", "Decider", "first_failure"]
 
@@ -68,6 +68,7 @@ class Concluded(Deduced):
         # The loop has its parameters even where the claim leaves them out.
         also = self.statement.parameters if self.statement else ()
         chosen += trial_points(statement, count, seed, self.longest, also)
+        chosen += corner_points(statement, seed, self.longest, also)
         if not chosen:
             return Outcome(Status.FAILED, f"no point of the domain {statement.domain} is known")
         failure = first_failure(statement, chosen, self.decide)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -97,16 +97,50 @@ def of_algorithm(name: str) -> Trial:
     return partial(_holds_at_modes, name)
 
 
+def _late_roots() -> Iterator[tuple[OuterSetting, complex]]:
+    """Settings with long delays, and points where a perturbation could be multiplied by z."""
+    for optimizer, rate, steps in _SETTINGS:
+        for delay in (100, 1000, 10**4):
+            for angle in (0.7 / delay, 1.1, 3.0):
+                yield _setting(optimizer, rate, steps, delay=delay), complex(np.exp(1j * angle))
+
+
+def late_rounds(claim: Basic | None) -> tuple[int, str]:
+    """The claim at long delays: with its rate, a round of the algorithm multiplies a state by z.
+
+    The state is what the algorithm holds where all parameters so far were powers of z.
+    """
+    if not isinstance(claim, Eq):
+        return 0, f"an equation is needed, not {claim}"
+    count = 0
+    for setting, root in _late_roots():
+        rate = _side(claim.rhs, setting, _values(setting, root))
+        past = root ** -np.arange(setting.delay + 1.0)[:, None]
+        # The gradients that are under way, oldest first, and the last that was applied.
+        gradients = (past - setting.inner(past))[::-1]
+        memory = [(past[1] - past[0]) / rate, gradients[0] / root]
+        state = np.stack([past[0], *memory, *gradients[:-1]])
+        tried = replace(setting, outer_learning_rate=rate)  # type: ignore[arg-type]
+        after = ALGORITHMS["late"].round(tried, state)[0, 0]
+        count += 1
+        if abs(after - root) > _NEAR * abs(root - 1):
+            return count, f"{claim} does not hold at {root} of {setting}: {after}"
+    return count, ""
+
+
 def _holds_at_modes(name: str, claim: Basic | None) -> tuple[int, str]:
     if not isinstance(claim, Eq):
         return 0, f"an equation is needed, not {claim}"
+    tried, failure = late_rounds(claim) if name == "late" else (0, "")
+    if failure:
+        return tried, failure
     modes = _modes(name)
     for setting, root in modes:
         values = _values(setting, root)
         left, right = (_side(side, setting, values) for side in claim.args)
         if abs(left - right) > _NEAR * (1 + abs(left)):
             return len(modes), f"{claim} does not hold at {root} of {setting}: {left}, {right}"
-    return len(modes), ""
+    return tried + len(modes), ""
 
 
 def edge_of_algorithm(name: str, claim: Basic | None) -> tuple[int, str]:

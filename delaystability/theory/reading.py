@@ -87,6 +87,7 @@ class Decided:
     """A trial at points of the domain, by the whole statement."""
 
     decide: Decider
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,8 @@ class Reading:
         """The check of the conclusion, with a trial as for `trial` and by the statement itself."""
         names, decide = tuple(sorted(self.named)), decider_of(self.statement)
         if isinstance(given, Decided):
-            return Concluded(before, _untried, names, self.statement, given.decide)
+            also = given.trial or _untried
+            return Concluded(before, also, names, self.statement, given.decide)
         by_points = not (callable(given) or isinstance(given, (Near, Evaluation)))
         points = tuple(self._point(point) for point in given) if by_points and decide else ()
         trial = _untried if points else self.trial(given, claim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from itertools import product
 from math import log
 from random import Random
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = [
     "LONGEST",
     "Point",
     "as_fraction",
+    "corner_points",
     "longest_delay",
     "only_parameter",
     "stated_ranges",
@@ -37,6 +39,12 @@ LONGEST = 10**4
 """The longest delay of a trial."""
 
 _SMALL = (0, 1, 2, 3)
+_LOW, _HIGH = 0, 9
+"""The kinds of places at an end that belongs to the domain."""
+
+_HIGHEST, _FIRST = 10, (-1, -2, -3, -4)
+"""Those of corners: at the upper end or next to it, and the first whole numbers."""
+
 _CLOSEST = 6
 """Points next to an end are up to 10^-6 of the range away from it."""
 _MOST_TRIES = 400
@@ -68,6 +76,23 @@ def trial_points(
             found.setdefault(tuple(point.values()), point)
         if len(found) == count or (point is not None and not decks):
             break
+    return list(found.values())
+
+
+def corner_points(
+    statement: Statement, seed: int = 0, longest: int = LONGEST, also: Iterable[Symbol] = ()
+) -> list[Point]:
+    """Points at which all parameters lie at an end of the domain, or next to one that is not in it.
+
+    A whole number takes its first four values.
+    """
+    free, random = _free(statement, also), Random(seed)
+    found = dict[tuple[Any, ...], Point]()
+    sides = [_FIRST if symbol.is_integer else (_LOW, _HIGHEST) for symbol in free]
+    for kinds in product(*sides) if len(free) > 1 else ():
+        point = _drawn(statement, random, dict(zip(free, kinds, strict=True)), longest)
+        if point is not None:
+            found.setdefault(tuple(point.values()), point)
     return list(found.values())
 
 
@@ -137,7 +162,9 @@ def _ends(symbol: Symbol, statement: Statement, point: Point) -> tuple[Any, Any]
 def _whole(random: Random, kind: int, low: Any, high: Any, longest: int) -> Integer:
     first = 0 if low[0] == -oo else int(low[0] // 1) + (low[0] != low[0] // 1 or not low[1])
     last = longest if high[0] == oo else min(longest, int(high[0]))
-    if kind < 3:
+    if kind < 0:
+        value = first - kind - 1
+    elif kind < 3:
         value = first + random.choice(_SMALL)
     elif kind < 5:
         value = last - random.choice((0, 1))
@@ -159,13 +186,13 @@ def _real(random: Random, kind: int, low: Any, high: Any) -> Rational:
         size = close if kind < 4 else share * 10 ** random.randrange(3)
         return end[0] + sign * size
     width = high[0] - low[0]
-    if kind in (0, 9) and (low, high)[kind > 0][1]:
+    if kind in (_LOW, _HIGH, _HIGHEST) and (low, high)[kind > 0][1]:
         return (low, high)[kind > 0][0]
     if kind == 1 and low[0] < 0 < high[0]:
         return S.Zero
     if kind < 4:
         return low[0] + close * width / 10
-    if kind < 7:
+    if kind < 7 or kind == _HIGHEST:
         return high[0] - close * width / 10
     return low[0] + share * width
 

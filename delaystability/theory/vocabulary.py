@@ -253,9 +253,12 @@ def evaluated(points: Iterable[Meaning], where: Meaning | None = None) -> Evalua
     return Evaluation(tuple(points), where or {})
 
 
-def decided(decide: Decider) -> Decided:
-    """A trial of a conclusion at points of its domain, by the whole statement; see `Concluded`."""
-    return Decided(decide)
+def decided(decide: Decider, trial: Trial | None = None) -> Decided:
+    """A trial of a conclusion at points of its domain, by the whole statement; see `Concluded`.
+
+    ``trial`` tries the relation besides, at points of its own.
+    """
+    return Decided(decide, trial)
 
 
 def near(values: Callable[[], Iterable[Any]]) -> Near:

@@ -9,18 +9,22 @@ from sympy import Basic, Eq, Integer, Rational, Symbol
 
 from delaystability.model.catalogue import SGD, HeavyBall
 from delaystability.theory.domains import ANY_MOMENTUM
+from delaystability.theory.gain_loops import gain_loop
 from delaystability.theory.moments import (
     inverse_variance,
     iterate_coefficients,
 )
 from delaystability.theory.proofs.mean_square import CHAPTER, SECOND_THRESHOLD
 from delaystability.theory.proofs.noise import AMPLIFICATION, DISTANCE
+from delaystability.theory.statement import Statement
 from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import kappa, m, tau
+from delaystability.theory.trial_points import Point, as_fraction
 from delaystability.theory.trials import Trial
 from delaystability.theory.vocabulary import (
     conclusion,
     corollary,
+    decided,
     deduced,
     limit,
     root,
@@ -35,25 +39,24 @@ _EDGE = Symbol("a_B", positive=True)
 _NEAR = Rational(1, 10**9)
 
 
-def _small_batches(loop: SymbolicLoop, momenta: Iterable[Rational]) -> Trial:
-    """A trial of the limit at strong noise, by the sign of the stationary variance near it."""
-
-    def trial(claim: Basic | None) -> tuple[int, str]:
-        if not isinstance(claim, Eq):
-            return 0, f"an equation is needed, not {claim}"
-        noise = Integer(10) ** 14
-        points = [(delay, momentum) for delay in (0, 1, 3) for momentum in momenta]
-        for delay, momentum in points:
-            for factor, stable in ((1 - _NEAR, True), (1 + _NEAR, False)):
-                gain = claim.rhs.subs(m, momentum) * factor / (1 + noise)
-                coefficients = iterate_coefficients(loop, {tau: delay, m: momentum}, gain)
-                with mpmath.workdps(60):
-                    inverse = inverse_variance(coefficients, delay, noise * gain**2)
-                if (inverse > 0) != stable:
-                    return len(points), f"{claim.rhs} is no limit at {delay}, {momentum}"
-        return len(points), ""
-
-    return trial
+def _small_batches(statement: Statement, point: Point) -> str:
+    """The limit by the sign of the stationary variance at strong noise, on both sides of it."""
+    momentum, value = point[m], statement.formula.subs(point)
+    # It is near where the gain is small beside what the momentum forgets in an update.
+    noise = 10**14 / (1 - momentum**2) ** 2
+    for delay in (0, 1, 3):
+        at = {tau: Integer(delay), m: momentum}
+        for factor, stable in ((1 - _NEAR, True), (1 + _NEAR, False)):
+            gain = value * factor / (1 + noise)
+            unstable = gain_loop("heavy-ball", at).stable_up_to(as_fraction(gain))
+            if unstable:
+                return f"at delay {delay}: {unstable}"
+            coefficients = iterate_coefficients(SymbolicLoop(HeavyBall(m)), at, gain)
+            with mpmath.workdps(90):
+                inverse = inverse_variance(coefficients, delay, noise * gain**2)
+            if (inverse > 0) != stable:
+                return f"{value} is no limit at delay {delay}"
+    return ""
 
 
 def _variances(loop: SymbolicLoop, momenta: Iterable[Rational]) -> Trial:
@@ -185,7 +188,7 @@ batch_edge_small_batches = theorem(
     ),
     conclusion(
         "By {ref:variance} and {ref:balance}, and as the threshold itself vanishes in the limit,",
-        _small_batches(SymbolicLoop(HeavyBall(m)), _MOMENTA),
+        decided(_small_batches),
     ),
     symbols=(SECOND_THRESHOLD, AMPLIFICATION, Symbol("x", real=True)),
     prior_art="""The batch sharpness, and that training brings it to an edge, is due to

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from delaystability.theory.outer_edges import merged_edge
 from delaystability.theory.outer_modes import SHARES, SYMBOLS, edge_of_algorithm, of_algorithm
 from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
     corollary,
+    decided,
     positive,
     states,
     step,
@@ -159,7 +161,7 @@ outer_merge_sgd = corollary(
         \(-1\) and of modulus less than 1 at 0. It is positive at 1 by {ref:positive}. As
         \(f(1) + f(-1)\) is twice \(1 + f(0)\), the value at 0 is above \(-1\) if both are. What
         remains is {ref:at-minus-one}, positive exactly below""",
-        partial(edge_of_algorithm, "merged"),
+        decided(merged_edge, partial(edge_of_algorithm, "merged")),
     ),
     symbols=SYMBOLS,
     of="outer-merge",

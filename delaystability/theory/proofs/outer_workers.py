@@ -6,6 +6,7 @@ from functools import partial
 
 from sympy import Symbol
 
+from delaystability.theory.outer_edges import eager_edge
 from delaystability.theory.outer_modes import (
     SYMBOLS,
     at_offsets,
@@ -17,6 +18,7 @@ from delaystability.theory.vocabulary import (
     Chapter,
     conclusion,
     corollary,
+    decided,
     limit,
     states,
     step,
@@ -103,7 +105,7 @@ outer_eager_sgd = corollary(
         exactly if it is of modulus less than 1 at 0. The other root of a difference is
         \(-\gamma h_K/n\) by {theorem:outer-eager-offsets}, inside for \(\gamma h_K < n\), which
         {ref:at-zero} below 1 implies. Hence the edge is""",
-        partial(edge_of_algorithm, "eager"),
+        decided(eager_edge, partial(edge_of_algorithm, "eager")),
     ),
     symbols=SYMBOLS,
     of="outer-eager",
