@@ -321,6 +321,18 @@ def test_a_wrong_kernel_is_caught_by_the_certificates(monkeypatch):
 
 
 @pytest.mark.slow
+def test_every_theorem_predicts_on_its_domain_whatever_its_parameters():
+    rows = compare(Grid((0, 3), (-0.5, 0.9), 20))
+    assert all(row.ok for row in rows)
+    outside = {(row.name, row.momentum) for row in rows if row.predicted is None}
+    assert outside == {("nesterov", -0.5)}
+    for row in rows:
+        if row.predicted is not None:
+            slightly = str(Fraction(row.predicted) * (1 + Fraction(1, 10**15)))
+            assert not replace(row, predicted=slightly).ok
+
+
+@pytest.mark.slow
 def test_a_wrong_formula_is_caught_by_the_certificates():
     row = compare(Grid((4,), (0.9,), 20))[1]
     assert row.ok

@@ -115,7 +115,7 @@ def late_rounds(claim: Basic | None) -> tuple[int, str]:
     count = 0
     for setting, root in _late_roots():
         rate = _side(claim.rhs, setting, _values(setting, root))
-        past = root ** -np.arange(setting.delay + 1.0)[:, None]
+        past: Any = root ** -np.arange(setting.delay + 1.0)[:, None]
         # The gradients that are under way, oldest first, and the last that was applied.
         gradients = (past - setting.inner(past))[::-1]
         memory = [(past[1] - past[0]) / rate, gradients[0] / root]

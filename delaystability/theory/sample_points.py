@@ -14,8 +14,9 @@ __all__ = ["sample_points"]
 _GOLDEN = (5**0.5 - 1) / 2
 _WHOLE = tuple(map(Integer, (4, 0, 1, 2, 3, 16, 64)))
 _POSITIVE = tuple(map(Rational, ("1/2", "3", "1/10", "9/4", "1/1000")))
-_REAL = tuple(map(Rational, ("9/10", "0", "1/3", "-1/2", "99/100", "-9/10", "1/50")))
-_BEYOND_ONE = tuple(map(Rational, ("3/2", "5/4", "7/3")))
+_REAL = tuple(
+    map(Rational, ("9/10", "0", "1/3", "-1/2", "99/100", "-9/10", "1/50", "3/2", "5/4", "7/3"))
+)
 
 
 def sample_points(statement: Statement, count: int = 8) -> list[dict[Symbol, Any]]:
@@ -26,21 +27,18 @@ def sample_points(statement: Statement, count: int = 8) -> list[dict[Symbol, Any
     """
     fixed = {c.lhs: c.rhs for c in statement.domain if isinstance(c, Eq) and c.lhs.is_Symbol}
     names = statement.parameters
-    for real in (_REAL, _BEYOND_ONE):
-        choices = [[fixed[s]] if s in fixed else _choices(s, real) for s in names]
-        points = [dict(zip(names, values, strict=True)) for values in product(*choices)]
-        inside = [point for point in points if statement.holds_in_domain(point)]
-        if inside:
-            break
+    choices = [[fixed[symbol]] if symbol in fixed else _choices(symbol) for symbol in names]
+    points = [dict(zip(names, values, strict=True)) for values in product(*choices)]
+    inside = [point for point in points if statement.holds_in_domain(point)]
     # Golden-section strides spread over the whole list, so that every parameter varies.
     chosen = dict.fromkeys(int(k * _GOLDEN * len(inside)) % len(inside) for k in range(count))
     return [inside[index] for index in chosen]
 
 
-def _choices(symbol: Symbol, real: tuple[Rational, ...]) -> tuple[Any, ...]:
+def _choices(symbol: Symbol) -> tuple[Any, ...]:
     if symbol.is_integer:
         return _WHOLE
-    choices = _POSITIVE if symbol.is_positive else real
+    choices = _POSITIVE if symbol.is_positive else _REAL
     return tuple(value for value in choices if _allows(symbol, value))
 
 

@@ -8,15 +8,14 @@ from fractions import Fraction
 from typing import Any
 
 import mpmath
-from sympy import Rational
+from sympy import Float, Integer
 
 from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.numerics.certificates.certificate import Certificate, certify
 from delaystability.questions.bounds import stability_threshold
-from delaystability.theory.confirm import first_angle
 from delaystability.theory.registry import named, status_of
-from delaystability.theory.symbolic_loop import SymbolicLoop, symbolic
-from delaystability.theory.symbols import m, tau, theta
+from delaystability.theory.symbolic_loop import symbolic
+from delaystability.theory.symbols import tau
 
 __all__ = ["FULL_GRID", "QUICK_GRID", "Grid", "ThresholdRow", "certificate_key", "compare"]
 
@@ -143,9 +142,7 @@ def compare(
                 momentum=momentum,
                 delay=delay,
                 predicted=(
-                    _predicted(name, momentum, delay, grid.digits + 10)
-                    if name in predicting
-                    else None
+                    _predicted(optimizer, delay, grid.digits + 10) if name in predicting else None
                 ),
                 computed=float(stability_threshold(optimizer, delay)),
                 certificate=certify(optimizer, delay, grid.digits),
@@ -156,22 +153,17 @@ def compare(
     return tuple(rows)
 
 
-def _predicted(name: str, momentum: float | None, delay: int, digits: int) -> str | None:
-    """The formula of the theorem's conclusion at the smallest root of its angle equation."""
-    if name == "nesterov" and momentum is not None and momentum < 0:
+def _predicted(optimizer: Optimizer, delay: int, digits: int) -> str | None:
+    """The theorem's value at the delay and the optimizer's numbers, or None outside its domain.
+
+    A parameter that is not set, such as a horizon, is the delay.
+    """
+    statement = named(optimizer.name).theorem.statement
+    symbols = symbolic(type(optimizer)).parameters
+    numbers = {name: delay if v is None else v for name, v in optimizer.parameters.items()}
+    # Fractions would be as long as their powers; these are the same numbers, with digits to spare.
+    point = {symbols[name]: Float(value, 2 * digits + 40) for name, value in numbers.items()}
+    point[tau] = Integer(delay)
+    if not statement.holds_in_domain(point):
         return None
-    loop = SymbolicLoop(symbolic(CATALOGUE[name]))
-    point = {tau: delay} | ({} if momentum is None else {m: Rational(*momentum.as_integer_ratio())})
-    claim = named(name).step("conclusion").claim
-    # What has further parameters, such as a horizon, is not at a point yet.
-    if claim is None or (claim.free_symbols | loop.cosine_part.free_symbols) - {
-        *point,
-        theta,
-        claim.lhs,
-    }:
-        return None
-    with mpmath.workdps(digits + 10):
-        angle = first_angle(loop.cosine_part.subs(point), delay)
-        exact = claim.args[1].subs(point).subs(theta, Rational(str(angle)))
-        value = exact.evalf(digits)
-    return str(value)
+    return str(mpmath.nstr(statement.value(point, digits), digits))
