@@ -20,7 +20,7 @@ __all__ = ["growth_rates", "resampled", "settled_learning_rates"]
 
 Array = NDArray[np.float64]
 
-_TOGETHER = 8  # updates between two resamplings, at least delay + 1
+_TOGETHER = 8  # updates between two resamplings, at least delay + 1 and twice the memory
 _LEFT_OUT = 0.25  # of the run, in which other directions still matter
 _AVERAGED = 0.5  # of the run, at its end, over which learning rates are averaged
 _FADING = 0.6  # steps fall as this power of their number
@@ -64,7 +64,7 @@ def growth_rates(
     -------
     array of shape (populations,)
     """
-    together = _together(delay)
+    together = _together(optimizer, delay)
     growths = _growths(site, optimizer, delay, batch, learning_rates, replicas, updates, seed)
     rates: Array = growths[ceil(_LEFT_OUT * len(growths)) :].mean(axis=0) / together
     return rates
@@ -108,7 +108,7 @@ def settled_learning_rates(
     B. T. Polyak, A. B. Juditsky, Acceleration of stochastic approximation by averaging, SIAM
     Journal on Control and Optimization 30 (1992), 838-855.
     """
-    together = _together(delay)
+    together = _together(optimizer, delay)
     first = ceil(_LEFT_OUT * ceil(updates / together))
     path = [np.log(learning_rates)]
 
@@ -128,8 +128,10 @@ def settled_learning_rates(
     return settled, growths[late:].mean(axis=0) / together
 
 
-def _together(delay: int) -> int:
-    return max(_TOGETHER, delay + 1)
+def _together(optimizer: Optimizer, delay: int) -> int:
+    """Updates between two resamplings: more with momentum, whose loop changes and swings slowly."""
+    momentum = float(optimizer.parameters.get("momentum") or 0.0)
+    return max(_TOGETHER, delay + 1, ceil(2 / (1 - momentum)))
 
 
 def _growths(
@@ -161,7 +163,7 @@ def _growths(
     start = point + START * site.minimum.direction
     state = initial_state(rules, start.expand(populations * replicas, -1))
     batches = None if batch is None else Batches(problem.samples, batch, "independent")
-    together = _together(delay)
+    together = _together(optimizer, delay)
     blocks = ceil(updates / together)
     random = np.random.default_rng([seed, populations, replicas])
     first = _losses(site, state)
