@@ -71,8 +71,8 @@ def test_a_page_states_question_prediction_result_and_verdict_with_one_figure(pa
     for link in re.findall(r"\]\((?!#)([^)]+)\)", text):
         assert (path.parent / link).exists(), link
     for line in found["verdict"]["lines"]:
-        # What does not hold needs no click.
-        assert prose(line["statement"]) in (text if line["outcome"] == "holds" else shown)
+        # What fails needs no click.
+        assert prose(line["statement"]) in (shown if line["outcome"] == "fails" else text)
     assert shown.count("**fails**") == sum(
         line["outcome"] == "fails" for line in found["verdict"]["lines"]
     )
@@ -84,18 +84,18 @@ def test_a_changed_result_changes_its_page_and_the_table(tmp_path):
         found["verdict"]["lines"][0]["outcome"] = outcome
         text = page(tmp_path, found)
         assert ("**fails**" in text) == (outcome == "fails")
-        assert ("**undecided**" in text) == (outcome == "undecided")
+        assert ("<summary>What is undecided (1)</summary>" in text) == (outcome == "undecided")
         entry = Committed(**results_summary(tmp_path)[0])
         assert entry.holds == 5 - (outcome != "holds")
         told = "5 of 5" if outcome == "holds" else f"4 of 5, 1 {outcome}"
-        assert f"| 147 | {told} |" in results_pages(tmp_path)["README.md"]
+        assert f"| {told} | Runs leave" in results_pages(tmp_path)["README.md"]
     for line in found["verdict"]["lines"]:  # a file of an earlier version
         del line["outcome"]
     found["verdict"]["lines"][0]["holds"] = False
     assert page(tmp_path, found).count("**fails**") == 1
 
 
-def test_remarks_on_an_experiment_stand_below_what_does_not_hold(tmp_path):
+def test_remarks_on_an_experiment_stand_below_what_fails(tmp_path):
     found = escape()
     found["verdict"]["lines"][1]["outcome"] = "fails"
     without = page(tmp_path, found)

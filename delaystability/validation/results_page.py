@@ -91,9 +91,8 @@ def _index(results: list[dict[str, Any]]) -> str:
         _cells(
             [
                 f"[{found['experiment']}]({found['experiment']}/README.md)",
-                found["title"],
-                str(found["trials"]),
                 _outcome(found),
+                found["title"],
             ]
         )
         for found in results
@@ -101,8 +100,8 @@ def _index(results: list[dict[str, Any]]) -> str:
     return "\n".join(
         [
             _HEAD,
-            "| experiment | what is predicted | trials | statements that hold |",
-            "|---|---|---|---|",
+            "| experiment | statements that hold | what is predicted |",
+            "|---|---|---|",
             *rows,
             "",
             "```{toctree}",
@@ -140,7 +139,7 @@ def _page(found: dict[str, Any], folder: Path) -> str:
         for file in found["files"]
         if file.endswith(".png")
     ]
-    first, holding = found["verdict"]["lines"][0], _with(found, "holds")
+    first = found["verdict"]["lines"][0]
     parts = [
         _WRITTEN,
         f"# {name}",
@@ -149,10 +148,14 @@ def _page(found: dict[str, Any], folder: Path) -> str:
         *figures[:1],
         f"**Result.** {prose(first['statement'])}: {prose(first['measured'])}.",
         f"**Verdict.** Statements that hold: {_outcome(found)}.",
-        "\n".join(map(_line, _with(found, "fails", "undecided", "invalid"))),
+        "\n".join(map(_line, _with(found, "fails", "invalid"))),
         *([remarks.read_text(encoding="utf-8").strip()] if remarks.is_file() else []),
-        _folded(
-            f"What holds ({len(holding)})", ["\n".join(map(_line, holding))] if holding else []
+        *(
+            _folded(f"What {word} ({len(lines)})", ["\n".join(map(_line, lines))] if lines else [])
+            for word, lines in (
+                ("is undecided", _with(found, "undecided")),
+                ("holds", _with(found, "holds")),
+            )
         ),
         _folded("More figures", figures[1:]),
         _folded("Tables", [*map(_table, found["verdict"]["summary"].get("tables", []))]),
@@ -168,7 +171,7 @@ def _figure(file: str, caption: str) -> str:
 def _line(line: dict[str, Any]) -> str:
     """A statement, with what was found and what it needed."""
     outcome = line["outcome"]
-    told = "" if outcome == "holds" else f"**{outcome}**: "
+    told = f"**{outcome}**: " if outcome in ("fails", "invalid") else ""
     few = outcome == "undecided" and line["count"] < line["needed"]
     cases = f" Cases: {line['count']}, of {line['needed']} that it takes." if few else ""
     statement, measured, required = (prose(line[k]) for k in ("statement", "measured", "required"))
