@@ -15,6 +15,7 @@ from delaystability.model.catalogue import CATALOGUE
 from delaystability.theory.circle_count import GainLoop
 from delaystability.theory.concluded import Decider
 from delaystability.theory.gain_loops import ONE, START, gain_loop
+from delaystability.theory.mostly_fresh_edge import mostly_fresh_edge
 from delaystability.theory.second_moments import (
     geometric_edge,
     mean_square_edge,
@@ -23,9 +24,9 @@ from delaystability.theory.second_moments import (
 from delaystability.theory.sides import by_sides
 from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import tau
-from delaystability.theory.trial_points import LONGEST, Point, only_parameter
+from delaystability.theory.trial_points import Point, only_parameter
 
-__all__ = ["decider_of", "longest_of"]
+__all__ = ["decider_of"]
 
 
 def _sides_of(loop: GainLoop, low: Fraction, high: Fraction) -> str:
@@ -103,7 +104,7 @@ _DECIDERS: Mapping[str, Decider] = {
     "threshold": _threshold,
     "decayed-threshold": _decayed,
     "mixed-read-threshold": _mixed_read,
-    "mostly-fresh-threshold": _mixed_read,
+    "mostly-fresh-threshold": mostly_fresh_edge,
     "any-delays-threshold": _any_delays,
     "any-sequence-threshold": _any_sequence,
     "mean-threshold-geometric": _geometric,
@@ -115,12 +116,6 @@ _DECIDERS: Mapping[str, Decider] = {
 """How a statement on each quantity is decided."""
 
 _OF_OPTIMIZERS = ("threshold", "mean-square-threshold", "batch-sharpness-edge")
-
-
-def longest_of(statement: Statement) -> int:
-    """The longest delay at which a statement on its quantity is decided quickly."""
-    # There, as many roots as the delay has updates come close to the circle together.
-    return 200 if statement.quantity == "mostly-fresh-threshold" else LONGEST
 
 
 def decider_of(statement: Statement) -> Decider | None:

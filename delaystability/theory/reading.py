@@ -13,7 +13,7 @@ from sympy.core.function import AppliedUndef
 from delaystability.model.catalogue import Optimizer
 from delaystability.theory.checks import Check
 from delaystability.theory.concluded import Concluded, Decider
-from delaystability.theory.deciders import decider_of, longest_of
+from delaystability.theory.deciders import decider_of
 from delaystability.theory.derivation import Step
 from delaystability.theory.moments import confirm_mean_square
 from delaystability.theory.prose import mentioned
@@ -234,8 +234,7 @@ class Reading:
         by_points = not (callable(given) or isinstance(given, (Near, Evaluation)))
         points = tuple(self._point(point) for point in given) if by_points and decide else ()
         trial = _untried if points else self.trial(given, claim)
-        longest = longest_of(self.statement)
-        return Concluded(before, trial, names, self.statement, decide, points, longest)
+        return Concluded(before, trial, names, self.statement, decide, points)
 
     def _point(self, written: Meaning) -> dict[Expr, Any]:
         """A point, and the values there of what the statement defines."""
