@@ -30,7 +30,7 @@ def first_rates(middle: float, highest: float) -> tuple[float, ...]:
 def search_rates(
     probe: Callable[[float], Measured], middle: float, highest: float
 ) -> dict[float, Measured]:
-    """Probe learning rates until the best one is known to about a factor of √3.
+    """Probe learning rates until the best one is known to a factor of the fourth root of 3.
 
     First `first_rates`, and then further ones while the best is the last one on its side. Then
     those between the best and its neighbours; where both neighbours are clearly worse still, once
