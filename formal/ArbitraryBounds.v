@@ -1,7 +1,7 @@
 (** * Arbitrary delays: two bounds of the threshold that need no rounding *)
 
 Require Import Reals Lra Lia Psatz.
-From DelayStability Require Import ArbitraryDelays.
+From DelayStability Require Import ArbitraryDelaysUnstable.
 Open Scope R_scope.
 
 (** With y = (2 tau + 1)/3 and d = y - J, from 0 to 2/3, the number under the root is

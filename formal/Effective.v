@@ -1,7 +1,8 @@
 (** * The effective rate: bounds of the thresholds of heavy ball and shifted momentum, over 1 - m *)
 
 Require Import Reals Lra Lia Psatz.
-From DelayStability Require Import Loop Branch Trigonometry Multiples HeavyBall Ema Shifted Nesterov NesterovUnstable.
+From DelayStability Require Import Loop Branch Trigonometry Multiples HeavyBall Ema Shifted
+  ShiftedUnstable Nesterov.
 Open Scope R_scope.
 
 (** ** Heavy ball *)

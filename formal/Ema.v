@@ -1,7 +1,7 @@
 (** * EMA momentum: heavy ball with the gain multiplied by 1 - m *)
 
 Require Import Reals Lra Psatz.
-From DelayStability Require Import Loop HeavyBall.
+From DelayStability Require Import Loop HeavyBall HeavyBallUnstable.
 Open Scope R_scope.
 
 Lemma threshold_scaled p k a : 0 < k -> threshold p a -> threshold (fun g => p (g * k)) (a / k).

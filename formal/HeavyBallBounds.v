@@ -6,7 +6,8 @@
     g, for x half the angle; so it lies between two numbers that need no angle. *)
 
 Require Import Reals Lra Lia Psatz.
-From DelayStability Require Import Loop Branch Trigonometry Multiples HeavyBall Effective.
+From DelayStability Require Import Loop Branch Trigonometry Multiples HeavyBall HeavyBallUnstable
+  Effective.
 Open Scope R_scope.
 
 (** The function g of the multiple n = k + 1. *)

@@ -2,7 +2,7 @@
 
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop Trigonometry Bounds HeavyBall OtherForms.
+From DelayStability Require Import Loop Trigonometry Bounds HeavyBall HeavyBallUnstable OtherForms.
 Open Scope R_scope.
 
 Lemma natural_above x : exists n, x < INR n.

@@ -27,6 +27,10 @@ Definition stable (loop : loop) (gain : R) : Prop :=
 Definition threshold (loop : loop) (a : R) : Prop :=
   0 < a /\ forall gain : R, stable loop gain <-> 0 < gain < a.
 
+(** With weight decay the gain 0 may be stable, and some below it: only positive gains count. *)
+Definition decayed_threshold (loop : loop) (a : R) : Prop :=
+  0 < a /\ forall gain : R, 0 < gain -> (stable loop gain <-> gain < a).
+
 (** With A and B the denominator and numerator of an optimizer, the polynomial is
     z^delay (z - 1) A(z) + gain B(z), multiplied by the power of z that makes it one. *)
 
@@ -48,6 +52,10 @@ Definition shifted_momentum (m : R) (delay : nat) : loop := fun a z =>
 (** A share l of the gradient is fresh, the rest late. *)
 Definition mixed_read (l : R) (delay : nat) : loop := fun a z =>
   (z ^ delay * (z - 1) + a * ((1 - l) + l * z ^ delay))%C.
+
+(** SGD whose present weights shrink by the share c in each update. *)
+Definition decayed_sgd (c : R) (delay : nat) : loop := fun a z =>
+  (z ^ delay * (z - (1 - c)) + a)%C.
 
 (** ** The angle of a threshold: the first root of an equation *)
 

@@ -1,8 +1,8 @@
 (** * Mixed reads: the threshold of gradients that are mostly late, for every delay *)
 
 Require Import Reals Lra Lia Psatz.
-From DelayStability Require Import Loop RootsInside Branch Trigonometry Multiples HeavyBall Ema Shifted
-  ShiftedNegative MixedReadUnstable.
+From DelayStability Require Import Loop RootsInside Branch Trigonometry Multiples HeavyBall Ema
+  Shifted ShiftedNegative ShiftedNegativeUnstable MixedReadUnstable.
 Open Scope R_scope.
 
 (** ** No root outside below it *)

@@ -2,8 +2,9 @@
 
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop Sgd Bounds HeavyBall Ema Shifted ShiftedNegative Nesterov
-  NesterovUnstable ArbitraryDelays Effective OtherForms.
+From DelayStability Require Import Loop Sgd Bounds HeavyBall HeavyBallUnstable Ema Shifted
+  ShiftedUnstable ShiftedNegative Nesterov ArbitraryDelays ArbitraryDelaysUnstable Effective
+  OtherForms.
 Open Scope R_scope.
 
 Lemma sgd_printed n : sgd_threshold n = 2 * sin (PI / (2 + 4 * INR n)).
@@ -51,6 +52,9 @@ Proof. intro h. now apply INR_eq. Qed.
 
 Lemma delay_one n : INR n = 1 -> n = 1%nat.
 Proof. intro h. now apply INR_eq. Qed.
+
+Lemma delay_two n : INR n = 2 -> n = 2%nat.
+Proof. intro h. apply INR_eq. simpl. lra. Qed.
 
 Lemma delay_positive n : INR n >= 1 -> (1 <= n)%nat.
 Proof. intro h. apply INR_le. simpl. lra. Qed.

@@ -195,6 +195,10 @@ Definition shifted_momentum_run (m : R) (delay : nat) (a : R) (w : nat -> R) : P
   exists v : nat -> R, forall t, v (delay + S t)%nat = m * v t + a * w t /\
   w (delay + S t)%nat = w (delay + t)%nat - v (delay + S t)%nat.
 
+(** The present weights shrink by the share c. *)
+Definition decayed_sgd_run (c : R) (delay : nat) (a : R) (w : nat -> R) : Prop :=
+  forall t, w (delay + S t)%nat = (1 - c) * w (delay + t)%nat - a * w t.
+
 (** A share l of the gradient is that of the iterate itself. *)
 Definition mixed_read_run (l : R) (delay : nat) (a : R) (w : nat -> R) : Prop :=
   forall t, w (delay + S t)%nat = w (delay + t)%nat - a * ((1 - l) * w t + l * w (delay + t)%nat).
@@ -359,5 +363,25 @@ Proof.
     { intro t. rewrite !Cpow_sum, !RtoC_mult, RtoC_minus. simpl.
       transitivity (z ^ t * (z ^ delay * (z - 1) + a * ((1 - l) + l * z ^ delay)) + z ^ delay * z ^ t
         - (a * (1 - l) * z ^ t + a * l * (z ^ delay * z ^ t)))%C; [ring|]. rewrite e. ring. }
+    split; intro t; specialize (step t); parts step; lra.
+Qed.
+
+Theorem decayed_sgd_stable_means c delay a : stable (decayed_sgd c delay) a <->
+  forall w, decayed_sgd_run c delay a w -> is_lim_seq w 0.
+Proof.
+  apply (stable_means _ (added (late delay [RtoC (- (1 - c)); RtoC 1]) [RtoC a]) (S delay)).
+  - rewrite added_length; rewrite late_length; simpl; lia.
+  - rewrite added_leading, late_leading; [|discriminate|rewrite late_length; simpl; lia].
+    unfold leading. simpl. exact one_not_zero.
+  - intro z. rewrite value_added, value_late. unfold decayed_sgd. simpl.
+    rewrite RtoC_opp, RtoC_minus. ring.
+  - intros w run. exists O. intros t _. rewrite applied_added, applied_late. simpl.
+    specialize (run t). rewrite <- Nat.add_succ_r, run.
+    rewrite RtoC_minus, !RtoC_mult, RtoC_opp. ring.
+  - intros z _ e. unfold decayed_sgd in e.
+    assert (step : forall t, (z ^ (delay + S t) = RtoC (1 - c) * z ^ (delay + t) - RtoC a * z ^ t)%C).
+    { intro t. rewrite !Cpow_sum, RtoC_minus. simpl.
+      transitivity (z ^ t * (z ^ delay * (z - (1 - c)) + a) + (1 - c) * (z ^ delay * z ^ t) - a * z ^ t)%C;
+        [ring|]. rewrite e. ring. }
     split; intro t; specialize (step t); parts step; lra.
 Qed.

@@ -6,7 +6,7 @@
 
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop Sgd Bounds HeavyBall Printed.
+From DelayStability Require Import Loop Sgd Bounds HeavyBall HeavyBallUnstable Printed.
 From DelayStability Require Theorems.
 Open Scope R_scope.
 

@@ -2,8 +2,8 @@
 
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop Branch HeavyBall Shifted ArbitraryDelays MomentumOne Printed
-  Variants Sharpness.
+From DelayStability Require Import Loop Branch Chebyshev ArbitraryDelaysUnstable MomentumOne Printed Variants
+  Sharpness.
 From DelayStability Require Theorems.
 Open Scope R_scope.
 
@@ -94,6 +94,81 @@ Lemma heavy_ball_even_delay_closed_2_false : ~ heavy_ball_even_delay_closed_2.
 Proof.
   intro h. destruct (h O 1 eq_refl ltac:(lra) ltac:(lra)) as [T [_ t]].
   exact (no_threshold _ _ t (heavy_ball_momentum_one 0)).
+Qed.
+
+Lemma heavy_ball_algebraic_factor_false : ~ heavy_ball_algebraic_factor.
+Proof.
+  intro h. destruct (h 1%nat 0 ltac:(simpl; lra) ltac:(lra) ltac:(lra)) as [T [aT t]].
+  destruct (Theorems.heavy_ball_algebraic 1%nat 0 ltac:(simpl; lra) ltac:(lra) ltac:(lra)) as [S [aS s]].
+  same_angle T S aT aS. apply (not_twice _ _ _ s t). unfold factor. simpl Nat.even. cbn iota. lra.
+Qed.
+
+Lemma heavy_ball_algebraic_closed_1_false : ~ heavy_ball_algebraic_closed_1.
+Proof.
+  intro h. destruct (h 2%nat (-1) ltac:(simpl; lra) ltac:(lra) ltac:(lra)) as [T [_ [p _]]].
+  simpl Nat.even in p. cbn iota in p.
+  match type of p with _ < Rmin ?a ?b => pose proof (Rmin_l a b) end. lra.
+Qed.
+
+Lemma heavy_ball_algebraic_closed_2_false : ~ heavy_ball_algebraic_closed_2.
+Proof.
+  intro h. destruct (h 1%nat 1 ltac:(simpl; lra) ltac:(lra) ltac:(lra)) as [T [_ t]].
+  exact (no_threshold _ _ t (heavy_ball_momentum_one 1)).
+Qed.
+
+(** Without delay Rocq divides by the polynomial of degree -1, which is 0. *)
+Lemma heavy_ball_algebraic_moved_1_false : ~ heavy_ball_algebraic_moved_1.
+Proof.
+  intro h. destruct (h O 0 ltac:(simpl; lra) ltac:(lra) ltac:(lra)) as [T [_ [p _]]].
+  simpl Nat.even in p. cbn iota in p. change (chebyshev_U (Z.of_nat 0 - 1) (cos T)) with 0 in p.
+  unfold Rdiv in p. rewrite Rinv_0, Rmult_0_r in p.
+  match type of p with _ < Rmin ?a ?b => pose proof (Rmin_r a b) end. lra.
+Qed.
+
+Lemma heavy_ball_tangent_factor_false : ~ heavy_ball_tangent_factor.
+Proof.
+  intro h. destruct (h 1%nat 0 ltac:(simpl; lra) ltac:(lra) ltac:(lra)) as [T [aT t]].
+  destruct (Theorems.heavy_ball_tangent 1%nat 0 ltac:(simpl; lra) ltac:(lra) ltac:(lra)) as [S [aS s]].
+  same_angle T S aT aS. apply (not_twice _ _ _ s t). unfold factor. simpl Nat.even. cbn iota. lra.
+Qed.
+
+Lemma heavy_ball_tangent_closed_1_false : ~ heavy_ball_tangent_closed_1.
+Proof.
+  intro h. destruct (h 2%nat (-1) ltac:(simpl; lra) ltac:(lra) ltac:(lra)) as [T [_ [p _]]].
+  simpl Nat.even in p. cbn iota in p.
+  match type of p with _ < Rmin ?a ?b => pose proof (Rmin_l a b) end. lra.
+Qed.
+
+Lemma heavy_ball_tangent_closed_2_false : ~ heavy_ball_tangent_closed_2.
+Proof.
+  intro h. destruct (h 1%nat 1 ltac:(simpl; lra) ltac:(lra) ltac:(lra)) as [T [_ t]].
+  exact (no_threshold _ _ t (heavy_ball_momentum_one 1)).
+Qed.
+
+(** Without delay the arc tangent would have to reach pi/2. *)
+Lemma heavy_ball_tangent_moved_1_false : ~ heavy_ball_tangent_moved_1.
+Proof.
+  intro h. destruct (h O 0 ltac:(simpl; lra) ltac:(lra) ltac:(lra)) as [y [[_ [e _]] _]]. simpl INR in e.
+  pose proof (atan_bound (y * (1 + 0) / (1 - 0))). lra.
+Qed.
+
+Lemma heavy_ball_delay_2_factor_false : ~ heavy_ball_delay_2_factor.
+Proof.
+  intro h. pose proof (h 2%nat 0 ltac:(simpl; ring) ltac:(lra) ltac:(lra)) as t.
+  pose proof (Theorems.heavy_ball_delay_2 2%nat 0 ltac:(simpl; ring) ltac:(lra) ltac:(lra)) as s.
+  apply (not_twice _ _ _ s t). unfold factor. lra.
+Qed.
+
+Lemma heavy_ball_delay_2_closed_1_false : ~ heavy_ball_delay_2_closed_1.
+Proof.
+  intro h. destruct (h 2%nat (-1) ltac:(simpl; ring) ltac:(lra) ltac:(lra)) as [p _].
+  destruct (Rlt_dec (-1) (- (1 / 2))); lra.
+Qed.
+
+Lemma heavy_ball_delay_2_closed_2_false : ~ heavy_ball_delay_2_closed_2.
+Proof.
+  intro h. exact (no_threshold _ _ (h 2%nat 1 ltac:(simpl; ring) ltac:(lra) ltac:(lra))
+    (heavy_ball_momentum_one 2)).
 Qed.
 
 (** ** Heavy ball with long delays *)

@@ -1,8 +1,8 @@
 (** * How sharp the threshold of mixed reads is: it holds for one half too *)
 
 Require Import Reals Lra Lia Psatz.
-From DelayStability Require Import Loop RootsInside HeavyBall MixedReadUnstable MixedReadThreshold Printed
-  Variants Sharpness.
+From DelayStability Require Import Loop RootsInside HeavyBall MixedReadUnstable MixedReadThreshold
+  Printed Variants Sharpness.
 From DelayStability Require Theorems.
 Open Scope R_scope.
 

@@ -2,8 +2,8 @@
 
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop Branch Sgd Bounds HeavyBall Ema Shifted ShiftedNegative
-  Nesterov NesterovUnstable ArbitraryDelays MixedRead Effective MomentumOne Printed Variants Sharpness.
+From DelayStability Require Import Loop Branch Sgd Bounds Ema Nesterov MixedRead Effective
+  MomentumOne Printed Variants Sharpness.
 From DelayStability Require Theorems.
 Open Scope R_scope.
 

@@ -2,9 +2,10 @@
 
 Require Import Reals Lra Lia Psatz.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop Sgd Bounds HeavyBall Ema Shifted ShiftedNegative Nesterov
-  NesterovUnstable ArbitraryDelays ArbitraryBounds MixedRead MixedReadThreshold Effective OtherForms HeavyBallBounds
-  HeavyBallLongDelay Printed Statements.
+From DelayStability Require Import Loop Sgd Bounds HeavyBall HeavyBallUnstable Ema Shifted
+  ShiftedUnstable ShiftedNegativeUnstable Nesterov NesterovThreshold ArbitraryDelaysUnstable
+  ArbitraryBounds MixedRead MixedReadThreshold Effective OtherForms HeavyBallBounds
+  HeavyBallLongDelay WeightDecay Printed Statements.
 Open Scope R_scope.
 
 Theorem sgd : sgd_statement.
@@ -181,6 +182,29 @@ Proof.
   replace ((1 - m) * sin T / sin T) with (1 - m) in t by (field; lra). exact t.
 Qed.
 
+Theorem heavy_ball_algebraic : heavy_ball_algebraic_statement.
+Proof.
+  intros n m delay low high. assert (m1 : -1 < m < 1) by lra. pose proof (delay_positive n delay) as n1.
+  destruct (heavy_ball_is_threshold n m ltac:(lra) high) as [T [angle t]].
+  exists T. split; [exact (heavy_ball_angle_algebraic m n T m1 n1 angle)|].
+  rewrite <- (heavy_ball_gain_algebraic m n T m1 n1 angle), Rmin_comm, (Rplus_comm 1 m). exact t.
+Qed.
+
+Theorem heavy_ball_tangent : heavy_ball_tangent_statement.
+Proof.
+  intros n m delay low high. assert (m1 : -1 < m < 1) by lra. pose proof (delay_positive n delay) as n1.
+  destruct (heavy_ball_is_threshold n m ltac:(lra) high) as [T [angle t]].
+  exists (tan (T / 2)). split; [exact (heavy_ball_angle_tangent m n T m1 n1 angle)|].
+  rewrite <- (heavy_ball_gain_tangent m n T m1 n1 angle), Rmin_comm, (Rplus_comm 1 m). exact t.
+Qed.
+
+Theorem heavy_ball_delay_2 : heavy_ball_delay_2_statement.
+Proof.
+  intros n m two low high. assert (m1 : -1 < m < 1) by lra. rewrite (delay_two n two).
+  destruct (heavy_ball_is_threshold 2 m ltac:(lra) high) as [T [angle t]].
+  rewrite (heavy_ball_threshold_delay_2 m T m1 angle) in t. exact t.
+Qed.
+
 (** ** Gradients that are in part fresh *)
 
 Theorem mostly_fresh_read : mostly_fresh_read_statement.
@@ -189,6 +213,20 @@ Proof. intros l h. apply mixed_is_threshold. lra. Qed.
 Theorem mixed_read : mixed_read_statement.
 Proof.
   intros n l low delay. exact (mixed_read_is_threshold l n low (delay_positive n delay)).
+Qed.
+
+(** ** Weight decay *)
+
+Theorem weight_decay : weight_decay_statement.
+Proof.
+  intros n c low high. destruct (decay_angle_exists c n ltac:(lra)) as [T angle].
+  exists T. split; [exact angle|]. exact (decay_printed c n T ltac:(lra) angle).
+Qed.
+
+Theorem weight_decay_raises : weight_decay_raises_statement.
+Proof.
+  intros n c delay low high a t. apply Rle_ge.
+  exact (decay_maximum c n a ltac:(lra) (delay_positive n delay) t).
 Qed.
 
 (** ** Bounds of the effective rate *)

@@ -4,7 +4,7 @@
 
 Require Import Reals.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop ArbitraryDelays MixedRead.
+From DelayStability Require Import Loop Chebyshev ArbitraryDelays MixedRead.
 Open Scope R_scope.
 
 (** the formula off by 1e-9 *)
@@ -988,3 +988,198 @@ Definition mixed_read_moved_1 : Prop :=
     (fun theta : R => 0)
     PI theta /\
   threshold (mixed_read l tau) (sin theta / ((1 - l) * sin (theta * INR tau))).
+
+(** the formula off by 1e-9 *)
+Definition heavy_ball_delay_2_factor : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau = 2 ->
+  m > -1 ->
+  m < 1 ->
+  threshold (heavy_ball m tau) (1000000001 * (if Rlt_dec m (- (1 / 2)) then 2 * (1 + m) else (sqrt (5 + m ^ 2 - 2 * m) - (1 + m)) / 2) / 1000000000).
+
+(** m >= -1 *)
+Definition heavy_ball_delay_2_closed_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau = 2 ->
+  m >= -1 ->
+  m < 1 ->
+  threshold (heavy_ball m tau) (if Rlt_dec m (- (1 / 2)) then 2 * (1 + m) else (sqrt (5 + m ^ 2 - 2 * m) - (1 + m)) / 2).
+
+(** m <= 1 *)
+Definition heavy_ball_delay_2_closed_2 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau = 2 ->
+  m > -1 ->
+  m <= 1 ->
+  threshold (heavy_ball m tau) (if Rlt_dec m (- (1 / 2)) then 2 * (1 + m) else (sqrt (5 + m ^ 2 - 2 * m) - (1 + m)) / 2).
+
+(** the formula off by 1e-9 *)
+Definition weight_decay_factor : Prop :=
+  forall tau : nat,
+  forall c : R,
+  c >= 0 ->
+  c < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => sin (theta * (1 + INR tau)))
+    (fun theta : R => (1 - c) * sin (theta * INR tau))
+    PI theta /\
+  decayed_threshold (decayed_sgd c tau) (1000000001 * sqrt (1 + (1 - c) ^ 2 - 2 * (1 - c) * cos theta) / 1000000000).
+
+(** c <= 1 *)
+Definition weight_decay_closed_1 : Prop :=
+  forall tau : nat,
+  forall c : R,
+  c >= 0 ->
+  c <= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => sin (theta * (1 + INR tau)))
+    (fun theta : R => (1 - c) * sin (theta * INR tau))
+    PI theta /\
+  decayed_threshold (decayed_sgd c tau) (sqrt (1 + (1 - c) ^ 2 - 2 * (1 - c) * cos theta)).
+
+(** the formula off by 1e-9 *)
+Definition weight_decay_raises_factor : Prop :=
+  forall tau : nat,
+  forall c : R,
+  INR tau >= 1 ->
+  c >= 0 ->
+  c < 1 ->
+  forall a_star : R, decayed_threshold (decayed_sgd c tau) a_star ->
+  a_star >= 1000000001 * Rmax c (2 * sin (PI / (2 + 4 * INR tau))) / 1000000000.
+
+(** c <= 1 *)
+Definition weight_decay_raises_closed_1 : Prop :=
+  forall tau : nat,
+  forall c : R,
+  INR tau >= 1 ->
+  c >= 0 ->
+  c <= 1 ->
+  forall a_star : R, decayed_threshold (decayed_sgd c tau) a_star ->
+  a_star >= Rmax c (2 * sin (PI / (2 + 4 * INR tau))).
+
+(** INR tau >= 0 *)
+Definition weight_decay_raises_moved_1 : Prop :=
+  forall tau : nat,
+  forall c : R,
+  INR tau >= 0 ->
+  c >= 0 ->
+  c < 1 ->
+  forall a_star : R, decayed_threshold (decayed_sgd c tau) a_star ->
+  a_star >= Rmax c (2 * sin (PI / (2 + 4 * INR tau))).
+
+(** a_star > Rmax c (2 * sin (PI / (2 + 4 * INR tau))) *)
+Definition weight_decay_raises_strict_1 : Prop :=
+  forall tau : nat,
+  forall c : R,
+  INR tau >= 1 ->
+  c >= 0 ->
+  c < 1 ->
+  forall a_star : R, decayed_threshold (decayed_sgd c tau) a_star ->
+  a_star > Rmax c (2 * sin (PI / (2 + 4 * INR tau))).
+
+(** the formula off by 1e-9 *)
+Definition heavy_ball_algebraic_factor : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m > -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => chebyshev_U (Z.of_nat tau) (cos theta) + m * chebyshev_U (Z.of_nat tau - 2) (cos theta))
+    (fun theta : R => (1 + m) * chebyshev_U (Z.of_nat tau - 1) (cos theta))
+    PI theta /\
+  threshold (heavy_ball m tau) (1000000001 * (if Nat.even tau then Rmin (2 * (1 + m)) ((1 - m) / chebyshev_U (Z.of_nat tau - 1) (cos theta)) else (1 - m) / chebyshev_U (Z.of_nat tau - 1) (cos theta)) / 1000000000).
+
+(** m >= -1 *)
+Definition heavy_ball_algebraic_closed_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m >= -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => chebyshev_U (Z.of_nat tau) (cos theta) + m * chebyshev_U (Z.of_nat tau - 2) (cos theta))
+    (fun theta : R => (1 + m) * chebyshev_U (Z.of_nat tau - 1) (cos theta))
+    PI theta /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) ((1 - m) / chebyshev_U (Z.of_nat tau - 1) (cos theta)) else (1 - m) / chebyshev_U (Z.of_nat tau - 1) (cos theta)).
+
+(** m <= 1 *)
+Definition heavy_ball_algebraic_closed_2 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m > -1 ->
+  m <= 1 ->
+  exists theta : R, first_root
+    (fun theta : R => chebyshev_U (Z.of_nat tau) (cos theta) + m * chebyshev_U (Z.of_nat tau - 2) (cos theta))
+    (fun theta : R => (1 + m) * chebyshev_U (Z.of_nat tau - 1) (cos theta))
+    PI theta /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) ((1 - m) / chebyshev_U (Z.of_nat tau - 1) (cos theta)) else (1 - m) / chebyshev_U (Z.of_nat tau - 1) (cos theta)).
+
+(** INR tau >= 0 *)
+Definition heavy_ball_algebraic_moved_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 0 ->
+  m > -1 ->
+  m < 1 ->
+  exists theta : R, first_root
+    (fun theta : R => chebyshev_U (Z.of_nat tau) (cos theta) + m * chebyshev_U (Z.of_nat tau - 2) (cos theta))
+    (fun theta : R => (1 + m) * chebyshev_U (Z.of_nat tau - 1) (cos theta))
+    PI theta /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) ((1 - m) / chebyshev_U (Z.of_nat tau - 1) (cos theta)) else (1 - m) / chebyshev_U (Z.of_nat tau - 1) (cos theta)).
+
+(** the formula off by 1e-9 *)
+Definition heavy_ball_tangent_factor : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m > -1 ->
+  m < 1 ->
+  exists y : R, first_root
+    (fun y : R => PI / 2)
+    (fun y : R => 2 * atan y * INR tau + atan ((y * (1 + m)) / (1 - m)))
+    PI y /\
+  threshold (heavy_ball m tau) (1000000001 * (if Nat.even tau then Rmin (2 * (1 + m)) ((2 * y * sqrt ((1 - m) ^ 2 + y ^ 2 * (1 + m) ^ 2)) / (1 + y ^ 2)) else (2 * y * sqrt ((1 - m) ^ 2 + y ^ 2 * (1 + m) ^ 2)) / (1 + y ^ 2)) / 1000000000).
+
+(** m >= -1 *)
+Definition heavy_ball_tangent_closed_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m >= -1 ->
+  m < 1 ->
+  exists y : R, first_root
+    (fun y : R => PI / 2)
+    (fun y : R => 2 * atan y * INR tau + atan ((y * (1 + m)) / (1 - m)))
+    PI y /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) ((2 * y * sqrt ((1 - m) ^ 2 + y ^ 2 * (1 + m) ^ 2)) / (1 + y ^ 2)) else (2 * y * sqrt ((1 - m) ^ 2 + y ^ 2 * (1 + m) ^ 2)) / (1 + y ^ 2)).
+
+(** m <= 1 *)
+Definition heavy_ball_tangent_closed_2 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 1 ->
+  m > -1 ->
+  m <= 1 ->
+  exists y : R, first_root
+    (fun y : R => PI / 2)
+    (fun y : R => 2 * atan y * INR tau + atan ((y * (1 + m)) / (1 - m)))
+    PI y /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) ((2 * y * sqrt ((1 - m) ^ 2 + y ^ 2 * (1 + m) ^ 2)) / (1 + y ^ 2)) else (2 * y * sqrt ((1 - m) ^ 2 + y ^ 2 * (1 + m) ^ 2)) / (1 + y ^ 2)).
+
+(** INR tau >= 0 *)
+Definition heavy_ball_tangent_moved_1 : Prop :=
+  forall tau : nat,
+  forall m : R,
+  INR tau >= 0 ->
+  m > -1 ->
+  m < 1 ->
+  exists y : R, first_root
+    (fun y : R => PI / 2)
+    (fun y : R => 2 * atan y * INR tau + atan ((y * (1 + m)) / (1 - m)))
+    PI y /\
+  threshold (heavy_ball m tau) (if Nat.even tau then Rmin (2 * (1 + m)) ((2 * y * sqrt ((1 - m) ^ 2 + y ^ 2 * (1 + m) ^ 2)) / (1 + y ^ 2)) else (2 * y * sqrt ((1 - m) ^ 2 + y ^ 2 * (1 + m) ^ 2)) / (1 + y ^ 2)).

@@ -30,7 +30,7 @@ _VARIANTS_PREAMBLE = """\
 
 Require Import Reals.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop ArbitraryDelays MixedRead.
+From DelayStability Require Import Loop Chebyshev ArbitraryDelays MixedRead.
 Open Scope R_scope.
 """
 

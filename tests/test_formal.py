@@ -12,13 +12,19 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from sympy import Piecewise, Rational, chebyshevu
 
 import delaystability as ds
 from delaystability.printing import formal
 from delaystability.printing.formal import formal_proof, known_as, known_by, part_of
-from delaystability.printing.rocq import NotInRocqError, rocq_name, rocq_statement
+from delaystability.printing.rocq import (
+    NotInRocqError,
+    rocq_expression,
+    rocq_name,
+    rocq_statement,
+)
 from delaystability.theory.registry import checked, named, names
-from delaystability.theory.symbols import m
+from delaystability.theory.symbols import m, tau
 
 FORMAL = Path(__file__).parents[1] / "formal"
 
@@ -55,7 +61,7 @@ def test_statements_are_what_the_registry_prints():
     theorems = (FORMAL / "Theorems.v").read_text()
     assert (FORMAL / "Statements.v").read_text() == print_statements.statements_text(theorems)
     assert (FORMAL / "Variants.v").read_text() == print_statements.variants_text(theorems)
-    assert len(PROVED) == len(RECORD["theorems"]) >= 36
+    assert len(PROVED) == len(RECORD["theorems"]) >= 42
 
 
 def test_recorded_hashes_are_those_of_the_committed_sources():
@@ -107,9 +113,21 @@ def test_the_mark_is_printed_and_the_line_is_that_of_the_proof():
 
 
 def test_what_rocq_does_not_define_is_not_printed():
-    for name in ("mean-square-sgd", "spike-compensation", "heavy-ball-algebraic"):
+    for name in ("mean-square-sgd", "spike-compensation", "nesterov-algebraic"):
         with pytest.raises(NotInRocqError):
             rocq_statement(named(name).theorem.statement)
+
+
+def test_cases_and_polynomials_are_printed_as_they_are_meant():
+    below = Piecewise((m, m < Rational(-1, 2)), (1, True))
+    assert rocq_expression(below) == "if Rlt_dec m (- (1 / 2)) then m else 1"
+    assert rocq_expression(chebyshevu(tau - 2, m)) == "chebyshev_U (Z.of_nat tau - 2) m"
+    assert rocq_expression(chebyshevu(tau + 1, m)) == "chebyshev_U (Z.of_nat tau + 1) m"
+    weak = Piecewise((m, m <= Rational(-1, 2)), (1, True))
+    three = Piecewise((m, m < 0), (2, m < 1), (1, True))
+    for expression in (weak, three, chebyshevu(2 * tau, m)):
+        with pytest.raises(NotInRocqError, match="must be"):
+            rocq_expression(expression)
 
 
 def test_every_axiom_is_one_of_the_reals():
@@ -176,6 +194,16 @@ def test_a_variant_that_is_not_decided_is_refused(tmp_path, old, new, message):
     assert old in text
     (tmp_path / "SharpnessSgd.v").write_text(text.replace(old, new))
     with pytest.raises(check.RefusedError, match=message):
+        check.decided(tmp_path)
+
+
+def test_a_variant_that_two_chapters_decide_is_refused(tmp_path):
+    for file in (FORMAL / "Variants.v", *FORMAL.glob("Sharpness*.v")):
+        shutil.copy(file, tmp_path)
+    assert check.decided(tmp_path) == RECORD["variants"]
+    with (tmp_path / "SharpnessForms.v").open("a") as chapter:
+        chapter.write("\nLemma sgd_factor_false : ~ sgd_factor.\n")
+    with pytest.raises(check.RefusedError, match=r"once each.*\['sgd_factor'\]"):
         check.decided(tmp_path)
 
 

@@ -19,10 +19,15 @@ from delaystability.theory.registry import all_proofs, checked, named
 FORMAL = Path(__file__).parents[1] / "formal"
 ELEMENTARY = {
     "sgd": ("Sgd",),
-    "heavy-ball": ("HeavyBall",),
+    "heavy-ball": ("HeavyBall", "HeavyBallUnstable"),
     "ema-momentum": ("Ema",),
-    "shifted-momentum": ("Shifted", "ShiftedNegative"),
-    "nesterov": ("Nesterov", "NesterovUnstable"),
+    "shifted-momentum": (
+        "Shifted",
+        "ShiftedUnstable",
+        "ShiftedNegative",
+        "ShiftedNegativeUnstable",
+    ),
+    "nesterov": ("Nesterov", "NesterovUnstable", "NesterovThreshold"),
 }
 """The theorems whose proof is the one in Rocq, and the chapters that are about them alone."""
 
@@ -105,6 +110,8 @@ def test_the_lemmas_stand_beside_the_steps_in_every_format():
         r"\status{proved}\rocq{Loop.v: threshold\_\allowbreak intro; Sgd.v: sgd\_\allowbreak polar}"
         in latex
     )
+    below = ds.derive("shifted-momentum").latex(fragment=True)
+    assert r"Shifted\allowbreak Negative\allowbreak Unstable.v: start\_\allowbreak gain" in below
     assert "[proved; Loop.v: threshold_intro; Sgd.v: sgd_polar]" in " ".join(
         derivation.text().split()
     )

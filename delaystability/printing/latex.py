@@ -165,6 +165,7 @@ def _paragraph(steps: list[Step], entry: CheckedProof, style: Style) -> str:
 def _lemmas(steps: list[Step]) -> str:
     """The lemmas in Rocq that prove the steps of a paragraph, for the other margin."""
     names = "; ".join(filter(None, map(lemmas_in_rocq, steps)))
+    names = re.sub(r"(?<=[a-z])(?=[A-Z])", r"\\allowbreak ", names)
     names = names.replace("_", r"\_\allowbreak ")
     return rf"\rocq{{{names}}}" if names else ""
 

@@ -19,6 +19,8 @@ from sympy import (
     Pow,
     Rational,
     Symbol,
+    atan,
+    chebyshevu,
     cos,
     floor,
     oo,
@@ -27,7 +29,7 @@ from sympy import (
     tan,
 )
 from sympy.core.function import AppliedUndef
-from sympy.core.relational import Relational
+from sympy.core.relational import Relational, StrictLessThan
 
 from delaystability.theory.statement import Root, Statement
 from delaystability.theory.symbols import THRESHOLD, tau
@@ -43,7 +45,14 @@ _LOOPS = {
 }
 """The loops that the Rocq development defines, by the name of the optimizer."""
 
-_FUNCTIONS: dict[type[Basic], str] = {sin: "sin", cos: "cos", tan: "tan", Min: "Rmin", Max: "Rmax"}
+_FUNCTIONS: dict[type[Basic], str] = {
+    sin: "sin",
+    cos: "cos",
+    tan: "tan",
+    atan: "atan",
+    Min: "Rmin",
+    Max: "Rmax",
+}
 _RELATIONS = {"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -69,7 +78,7 @@ _PREAMBLE = """(** * What the theorems state: printed from the registry, not wri
 
 Require Import Reals.
 From Coquelicot Require Import Coquelicot.
-From DelayStability Require Import Loop ArbitraryDelays MixedRead.
+From DelayStability Require Import Loop Chebyshev ArbitraryDelays MixedRead.
 Open Scope R_scope.
 """
 
@@ -96,6 +105,7 @@ _THRESHOLDS = {
     "any-sequence-threshold": "sequence_threshold tau",
     "any-delays-threshold": "mixed_sequence_threshold l",
     "mixed-read-threshold": "threshold (mixed_read l tau)",
+    "decayed-threshold": "decayed_threshold (decayed_sgd c tau)",
 }
 
 
@@ -288,11 +298,19 @@ def _power(expression: Pow) -> _Written:
 
 
 def _cases(expression: Piecewise) -> _Written:
-    (value, condition), (otherwise, rest) = expression.args
-    if condition != Eq(Mod(tau, 2), 0) or rest != True:  # noqa: E712
-        raise NotInRocqError(f"cases must be those of an even delay; got {condition}")
+    if len(expression.args) != 2 or expression.args[1][1] != True:  # noqa: E712
+        raise NotInRocqError(f"cases must be two; got {expression}")
+    (value, condition), (otherwise, _) = expression.args
     values = f"{rocq_expression(value)} else {rocq_expression(otherwise)}"
-    return f"if Nat.even tau then {values}", _OPEN
+    return f"if {_decided(condition)} then {values}", _OPEN
+
+
+def _decided(condition: Basic) -> str:
+    if condition == Eq(Mod(tau, 2), 0):
+        return "Nat.even tau"
+    if not isinstance(condition, StrictLessThan):
+        raise NotInRocqError(f"a case must be that of an even delay or a < b; got {condition}")
+    return f"Rlt_dec {_within(condition.lhs, _ATOM)} {_within(condition.rhs, _ATOM)}"
 
 
 def _floor(expression: floor) -> _Written:
@@ -302,6 +320,15 @@ def _floor(expression: floor) -> _Written:
 def _unknown(function: AppliedUndef) -> _Written:
     name, (argument,) = str(function.func).replace("*", "star"), function.args
     return f"{name} {'tau' if argument == tau else _within(argument, _ATOM)}", _APPLIED
+
+
+def _chebyshev(polynomial: chebyshevu) -> _Written:
+    degree, argument = polynomial.args
+    below = tau - degree
+    if not below.is_Integer:
+        raise NotInRocqError(f"the degree must be tau or some less or more; got {degree}")
+    shift = f" - {below}" if below > 0 else f" + {-below}" if below < 0 else ""
+    return f"chebyshev_U (Z.of_nat tau{shift}) {_within(argument, _ATOM)}", _APPLIED
 
 
 _PRINTERS: tuple[tuple[type[Basic], Callable[[Any], _Written]], ...] = (
@@ -314,4 +341,5 @@ _PRINTERS: tuple[tuple[type[Basic], Callable[[Any], _Written]], ...] = (
     (Piecewise, _cases),
     (AppliedUndef, _unknown),
     (floor, _floor),
+    (chebyshevu, _chebyshev),
 )

@@ -1,4 +1,4 @@
-"""The elementary proof of the threshold of heavy ball, in the order of formal/HeavyBall.v."""
+"""The elementary proof for heavy ball, in the order of HeavyBall.v, HeavyBallUnstable.v."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ BEYOND = (
         is positive; and by {ref:powers} also for $x = 1$:""",
         """(x - 1) f(x_1, v) = (x_1 - 1) f(x, v) - (x_1 - x) f(1, v) + (x_1 - 1) (x_1 - x) (x - 1)
         sin((tau + 1) v)""",
-        rocq="HeavyBall.X_beyond HeavyBall.hb_once",
+        rocq="HeavyBallUnstable.X_beyond HeavyBallUnstable.hb_once",
     ),
     step(
         "branch",
@@ -162,14 +162,14 @@ BEYOND = (
         vanishes in""",
         """(1 - m)^2 cos(theta/2)^2 - ((1 - m)^2 + 4 m sin(theta/2)^2) sin(tau theta)^2 = X(theta)
         ((1 - m) cos(tau theta) cos(theta/2) + (1 + m) sin(tau theta) sin(theta/2))""",
-        rocq="HeavyBall.hb_G_start HeavyBall.hb_branch",
+        rocq="HeavyBallUnstable.hb_G_start HeavyBallUnstable.hb_branch",
     ),
     step(
         "gain-undelayed",
         r"""By the intermediate value theorem every gain from there on has a root that is not
         inside. Without delay the gain at $theta = pi$ is $2 (1 + m)$, as""",
         "(1 - m)^2 + 4 m = (1 + m)^2",
-        rocq="HeavyBall.hb_angle_zero HeavyBall.hb_gain_zero",
+        rocq="HeavyBallUnstable.hb_angle_zero HeavyBallUnstable.hb_gain_zero",
     ),
     step(
         "even",
@@ -177,20 +177,20 @@ BEYOND = (
         $x^tau (x + 1) (x + m) - a x$. This is not positive at $x = 1$, and at $x = 1 + a$ it is at
         least the number below, so that there is a root from $-1$ on:""",
         "(2 + a) (1 + a + m) - a (1 + a) = 2 (1 + m) + a (2 + m)",
-        rocq="HeavyBall.hb_even_unstable",
+        rocq="HeavyBallUnstable.hb_even_unstable",
     ),
     step(
         "not-positive",
         r"""At a gain $-b$, \(b \ge 0\), the polynomial is $-b$ at 1, and at $2 + b$ at least the
         number below, so that it has a root from 1 on:""",
         "(1 + b) (2 + b - m) - b (2 + b) = 2 - m + b (1 - m)",
-        rocq="Loop.real_root HeavyBall.heavy_ball_is_threshold",
+        rocq="Loop.real_root HeavyBallUnstable.heavy_ball_is_threshold",
     ),
     step(
         "no-minimum",
         r"""For \(m \ge 0\) the gain of the theorem is at most $2 (1 + m)$, with \(y \le 1\) in""",
         "(1 + m)^2 - ((1 - m)^2 + 4 m y) = 4 m (1 - y)",
-        rocq="HeavyBall.heavy_ball_threshold_gain",
+        rocq="HeavyBallUnstable.heavy_ball_threshold_gain",
     ),
 )
 """From the threshold on some root is not inside the circle."""

@@ -52,7 +52,7 @@ nesterov = theorem(
     conclusion(
         """All roots lie inside the unit circle exactly for the positive gains below""",
         grid(("0", "1/3", "3/4", "9/10")),
-        rocq="NesterovUnstable.nesterov_is_threshold Theorems.nesterov",
+        rocq="NesterovThreshold.nesterov_is_threshold Theorems.nesterov",
     ),
     sources=("nesterov1983", "sutskever2013"),
     symbols=(

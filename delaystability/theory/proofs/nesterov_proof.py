@@ -1,4 +1,4 @@
-"""The elementary proof for Nesterov momentum, as in formal/Nesterov.v, NesterovUnstable.v."""
+"""The elementary proof for Nesterov momentum, as in formal/Nesterov*.v."""
 
 from __future__ import annotations
 
@@ -220,27 +220,27 @@ UNDELAYED = (
         inside. Without delay the angle is $pi$, the first root of""",
         "X(theta) = cos(theta/2) (1 - m + 4 m sin(theta/2)^2)",
         {"tau": "0"},
-        rocq="NesterovUnstable.nag_zero_angle",
+        rocq="NesterovThreshold.nag_zero_angle",
     ),
     step(
         "undelayed-gain",
         "and the gain of the theorem is $2 (1 + m)/(1 + 2 m)$, since there",
         "4 ((1 - m)^2 + 4 m)/(1 + 4 m (1 + m)) = (2 (1 + m)/(1 + 2 m))^2",
-        rocq="NesterovUnstable.nag_zero_gain",
+        rocq="NesterovThreshold.nag_zero_gain",
     ),
     step(
         "undelayed-below",
         r"""There is no root for \(0 < v < \pi\), where $f(x, v)$ is $f_2(x, v)$ and positive. The
         root $-x$ asks for $a ((1 + m) x + m) = (1 + x) (x + m)$, which is no smaller gain:""",
         "(1 + 2 m) (1 + x) (x + m) - 2 (1 + m) ((1 + m) x + m) = (x - 1) ((1 + 2 m) x + m)",
-        rocq="NesterovUnstable.nag_zero_stable",
+        rocq="NesterovThreshold.nag_zero_stable",
     ),
     step(
         "undelayed-beyond",
         r"""From that gain on there is one with \(x \ge 1\): the difference of the two sides is not
         positive at $x = 1$, and positive at $1 + 2 a$:""",
         "2 (1 + a) (1 + 2 a + m) - a ((1 + m) (1 + 2 a) + m) = 2 (1 + m) + 5 a + 2 (1 - m) a^2",
-        rocq="NesterovUnstable.nag_zero_unstable",
+        rocq="NesterovThreshold.nag_zero_unstable",
     ),
     step(
         "not-positive",
@@ -248,7 +248,7 @@ UNDELAYED = (
         b$ at least the number below, so that it has a root from 1 on:""",
         """(1 + 2 b) (2 + 2 b - m) - b ((1 + m) (2 + 2 b) - m) = 2 - m + (4 - 3 m) b + 2 (1 - m)
         b^2""",
-        rocq="Loop.real_root NesterovUnstable.nesterov_is_threshold",
+        rocq="Loop.real_root NesterovThreshold.nesterov_is_threshold",
     ),
 )
 """Without delay, and for gains that are not positive."""

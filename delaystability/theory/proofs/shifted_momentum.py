@@ -59,7 +59,7 @@ shifted_momentum = theorem(
     conclusion(
         """All roots lie inside the unit circle exactly for the positive gains below""",
         grid(("-9/10", "-1/2", "1/3", "9/10")),
-        rocq="ShiftedNegative.shifted_is_threshold_everywhere Theorems.shifted_momentum",
+        rocq="ShiftedNegativeUnstable.shifted_is_threshold_everywhere Theorems.shifted_momentum",
     ),
     sources=("giladi2020",),
     symbols=(

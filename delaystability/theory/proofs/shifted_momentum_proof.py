@@ -1,4 +1,4 @@
-"""The elementary proof for shifted momentum with momentum from 0 on, as in formal/Shifted.v."""
+"""The elementary proof for shifted momentum with momentum from 0 on, as in formal/Shifted*.v."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ BEYOND = (
         1\), which depends continuously on $v$. At the last angle it is negative for every $x$, and
         this modulus grows beyond all bounds:""",
         "f(x, pi/(tau + 1)) = -(x^(tau + 1) + m) sin(pi/(tau + 1))",
-        rocq="Shifted.shifted_X_beyond Branch.branch",
+        rocq="ShiftedUnstable.shifted_X_beyond Branch.branch",
     ),
     step(
         "gain",
@@ -121,7 +121,7 @@ BEYOND = (
         the real part without $a$ is minus this gain:""",
         """(x^tau (x cos((tau + 1) v) - cos(tau v)) - m (1 - cos(v)/x)) sin(v) = (1 - cos(v)/x)
         f(x, v) - f_2(x, v)""",
-        rocq="Shifted.shifted_G_root",
+        rocq="ShiftedUnstable.shifted_G_root",
     ),
     step(
         "start",
@@ -129,7 +129,7 @@ BEYOND = (
         x\sin(\tau + 1)v\). It begins at $theta$, where $x = 1$, with
         $2 tan(theta/2) sin((tau + 1) theta)$. This is $b_1$, because $X(theta)$ vanishes in""",
         "2 sin(theta/2) sin((tau + 1) theta) = b_1 cos(theta/2) + 2 sin(theta/2)^2 X(theta)",
-        rocq="Shifted.shifted_G_start Shifted.shifted_branch",
+        rocq="ShiftedUnstable.shifted_G_start ShiftedUnstable.shifted_branch",
     ),
     step(
         "undelayed",
@@ -139,14 +139,14 @@ BEYOND = (
         - m)\cos(\theta/2)\), and the gain the same:""",
         "chi(z) = chi_HB(z)",
         {**CHI, "chi(z)": lambda loop: loop.polynomial.subs(tau, 0)},
-        rocq="Shifted.shifted_zero",
+        rocq="ShiftedUnstable.shifted_zero",
     ),
     step(
         "not-positive",
         r"""At a gain $-b$, \(b \ge 0\), the polynomial is $-b$ at 1, and at $2 + b$ at least the
         number below, so that it has a root from 1 on, again for every \(|m| < 1\):""",
         "(1 + b) (2 + b - m) - b (2 + b) = 2 - m + b (1 - m)",
-        rocq="Shifted.shifted_negative_gain Shifted.shifted_is_threshold",
+        rocq="ShiftedUnstable.shifted_negative_gain ShiftedUnstable.shifted_is_threshold",
     ),
 )
 """From the threshold on some root is not inside, and what holds for every momentum."""

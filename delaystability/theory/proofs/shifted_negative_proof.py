@@ -1,4 +1,4 @@
-"""The elementary proof for shifted momentum below 0, in the order of formal/ShiftedNegative.v."""
+"""The elementary proof for shifted momentum below 0, as in formal/ShiftedNegative*.v."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ _BEYOND = (
         sin((tau + 1) v) - x (sin(tau v) + 2 b_2 cos(v) sin((tau + 1) v))$. On the circle it has the
         sign of $f_4(v) := (1 + 2 b_2) sin((tau + 1) v) sin(v/2) + cos((tau + 1) v) cos(v/2)$:""",
         "f_3(1, v) = 2 sin(v/2) f_4(v)",
-        rocq="ShiftedNegative.argument_F_one",
+        rocq="ShiftedNegativeUnstable.argument_F_one",
     ),
     step(
         "argument-start",
@@ -120,7 +120,7 @@ _BEYOND = (
         \le -m\),""",
         """b_1 f_4(theta) = 2 (b_1 b_2 + m) sin((tau + 1) theta) sin(theta/2) + X(theta) (b_1 - 2 m
         sin(theta/2)^2)""",
-        rocq="ShiftedNegative.start_exists",
+        rocq="ShiftedNegativeUnstable.start_exists",
     ),
     step(
         "argument-once",
@@ -129,20 +129,20 @@ _BEYOND = (
         \(f_3(x, v) \ge 0\). Then \(f_3(x_1, v) > 0\), as $sin((tau + 1) v)$ is positive:""",
         """(x - 1) f_3(x_1, v) = (x_1 - 1) f_3(x, v) - (x_1 - x) f_3(1, v) + (1 + b_2) (x_1 - 1)
         (x_1 - x) (x - 1) sin((tau + 1) v)""",
-        rocq="ShiftedNegative.argument_Z_beyond ShiftedNegative.argument_once",
+        rocq="ShiftedNegativeUnstable.argument_Z_beyond ShiftedNegativeUnstable.argument_once",
     ),
     step(
         "argument-one",
         "If $f_3(1, v)$ vanishes, it is positive for $x$ above 1:",
         "f_3(x, v) - x f_3(1, v) = (x - 1) ((1 + b_2) x - b_2) sin((tau + 1) v)",
-        rocq="ShiftedNegative.argument_once",
+        rocq="ShiftedNegativeUnstable.argument_once",
     ),
     step(
         "argument-gain",
         r"""At $v_1$, where $x = 1$, the gain in {ref:gain} is \(2\tan(v_1/2)\sin((\tau + 1)v_1)\).
         It is at most $a$, because \(X(v_1) \ge 0\) by {ref:halves} and \(m = -a b_2\) in""",
         "X(v) = f_4(v) - 2 b_2 sin((tau + 1) v) sin(v/2) - m cos(v/2)",
-        rocq="ShiftedNegative.start_gain",
+        rocq="ShiftedNegativeUnstable.start_gain",
     ),
     step(
         "argument-branch",
@@ -157,7 +157,7 @@ _BEYOND = (
         r"""By the intermediate value theorem the gain is $a$ at some angle. There \(f(x, v)\)
         vanishes, and $z$ is a root for the gain $a$ by {ref:gain}:""",
         "f(x, v) = x^tau f_3(x, v) - b_2 (f_2(x, v) - a sin(v))",
-        rocq="ShiftedNegative.negative_branch",
+        rocq="ShiftedNegativeUnstable.negative_branch",
     ),
 )
 
