@@ -13,7 +13,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from delaystability.validation.dense_pass import DensePass
 from delaystability.validation.network import Network
 from delaystability.validation.problem import Problem
 
@@ -133,34 +132,28 @@ class DenseProblem(Problem):
 
     def gradient(self, parameters: Tensor, batch: Tensor | None = None) -> Tensor:
         """The gradient of each replica's loss, (R, P); twice as fast as autograd."""
-        parameters, replicas = parameters.detach(), len(parameters)
+        parameters = parameters.detach()
+        replicas, found = len(parameters), torch.empty_like(parameters)
         size = self.samples if batch is None else batch.shape[1]
-        together = replicas
-        if self.device.type == "cpu":
-            room = _IN_CACHE * torch.get_num_threads()
-            together = max(1, min(replicas, room // (sum(self.network.sizes) * size)))
-        found = torch.empty_like(parameters)
-        room_for_all = DensePass.of(self.network, together, size, parameters)
+        room = _IN_CACHE * torch.get_num_threads() // (sum(self.network.sizes) * size)
+        together = replicas if self.device.type != "cpu" else max(1, min(replicas, room))
+        if together == replicas:
+            self._write_gradient(parameters, batch, found)
+            return found
         for first in range(0, replicas, together):
             part = slice(first, first + together)
             chosen = None if batch is None else batch[part]
-            buffers = room_for_all.first(min(together, replicas - first))
-            self._write_gradient(parameters[part], chosen, found[part], buffers)
+            self._write_gradient(parameters[part], chosen, found[part])
         return found
 
-    def _write_gradient(
-        self, parameters: Tensor, batch: Tensor | None, found: Tensor, buffers: DensePass
-    ) -> None:
+    def _write_gradient(self, parameters: Tensor, batch: Tensor | None, found: Tensor) -> None:
         inputs, targets = self._data(parameters, batch)
-        layers = self.network.layers(parameters)
-        outputs, error = buffers.forward(layers, inputs), buffers.errors[-1]
+        signals = self.network.signals(parameters, inputs)
+        error = signals[-1]
         if self.loss_name == "cross-entropy":
-            torch.softmax(outputs, dim=1, out=error)
-            error.sub_(targets)
-        else:
-            torch.sub(outputs, targets, out=error)
-        error.div_(inputs.shape[-1])
-        buffers.backward(layers, inputs, self.network.layers(found))
+            error = torch.softmax(error, dim=1)
+        error.sub_(targets).div_(inputs.shape[-1])
+        self.network.write_gradient(parameters, signals, error, found)
 
     def error_rate(self, parameters: Tensor) -> Tensor:
         """The share of misclassified test samples, (R,); NaN without test samples."""

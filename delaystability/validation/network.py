@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -87,7 +88,54 @@ class Network:
             found.append(self._activated(signal) if depth < len(layers) else signal)
         return found
 
+    def signals(self, parameters: Tensor, inputs: Tensor) -> list[Tensor]:
+        """The same in new memory that is written over, at half the cost; not differentiable.
+
+        tanh z is 2 sigmoid(2 z) - 1, in a quarter of the time of torch's tanh and as good to the
+        rounding of a number of size 1; factors of two are exact.
+        """
+        found, layers = [inputs], self.layers(parameters)
+        for depth, (weights, biases) in enumerate(layers, start=1):
+            hidden = depth < len(layers)
+            factor = 2 if hidden and self.activation == "tanh" else 1
+            signal = torch.baddbmm(biases, weights, found[-1], beta=factor, alpha=factor)
+            if factor == 2:
+                signal.sigmoid_().mul_(2).sub_(1)
+            elif hidden and self.activation == "relu":
+                signal.relu_()
+            found.append(signal)
+        return found
+
+    def write_gradient(
+        self, parameters: Tensor, signals: Sequence[Tensor], error: Tensor, gradient: Tensor
+    ) -> None:
+        """Write the gradient (r, P) of a loss whose derivative by the outputs is ``error``.
+
+        Parameters
+        ----------
+        parameters : tensor of shape (r, P)
+        signals : the inputs and what follows each layer, see `signals`
+        error : tensor of shape (r, outputs, samples)
+        gradient : tensor of shape (r, P)
+        """
+        layers = self.layers(parameters)
+        for depth, (weights, biases) in reversed(list(enumerate(self.layers(gradient)))):
+            # A product written straight into these strided views would be one matrix at a time.
+            weights.copy_(torch.bmm(error, signals[depth].transpose(1, 2)))
+            torch.sum(error, dim=2, keepdim=True, out=biases)
+            if depth:
+                error = torch.bmm(layers[depth][0].transpose(1, 2), error)
+                self._pull_back(error, signals[depth])
+
     def _activated(self, signal: Tensor) -> Tensor:
         if self.activation == "identity":
             return signal
         return torch.tanh(signal) if self.activation == "tanh" else torch.relu(signal)
+
+    def _pull_back(self, error: Tensor, activated: Tensor) -> None:
+        """Multiply the error by the derivative of the activation, in place."""
+        aten = torch.ops.aten
+        if self.activation == "tanh":
+            aten.tanh_backward.grad_input(error, activated, grad_input=error)
+        elif self.activation == "relu":
+            aten.threshold_backward.grad_input(error, activated, 0, grad_input=error)

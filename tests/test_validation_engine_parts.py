@@ -1,4 +1,4 @@
-"""The fast pass of the networks and the rings of the engine, against formulas and lists."""
+"""The gradient of the networks and the rings of the engine, against formulas and lists."""
 
 from __future__ import annotations
 
