@@ -7,7 +7,7 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from sympy import QQ, Eq, Integer, Piecewise, Poly, Rational, Symbol, floor, symbols
+from sympy import QQ, Eq, Integer, Piecewise, Poly, Rational, Sum, Symbol, floor, symbols
 from sympy.core.relational import Relational
 
 from delaystability.theory.circle_count import GainLoop
@@ -262,6 +262,36 @@ def test_a_slight_fault_from_some_delay_on_is_refused(name):
             continue
         wrong = _times(statement.relation, _from(delay, 1 + SLIGHT))
         assert _status(name, relation=wrong) == "failed", delay
+
+
+def _sums_of(claim: Eq, change) -> list[Relational]:
+    """The claim with another term in its sum, from the term and its index."""
+    return [
+        claim.xreplace({total: Sum(change(total.args[0], total.args[1][0]), *total.args[1:])})
+        for total in claim.atoms(Sum)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("mean-square", "conclusion"),
+        ("geometric-delay-mean-square", "renewal"),
+        ("pipeline", "sharpness"),
+    ],
+)
+def test_a_sum_of_other_terms_is_refused(name, label):
+    step = named(name).step(label)
+    last = Symbol("n", integer=True, nonnegative=True)
+    fixed = next((s for s in step.claim.free_symbols if str(s) == "n"), last)
+    for change in (
+        lambda term, index: term * term + term,
+        lambda term, index: term.subs(index, fixed),
+        lambda term, index: 3 * term,
+    ):
+        (wrong,) = _sums_of(step.claim, change)
+        assert step.check(wrong).status == "failed"
+    assert step.check(step.claim).status == "deduced"
 
 
 def _faults(proof):

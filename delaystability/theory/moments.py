@@ -9,7 +9,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import mpmath
-from sympy import Basic, Equality, Expr, Poly, Rational, Sum, Symbol, sympify
+from sympy import (
+    Basic,
+    Equality,
+    Expr,
+    Function,
+    Poly,
+    Rational,
+    Sum,
+    Symbol,
+    lambdify,
+    nan,
+    oo,
+    sympify,
+)
+from sympy.core.function import AppliedUndef
 from sympy.core.relational import GreaterThan, LessThan
 
 from delaystability.theory.statement import Root, Statement
@@ -24,6 +38,7 @@ __all__ = [
     "iterate_coefficients",
     "response",
     "run",
+    "summed",
     "written_out",
 ]
 
@@ -133,6 +148,24 @@ def evaluate_sequences(
         return len(chosen), ""
 
     return trial
+
+
+def summed(name: str, members: Sequence[Any]) -> Callable[..., Any]:
+    """What a sum from 1 to infinity is, by the members of a sequence of this name that vanishes.
+
+    It is no number if something else is summed.
+    """
+
+    def total(term: Expr, limits: tuple[Symbol, Any, Any]) -> Any:
+        index, *ends = limits
+        member, sequence = Symbol(name), Function(name)(index)
+        written = term.xreplace({sequence: member})
+        if ends != [1, oo] or written.atoms(AppliedUndef) or written.free_symbols - {index, member}:
+            return nan
+        placed = lambdify([index, member], written, "mpmath")
+        return sum(placed(k, value) for k, value in enumerate(members, 1))
+
+    return total
 
 
 _LAST = 100

@@ -7,8 +7,9 @@ from typing import Any
 
 import mpmath
 from mpmath import mpf
-from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, symbols
+from sympy import Basic, Eq, Expr, Function, Rational, Sum, Symbol, nan, symbols
 
+from delaystability.theory.moments import summed
 from delaystability.theory.proofs.mean_square import SECOND_THRESHOLD
 from delaystability.theory.proofs.noise import AMPLIFIED
 from delaystability.theory.symbols import a, curvature, t, w, z
@@ -174,27 +175,29 @@ def _inverse_variance(q: Any, gain: Any) -> Any:
 
 
 def _kicked(q: Any, gain: Any) -> tuple[Any, Any]:
-    """The sums of w_j^2 and of c_j over the mean loop after a kick of 1."""
+    """The sum of w_j^2, and all c_j from j = 1 on, over the mean loop after a kick of 1."""
     iterate, mean, spread = mpmath.mpf(1), mpmath.mpf(0), mpmath.mpf(0)
-    squares = spreads = mpmath.mpf(0)
+    squares, spreads = mpmath.mpf(0), []
     for _ in range(400):
         spread = q * spread + q * (1 - q) * (iterate - mean) ** 2
         mean = q * mean + (1 - q) * iterate
         squares += iterate**2
-        spreads += spread
+        spreads.append(spread)
         iterate -= gain * mean
     return squares, spreads
 
 
 def _against_moments(claim: Basic | None) -> tuple[int, str]:
     """The claimed N against the stationary variance G/(1 - N) under noise."""
-    if not isinstance(claim, Eq):
-        return 0, f"an equation is needed, not {claim}"
+    if not isinstance(claim, Eq) or claim.lhs != AMPLIFIED:
+        return 0, f"an equation for {AMPLIFIED} is needed, not {claim}"
     points = [("1/2", "1/2"), ("1/2", "3"), ("1/5", "1/10"), ("4/5", "2"), ("0", "1")]
     for q, gain in points:
         values: Mapping[Expr, Any] = {ratio: Rational(q), a: Rational(gain)}
         squares, spreads = _kicked(mpmath.mpmathify(values[ratio]), mpmath.mpmathify(values[a]))
-        claimed = claim.rhs.replace(Sum, lambda *_, total=spreads: total).subs(values)
+        claimed = claim.rhs.replace(Sum, summed("e", spreads)).subs(values)
+        if claimed.has(nan):
+            return len(points), f"{claim} sums something else"
         inverse = _inverse_variance(*map(mpmath.mpmathify, values.values()))
         if not abs(1 - squares * inverse - mpmath.mpmathify(claimed)) < mpmath.mpf("1e-9"):
             return len(points), f"N is not {claimed} at {values}"

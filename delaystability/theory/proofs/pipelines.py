@@ -123,6 +123,7 @@ def _samples() -> tuple[_Mode, ...]:
         (wide, (0, 1, 1, 2), (0, 2, 1), HeavyBall(half), Rational(1, 3)),
         (wide[:3, :], (0, 1, 2), (2, 0, 1), Nesterov(half), Rational(1, 4)),
         (wide[:, :1], (0, 1, 2, 2), (1, 2, 0), ShiftedMomentum(half), half),
+        (wide, (0, 2, 2, 1), (1, 0, 2), SGD(), Rational(1, 7)),
     )
     with mpmath.workdps(40):
         return tuple(mode for case in cases for mode in _modes(*case))
