@@ -6,7 +6,7 @@ BIN := .venv/bin
 TRAINS := .venv/.validation
 INSTALLED := .venv/.installed
 
-.PHONY: verify test quick lint format docs formal bench gpu explorer clean
+.PHONY: verify test quick lint format docs formal bench gpu explorer locked clean
 
 verify: $(TRAINS)
 	$(BIN)/delaystability verify --output report
@@ -50,6 +50,12 @@ gpu: $(TRAINS)
 # The page docs/explorer/index.html opens from its file; this refreshes its exported thresholds.
 explorer: $(TRAINS)
 	$(BIN)/python docs/explorer/build.py
+
+# First, for who wants to know that the files are those that we had: every package but PyTorch is compared with its hashes
+# before it is installed. `make verify` and `make test` then add what is missing.
+locked:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement locked.txt
 
 $(TRAINS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -90,6 +90,27 @@ def test_every_dependency_has_a_lowest_version_that_the_pinned_one_meets(line):
     assert Version(pins[name]) in requirement.specifier
 
 
+def pins_of(text):
+    """Names and versions of a file of requirements, names as an index compares them."""
+    found = re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.M)
+    return {name.lower().replace("_", "-"): version for name, version in found}
+
+
+def test_the_locked_packages_are_those_of_the_constraints_with_hashes():
+    pinned = pins_of(text_of("constraints.txt"))
+    # Its builds differ from one index to another.
+    assert pinned.pop("torch")
+    locked = text_of("locked.txt")
+    assert pins_of(locked) == pinned
+    entries = re.split(r"^(?=[\w.-]+==)", locked, flags=re.M)[1:]
+    assert len(entries) == len(pinned)
+    for entry in entries:
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", entry), entry
+    # The control: another version, and a package that was left out.
+    assert pins_of(locked.replace("idna==", "idna==9")) != pinned
+    assert pins_of(locked.replace("\nidna==", "\n# ")) != pinned
+
+
 def test_the_classifiers_name_python_versions_that_are_allowed():
     named = re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"]))
     assert named
