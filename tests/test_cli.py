@@ -353,7 +353,7 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
         ("certify heavy-ball --momentum inf", "got inf"),
         ("certify sgd --digits 0", "digits must be an integer from 1 to 1000; got 0"),
         ("certify sgd --digits many", "digits must be an integer"),
-        ("validate nothing", "experiment must be one of advice, edge"),
+        ("validate nothing", "experiment must be one of adaptive, advice"),
         ("validate edge --device tpu", "device"),
         ("validate edge --dtype float16", "dtype"),
         ("validate edge --seed -1", "seed must be an integer >= 0; got -1"),

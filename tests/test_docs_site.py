@@ -26,12 +26,13 @@ from repository_links import site_links
 
 @pytest.fixture(scope="module")
 def written() -> dict[str, str]:
-    """The pages of two theorems, and of those that they need."""
-    return theory_pages.pages(collected([checked("sgd"), checked("sgd-lower-bound")]))
+    """The pages of three theorems, and of those that they need."""
+    names = ("sgd", "sgd-lower-bound", "sgd-escape-slope")
+    return theory_pages.pages(collected([checked(name) for name in names]))
 
 
 def test_each_part_of_the_theory_has_a_page_with_its_theorems(written):
-    assert {"index", "references", "crossings", "sgd"} <= set(written)
+    assert {"index", "references", "crossings", "speed", "sgd"} <= set(written)
     page = written["sgd"]
     assert page.startswith("# SGD\n")
     for name in ("sgd", "sgd-lower-bound", "sgd-upper-bound"):
@@ -53,7 +54,7 @@ def test_every_step_of_a_proof_is_on_its_page_with_its_status(written):
 def test_formulas_are_mathml_and_links_go_from_page_to_page(written):
     html = "".join(re.findall(r"<(?:div|details)\b.*", written["sgd"]))
     assert "<math" in html and "$" not in html
-    assert 'href="crossings.html#theorem-delayed-loop"' in html
+    assert 'href="crossings.html#theorem-delayed-loop"' in written["speed"]
     assert 'href="references.html#giladi2020"' in html
     assert 'id="giladi2020"' in written["references"]
     assert 'href="#' not in html
