@@ -26,11 +26,12 @@ def noise_figure(found: Sequence[Any]) -> Figure:
     found : sequence of NoisyLoop
     """
     loops: dict[str, list[Any]] = {}
-    for cell in found:
+    # One optimizer a column: wider figures are too small on a phone.
+    for cell in sorted(found, key=lambda cell: cell.delay):
         loops.setdefault(cell.loop, []).append(cell)
-    columns = min(3, max(2, len({cell.delay for cell in found})))
+    columns = min(2, len(loops))
     rows = -(-len(loops) // columns)
-    figure, drawn = panels(3.7 * columns + 0.6, 3.3 * rows + 0.9, columns, rows, sharex=True)
+    figure, drawn = panels(3.4 * columns, 2.7 * rows + 0.9, columns, rows, sharex=True)
     for axes in drawn[len(loops) :]:
         axes.set_visible(False)
     for place, (axes, (title, cells)) in enumerate(zip(drawn, loops.items(), strict=False)):
@@ -69,4 +70,4 @@ def noise_figure(found: Sequence[Any]) -> Figure:
             axes.set_ylabel("learning rate × sharpness")
         if place + columns >= len(loops):
             axes.set_xlabel("samples in a mini-batch")
-    return finish(figure, *drawn[: len(loops)], ncols=2)
+    return finish(figure, *drawn[: len(loops)], ncols=2, fontsize=9)
