@@ -265,7 +265,7 @@ EXPERIMENT = Experiment(
     name="probe",
     question="What are a few short trial runs worth when a learning rate for late gradients is "
     "chosen?",
-    title="The best of three learning rates after a quarter of the run is a good one to the end",
+    title="The learning rate that is best in short runs is a good one to the end",
     row=ProbedTask,
     sizes=SIZES,
     settings=settings,
