@@ -11,10 +11,11 @@ INSTALLED := .venv/.installed
 verify: $(TRAINS)
 	$(BIN)/delaystability verify --output report
 
+# With bytecode, which some environments switch off.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
-# The inner loop: without the slow tests, and with bytecode, which some environments switch off.
+# The inner loop: without the slow tests.
 quick: $(INSTALLED)
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -q
 
