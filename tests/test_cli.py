@@ -281,7 +281,7 @@ def test_certify_and_derive_take_a_decay_as_the_decimal_that_it_is():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("format_", "sign"), [("text", "[proved]"), ("markdown", "$$"), ("latex", "\\documentclass")]
+    ("format_", "sign"), [("text", "(1) [proved"), ("markdown", "$$"), ("latex", "\\documentclass")]
 )
 def test_derive_prints_every_format(format_, sign):
     result = run("derive", "shifted-momentum", "--format", format_)

@@ -363,7 +363,7 @@ def test_an_experiment_says_what_it_found_as_json(monkeypatch, tmp_path):
     pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     listed = printed_json("validate", "list")
-    assert [row["experiment"] for row in listed][:2] == ["advice", "edge"]
+    assert [row["experiment"] for row in listed][:2] == ["adaptive", "advice"]
     assert all(row["title"] for row in listed)
     found = printed_json("validate", "quadratic", "--quick", "--backend", "sequential")
     assert (found["experiment"], found["size"]) == ("quadratic", "quick")

@@ -78,9 +78,10 @@ def test_macros_and_setting_have_one_source(bundle):
 
 @pytest.mark.slow
 def test_the_bundle_of_one_theorem_holds_what_it_needs_and_no_more(tmp_path):
-    paths = write_latex_bundle(tmp_path, [checked("sgd-upper-bound")])
+    paths = write_latex_bundle(tmp_path, [checked("heavy-ball-lower-bound")])
     told = {path.stem for path in paths if path.parent.name == "theorems"}
-    assert told == {"sgd-upper-bound", "sgd", "delayed-loop"}
+    needed = {"heavy-ball", "heavy-ball-delay-0", "heavy-ball-monotone-angle"}
+    assert told == needed | {"heavy-ball-lower-bound"}
     entries = re.findall(r"@\w+\{(\w+),", (tmp_path / "references.bib").read_text())
     assert "giladi2020" in entries
     assert len(entries) < len(LITERATURE)
