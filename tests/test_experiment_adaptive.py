@@ -216,6 +216,22 @@ def test_mini_batches_are_the_same_at_every_delay() -> None:
     assert np.isnan(watch_mean(two, batches, None, 10)[2]), "late runs are not asked"
 
 
+def test_adamw_is_trained_for_its_own_number_of_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = replace(SIZES["quick"], updates=9, adamw_updates=12)
+    done: dict[str, int] = {}
+    update = Training.update
+
+    def counted(training: Training, loss: Tensor) -> None:
+        done[name] = done.get(name, 0) + 1
+        update(training, loss)
+
+    monkeypatch.setattr(Training, "update", counted)
+    for (setting,) in adaptive.settings(replace(plan, rates=(), mini_repeats=0)):
+        name = setting["optimizer"]
+        adaptive.run([AdaptiveRun(plan=plan, **setting)])
+    assert done == {"adamw": 12, "rmsprop": 9, "muon": 9}
+
+
 # The verdict -------------------------------------------------------------------------------------
 
 
@@ -348,7 +364,8 @@ def test_a_run_that_diverged_cost_something() -> None:
 def test_an_experiment_runs_is_judged_and_drawn() -> None:
     assert load_experiment("adaptive") is EXPERIMENT
     small = replace(
-        EXPERIMENT, sizes={"quick": replace(SIZES["quick"], updates=90, mini_updates=30)}
+        EXPERIMENT,
+        sizes={"quick": replace(SIZES["quick"], updates=90, adamw_updates=90, mini_updates=30)},
     )
     trials = finished(small, small.chunks("quick"))
     assert len(trials) == 3 + 2 * 2 * 2
@@ -361,7 +378,7 @@ def test_an_experiment_runs_is_judged_and_drawn() -> None:
 
 
 def test_a_chunk_is_repeated_by_its_seed() -> None:
-    plan = replace(SIZES["quick"], updates=30, mini_updates=15)
+    plan = replace(SIZES["quick"], updates=30, adamw_updates=30, mini_updates=15)
     small = replace(EXPERIMENT, sizes={"quick": plan})
     mini: Chunk = small.chunks("quick")[-1]
     assert small.results(mini) == small.results(mini)
