@@ -40,6 +40,7 @@ from delaystability.validation.experiments.edge import (
 )
 from delaystability.validation.network import Network
 from delaystability.validation.sharpening import schedule
+from delaystability.validation.verdict import FEWEST
 from tests.finished import drawn, judged
 from tests.idx_files import idx_folder
 
@@ -128,7 +129,7 @@ def twin(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", [1, 3, 7])
+@pytest.mark.parametrize("row", [1, 3, 6])
 def test_a_run_is_that_of_the_formula(tiny: list[FinishedTrial], row: int) -> None:
     trial = tiny[row]
     run = trial.result
@@ -232,7 +233,7 @@ def test_a_seed_gives_the_same_result_alone_and_again(tiny: list[FinishedTrial])
     assert alone["sharpness"] == pytest.approx(tiny[0].result["sharpness"], rel=1e-4)
     other = finished(TINY, seed=1)
     assert other[0].result["sharpness"] != tiny[0].result["sharpness"]
-    assert {trial.settings["seed"] for trial in other} == {2, 3}
+    assert {trial.settings["seed"] for trial in other if not trial.settings["free"]} == {2, 3}
 
 
 @pytest.mark.slow
@@ -392,7 +393,9 @@ def test_the_default_covers_the_catalogue_and_counts_its_recursions() -> None:
     planned = EXPERIMENT.chunks("default", 0, "cpu", "float64")
     trials = [trial for chunk in planned for trial in chunk.trials]
     # Twelve starts of momentum at once, with a warm-up and settled, of which three are there.
-    assert len(trials) == 7 * len(ds.CATALOGUE) * 3 + 3 + 3 * 12 - 3
+    assert len(trials) == 7 * len(ds.CATALOGUE) * 3 + 6 + 3 * 12 - 3
+    free = [trial.settings["seed"] for trial in trials if trial.settings["free"]]
+    assert len(set(free)) == len(free) == FEWEST, "as many as it takes to decide"
     delays = [chunk.trials[0].settings["delay"] for chunk in planned]
     assert sorted(set(delays), reverse=True) == [32, 16, 8, 4, 2, 1, 0]
     assert delays == sorted(delays, reverse=True)

@@ -65,6 +65,10 @@ class Plan(rows.Plan):
     )
     delays: tuple[int, ...] = planned("in updates", quick=(0, 4), default=_DELAYS)
     seeds: int = planned("initial points", quick=1, default=3)
+    free_seeds: int = planned(
+        "initial points of the control in which a small learning rate leaves the network free",
+        quick=1, default=6,
+    )  # fmt: skip
     together: int = planned("how many of them are one batch", 1)
     hasty_seeds: int = planned(
         "initial points of the control in which momentum acts from the first update on, without "
@@ -145,23 +149,24 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
     """Plan the runs of one delay and group of seeds together, the longest first."""
     first, last = plan.seeds * plan.seed, plan.seeds * (plan.seed + 1)
     for delay in sorted(plan.delays, reverse=True):
-        kinds = [(name, False) for name in plan.optimizers]
-        kinds += [] if delay else [("sgd", True)]
         for start in range(first, last, plan.together):
             yield [
-                _setting(plan, name, delay, seed, free)
+                _setting(plan, name, delay, seed)
                 for seed in range(start, min(start + plan.together, last))
-                for name, free in kinds
+                for name in plan.optimizers
             ]
+    free = range(plan.free_seeds * plan.seed, plan.free_seeds * (plan.seed + 1))
+    if 0 in plan.delays and free:
+        yield [_setting(plan, "sgd", 0, seed, free=True) for seed in free]
     hasty = range(plan.hasty_seeds * plan.seed, plan.hasty_seeds * (plan.seed + 1))
     for begin in (SETTLED, AT_ONCE, WARM_UP) if hasty else ():
         kept = [seed for seed in hasty if begin != SETTLED or not first <= seed < last]
         if kept:
-            yield [_setting(plan, "heavy-ball", 0, seed, False, begin) for seed in kept]
+            yield [_setting(plan, "heavy-ball", 0, seed, begin=begin) for seed in kept]
 
 
 def _setting(
-    plan: Plan, name: str, delay: int, seed: int, free: bool, begin: str = SETTLED
+    plan: Plan, name: str, delay: int, seed: int, *, free: bool = False, begin: str = SETTLED
 ) -> dict[str, Any]:
     target = plan.target_sharpness * (1.0 if plan.data == "digits" else plan.other_images)
     return {
