@@ -178,9 +178,9 @@ def image_findings(runs: ImageRuns) -> list[Finding]:
         found.append(_error_finding(own, title, "adjusted"))
         if own.where(rule="inverse").rows:
             found.append(_error_finding(own, title, "inverse"))
-    # That nothing trains was predicted for this delay, not for the short ones of a quick run.
-    kept = runs.where(rule="kept", delay=_DELAYS_TOLD[-1]).rows
-    return found + ([_kept_finding(runs)] if kept else [])
+    # That nothing trains was predicted for one delay, which a quick run does not reach.
+    late = [run for run in runs.where(rule="kept").rows if run.delay == run.plan.hopeless_delay]
+    return found + ([_kept_finding(late)] if late else [])
 
 
 def _sharpness_finding(runs: ImageRuns, title: str) -> Finding:
@@ -240,13 +240,11 @@ def _lengths(runs: ImageRuns, rule: str) -> str:
     )
 
 
-def _kept_finding(runs: ImageRuns) -> Finding:
-    longest = _DELAYS_TOLD[-1]
-    late = runs.where(rule="kept", delay=longest).rows
+def _kept_finding(late: Sequence[Any]) -> Finding:
     lost = [not run.trained for run in late]
     share = share_of(lost)
     return Finding(
-        f"Control: with the learning rate kept, no run with delay {longest} trains on images",
+        f"Control: with the learning rate kept, no run with delay {late[0].delay} trains on images",
         f"{share.text('.3g', 100, ' %')} did not train",
         "all",
         everywhere(lost),

@@ -103,6 +103,9 @@ class Plan(rows.Plan):
     image_delays: tuple[int, ...] = planned(
         "of runs on images", quick=(0, 8), default=(0, 1, 4, 16, 64)
     )
+    hopeless_delay: int = planned(
+        "of runs on images, at which nothing is predicted to train with the learning rate kept", 64
+    )
     most_updates: int = planned("of runs on images, in units of the synchronous ones", 85)
     tested: int = planned("images to test on", quick=500, default=1000)
     image_dtype: str = planned("precision of networks on images", "float32")
