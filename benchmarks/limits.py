@@ -286,11 +286,12 @@ CASES = (
         "10^6 updates, delay 4096",
         "ds.probe_learning_rates(lambda lr, n: np.full(n, lr), .1, ds.HeavyBall(.9), 4096, 10**6)",
     ),
-    Case("best_optimizer", "delay 128, condition 10^12", "ds.best_optimizer(128, 1e12)"),
+    Case("best_optimizer", "delay 100,000, condition 10^12", "ds.best_optimizer(100_000, 1e12)"),
+    Case("best_optimizer", "delay 100,000, condition 1.01", "ds.best_optimizer(100_000, 1.01)"),
     Case(
         "best_optimizer",
-        "its tolerated noise at delay 128",
-        "ds.best_optimizer(128, 1e12).tolerated_curvature_noise()",
+        "its tolerated noise at delay 100,000",
+        "ds.best_optimizer(100_000, 1e12).tolerated_curvature_noise()",
     ),
     Case(
         "batch_sharpness_edge",
