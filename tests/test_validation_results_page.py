@@ -105,6 +105,26 @@ def test_remarks_on_an_experiment_stand_below_what_fails(tmp_path):
     assert text.index("**fails**") < text.index("Why it is so.") < text.index("147 trials;")
 
 
+def unexplained(path: Path) -> list[str]:
+    """The statements that do not hold, if nobody says why or that it is not known."""
+    lines = json.loads(path.read_text(encoding="utf-8"))["verdict"]["lines"]
+    remarks = path.parent / "remarks.md"
+    # A sentence or more; that it fits is for a reader to judge.
+    if remarks.is_file() and len(remarks.read_text(encoding="utf-8").split()) > 20:
+        return []
+    return [line["statement"] for line in lines if line["outcome"] != "holds"]
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_what_does_not_hold_has_remarks_on_its_page(path, tmp_path):
+    assert not unexplained(path)
+    found = json.loads(path.read_text(encoding="utf-8"))
+    found["verdict"]["lines"][0]["outcome"] = "undecided"
+    alone = tmp_path / path.name
+    alone.write_text(json.dumps(found), encoding="utf-8")
+    assert found["verdict"]["lines"][0]["statement"] in unexplained(alone), "control: no remarks"
+
+
 def test_the_published_results_that_are_packaged_are_those_of_the_page():
     packaged = [vars(entry) for entry in committed_results()]
     there = [
