@@ -27,6 +27,7 @@ from delaystability.validation.experiments.selection import (
     EXPERIMENT,
     RULES,
     SIZES,
+    Plan,
     Runs,
 )
 from delaystability.validation.image_problem import image_problem, small_images
@@ -322,9 +323,9 @@ def test_a_folder_of_images_runs_through_the_experiment(tmp_path: Path) -> None:
     assert image_findings(runs) and len(image_table(runs)["rows"]) == 4
 
 
-def _images(change: Any, **plan: Any) -> ImageRuns:
+def _images(change: Any) -> ImageRuns:
     """Made-up runs for six starts, with results changed by a function of their settings."""
-    SIZES["quick"] = replace(IMAGES, seeds=6, image_delays=(0, 4, 64), **plan)
+    SIZES["quick"] = replace(IMAGES, seeds=6, image_delays=(0, 4, 64))
     found = []
     for chunk in EXPERIMENT.chunks("quick"):
         for trial in chunk.trials:
@@ -383,16 +384,17 @@ def test_a_diverged_or_a_short_run_on_images_is_told() -> None:
     assert trains[-1].fails and not any(line.fails for line in trains[:-1])
 
 
-def test_that_nothing_trains_is_asked_at_the_delay_that_the_plan_names_and_at_no_other() -> None:
-    def unchanged(settings: Any, result: Any) -> Any:
-        return {}
-
-    (control,) = (line for line in image_findings(_images(unchanged)) if "kept" in line.statement)
+def test_that_nothing_trains_is_asked_at_the_delay_that_the_plan_names_and_at_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = _images(lambda settings, result: {})
+    (control,) = (line for line in image_findings(runs) if "kept" in line.statement)
     assert "delay 64" in control.statement and control.holds
-    early = image_findings(_images(unchanged, hopeless_delay=4))[-1]
+    monkeypatch.setattr(Plan, "hopeless_delay", 4)
+    early = image_findings(runs)[-1]
     assert "delay 4" in early.statement and early.fails, "control: at delay 4 all of them train"
-    none = image_findings(_images(unchanged, hopeless_delay=16))
-    assert not any("kept" in line.statement for line in none), "no run has this delay"
+    monkeypatch.setattr(Plan, "hopeless_delay", 16)
+    assert not any("kept" in line.statement for line in image_findings(runs)), "no run has it"
 
 
 def test_the_figures_of_images_hold_every_optimizer() -> None:

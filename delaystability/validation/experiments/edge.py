@@ -67,7 +67,7 @@ class Plan(rows.Plan):
     seeds: int = planned("initial points", quick=1, default=3)
     free_seeds: int = planned(
         "initial points of the control in which a small learning rate leaves the network free",
-        quick=1, default=6,
+        quick=1, default=6, shared=False,
     )  # fmt: skip
     together: int = planned("how many of them are one batch", 1)
     hasty_seeds: int = planned(

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -76,8 +76,16 @@ _IMAGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(rows.Plan):
-    """The problem, the runs and their length; the last third of each run counts."""
+    """The problem, the runs and their length; the last third of each run counts.
 
+    Attributes
+    ----------
+    hopeless_delay : int
+        At which nothing is predicted to train on images with the learning rate kept. It is asked of
+        finished runs, and is no part of the sweep.
+    """
+
+    hopeless_delay: ClassVar[int] = 64
     images: int = planned("digits to train on", quick=50, default=100)
     test_images: int = planned("and to test on", quick=500, default=1000)
     hidden: tuple[int, ...] = planned("widths of the tanh network", quick=(12,), default=(16, 16))
@@ -102,9 +110,6 @@ class Plan(rows.Plan):
     )
     image_delays: tuple[int, ...] = planned(
         "of runs on images", quick=(0, 8), default=(0, 1, 4, 16, 64)
-    )
-    hopeless_delay: int = planned(
-        "of runs on images, at which nothing is predicted to train with the learning rate kept", 64
     )
     most_updates: int = planned("of runs on images, in units of the synchronous ones", 85)
     tested: int = planned("images to test on", quick=500, default=1000)
