@@ -133,14 +133,14 @@ def test_the_published_results_that_are_packaged_are_those_of_the_page():
     ]
     assert packaged == there, "python -m delaystability.validation.results_page FOLDER summary"
     text = committed_text()
-    # Failures are named, with the experiment.
-    failed = [entry for entry in committed_results() if entry.fails]
-    for entry in failed:
+    # What fails or is undecided is counted, with the experiment.
+    open_ends = [entry for entry in committed_results() if entry.holds < entry.statements]
+    for entry in open_ends:
         told = (
             f"{entry.experiment} {entry.holds} of {entry.statements} hold, {len(entry.fails)} fail"
         )
         assert told in text
-    assert failed and "edge 12 of 13 hold, 0 fail" in text
+    assert {bool(entry.fails) for entry in open_ends} == {True, False}
 
 
 def test_an_empty_folder_is_refused(tmp_path):
