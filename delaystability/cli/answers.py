@@ -10,7 +10,7 @@ from itertools import product
 from math import prod
 from typing import Any, get_args
 
-from delaystability.cli.optimizer_options import parameter_names, with_parameters
+from delaystability.cli.optimizer_options import option, parameter_names, takes, with_parameters
 from delaystability.cli.optimizers import shared
 from delaystability.cli.options import INTEGERS, NUMBERS, Json
 from delaystability.cli.several import MOST_ROWS, expanded, is_several, parts
@@ -71,10 +71,7 @@ def answering(command: Callable[..., Answer]) -> Callable[..., None]:
             else:
                 print_values(answers[0].shown or answers[0].values, answers[0].title)
 
-    flag = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False)
-    every = [*shown.values(), flag.replace(annotation=Json)]
-    run.__annotations__ = {argument.name: argument.annotation for argument in every}
-    run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    takes(run, *shown.values(), option("as_json", Json, False))
     return run
 
 

@@ -21,7 +21,14 @@ from delaystability.cli.terminal import RefusedError
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.recognised_adaptive import ADAPTIVE
 
-__all__ = ["AllParameters", "Parameters", "parameter_names", "with_parameters"]
+__all__ = [
+    "AllParameters",
+    "Parameters",
+    "option",
+    "parameter_names",
+    "takes",
+    "with_parameters",
+]
 
 Parameters = Mapping[str, str]
 """What was given for the parameters of a linear optimizer, by name, as written."""
@@ -61,18 +68,28 @@ def with_parameters(command: Callable[..., T]) -> Callable[..., T]:
         if _TWIN in given:
             given["optimizer"] = _one_of(given["optimizer"], given.pop(_TWIN), names_of)
         for argument, names in groups.items():
-            values = {name: given.pop(option) for option, name in names.items()}
+            values = {name: given.pop(entry) for entry, name in names.items()}
             given[argument] = {name: text for name, text in values.items() if text is not None}
         return command(**given)
 
-    run.__annotations__ = {argument.name: argument.annotation for argument in shown}
-    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    takes(run, *shown)
     return run
+
+
+def takes(command: Callable[..., Any], *options: inspect.Parameter) -> None:
+    """Let a command take these options, whatever the function itself says."""
+    command.__annotations__ = {option.name: option.annotation for option in options}
+    command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+
+
+def option(name: str, kind: Any, default: Any = None) -> inspect.Parameter:
+    """An option of a command, of an annotated type."""
+    return inspect.Parameter(name, _BY_NAME, default=default, annotation=kind)
 
 
 def _argument_and_option(name: str, kind: Any) -> list[inspect.Parameter]:
     (about,) = kind.__metadata__
-    option = typer.Option(
+    twin = typer.Option(
         "--optimizer",
         help="The optimizer, if it is not given as an argument.",
         autocompletion=about.autocompletion,
@@ -80,8 +97,8 @@ def _argument_and_option(name: str, kind: Any) -> list[inspect.Parameter]:
         show_default=False,
     )
     return [
-        inspect.Parameter(name, _BY_NAME, default=None, annotation=Annotated[str | None, about]),
-        inspect.Parameter(_TWIN, _BY_NAME, default=None, annotation=Annotated[str | None, option]),
+        option(name, Annotated[str | None, about]),
+        option(_TWIN, Annotated[str | None, twin]),
     ]
 
 
@@ -98,8 +115,8 @@ def _one_of(argument: str | None, option: str | None, names: str) -> str:
 
 def _option(prefix: str, name: str) -> inspect.Parameter:
     text = f"The new {name}; the same as before by default." if prefix else _help(name)
-    option = Annotated[str | None, typer.Option(help=text, metavar="NUMBERS", show_default=False)]
-    return inspect.Parameter(prefix + name, _BY_NAME, default=None, annotation=option)
+    about = typer.Option(help=text, metavar="NUMBERS", show_default=False)
+    return option(prefix + name, Annotated[str | None, about])
 
 
 def parameter_names(*, adaptive: bool = False) -> tuple[str, ...]:

@@ -123,12 +123,18 @@ Seed = Annotated[
 Quick = Annotated[bool, typer.Option("--quick", help="Take seconds instead of minutes.")]
 
 
-def integer(argument: str, text: str) -> int:
-    """The whole number of an option, or a refusal that names the option."""
+def integer(argument: str, text: str, least: int | None = None) -> int:
+    """The whole number of an option, or a refusal that names the option.
+
+    A bound is for what no function checks that takes the number.
+    """
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
-        raise RefusedError(f"{argument} must be an integer >= 0; got {text!r}") from None
+        raise RefusedError(f"{argument} must be an integer >= {least or 0}; got {text!r}") from None
+    if least is not None and number < least:
+        raise RefusedError(f"{argument} must be an integer >= {least}; got {number}")
+    return number
 
 
 def delay_or_log(

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import io
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from delaystability.cli.completion import optimizer_names
-from delaystability.cli.optimizer_options import Parameters
+from delaystability.cli.optimizer_options import Parameters, option, takes, with_parameters
 from delaystability.cli.optimizer_text import read_optimizer
 from delaystability.cli.optimizers import number, optimizer_of
 from delaystability.cli.options import CATALOGUE_NAMES, INTEGERS, Json, integer
 from delaystability.cli.several import expanded
-from delaystability.cli.terminal import print_json
+from delaystability.cli.terminal import RefusedError, clear_errors, print_json
+from delaystability.files.output_files import checked_file as writable
+from delaystability.files.output_files import write_files
 from delaystability.model.catalogue import CATALOGUE, Optimizer
 
 __all__ = [
     "LongestDelay",
     "OptimizerOption",
     "Sharpness",
-    "Size",
     "delays_of",
     "delays_option",
     "optional_number",
     "ordinary_optimizer",
     "plot",
+    "two_panels",
 ]
 
 OptimizerOption = Annotated[
@@ -53,42 +54,67 @@ Size = Annotated[
 ]
 LongestDelay = Annotated[str, typer.Option(metavar="INTEGER", help="The end of the delay axis.")]
 
-_BY_NAME = inspect.Parameter.KEYWORD_ONLY
-Command = Callable[..., None]
-Decorator = Callable[[Command], Command]
+Drawing = Callable[..., Any]
+Decorator = Callable[[Drawing], Drawing]
 
 
 class Pictures(typer.Typer):
-    """Commands that print the name of a file, or it as JSON."""
+    """Commands that draw a picture into a file, and print its name."""
 
     def command(self, name: str | None = None, **options: Any) -> Decorator:  # type: ignore[override]
-        """The decorator of a command, as `typer.Typer.command`, which adds ``--json``."""
+        """The decorator of a function that draws: its further arguments are the options.
+
+        It gets the package's pictures as ``drawing``, and ``size``, and returns the axes. The
+        command has ``--size``, ``--output`` and ``--json``, and refuses in one line.
+        """
         add = super().command(name, **options)
 
-        def decorate(drawn: Command) -> Command:
-            picture = name or drawn.__name__
-            add(_with_json(picture, drawn))
-            return drawn
+        def decorate(draw: Drawing) -> Drawing:
+            add(_writing(name or draw.__name__, draw))
+            return draw
 
         return decorate
 
 
-def _with_json(picture: str, drawn: Command) -> Command:
-    @wraps(drawn)
-    def run(*, as_json: bool, **given: Any) -> None:
-        with contextlib.redirect_stdout(io.StringIO()) if as_json else contextlib.nullcontext():
-            drawn(**given)
-        if as_json:
-            print_json({"picture": picture, "file": str(given["output"])})
+def _writing(picture: str, draw: Drawing) -> Callable[..., None]:
+    asked = with_parameters(draw)
 
-    # Modules postpone their annotations, which a command needs as they are.
-    signature = inspect.signature(drawn, eval_str=True)
-    kinds = (argument.replace(kind=_BY_NAME) for argument in signature.parameters.values())
-    flag = inspect.Parameter("as_json", _BY_NAME, default=False, annotation=Json)
-    every = [*kinds, flag]
-    run.__annotations__ = {argument.name: argument.annotation for argument in every}
-    run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    @wraps(draw)
+    def run(*, size: str, output: Path, as_json: bool, **given: Any) -> None:
+        with clear_errors():
+            drawing = _drawing_for(output)
+            axes = asked(drawing=drawing, size=size, **given)
+            write_files(output.parent, {output.name: drawing.style.picture_bytes(axes, output)})
+        if as_json:
+            print_json({"picture": picture, "file": str(output)})
+        else:
+            print(output)
+
+    told = {"drawing", "size"}
+    options = inspect.signature(asked).parameters.values()
+    file = typer.Option(
+        "--output", "-o", metavar="FILE", help=f"The file to write: {picture}.png, .pdf or .svg."
+    )
+    takes(
+        run,
+        *(option for option in options if option.name not in told),
+        option("size", Size, "column"),
+        option("output", Annotated[Path, file], Path(f"{picture}.png")),
+        option("as_json", Json, False),
+    )
     return run
+
+
+def _drawing_for(output: Path) -> Any:
+    """The package's pictures, once the name of the file is known to be good."""
+    try:
+        import delaystability.plot as drawing
+        from delaystability.plot.style import checked_file
+    except ImportError as error:
+        raise RefusedError(str(error)) from None
+    checked_file(output)
+    writable("output", output)
+    return drawing
 
 
 plot = Pictures(
@@ -125,3 +151,10 @@ def delays_of(given: list[str] | None, default: list[int]) -> list[int]:
 def optional_number(argument: str, text: str | None) -> float | None:
     """The number of an option, or None if it is not given."""
     return None if text is None else number(argument, text)
+
+
+def two_panels(drawing: Any, size: str) -> Any:
+    """One above the other where the sheet is narrow, and else side by side."""
+    if size == "column":
+        return drawing.sheet(1, 2, size=size, height=1.0)
+    return drawing.sheet(2, 1, size=size, text=0.66, width=0.5)

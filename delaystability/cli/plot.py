@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from delaystability.cli.completion import optimizer_names
-from delaystability.cli.optimizer_options import Parameters, with_parameters
+from delaystability.cli.optimizer_options import Parameters
 from delaystability.cli.optimizers import number, shared
 from delaystability.cli.options import (
     CATALOGUE_NAMES,
@@ -18,28 +18,28 @@ from delaystability.cli.options import (
     integer,
     measured_delay,
 )
-from delaystability.cli.picture_file import drawing_for, output_option, two_panels, write_picture
 from delaystability.cli.pictures import (
     LongestDelay,
     OptimizerOption,
     Sharpness,
-    Size,
     delays_of,
     delays_option,
     optional_number,
     ordinary_optimizer,
     plot,
+    two_panels,
 )
 from delaystability.cli.several import parts
-from delaystability.cli.terminal import RefusedError, clear_errors
+from delaystability.cli.terminal import RefusedError
 from delaystability.model.arguments import positive
 
 __all__ = ["plot"]
 
 
 @plot.command("map")
-@with_parameters
 def map_(
+    drawing: Any,
+    size: str,
     parameters: Parameters,
     optimizer: OptimizerOption = "sgd",
     over: Annotated[
@@ -64,39 +64,34 @@ def map_(
         ),
     ] = None,
     sharpness: Sharpness = None,
-    size: Size = "column",
-    output: Annotated[Path, output_option("map")] = Path("map.png"),
-) -> None:
+) -> Any:
     """Show which learning rates are stable over delay or momentum, and how fast runs settle."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        rate, curvature = optional_number("lr", lr), optional_number("sharpness", sharpness)
+    rate, curvature = optional_number("lr", lr), optional_number("sharpness", sharpness)
+    if rate is not None:
+        positive("lr", rate)
+    chosen = ordinary_optimizer(optimizer, parameters)
+    style: dict[str, Any] = {"sharpness": curvature, "size": size}
+    if over == "momentum":
         if rate is not None:
-            positive("lr", rate)
-        chosen = ordinary_optimizer(optimizer, parameters)
-        style: dict[str, Any] = {"sharpness": curvature, "size": size}
-        if over == "momentum":
-            if rate is not None:
-                style["run"] = (chosen.parameters.get("momentum", 0.0), rate)
-            lag = integer("delay", "4" if delay is None else delay)
-            axes = drawing.momentum_map(chosen, lag, **style)
-        elif over == "delay":
-            last, lag = integer("longest-delay", longest_delay), integer("delay", delay or "0")
-            if rate is not None:
-                style["run"] = (lag, rate)
-                last = max(last, lag)
-            if last < 1:
-                raise RefusedError(f"longest-delay must be an integer >= 1; got {last}")
-            delays = np.unique(np.linspace(0, last, min(last, 128) + 1).round().astype(int))
-            axes = drawing.stability_map(chosen, delays, **style)
-        else:
-            raise RefusedError(f"over must be delay or momentum; got {over!r}")
-        write_picture(axes, output)
+            style["run"] = (chosen.parameters.get("momentum", 0.0), rate)
+        lag = integer("delay", "4" if delay is None else delay)
+        return drawing.momentum_map(chosen, lag, **style)
+    if over != "delay":
+        raise RefusedError(f"over must be delay or momentum; got {over!r}")
+    last, lag = integer("longest-delay", longest_delay), integer("delay", delay or "0")
+    if rate is not None:
+        style["run"] = (lag, rate)
+        last = max(last, lag)
+    if last < 1:
+        raise RefusedError(f"longest-delay must be an integer >= 1; got {last}")
+    delays = np.unique(np.linspace(0, last, min(last, 128) + 1).round().astype(int))
+    return drawing.stability_map(chosen, delays, **style)
 
 
 @plot.command()
-@with_parameters
 def roots(
+    drawing: Any,
+    size: str,
     parameters: Parameters,
     optimizer: OptimizerOption = "sgd",
     delay: Annotated[
@@ -109,24 +104,20 @@ def roots(
             metavar="NUMBER", help="The lr * sharpness up to which the roots are followed."
         ),
     ] = None,
-    size: Size = "column",
-    output: Annotated[Path, output_option("roots")] = Path("roots.png"),
-) -> None:
+) -> Any:
     """Show where the roots of the characteristic polynomial go as the learning rate grows."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        axes = drawing.root_locus(
-            ordinary_optimizer(optimizer, parameters),
-            integer("delay", delay),
-            largest_gain=optional_number("largest-gain", largest_gain),
-            size=size,
-        )
-        write_picture(axes, output)
+    return drawing.root_locus(
+        ordinary_optimizer(optimizer, parameters),
+        integer("delay", delay),
+        largest_gain=optional_number("largest-gain", largest_gain),
+        size=size,
+    )
 
 
 @plot.command()
-@with_parameters
 def rule(
+    drawing: Any,
+    size: str,
     parameters: Parameters,
     optimizer: Annotated[
         list[str] | None,
@@ -147,104 +138,77 @@ def rule(
         ),
     ] = "1",
     longest_delay: LongestDelay = "256",
-    size: Size = "column",
-    output: Annotated[Path, output_option("rule")] = Path("rule.png"),
-) -> None:
+) -> Any:
     """Show learning rates that keep the accessible minima as the delay grows, raw and effective."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        names = [name for text in optimizer or () for name in parts(text)]
-        names = names or ["sgd", "heavy-ball", "shifted-momentum"]
-        # SGD may be drawn among others with a momentum; alone, it refuses one.
-        known = {argument for name in names for argument in shared(name, parameters)}
-        surplus = {k: text for k, text in parameters.items() if k not in known}
-        chosen = [
-            ordinary_optimizer(name, {**shared(name, parameters), **surplus}) for name in names
-        ]
-        last = integer("longest-delay", longest_delay)
-        if last < 2:
-            raise RefusedError(f"longest-delay must be an integer >= 2; got {last}")
-        delays = np.unique(np.geomspace(1, last + 1, 60).round().astype(int)) - 1
-        with two_panels(drawing, size) as panels:
-            for axes, effective in zip(panels, (False, True), strict=True):
-                drawing.adjustment_rule(
-                    chosen, delays, lr=number("lr", lr), effective=effective, axes=axes
-                )
-            panels[1].set_title("")
-            panels[0].get_legend().remove()
-        write_picture(panels[0], output)
+    names = [name for text in optimizer or () for name in parts(text)]
+    names = names or ["sgd", "heavy-ball", "shifted-momentum"]
+    # SGD may be drawn among others with a momentum; alone, it refuses one.
+    known = {argument for name in names for argument in shared(name, parameters)}
+    surplus = {k: text for k, text in parameters.items() if k not in known}
+    chosen = [ordinary_optimizer(name, {**shared(name, parameters), **surplus}) for name in names]
+    last = integer("longest-delay", longest_delay, 2)
+    delays = np.unique(np.geomspace(1, last + 1, 60).round().astype(int)) - 1
+    with two_panels(drawing, size) as panels:
+        for axes, effective in zip(panels, (False, True), strict=True):
+            drawing.adjustment_rule(
+                chosen, delays, lr=number("lr", lr), effective=effective, axes=axes
+            )
+        panels[1].set_title("")
+        panels[0].get_legend().remove()
+    return panels[0]
 
 
 @plot.command()
-@with_parameters
 def shares(
+    drawing: Any,
+    size: str,
     parameters: Parameters,
     optimizer: OptimizerOption = "sgd",
-    delay: Annotated[
-        list[str] | None,
-        delays_option("1,4,16"),
-    ] = None,
-    size: Size = "column",
-    output: Annotated[Path, output_option("shares")] = Path("shares.png"),
-) -> None:
+    delay: Annotated[list[str] | None, delays_option("1,4,16")] = None,
+) -> Any:
     """Show what a share of fresh weights in every gradient is worth."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        lags = delays_of(delay, [1, 4, 16])
-        axes = drawing.partly_fresh(ordinary_optimizer(optimizer, parameters), lags, size=size)
-        write_picture(axes, output)
+    lags = delays_of(delay, [1, 4, 16])
+    return drawing.partly_fresh(ordinary_optimizer(optimizer, parameters), lags, size=size)
 
 
 @plot.command()
-@with_parameters
 def sequences(
+    drawing: Any,
+    size: str,
     parameters: Parameters,
     optimizer: OptimizerOption = "sgd",
     longest_delay: LongestDelay = "32",
-    size: Size = "column",
-    output: Annotated[Path, output_option("sequences")] = Path("sequences.png"),
-) -> None:
+) -> Any:
     """Show what is stable for every sequence of delays up to a longest one."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        last = integer("longest-delay", longest_delay)
-        if last < 1:
-            raise RefusedError(f"longest-delay must be an integer >= 1; got {last}")
-        delays = np.unique(np.linspace(1, last, min(last, 32)).round().astype(int))
-        axes = drawing.any_sequence(ordinary_optimizer(optimizer, parameters), delays, size=size)
-        write_picture(axes, output)
+    last = integer("longest-delay", longest_delay, 1)
+    delays = np.unique(np.linspace(1, last, min(last, 32)).round().astype(int))
+    return drawing.any_sequence(ordinary_optimizer(optimizer, parameters), delays, size=size)
 
 
 @plot.command()
-@with_parameters
 def escape(
+    drawing: Any,
+    size: str,
     parameters: Parameters,
     optimizer: OptimizerOption = "sgd",
-    delay: Annotated[
-        list[str] | None,
-        delays_option("0,1,4,16"),
-    ] = None,
+    delay: Annotated[list[str] | None, delays_option("0,1,4,16")] = None,
     measured: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The SQLite file of `validate escape`, to add its runs."),
     ] = None,
-    size: Size = "column",
-    output: Annotated[Path, output_option("escape")] = Path("escape.png"),
-) -> None:
+) -> Any:
     """Show how fast a run leaves a minimum above the largest stable learning rate."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        chosen = ordinary_optimizer(optimizer, parameters)
-        runs = None if measured is None else drawing.read_rates(measured, chosen)
-        lags = delays_of(delay, list(runs)[:7] if runs else [0, 1, 4, 16])
-        shown = {lag: values for lag, values in (runs or {}).items() if lag in lags}
-        axes = drawing.escape(chosen, lags, measured=shown or None, size=size)
-        write_picture(axes, output)
+    chosen = ordinary_optimizer(optimizer, parameters)
+    runs = None if measured is None else drawing.read_rates(measured, chosen)
+    lags = delays_of(delay, list(runs)[:7] if runs else [0, 1, 4, 16])
+    shown = {lag: values for lag, values in (runs or {}).items() if lag in lags}
+    return drawing.escape(chosen, lags, measured=shown or None, size=size)
 
 
 @plot.command()
-@with_parameters
 def histogram(
+    drawing: Any,
+    size: str,
     log: Annotated[
         Path,
         typer.Argument(
@@ -256,27 +220,25 @@ def histogram(
     optimizer: OptimizerOption = "sgd",
     sharpness: Sharpness = None,
     curvature_noise: Noise = "0",
-    size: Size = "column",
-    output: Annotated[Path, output_option("histogram")] = Path("histogram.png"),
-) -> None:
+) -> Any:
     """Show measured delays, and the largest stable learning rates that they imply."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        delay = measured_delay(log, column)
-        with two_panels(drawing, size) as panels:
-            drawing.staleness_histogram(delay, axes=panels[0])
-            drawing.implied_thresholds(
-                ordinary_optimizer(optimizer, parameters),
-                delay,
-                sharpness=optional_number("sharpness", sharpness),
-                curvature_noise=number("curvature-noise", curvature_noise),
-                axes=panels[1],
-            )
-        write_picture(panels[0], output)
+    delay = measured_delay(log, column)
+    with two_panels(drawing, size) as panels:
+        drawing.staleness_histogram(delay, axes=panels[0])
+        drawing.implied_thresholds(
+            ordinary_optimizer(optimizer, parameters),
+            delay,
+            sharpness=optional_number("sharpness", sharpness),
+            curvature_noise=number("curvature-noise", curvature_noise),
+            axes=panels[1],
+        )
+    return panels[0]
 
 
 @plot.command()
 def measured(
+    drawing: Any,
+    size: str,
     results: Annotated[
         Path,
         typer.Argument(
@@ -287,10 +249,6 @@ def measured(
         ),
     ],
     ratio: Annotated[bool, typer.Option("--ratio", help="Show measured over predicted.")] = False,
-    size: Size = "column",
-    output: Annotated[Path, output_option("measured")] = Path("measured.png"),
-) -> None:
+) -> Any:
     """Compare what an experiment measured with what was predicted."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        write_picture(drawing.measured(results, ratio=ratio, size=size), output)
+    return drawing.measured(results, ratio=ratio, size=size)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from delaystability.cli.completion import trained_optimizer_names
-from delaystability.cli.optimizer_options import Parameters, with_parameters
+from delaystability.cli.optimizer_options import Parameters
 from delaystability.cli.optimizer_text import read_optimizer
 from delaystability.cli.optimizers import any_optimizer_of, number
 from delaystability.cli.options import NUMBERS, integer
-from delaystability.cli.picture_file import drawing_for, output_option, two_panels, write_picture
 from delaystability.cli.pictures import (
     OptimizerOption,
-    Size,
     delays_of,
     delays_option,
     optional_number,
     ordinary_optimizer,
+    two_panels,
 )
 from delaystability.cli.plot import plot
 from delaystability.cli.several import expanded, parts
-from delaystability.cli.terminal import RefusedError, clear_errors
+from delaystability.cli.terminal import RefusedError
 from delaystability.model.adaptive import AdaptiveOptimizer
 from delaystability.model.recognised_adaptive import ADAPTIVE
 
@@ -31,14 +29,12 @@ __all__ = ["plot"]
 
 
 @plot.command()
-@with_parameters
 def outer(
+    drawing: Any,
+    size: str,
     parameters: Parameters,
     optimizer: OptimizerOption = "nesterov",
-    delay: Annotated[
-        list[str] | None,
-        delays_option("0,1,2,4", "The outer steps of delay"),
-    ] = None,
+    delay: Annotated[list[str] | None, delays_option("0,1,2,4", "The outer steps of delay")] = None,
     inner_learning_rate: Annotated[
         str, typer.Option(metavar="NUMBER", help="The learning rate of inner steps.")
     ] = "0.01",
@@ -48,28 +44,26 @@ def outer(
     outer_learning_rate: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="The outer learning rate to mark.")
     ] = None,
-    size: Size = "column",
-    output: Annotated[Path, output_option("outer")] = Path("outer.png"),
-) -> None:
+) -> Any:
     """Show which outer learning rates are stable in which directions, if outer steps are late."""
     from delaystability.questions.outer_loop import OuterLoop
 
-    with clear_errors():
-        drawing = drawing_for(output)
-        chosen = ordinary_optimizer(optimizer, parameters)
-        inner = number("inner-learning-rate", inner_learning_rate)
-        steps = integer("inner-steps", inner_steps)
-        lags = delays_of(delay, [0, 1, 2, 4])
-        loops = {
-            "on time" if not lag else f"late by {lag}": OuterLoop(chosen, inner, steps, delay=lag)
-            for lag in lags
-        }
-        rate = optional_number("outer-learning-rate", outer_learning_rate)
-        write_picture(drawing.outer_loops(loops, rate=rate, size=size), output)
+    chosen = ordinary_optimizer(optimizer, parameters)
+    inner = number("inner-learning-rate", inner_learning_rate)
+    steps = integer("inner-steps", inner_steps)
+    lags = delays_of(delay, [0, 1, 2, 4])
+    loops = {
+        "on time" if not lag else f"late by {lag}": OuterLoop(chosen, inner, steps, delay=lag)
+        for lag in lags
+    }
+    rate = optional_number("outer-learning-rate", outer_learning_rate)
+    return drawing.outer_loops(loops, rate=rate, size=size)
 
 
 @plot.command()
 def oscillation(
+    drawing: Any,
+    size: str,
     optimizer: Annotated[
         list[str] | None,
         typer.Option(
@@ -79,29 +73,22 @@ def oscillation(
             autocompletion=trained_optimizer_names,
         ),
     ] = None,
-    delay: Annotated[
-        list[str] | None,
-        delays_option("0,1,2,4,8,16"),
-    ] = None,
+    delay: Annotated[list[str] | None, delays_option("0,1,2,4,8,16")] = None,
     starts: Annotated[
         str,
         typer.Option(metavar="INTEGER", help="The number of simulated runs to mark, as their rms."),
     ] = "0",
-    size: Size = "column",
-    output: Annotated[Path, output_option("oscillation")] = Path("oscillation.png"),
-) -> None:
+) -> Any:
     """Show how far weights swing with adaptive and sign optimizers, and what it costs."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        chosen = [_adaptive(name) for text in optimizer or () for name in parts(text)]
-        lags = delays_of(delay, [0, 1, 2, 4, 8, 16])
-        count = integer("starts", starts)
-        with two_panels(drawing, size) as panels:
-            for axes, loss in zip(panels, (False, True), strict=True):
-                drawing.oscillations(chosen or None, lags, loss=loss, starts=count, axes=axes)
-            panels[1].set_title("")
-            panels[0].get_legend().remove()
-        write_picture(panels[0], output)
+    chosen = [_adaptive(name) for text in optimizer or () for name in parts(text)]
+    lags = delays_of(delay, [0, 1, 2, 4, 8, 16])
+    count = integer("starts", starts)
+    with two_panels(drawing, size) as panels:
+        for axes, loss in zip(panels, (False, True), strict=True):
+            drawing.oscillations(chosen or None, lags, loss=loss, starts=count, axes=axes)
+        panels[1].set_title("")
+        panels[0].get_legend().remove()
+    return panels[0]
 
 
 def _adaptive(text: str) -> AdaptiveOptimizer:
@@ -114,10 +101,9 @@ def _adaptive(text: str) -> AdaptiveOptimizer:
 
 @plot.command()
 def speed(
-    delay: Annotated[
-        list[str] | None,
-        delays_option("1,2,4,8,16,32"),
-    ] = None,
+    drawing: Any,
+    size: str,
+    delay: Annotated[list[str] | None, delays_option("1,2,4,8,16,32")] = None,
     condition_number: Annotated[
         list[str] | None,
         typer.Option(
@@ -128,35 +114,22 @@ def speed(
     nats: Annotated[
         bool, typer.Option("--nats", help="Show nats an update in place of the share of the limit.")
     ] = False,
-    size: Size = "column",
-    output: Annotated[Path, output_option("speed")] = Path("speed.png"),
-) -> None:
+) -> Any:
     """Show how fast the best setting of each optimizer is, beside the limit of linear methods."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        lags = delays_of(delay, [1, 2, 4, 8, 16, 32])
-        given = [
-            t for one in condition_number or ["100"] for t in expanded("condition-number", one)
-        ]
-        numbers = [number("condition-number", text) for text in given]
-        write_picture(drawing.speed(lags, numbers, share=not nats, size=size), output)
+    lags = delays_of(delay, [1, 2, 4, 8, 16, 32])
+    given = [t for one in condition_number or ["100"] for t in expanded("condition-number", one)]
+    numbers = [number("condition-number", text) for text in given]
+    return drawing.speed(lags, numbers, share=not nats, size=size)
 
 
 @plot.command()
-@with_parameters
 def batches(
+    drawing: Any,
+    size: str,
     parameters: Parameters,
     optimizer: OptimizerOption = "sgd",
-    delay: Annotated[
-        list[str] | None,
-        delays_option("0,1,4,16"),
-    ] = None,
-    size: Size = "column",
-    output: Annotated[Path, output_option("batches")] = Path("batches.png"),
-) -> None:
+    delay: Annotated[list[str] | None, delays_option("0,1,4,16")] = None,
+) -> Any:
     """Show the batch sharpness at which small batches, and not the delay, limit the rate."""
-    with clear_errors():
-        drawing = drawing_for(output)
-        lags = delays_of(delay, [0, 1, 4, 16])
-        axes = drawing.batch_edge(ordinary_optimizer(optimizer, parameters), lags, size=size)
-        write_picture(axes, output)
+    lags = delays_of(delay, [0, 1, 4, 16])
+    return drawing.batch_edge(ordinary_optimizer(optimizer, parameters), lags, size=size)

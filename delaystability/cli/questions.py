@@ -80,9 +80,7 @@ def _for_every_sequence(
     """What is known of the threshold for every sequence of delays up to this one."""
     from delaystability.questions.any_sequence import bounded_delay_threshold
 
-    longest = integer("bounded-delay", bounded_delay)
-    if longest < 0:
-        raise RefusedError(f"bounded-delay must be an integer >= 0; got {longest}")
+    longest = integer("bounded-delay", bounded_delay, 0)
     found = bounded_delay_threshold(Loop(optimizer, BoundedDelay(longest), **decayed))
     return {
         "longest_delay": longest,
