@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import warnings
 
-import torch
 from torch import Tensor
 from torch.func import jvp
 
@@ -26,9 +25,7 @@ from delaystability.validation.problem import Problem
 __all__ = ["curvature_noise", "sample_curvatures"]
 
 
-def sample_curvatures(
-    problem: Problem, parameters: Tensor, vectors: Tensor, *, together: int = 8
-) -> Tensor:
+def sample_curvatures(problem: Problem, parameters: Tensor, vectors: Tensor) -> Tensor:
     """``v^T H_i v`` for every sample i, with no Hessian formed: the loss differentiated twice.
 
     Parameters
@@ -37,8 +34,6 @@ def sample_curvatures(
     parameters : tensor of shape (R, P)
     vectors : tensor of shape (R, P)
         The directions, of unit length, such as `Eigenpairs.vectors` of the largest eigenvalue.
-    together : int, at least 1
-        Replicas differentiated at once; bounds the memory.
 
     Returns
     -------
@@ -48,7 +43,7 @@ def sample_curvatures(
     Raises
     ------
     ValueError
-        For shapes that do not fit, or ``together`` below 1.
+        For shapes that do not fit.
 
     Notes
     -----
@@ -60,7 +55,6 @@ def sample_curvatures(
         raise ValueError(
             f"vectors must have the shape {tuple(parameters.shape)}; got {tuple(vectors.shape)}"
         )
-    checked_count("together", together, 1)
 
     def second_derivative(points: Tensor, directions: Tensor) -> Tensor:
         def slope(here: Tensor) -> Tensor:
@@ -71,28 +65,24 @@ def sample_curvatures(
         return found
 
     points, directions = parameters.detach(), vectors.detach()
-    chunks = [slice(first, first + together) for first in range(0, len(points), together)]
     with warnings.catch_warnings():
         # torch's forward mode calls its own deprecated compiler when it is first used.
         warnings.filterwarnings("ignore", r".*torch\.jit\.script", DeprecationWarning)
-        found = [second_derivative(points[rows], directions[rows]) for rows in chunks]
-    return torch.cat(found)
+        return second_derivative(points, directions)
 
 
-def curvature_noise(curvatures: Tensor, batch: int, *, replacement: bool = True) -> Tensor:
+def curvature_noise(curvatures: Tensor, batch: int) -> Tensor:
     """``kappa(B)``: the variance of the curvature of random batches over its squared mean.
 
-    ``Var_i(c_i) / (B mean(c)^2)`` for batches drawn with replacement; without it, times
-    ``(N - B) / (N - 1)``, which is zero for the full batch (W. G. Cochran, *Sampling Techniques*,
-    Wiley 1977, theorem 2.2). ``Var_i`` is the variance over all N samples, divided by N.
+    ``Var_i(c_i) / (B mean(c)^2)`` for batches drawn with replacement. ``Var_i`` is the variance
+    over all N samples, divided by N.
 
     Parameters
     ----------
     curvatures : tensor of shape (R, N)
         From `sample_curvatures`.
     batch : int, at least 1
-        B; at most N without replacement.
-    replacement : bool
+        B.
 
     Returns
     -------
@@ -104,7 +94,5 @@ def curvature_noise(curvatures: Tensor, batch: int, *, replacement: bool = True)
     ValueError
         For a batch outside its range.
     """
-    samples = curvatures.shape[1]
-    checked_count("batch", batch, 1, None if replacement else samples)
-    noise = curvatures.var(dim=1, correction=0) / (batch * curvatures.mean(dim=1).square())
-    return noise if replacement else noise * ((samples - batch) / max(1, samples - 1))
+    checked_count("batch", batch, 1)
+    return curvatures.var(dim=1, correction=0) / (batch * curvatures.mean(dim=1).square())

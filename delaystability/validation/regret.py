@@ -11,6 +11,8 @@ from delaystability.numerics.statistics import Interval
 
 __all__ = ["LossCurve", "mean_of_groups"]
 
+_LEVEL = 0.95
+
 Array = NDArray[np.float64]
 
 
@@ -82,7 +84,7 @@ class LossCurve:
         return (counted - self.best) / (self.chance - self.best)
 
 
-def mean_of_groups(groups: ArrayLike, values: ArrayLike, level: float = 0.95) -> Interval:
+def mean_of_groups(groups: ArrayLike, values: ArrayLike) -> Interval:
     """Estimate the mean of the groups' means, with a bootstrap over groups.
 
     What belongs together, such as the delays of one task, is drawn together.
@@ -90,7 +92,6 @@ def mean_of_groups(groups: ArrayLike, values: ArrayLike, level: float = 0.95) ->
     Parameters
     ----------
     groups, values : arrays (n,)
-    level : float in (0, 1)
 
     Returns
     -------
@@ -101,7 +102,7 @@ def mean_of_groups(groups: ArrayLike, values: ArrayLike, level: float = 0.95) ->
     means = np.array([numbers[labels == label].mean() for label in dict.fromkeys(labels.tolist())])
     if len(means) < 2:
         value = float(means[0]) if len(means) else np.nan
-        return Interval(value, np.nan, np.nan, level, len(means))
+        return Interval(value, np.nan, np.nan, _LEVEL, len(means))
     drawn = np.random.default_rng(0).integers(len(means), size=(10_000, len(means)))
-    low, high = np.quantile(means[drawn].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(means.mean()), float(low), float(high), level, len(means))
+    low, high = np.quantile(means[drawn].mean(axis=1), [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    return Interval(float(means.mean()), float(low), float(high), _LEVEL, len(means))

@@ -170,9 +170,7 @@ def linear_distances(
     return np.array([np.linalg.norm(w[t]) for t in range(0, updates + 1, every)])
 
 
-def training_settings(
-    family: str, delay: int, sharpness: float, shares: Sequence[float] = _SHARES
-) -> list[tuple[Optimizer, float]]:
+def training_settings(family: str, delay: int, sharpness: float) -> list[tuple[Optimizer, float]]:
     """As many settings for each family: optimizers, with learning rates about the stable one.
 
     Momenta, or condition numbers for the best optimizer, times shares of the largest stable
@@ -183,19 +181,18 @@ def training_settings(
     family, delay
     sharpness : float
         At which they are stable at the share 1.
-    shares : sequence of float
     """
     if family == "sgd":
         chosen, rates = (
             [CATALOGUE[family].example()],
-            np.geomspace(shares[0], shares[-1], len(shares) * len(_MOMENTA)),
+            np.geomspace(_SHARES[0], _SHARES[-1], len(_SHARES) * len(_MOMENTA)),
         )
     elif family == BEST:
         chosen = [best_optimizer(delay, number).optimizer for number in _CONDITIONS]
-        rates = np.array(shares)
+        rates = np.array(_SHARES)
     else:
         chosen = [CATALOGUE[family].example(momentum=momentum) for momentum in _MOMENTA]
-        rates = np.array(shares)
+        rates = np.array(_SHARES)
     return [
         (optimizer, float(share * stability_threshold(optimizer, delay)) / sharpness)
         for optimizer in chosen

@@ -35,6 +35,7 @@ MODELS = ("stashed weights", "late gradients")
 """Each stage reads its own late iterate (PipeDream), or applies its gradient late."""
 
 _IN_A_ROW = 8  # updates
+_STOP = np.log(1000.0)
 
 Array = NDArray[np.float64]
 
@@ -111,12 +112,12 @@ def log_gradients(
     updates: int,
     *,
     model: str = MODELS[0],
-    stop: float = 1000.0,
 ) -> Array:
     """``ln |g_t|`` of runs from ``w* + START v``, v the sharpest direction.
 
     The gradient is blind to the directions without curvature, in which a run may come to rest away
-    from w*.
+    from w*. A run ends when its gradient has grown a thousandfold, or is a thousandth for eight
+    updates in a row.
 
     Parameters
     ----------
@@ -129,9 +130,6 @@ def log_gradients(
         ``"stashed weights"``: the gradient at the point whose stage i is the iterate of
         ``delays[i]`` updates ago. ``"late gradients"``: stage i applies its part of the gradient of
         ``delays[i]`` updates ago.
-    stop : float
-        A run ends when its gradient has grown by this factor, or is smaller by it for eight
-        updates in a row.
 
     Returns
     -------
@@ -169,7 +167,7 @@ def log_gradients(
         weights = weights - rate * update
         if step % _IN_A_ROW == _IN_A_ROW - 1:
             recent = logs[step - _IN_A_ROW + 1 : step + 1] - logs[0]
-            over = (recent > np.log(stop)).any(axis=0) | (recent < -np.log(stop)).all(axis=0)
+            over = (recent > _STOP).any(axis=0) | (recent < -_STOP).all(axis=0)
             alive &= ~over & np.isfinite(recent).all(axis=0)
             if not alive.any():
                 break

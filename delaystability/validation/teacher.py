@@ -1,9 +1,6 @@
-"""A synthetic task: inputs drawn from a normal law, targets computed by a random network."""
+"""A synthetic task: inputs drawn from a normal law, labelled by a random network."""
 
 from __future__ import annotations
-
-from itertools import pairwise
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,39 +10,23 @@ from delaystability.validation.dataset import Dataset
 
 __all__ = ["teacher"]
 
+_FEATURES, _HIDDEN, _CLASSES = 16, 16, 4
 
-def teacher(
-    samples: int,
-    *,
-    features: int = 16,
-    hidden: tuple[int, ...] = (16,),
-    outputs: int = 4,
-    noise: float = 0.0,
-    labelled: bool = True,
-    test_samples: int = 1000,
-    seed: int = 0,
-) -> Dataset:
+
+def teacher(samples: int, *, test_samples: int = 1000, seed: int = 0) -> Dataset:
     """Data whose law is known: a tanh network with random weights is the teacher.
 
-    With standard normal inputs x and weights W of variance 1 / (columns of W)::
+    With 16 standard normal inputs x and weights W of variance 1 / (columns of W), the label is the
+    class in which this is largest, one of four::
 
-        t(x) = W_last tanh(... tanh(W_1 x))
-        y    = t(x) + noise * standard normal
+        t(x) = W_2 tanh(W_1 x)
 
-    The target is y itself, or the class in which y is largest. The teacher, the training inputs,
-    their noise and the test set are drawn apart: more samples keep the teacher and the first ones.
+    The teacher, the training inputs and the test set are drawn apart: more samples keep the teacher
+    and the first ones.
 
     Parameters
     ----------
     samples : int, at least 2
-    features, outputs : int, at least 1
-    hidden : tuple of int
-        Widths of the teacher's hidden layers; none for a linear teacher.
-    noise : float, at least 0
-        Standard deviation of the noise on each output, whose own is about 0.6 with hidden layers;
-        test labels are free of it.
-    labelled : bool
-        Classes with one-hot targets and a test set, rather than real targets and none.
     test_samples : int, at least 1
     seed : int, at least 0
 
@@ -55,45 +36,25 @@ def teacher(
         For an argument outside its range.
     """
     checked_count("samples", samples, 2)
-    for argument, value in (
-        ("features", features),
-        ("outputs", outputs),
-        ("test_samples", test_samples),
-        *(("hidden", width) for width in hidden),
-    ):
-        checked_count(argument, value, 1)
+    checked_count("test_samples", test_samples, 1)
     checked_count("seed", seed, 0)
-    if not (isfinite(noise) and noise >= 0):
-        raise ValueError(f"noise must be a number >= 0; got {noise!r}")
-    for_weights, for_inputs, for_noise, for_test = np.random.default_rng(seed).spawn(4)
-    weights = [
-        for_weights.standard_normal((out, into)) / into**0.5
-        for into, out in pairwise((features, *hidden, outputs))
-    ]
-    inputs = for_inputs.standard_normal((samples, features))
-    targets = _outputs(weights, inputs) + noise * for_noise.standard_normal((samples, outputs))
-    if not labelled:
-        return Dataset(inputs, targets, None, None, None, "teacher", _SOURCE)
-    labels = targets.argmax(axis=1)
-    test_inputs = for_test.standard_normal((test_samples, features))
+    # The third stream is that of a noise which there was once.
+    for_weights, for_inputs, _, for_test = np.random.default_rng(seed).spawn(4)
+    first = for_weights.standard_normal((_HIDDEN, _FEATURES)) / _FEATURES**0.5
+    second = for_weights.standard_normal((_CLASSES, _HIDDEN)) / _HIDDEN**0.5
+
+    def labels_of(inputs: NDArray[np.float64]) -> NDArray[np.int64]:
+        return (np.tanh(inputs @ first.T) @ second.T).argmax(axis=1)
+
+    inputs = for_inputs.standard_normal((samples, _FEATURES))
+    test_inputs = for_test.standard_normal((test_samples, _FEATURES))
+    labels = labels_of(inputs)
     return Dataset(
         inputs=inputs,
-        targets=np.eye(outputs)[labels],
+        targets=np.eye(_CLASSES)[labels],
         labels=labels,
         test_inputs=test_inputs,
-        test_labels=_outputs(weights, test_inputs).argmax(axis=1),
+        test_labels=labels_of(test_inputs),
         name="teacher",
-        source=_SOURCE,
+        source="Synthetic: a random tanh network labels normal inputs",
     )
-
-
-_SOURCE = "Synthetic: a random tanh network labels normal inputs"
-
-
-def _outputs(
-    weights: list[NDArray[np.float64]], inputs: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    signal = inputs @ weights[0].T
-    for matrix in weights[1:]:
-        signal = np.tanh(signal) @ matrix.T
-    return signal

@@ -82,18 +82,17 @@ class Decision:
             )
 
 
-def all_of(exceptions: int, count: int, needed: int = FEWEST) -> Decision:
+def all_of(exceptions: int, count: int) -> Decision:
     """Decide that every case is as required: one exception refutes it, few cases decide nothing.
 
     Parameters
     ----------
     exceptions, count : int
-    needed : int
     """
     if exceptions:
-        return Decision(Outcome.FAILS, count, needed)
-    outcome = Outcome.HOLDS if count >= needed else Outcome.UNDECIDED
-    return Decision(outcome, count, needed)
+        return Decision(Outcome.FAILS, count, FEWEST)
+    outcome = Outcome.HOLDS if count >= FEWEST else Outcome.UNDECIDED
+    return Decision(outcome, count, FEWEST)
 
 
 def everywhere(hold: ArrayLike) -> Decision:

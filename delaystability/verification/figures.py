@@ -16,25 +16,26 @@ from delaystability.verification.thresholds import ThresholdRow
 
 __all__ = ["certified_figure", "svg"]
 
+_MOMENTUM = 0.9
 
-def certified_figure(rows: tuple[ThresholdRow, ...], momentum: float = 0.9) -> Figure:
+
+def certified_figure(rows: tuple[ThresholdRow, ...]) -> Figure:
     """Thresholds against delay: the float kernel as lines, certified enclosures as marks.
 
     Parameters
     ----------
     rows : tuple of ThresholdRow
-    momentum : float
-        Only rows with this momentum, or without any, are drawn.
+        Those with the momentum 0.9, or without any, are drawn.
     """
     figure = Figure(figsize=(7.2, 5.2), layout="constrained")
     axes = figure.subplots()
     longest = max(row.delay for row in rows)
     delays = np.unique(np.geomspace(1, longest + 1, 120).astype(int) - 1)
     for place, name in enumerate(CATALOGUE):
-        chosen = [row for row in rows if row.name == name and row.momentum in (None, momentum)]
+        chosen = [row for row in rows if row.name == name and row.momentum in (None, _MOMENTUM)]
         if not chosen:
             continue
-        parameters = {} if chosen[0].momentum is None else {"momentum": momentum}
+        parameters = {} if chosen[0].momentum is None else {"momentum": _MOMENTUM}
         optimizer = CATALOGUE[name].example(**parameters)
         colour, dashes, marker = look(place)
         axes.plot(
@@ -51,7 +52,7 @@ def certified_figure(rows: tuple[ThresholdRow, ...], momentum: float = 0.9) -> F
             color=colour,
             ms=6,
             mec="white",
-            label=f"{optimizer.title}{f', momentum {momentum:g}' if parameters else ''}",
+            label=f"{optimizer.title}{f', momentum {_MOMENTUM:g}' if parameters else ''}",
         )
     axes.set(
         xscale="log",

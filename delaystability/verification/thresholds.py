@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -120,16 +120,13 @@ def certificate_key(name: str, momentum: float | None, delay: int) -> str:
 
 
 def compare(
-    grid: Grid,
-    progress: Callable[[float, str], None] | None = None,
-    statuses: Mapping[str, str] | None = None,
+    grid: Grid, progress: Callable[[float, str], None] | None = None
 ) -> tuple[ThresholdRow, ...]:
     """Predict, compute and certify every threshold of the grid.
 
-    The theorems are checked for their status, unless it is at hand in ``statuses``, by name.
+    The theorems are checked for their status.
     """
-    if statuses is None:
-        statuses = {name: status_of(name) for name in CATALOGUE}
+    statuses = {name: status_of(name) for name in CATALOGUE}
     rows, points = [], grid.points()
     # Only an exact theorem predicts; the others are tried on a grid of their own.
     predicting = {name for name, status in statuses.items() if status == "exact"}

@@ -15,9 +15,9 @@ def wrapped(text: str, width: int = WIDTH - 8) -> list[str]:
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def hanging(text: str, width: int = WIDTH - 8) -> list[str]:
+def hanging(text: str) -> list[str]:
     """Prose as lines of which all but the first are indented."""
-    first, *rest = wrapped(text, width - 4)
+    first, *rest = wrapped(text, WIDTH - 12)
     return [first, *indented(rest)]
 
 
