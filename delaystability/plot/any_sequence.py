@@ -14,7 +14,7 @@ from delaystability.model.catalogue import SGD, Optimizer
 from delaystability.model.delays import delay_array
 from delaystability.model.loop import Loop
 from delaystability.plot.labels import described
-from delaystability.plot.style import canvas, legend_below, look, tidy
+from delaystability.plot.style import canvas, legend_below, line, tidy
 from delaystability.questions.any_sequence import bounded_delay_threshold, small_gain
 from delaystability.questions.bounds import stability_threshold
 
@@ -71,16 +71,7 @@ def any_sequence(
             low, high = ([getattr(entry, side) for entry in found] / fixed for side in _SIDES)
             drawn.fill_between(bounds, low, high, color="0.88", lw=0, label="not decided")
         for number, (label, values) in enumerate(series):
-            colour, dashes, marker = look(number)
-            drawn.plot(
-                bounds,
-                values / fixed,
-                color=colour,
-                ls=dashes,
-                marker=marker,
-                markevery=max(1, bounds.size // 12),
-                label=label,
-            )
+            drawn.plot(bounds, values / fixed, **line(number, bounds.size), label=label)
         drawn.set(xlabel="longest delay (updates)", ylabel="threshold / that of the fixed delay")
         drawn.set_title(f"Delays that vary: {described(chosen)}")
         drawn.set_ylim(0, 1.08)

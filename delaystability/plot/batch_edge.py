@@ -12,7 +12,7 @@ from delaystability.model.catalogue import SGD, Optimizer
 from delaystability.model.delays import delay_array
 from delaystability.model.optimizer import steady_gain
 from delaystability.plot.labels import described
-from delaystability.plot.style import COLOURS, canvas, legend_below, look, tidy
+from delaystability.plot.style import canvas, check_told_apart, legend_below, line, tidy
 from delaystability.questions.minibatches import batch_sharpness_edge
 
 __all__ = ["batch_edge"]
@@ -51,8 +51,7 @@ def batch_edge(
     """
     chosen = scalar_optimizer(checked_optimizer(SGD() if optimizer is None else optimizer))
     lags = np.unique(delay_array(delays, "delays"))
-    if not 1 <= lags.size <= len(COLOURS):
-        raise ValueError(f"delays must be 1 to {len(COLOURS)} delays; got {lags.size}")
+    check_told_apart("delays", lags)
     values = np.unique(positive("noise", np.geomspace(1e-3, 1e5, 60) if noise is None else noise))
     if not values.size:
         raise ValueError(f"noise must have an entry; got {noise!r}")
@@ -64,16 +63,7 @@ def batch_edge(
     with canvas(axes, size, height=1.2) as drawn:
         drawn.axhline(plateau, color="0.7", lw=3, zorder=0, label=f"small batches: {plateau:.3g}")
         for number, (lag, edge) in enumerate(zip(lags.tolist(), edges, strict=True)):
-            colour, dashes, marker = look(number)
-            drawn.plot(
-                values,
-                edge,
-                color=colour,
-                ls=dashes,
-                marker=marker,
-                markevery=max(1, values.size // 8),
-                label=f"delay {lag}",
-            )
+            drawn.plot(values, edge, **line(number, values.size, 8), label=f"delay {lag}")
         drawn.set(xscale="log", yscale="log", xlabel="curvature noise of a batch")
         drawn.set(ylabel="learning rate × batch sharpness")
         drawn.set_title(f"Batch sharpness at the edge: {described(chosen)}")

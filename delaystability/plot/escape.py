@@ -17,7 +17,15 @@ from delaystability.model.arguments import checked_optimizer, positive
 from delaystability.model.catalogue import CATALOGUE, Optimizer
 from delaystability.model.delays import delay_array
 from delaystability.plot.labels import described
-from delaystability.plot.style import COLOURS, DASHES, MARKERS, canvas, legend_below, tidy
+from delaystability.plot.style import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    canvas,
+    check_told_apart,
+    legend_below,
+    tidy,
+)
 from delaystability.questions.bounds import stability_threshold
 from delaystability.questions.dynamics import escape_rate
 
@@ -62,8 +70,7 @@ def escape(
     """
     checked_optimizer(optimizer)
     lags = [int(lag) for lag in np.atleast_1d(delay_array(list(delays)))]
-    if not 1 <= len(lags) <= len(COLOURS):
-        raise ValueError(f"delays must be 1 to {len(COLOURS)} delays; got {len(lags)}")
+    check_told_apart("delays", lags)
     beyond = (
         np.geomspace(0.01, 1, _POINTS) if excess is None else np.sort(positive("excess", excess))
     )

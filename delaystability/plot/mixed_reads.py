@@ -14,7 +14,7 @@ from delaystability.model.catalogue import SGD, Optimizer
 from delaystability.model.delays import delay_array
 from delaystability.model.mixed_read import MixedRead
 from delaystability.plot.labels import described
-from delaystability.plot.style import canvas, legend_below, look, tidy
+from delaystability.plot.style import canvas, legend_below, line, tidy
 from delaystability.questions.bounds import stability_threshold
 
 __all__ = ["partly_fresh"]
@@ -63,15 +63,11 @@ def partly_fresh(
     fresh = np.unique(places if shares is None else np.asarray(shares, dtype=np.float64))
     with canvas(axes, size) as drawn:
         for number, lag in enumerate(lags.tolist()):
-            colour, dashes, marker = look(number)
             reads = [MixedRead.partly_fresh(share, lag) for share in fresh.tolist()]
             drawn.semilogy(
                 fresh,
                 [stability_threshold(chosen, read) for read in reads],
-                color=colour,
-                ls=dashes,
-                marker=marker,
-                markevery=max(1, fresh.size // 12),
+                **line(number, fresh.size),
                 label=f"the rest {lag} late",
             )
         if isinstance(chosen, SGD):

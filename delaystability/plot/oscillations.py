@@ -17,7 +17,7 @@ from delaystability.model.sign_optimizers import Lion, Muon, SignSGD
 from delaystability.numerics.replay.adaptive_runs import simulated_rms
 from delaystability.plot.charts import delay_axis
 from delaystability.plot.labels import plain_number
-from delaystability.plot.style import COLOURS, canvas, legend_below, look, tidy
+from delaystability.plot.style import canvas, check_told_apart, legend_below, look, tidy
 from delaystability.questions.oscillation import oscillation
 
 __all__ = ["oscillations"]
@@ -65,8 +65,7 @@ def oscillations(
     """
     ordinary = (Adam(), RMSProp(0.999), SignSGD(), Lion(), Muon())
     chosen = ordinary if optimizers is None else tuple(optimizers)
-    if not 1 <= len(chosen) <= len(COLOURS):
-        raise ValueError(f"optimizers must be 1 to {len(COLOURS)} optimizers; got {len(chosen)}")
+    check_told_apart("optimizers", chosen)
     for optimizer in chosen:
         if not isinstance(optimizer, AdaptiveOptimizer):
             raise TypeError(f"optimizers must hold adaptive or sign optimizers; got {optimizer!r}")

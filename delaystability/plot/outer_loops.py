@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from delaystability.model.arguments import positive, single
-from delaystability.plot.style import COLOURS, canvas, legend_below, look, tidy
+from delaystability.plot.style import canvas, check_told_apart, legend_below, line, tidy
 from delaystability.questions.outer_loop import OuterLoop
 
 __all__ = ["outer_loops"]
@@ -50,8 +50,7 @@ def outer_loops(
     if not (loops is None or isinstance(loops, Mapping)):
         raise TypeError(f"loops must be a mapping from label to OuterLoop; got {loops!r}")
     chosen = _as_in_diloco() if loops is None else dict(loops)
-    if not 1 <= len(chosen) <= len(COLOURS):
-        raise ValueError(f"loops must be 1 to {len(COLOURS)} loops; got {len(chosen)}")
+    check_told_apart("loops", chosen)
     for loop in chosen.values():
         if not isinstance(loop, OuterLoop):
             raise TypeError(f"loops must hold OuterLoop objects; got {loop!r}")
@@ -63,16 +62,8 @@ def outer_loops(
     marked = None if rate is None else single("rate", positive("rate", rate))
     with canvas(axes, size, height=1.15) as drawn:
         for number, (label, edge) in enumerate(zip(chosen, edges, strict=True)):
-            colour, dashes, marker = look(number)
-            drawn.plot(
-                values,
-                np.where(edge > 0, edge, np.nan),
-                color=colour,
-                ls=dashes,
-                marker=marker,
-                markevery=max(1, values.size // 8),
-                label=label,
-            )
+            above = np.where(edge > 0, edge, np.nan)
+            drawn.plot(values, above, **line(number, values.size, 8), label=label)
         if marked is not None:
             label = f"outer learning rate {marked:g}"
             drawn.axhline(marked, color="0.55", lw=1, zorder=1, label=label)

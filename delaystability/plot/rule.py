@@ -16,7 +16,7 @@ from delaystability.model.catalogue import SGD, HeavyBall, Optimizer, ShiftedMom
 from delaystability.model.delays import delay_array
 from delaystability.model.optimizer import steady_gain
 from delaystability.plot.labels import plain_number
-from delaystability.plot.style import COLOURS, DASHES, MARKERS, canvas, legend_below, tidy
+from delaystability.plot.style import canvas, check_told_apart, legend_below, line, tidy
 from delaystability.questions.bounds import stability_threshold
 
 __all__ = ["adjustment_rule"]
@@ -68,8 +68,7 @@ def adjustment_rule(
     """
     default = (SGD(), HeavyBall(0.9), ShiftedMomentum(0.9))
     chosen = default if optimizers is None else tuple(optimizers)
-    if not 1 <= len(chosen) <= len(COLOURS):
-        raise ValueError(f"optimizers must be 1 to {len(COLOURS)} optimizers; got {len(chosen)}")
+    check_told_apart("optimizers", chosen)
     for optimizer in chosen:
         checked_optimizer(optimizer, "optimizers")
     standard = np.unique(np.geomspace(1, 257, 60).round().astype(int)) - 1
@@ -89,10 +88,7 @@ def adjustment_rule(
             drawn.plot(
                 lags + 1,
                 adjusted(optimizer),
-                color=COLOURS[number],
-                ls=DASHES[number],
-                marker=MARKERS[number],
-                markevery=_spaced(lags),
+                **line(number, lags.size) | {"markevery": _spaced(lags)},
                 mec="white",
                 mew=0.3 * matplotlib.rcParams["lines.linewidth"],
                 label=_short(optimizer),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,8 @@ from delaystability.files.output_files import replace_file
 __all__ = [
     "COLOURS",
     "Look",
+    "check_told_apart",
+    "line",
     "look",
     "DASHES",
     "MARKERS",
@@ -55,6 +57,19 @@ def look(number: int) -> Look:
     turn, place = divmod(number, len(COLOURS))
     dashes = DASHES[(place + turn) % len(DASHES)]
     return Look(COLOURS[place], dashes, MARKERS[(place + 2 * turn) % len(MARKERS)])
+
+
+def line(number: int, points: int, marks: int = 12) -> dict[str, Any]:
+    """How `Axes.plot` draws a series of so many points: its look, with about so many marks."""
+    colour, dashes, marker = look(number)
+    every = max(1, points // marks)
+    return {"color": colour, "ls": dashes, "marker": marker, "markevery": every}
+
+
+def check_told_apart(argument: str, entries: Sized) -> None:
+    """Refuse an argument without series, or with more than there are colours."""
+    if not 1 <= len(entries) <= len(COLOURS):
+        raise ValueError(f"{argument} must be 1 to {len(COLOURS)} {argument}; got {len(entries)}")
 
 
 STABLE = ("#0B4F8A", "#3B83B8", "#7FB2D6", "#C6DDEF")
