@@ -22,7 +22,7 @@ import delaystability as ds
 from delaystability.files.output_files import MANIFEST
 from delaystability.files.trials import Chunk, FinishedTrial, Trial, canonical
 from delaystability.model.optimizer import steady_gain
-from delaystability.validation.data import digits
+from delaystability.validation.data import digits_dataset
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.digits_problem import digits_problem
 from delaystability.validation.edge_findings import hasty_lines
@@ -105,7 +105,8 @@ def twin(
 ) -> tuple[list[float], list[float]]:
     """Losses, and largest Hessian eigenvalues of one run, as they are written in the formula."""
     network = Network((64, *plan.hidden, 10))
-    problem = DenseProblem.from_arrays(network, *digits(plan.images, 0))
+    data = digits_dataset(plan.images).flat()
+    problem = DenseProblem.from_arrays(network, data.inputs, data.targets)
     optimizer = ds.CATALOGUE[settings["optimizer"]].example(momentum=settings["momentum"])
     delay = settings["delay"]
     lr = ds.stability_threshold(optimizer, delay) / settings["target_sharpness"]
@@ -176,7 +177,9 @@ def test_momentum_that_departs_fast_sets_in_at_the_edge(tiny: list[FinishedTrial
     )
     assert settled["lead_in"] == np.ceil(TINY.flow_time / (2 / TINY.target_sharpness))
     assert begun["at once"].result["lead_in"] == begun["warm-up"].result["lead_in"] == 0
-    problem = DenseProblem.from_arrays(Network((64, *TINY.hidden, 10)), *digits(TINY.images, 0))
+    data = digits_dataset(TINY.images).flat()
+    network = Network((64, *TINY.hidden, 10))
+    problem = DenseProblem.from_arrays(network, data.inputs, data.targets)
     start = torch.tensor(TINY.initial_scale * problem.initial_parameters(0))[None]
 
     def losses(lead_in: int, warm_up: int) -> float:

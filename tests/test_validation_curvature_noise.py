@@ -25,11 +25,11 @@ from delaystability.validation.problem import Problem
 EPS = torch.finfo(torch.float64).eps
 
 
-def _dense(loss: str = "squared", activation: str = "tanh", samples: int = 7) -> Problem:
+def _dense(loss: str = "squared", samples: int = 7) -> Problem:
     random = np.random.default_rng(0)
     targets = np.eye(3)[random.integers(0, 3, samples)]
     return DenseProblem.from_arrays(
-        Network((5, 4, 3), activation), random.standard_normal((samples, 5)), targets, loss=loss
+        Network((5, 4, 3)), random.standard_normal((samples, 5)), targets, loss=loss
     )
 
 
@@ -44,7 +44,7 @@ def _module(network: Any) -> Problem:
 PROBLEMS = {
     "squared": _dense,
     "cross-entropy": lambda: _dense("cross-entropy"),
-    "relu": lambda: _dense("squared", "relu"),
+    "relu": lambda: _module(SmallConvNet(1, 8, 3, width=1, activation="relu")),
     "convolution": lambda: _module(SmallConvNet(1, 8, 3, width=1)),
     "residual": lambda: _module(SmallResidualNet(1, 8, 3, width=1, blocks=1, activation="tanh")),
 }

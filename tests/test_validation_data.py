@@ -1,8 +1,7 @@
-"""Data sets: the digits, the teacher, what every data set must be, and what is refused."""
+"""Data sets: the digits, what every data set must be, and what is refused."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +10,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from delaystability.validation.data import DIGITS_IMAGES, digits, digits_dataset, load_dataset
+from delaystability.validation.data import DIGITS_IMAGES, digits_dataset, load_dataset
 from delaystability.validation.dataset import Dataset
-from delaystability.validation.teacher import teacher
 
 EPS = np.finfo(float).eps
 
@@ -22,7 +20,8 @@ EPS = np.finfo(float).eps
 
 
 def test_digits_are_standardised_and_one_hot() -> None:
-    inputs, targets = digits(300, seed=1)
+    found = digits_dataset(300, 1, seed=1)
+    inputs, targets = found.flat().inputs, found.targets
     assert inputs.shape == (300, 64) and targets.shape == (300, 10)
     # Rounding of a mean over 300 numbers of size 1.
     assert np.abs(inputs.mean(axis=0)).max() < 300 * EPS
@@ -32,43 +31,39 @@ def test_digits_are_standardised_and_one_hot() -> None:
 
 
 def test_a_seed_decides_the_images() -> None:
-    first, again, other = digits(50, seed=3)[0], digits(50, seed=3)[0], digits(50, seed=4)[0]
+    first, again, other = (digits_dataset(50, seed=seed).inputs for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_no_image_is_drawn_twice() -> None:
-    inputs, targets = digits(DIGITS_IMAGES, seed=0)
-    assert len(np.unique(np.hstack([inputs, targets]), axis=0)) == DIGITS_IMAGES
-
-
-@pytest.mark.parametrize("images", [1, 0, -5, DIGITS_IMAGES + 1, 2.5, True])
-def test_a_wrong_number_of_images_is_refused(images: object) -> None:
-    with pytest.raises(ValueError, match="images must be an integer from 2 to 1797; got"):
-        digits(images, seed=0)  # type: ignore[arg-type]
+    found = digits_dataset(DIGITS_IMAGES - 1)
+    assert found.test_inputs is not None
+    images = np.concatenate([found.inputs, found.test_inputs]).reshape(DIGITS_IMAGES, 64)
+    assert len(np.unique(images, axis=0)) == DIGITS_IMAGES
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, None, True])
 def test_a_wrong_seed_is_refused(seed: object) -> None:
     with pytest.raises(ValueError, match="seed must be an integer >= 0; got"):
-        digits(10, seed)  # type: ignore[arg-type]
+        digits_dataset(10, seed=seed)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="seed must be an integer >= 0; got"):
         load_dataset("digits", seed=seed)  # type: ignore[arg-type]
 
 
-def test_the_data_set_trains_on_the_same_digits_and_tests_on_others() -> None:
+def test_the_data_set_trains_on_some_digits_and_tests_on_others() -> None:
     from sklearn.datasets import load_digits
 
     found = digits_dataset(400, 300, seed=2)
-    inputs, targets = digits(400, seed=2)
     assert found.inputs.shape == (400, 1, 8, 8)
-    assert np.array_equal(found.flat().inputs, inputs) and np.array_equal(found.targets, targets)
-    assert np.array_equal(targets.argmax(axis=1), found.labels)
-    # The test images as they would be written down: other ones, with the training statistics.
+    assert np.array_equal(found.targets.argmax(axis=1), found.labels)
+    # As they would be written down: the test images are others, with the training statistics.
     pixels, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(2).permutation(DIGITS_IMAGES)
     mean = pixels[order[:400]].mean(axis=0)
     deviation = (pixels[order[:400]] - mean).std()
+    assert np.array_equal(found.flat().inputs, (pixels[order[:400]] - mean) / deviation)
+    assert np.array_equal(found.labels, labels[order[:400]])
     wanted = (pixels[order[400:700]] - mean) / deviation
     assert found.test_inputs is not None and found.test_labels is not None
     assert np.array_equal(found.flat().test_inputs, wanted)
@@ -143,55 +138,10 @@ def test_a_fingerprint_tells_values_apart_and_nothing_else() -> None:
     assert len({entry.fingerprint() for entry in (data, *changed)}) == 6
 
 
-# The teacher.
-
-
-def test_the_teacher_is_the_network_of_its_docstring() -> None:
-    data = teacher(40, seed=7)
-    random = np.random.default_rng(7).spawn(4)[0]
-    first = random.standard_normal((16, 16)) / 4
-    second = random.standard_normal((4, 16)) / 4
-    for inputs, labels in ((data.inputs, data.labels), (data.test_inputs, data.test_labels)):
-        assert inputs is not None and labels is not None
-        outputs = np.array([second @ np.tanh(first @ x) for x in inputs])
-        assert np.array_equal(outputs.argmax(axis=1), labels)
-    assert np.array_equal(data.targets, np.eye(4)[data.labels])
-    # Standard errors of the mean and the variance of 640 normal numbers: five of them.
-    assert abs(data.inputs.mean()) < 5 / math.sqrt(640)
-    assert abs(data.inputs.var() - 1) < 5 * math.sqrt(2 / 640)
-
-
-def test_more_samples_keep_the_teacher_and_the_first_ones() -> None:
-    few, many = teacher(20, seed=1), teacher(50, seed=1)
-    assert np.array_equal(few.inputs, many.inputs[:20])
-    assert np.array_equal(few.targets, many.targets[:20])
-    assert np.array_equal(few.test_inputs, many.test_inputs)
-    assert few.fingerprint() != teacher(20, seed=2).fingerprint()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"samples": 1}, "samples must be an integer >= 2; got 1"),
-        ({"test_samples": 0}, "test_samples must be an integer >= 1"),
-        ({"seed": -1}, "seed must be an integer >= 0"),
-    ],
-)
-def test_a_wrong_teacher_is_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        teacher(**({"samples": 10} | changes))
-
-
 # Names.
 
 
 @pytest.mark.parametrize("name", ["mnist", "no/such/folder"])
 def test_an_unknown_name_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="data must be 'digits', 'teacher', 'fashion-mnist' or an"):
+    with pytest.raises(ValueError, match="data must be 'digits', 'fashion-mnist' or an"):
         load_dataset(name)
-
-
-def test_the_teacher_by_its_name() -> None:
-    found = load_dataset("teacher", samples=20, test_samples=7, seed=4)
-    assert found.fingerprint() == teacher(20, test_samples=7, seed=4).fingerprint()
-    assert load_dataset("teacher").samples == 1000

@@ -20,7 +20,7 @@ from delaystability.validation.schedule import Batches, batch_rows
 from delaystability.validation.training import Replica, Rules, advance, initial_state
 
 EPS = torch.finfo(torch.float64).eps
-NETWORK = Network((6, 5, 3), "tanh")
+NETWORK = Network((6, 5, 3))
 SAMPLES = 40
 DELAYS = [
     3,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from delaystability.model.arguments import checked_count
@@ -13,13 +12,11 @@ from delaystability.validation.cifar import find_cifar
 from delaystability.validation.dataset import Dataset
 from delaystability.validation.idx import find_idx
 from delaystability.validation.images import LabelledImages, standardised
-from delaystability.validation.teacher import teacher
 
 __all__ = [
     "DIGITS_IMAGES",
     "FASHION",
     "data_settings",
-    "digits",
     "digits_dataset",
     "installed_images",
     "load_dataset",
@@ -35,7 +32,6 @@ _DIGITS_SOURCE = (
     "E. Alpaydin, C. Kaynak, Optical recognition of handwritten digits (1998), "
     "UCI Machine Learning Repository, doi:10.24432/C50P49"
 )
-_TEACHER_SAMPLES = 1000
 
 # Where the data sets' own archives and torchvision put their files below a folder.
 _FOLDERS = (
@@ -48,42 +44,13 @@ _FOLDERS = (
 )
 
 
-def digits(images: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A random subset of the 8x8 digits, standardised, with one-hot targets.
-
-    Each pixel is centred; then all are divided by one common standard deviation.
-
-    Parameters
-    ----------
-    images : int, 2 to 1797
-        Size of the subset, drawn without replacement.
-    seed : int, at least 0
-        Decides the subset and its order.
-
-    Returns
-    -------
-    inputs : array of shape (images, 64), mean 0 in each column and overall variance 1
-    targets : array of shape (images, 10), one 1 in each row
-
-    Raises
-    ------
-    ValueError
-        For a number of images or a seed outside its range.
-
-    Notes
-    -----
-    Optical recognition of handwritten digits, E. Alpaydin and C. Kaynak (1998), UCI Machine
-    Learning Repository, doi:10.24432/C50P49.
-    """
-    checked_count("images", images, 2, DIGITS_IMAGES)
-    found = _digits(images, 0, seed)
-    return found.inputs.reshape(images, 64), found.targets
-
-
 def digits_dataset(
     samples: int | None = None, test_samples: int | None = None, seed: int = 0
 ) -> Dataset:
-    """The digits as images (1, 8, 8): those of `digits` to train on, some of the others to test on.
+    """Random digits as images (1, 8, 8), standardised: some to train on, others to test on.
+
+    Each pixel is centred; then all are divided by one common standard deviation of those to train
+    on.
 
     Parameters
     ----------
@@ -98,11 +65,29 @@ def digits_dataset(
     ------
     ValueError
         For a number outside its range.
+
+    References
+    ----------
+    E. Alpaydin and C. Kaynak, Optical recognition of handwritten digits (1998), UCI Machine
+    Learning Repository, doi:10.24432/C50P49.
     """
+    checked_count("seed", seed, 0)
     chosen = checked_count("samples", 1500 if samples is None else samples, 2, DIGITS_IMAGES - 1)
     left = DIGITS_IMAGES - chosen
     tested = checked_count("test_samples", left if test_samples is None else test_samples, 1, left)
-    return _digits(chosen, tested, seed)
+    pixels, classes = load_digits(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(DIGITS_IMAGES)[: chosen + tested]
+    images, labels = pixels[order].reshape(-1, 1, 8, 8), classes[order].astype(np.int64)
+    inputs, test_inputs = standardised(images[:chosen], images[chosen:])
+    return Dataset(
+        inputs=inputs,
+        targets=np.eye(10)[labels[:chosen]],
+        labels=labels[:chosen],
+        test_inputs=test_inputs,
+        test_labels=labels[chosen:],
+        name="digits",
+        source=_DIGITS_SOURCE,
+    )
 
 
 def load_dataset(
@@ -117,15 +102,14 @@ def load_dataset(
     Parameters
     ----------
     name_or_path : str or Path
-        ``"digits"``, ``"teacher"``, ``"fashion-mnist"`` for the files of Debian's package
+        ``"digits"``, ``"fashion-mnist"`` for the files of Debian's package
         ``dataset-fashion-mnist``, or a folder with the files of MNIST (IDX, plain or .gz),
         CIFAR-10 or CIFAR-100 (binary or Python version), unpacked, in itself or where their
         archives or torchvision put them. A folder of one of these names is given as ``./digits``.
     samples, test_samples : int, optional
-        Random subsets of this size; all that there are unless given (1500 digits to train on, and
-        1000 samples of the teacher).
+        Random subsets of this size; all that there are unless given (1500 digits to train on).
     seed : int, at least 0
-        Decides the subsets and their order, or the teacher and its samples.
+        Decides the subsets and their order.
 
     Returns
     -------
@@ -148,36 +132,13 @@ def load_dataset(
         return _find(FASHION).dataset(samples, test_samples, seed)
     if name_or_path == "digits":
         return digits_dataset(samples, test_samples, seed)
-    if name_or_path == "teacher":
-        return teacher(
-            _TEACHER_SAMPLES if samples is None else samples,
-            test_samples=_TEACHER_SAMPLES if test_samples is None else test_samples,
-            seed=seed,
-        )
     return _find(Path(name_or_path)).dataset(samples, test_samples, seed)
-
-
-def _digits(images: int, tested: int, seed: int) -> Dataset:
-    checked_count("seed", seed, 0)
-    pixels, labels = load_digits(return_X_y=True)
-    order = np.random.default_rng(seed).permutation(DIGITS_IMAGES)[: images + tested]
-    ordered, classes = pixels[order].reshape(-1, 1, 8, 8), labels[order].astype(np.int64)
-    inputs, test_inputs = standardised(ordered[:images], ordered[images:])
-    return Dataset(
-        inputs=inputs,
-        targets=np.eye(10)[classes[:images]],
-        labels=classes[:images],
-        test_inputs=test_inputs,
-        test_labels=classes[images:],
-        name="digits",
-        source=_DIGITS_SOURCE,
-    )
 
 
 def _find(folder: Path) -> LabelledImages:
     if not folder.is_dir():
         raise ValueError(
-            "data must be 'digits', 'teacher', 'fashion-mnist' or an existing folder with the "
+            "data must be 'digits', 'fashion-mnist' or an existing folder with the "
             f"files of MNIST or CIFAR; got {str(folder)!r}"
         )
     found = [

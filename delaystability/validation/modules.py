@@ -12,27 +12,13 @@ from torch import Tensor, nn
 
 from delaystability.model.arguments import checked_count
 
-__all__ = ["MLP", "LinearModel", "SmallConvNet", "SmallResidualNet"]
+__all__ = ["MLP", "SmallConvNet", "SmallResidualNet"]
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
     "identity": nn.Identity,
 }
-
-
-class LinearModel(nn.Sequential):
-    """Linear regression, or logistic regression under the cross-entropy.
-
-    Parameters
-    ----------
-    features, outputs : int
-        An input may have any shape with so many numbers.
-    """
-
-    def __init__(self, features: int, outputs: int) -> None:
-        _check_positive(features=features, outputs=outputs)
-        super().__init__(nn.Flatten(), nn.Linear(features, outputs))
 
 
 class MLP(nn.Sequential):
@@ -42,16 +28,15 @@ class MLP(nn.Sequential):
     ----------
     sizes : tuple of int, at least 2 entries
         Inputs, hidden layers, outputs; an input may have any shape with so many numbers.
-    activation : ``"tanh"``, ``"relu"`` or ``"identity"``
-        Between the layers; none follows the last one.
+        Tanh is between the layers, nothing after the last one.
     """
 
-    def __init__(self, sizes: tuple[int, ...], activation: str = "tanh") -> None:
+    def __init__(self, sizes: tuple[int, ...]) -> None:
         if len(sizes) < 2 or any(size < 1 for size in sizes):
             raise ValueError(f"sizes must be two or more positive integers; got {sizes!r}")
         layers: list[nn.Module] = [nn.Flatten()]
         for inputs, outputs in pairwise(sizes):
-            layers += [nn.Linear(inputs, outputs), _activation(activation)]
+            layers += [nn.Linear(inputs, outputs), nn.Tanh()]
         super().__init__(*layers[:-1])
 
 

@@ -11,33 +11,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["ACTIVATIONS", "Network"]
-
-ACTIVATIONS = ("tanh", "relu", "identity")
-"""What may lie between the layers."""
+__all__ = ["Network"]
 
 
 @dataclass(frozen=True)
 class Network:
-    """The shape of a fully connected network; no activation follows its last layer.
+    """The shape of a fully connected network: tanh between its layers, nothing after the last.
 
     Parameters
     ----------
     sizes : tuple of int, at least 2 entries
         Inputs, hidden layers, outputs, for example ``(64, 32, 32, 10)``.
-    activation : one of `ACTIVATIONS`
     """
 
     sizes: tuple[int, ...]
-    activation: str = "tanh"
 
     def __post_init__(self) -> None:
         if len(self.sizes) < 2 or any(size < 1 for size in self.sizes):
             raise ValueError(f"sizes must be two or more positive integers; got {self.sizes!r}")
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(
-                f"activation must be one of {', '.join(ACTIVATIONS)}; got {self.activation!r}"
-            )
 
     @property
     def parameter_count(self) -> int:
@@ -85,7 +76,7 @@ class Network:
         found, layers = [inputs], self.layers(parameters)
         for depth, (weights, biases) in enumerate(layers, start=1):
             signal = torch.baddbmm(biases, weights, found[-1])
-            found.append(self._activated(signal) if depth < len(layers) else signal)
+            found.append(torch.tanh(signal) if depth < len(layers) else signal)
         return found
 
     def signals(self, parameters: Tensor, inputs: Tensor) -> list[Tensor]:
@@ -96,13 +87,10 @@ class Network:
         """
         found, layers = [inputs], self.layers(parameters)
         for depth, (weights, biases) in enumerate(layers, start=1):
-            hidden = depth < len(layers)
-            factor = 2 if hidden and self.activation == "tanh" else 1
+            factor = 2 if depth < len(layers) else 1
             signal = torch.baddbmm(biases, weights, found[-1], beta=factor, alpha=factor)
             if factor == 2:
                 signal.sigmoid_().mul_(2).sub_(1)
-            elif hidden and self.activation == "relu":
-                signal.relu_()
             found.append(signal)
         return found
 
@@ -125,17 +113,5 @@ class Network:
             torch.sum(error, dim=2, keepdim=True, out=biases)
             if depth:
                 error = torch.bmm(layers[depth][0].transpose(1, 2), error)
-                self._pull_back(error, signals[depth])
-
-    def _activated(self, signal: Tensor) -> Tensor:
-        if self.activation == "identity":
-            return signal
-        return torch.tanh(signal) if self.activation == "tanh" else torch.relu(signal)
-
-    def _pull_back(self, error: Tensor, activated: Tensor) -> None:
-        """Multiply the error by the derivative of the activation, in place."""
-        aten = torch.ops.aten
-        if self.activation == "tanh":
-            aten.tanh_backward.grad_input(error, activated, grad_input=error)
-        elif self.activation == "relu":
-            aten.threshold_backward.grad_input(error, activated, 0, grad_input=error)
+                # In place: times the derivative of tanh, 1 - tanh^2.
+                torch.ops.aten.tanh_backward.grad_input(error, signals[depth], grad_input=error)
