@@ -30,7 +30,6 @@ from delaystability.validation.experiments.adaptive import (
     EXPERIMENT,
     FULL,
     MINI,
-    SIZES,
     AdaptiveRun,
     matrix_swings,
 )
@@ -45,6 +44,8 @@ from delaystability.validation.task_data import TaskData
 from delaystability.validation.verdict import Outcome
 from tests.finished import drawn, finished, judged
 from tests.helpers import EPS
+
+SIZES = EXPERIMENT.sizes
 
 H, F, U = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 

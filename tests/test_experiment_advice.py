@@ -27,7 +27,6 @@ from delaystability.validation.experiments.advice import (
     KEEP,
     PAPER,
     RECOMMENDED,
-    SIZES,
     TITLES,
     Advice,
     rule_rates,
@@ -43,6 +42,8 @@ from delaystability.validation.text import ALPHABET, characters
 from delaystability.validation.tuned_tasks import TASKS, Task, missing_for
 from delaystability.validation.verdict import Outcome
 from tests.helpers import EPS
+
+SIZES = EXPERIMENT.sizes
 
 STEPS = 12
 

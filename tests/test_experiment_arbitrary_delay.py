@@ -20,12 +20,13 @@ from delaystability.validation.experiments import load_experiment
 from delaystability.validation.experiments.arbitrary_delay import (
     EXPERIMENT,
     KINDS,
-    SIZES,
     LateReads,
     judge,
 )
 from delaystability.validation.perturbed_runs import START, trained_minimum
 from tests.finished import drawn, finished
+
+SIZES = EXPERIMENT.sizes
 
 
 def grown(optimizer: ds.Optimizer, gain: float, delays: np.ndarray) -> float:

@@ -32,7 +32,6 @@ from delaystability.validation.experiments import edge
 from delaystability.validation.experiments.edge import (
     BAND,
     EXPERIMENT,
-    SIZES,
     Cell,
     EdgeRun,
     Plan,
@@ -43,6 +42,8 @@ from delaystability.validation.sharpening import schedule
 from delaystability.validation.verdict import FEWEST
 from tests.finished import drawn, judged
 from tests.idx_files import idx_folder
+
+SIZES = EXPERIMENT.sizes
 
 TINY = replace(
     SIZES["quick"],
@@ -62,7 +63,7 @@ TINY = replace(
 
 def finished(plan: Plan, seed: int = 0, dtype: str = "float64") -> list[FinishedTrial]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(edge.SIZES, "quick", plan)
+        patch.setitem(SIZES, "quick", plan)
         planned = EXPERIMENT.chunks("quick", seed, "cpu", dtype)
     return [
         FinishedTrial(trial, canonical(result))
@@ -205,7 +206,7 @@ def test_momentum_that_departs_fast_sets_in_at_the_edge(tiny: list[FinishedTrial
 def test_the_control_of_hasty_momentum_fails_where_no_run_diverges() -> None:
     plan = replace(TINY, optimizers=("sgd",), delays=(0,), seeds=1, hasty_seeds=40, flow_time=1.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(edge.SIZES, "quick", plan)
+        patch.setitem(SIZES, "quick", plan)
         planned = EXPERIMENT.chunks("quick")
     runs = [run for chunk in planned for run in EdgeRun.all_of(chunk.trials)]
     for diverged, outcome in ((False, "fails"), (True, "holds")):
@@ -217,7 +218,7 @@ def test_the_control_of_hasty_momentum_fails_where_no_run_diverges() -> None:
 def test_other_images_take_the_place_of_the_digits(tmp_path: Path) -> None:
     folder = idx_folder(tmp_path / "images")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(edge.SIZES, "quick", replace(TINY, seeds=1, delays=(3,), images=30))
+        patch.setitem(SIZES, "quick", replace(TINY, seeds=1, delays=(3,), images=30))
         chunk, *_ = EXPERIMENT.chunks("quick", data=folder)
     assert chunk.trials[0].settings["target_sharpness"] == 2 * TINY.target_sharpness
     found = EXPERIMENT.results(chunk)
@@ -413,7 +414,7 @@ def test_the_default_covers_the_catalogue_and_counts_its_recursions() -> None:
 @pytest.mark.slow
 def test_the_experiment_writes_its_files_and_reads_them_again(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(edge.SIZES, "quick", replace(TINY, seeds=1))
+        patch.setitem(SIZES, "quick", replace(TINY, seeds=1))
         first = run_experiment(EXPERIMENT, tmp_path, size="quick", backend="sequential")
         again = run_experiment(EXPERIMENT, tmp_path, size="quick", backend="sequential")
     assert {path.name for path in tmp_path.iterdir()} == {

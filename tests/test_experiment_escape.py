@@ -16,7 +16,7 @@ import delaystability as ds
 from delaystability.files.trials import FinishedTrial, canonical
 from delaystability.validation.experiment import Verdict
 from delaystability.validation.experiments import escape, load_experiment
-from delaystability.validation.experiments.escape import EXPERIMENT, SIZES, wrong_delay
+from delaystability.validation.experiments.escape import EXPERIMENT, wrong_delay
 from delaystability.validation.perturbed_runs import (
     START,
     Site,
@@ -28,6 +28,8 @@ from delaystability.validation.perturbed_runs import (
 )
 from delaystability.validation.training import Replica
 from tests.finished import drawn, finished, judged
+
+SIZES = EXPERIMENT.sizes
 
 HIDDEN, IMAGES = 12, 24
 TINY = replace(

@@ -17,13 +17,10 @@ import delaystability as ds
 from delaystability.files.trials import FinishedTrial, canonical
 from delaystability.model.optimizer import steady_gain
 from delaystability.validation.experiments import load_experiment
-from delaystability.validation.experiments.momentum import (
-    EXPERIMENT,
-    SIZES,
-    Thresholds,
-    _between,
-)
+from delaystability.validation.experiments.momentum import EXPERIMENT, Thresholds, _between
 from tests.finished import drawn, judged
+
+SIZES = EXPERIMENT.sizes
 
 TINY = replace(
     SIZES["quick"], minima=1, optimizers=("sgd", "shifted-momentum"), momenta=(0.5,), delays=(0, 2)

@@ -19,10 +19,7 @@ import delaystability as ds
 from delaystability.files.trials import FinishedTrial, canonical
 from delaystability.validation import mean_square_runs
 from delaystability.validation.experiments import load_experiment
-from delaystability.validation.experiments.noise import (
-    EXPERIMENT,
-    SIZES,
-)
+from delaystability.validation.experiments.noise import EXPERIMENT
 from delaystability.validation.mean_square_runs import (
     bracket,
     last_crossing,
@@ -37,6 +34,8 @@ from delaystability.validation.resampling import (
 )
 from delaystability.validation.sample_jacobian import sample_jacobian
 from tests.finished import drawn, judged
+
+SIZES = EXPERIMENT.sizes
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import delaystability as ds
 from delaystability.files.trials import FinishedTrial, canonical
 from delaystability.questions.stages import stage_sharpness
 from delaystability.validation.experiments import load_experiment, pipeline
-from delaystability.validation.experiments.pipeline import EXPERIMENT, SIZES
+from delaystability.validation.experiments.pipeline import EXPERIMENT
 from delaystability.validation.perturbed_runs import START
 from delaystability.validation.staged_runs import (
     MODELS,
@@ -28,6 +28,8 @@ from delaystability.validation.staged_runs import (
     staged_minimum,
 )
 from tests.finished import drawn, finished, judged
+
+SIZES = EXPERIMENT.sizes
 
 LAYERS, HIDDEN, IMAGES = 3, 6, 8
 TINY = replace(SIZES["quick"], hidden=HIDDEN, images=IMAGES, optimizers=("sgd",))

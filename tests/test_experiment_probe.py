@@ -16,13 +16,15 @@ pytest.importorskip("matplotlib")
 import torch
 
 from delaystability.validation.delayed_runs import final_loss
-from delaystability.validation.experiments.probe import CHOICES, EXPERIMENT, SIZES, ProbedTask, run
+from delaystability.validation.experiments.probe import CHOICES, EXPERIMENT, ProbedTask, run
 from delaystability.validation.parallel_rates import train_at_rates
 from delaystability.validation.task_data import TaskData, task_data
 from delaystability.validation.task_models import initial_model
 from delaystability.validation.tuned_tasks import PROBE_TASKS, TASKS, Task, missing_for
 from delaystability.validation.verdict import Outcome
 from tests.helpers import EPS
+
+SIZES = EXPERIMENT.sizes
 
 STEPS = 12
 

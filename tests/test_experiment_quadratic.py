@@ -20,7 +20,7 @@ from delaystability.validation.experiment import (
     run_experiment,
 )
 from delaystability.validation.experiments import quadratic
-from delaystability.validation.experiments.quadratic import EXPERIMENT, SIZES
+from delaystability.validation.experiments.quadratic import EXPERIMENT
 from delaystability.validation.quadratic_recursion import (
     Recursion,
     growth,
@@ -28,6 +28,8 @@ from delaystability.validation.quadratic_recursion import (
     whole_run,
 )
 from tests.finished import drawn, finished, judged
+
+SIZES = EXPERIMENT.sizes
 
 TINY = replace(
     SIZES["quick"],

@@ -19,14 +19,12 @@ from delaystability.model.delay_schedule import delay_sequence
 from delaystability.validation.delay_kinds import KINDS, delay_of_kind, parameter_server_log
 from delaystability.validation.ensembles import LATE
 from delaystability.validation.experiments import load_experiment, random_delay
-from delaystability.validation.experiments.random_delay import (
-    EXPERIMENT,
-    SIZES,
-    cells_of,
-)
+from delaystability.validation.experiments.random_delay import EXPERIMENT, cells_of
 from delaystability.validation.perturbed_runs import log_distances, trained_minimum
 from delaystability.validation.training import Replica
 from tests.finished import drawn, judged
+
+SIZES = EXPERIMENT.sizes
 
 HIDDEN, IMAGES = 12, 24
 TINY = replace(

@@ -23,18 +23,14 @@ from delaystability.validation.curvature import hessian_extremes
 from delaystability.validation.data import load_dataset
 from delaystability.validation.digits_problem import digits_problem
 from delaystability.validation.experiments import load_experiment
-from delaystability.validation.experiments.selection import (
-    EXPERIMENT,
-    RULES,
-    SIZES,
-    Plan,
-    Runs,
-)
+from delaystability.validation.experiments.selection import EXPERIMENT, RULES, Plan, Runs
 from delaystability.validation.image_problem import image_problem, small_images
 from delaystability.validation.selected_images import ImageRuns, image_findings, image_table
 from delaystability.validation.usable_learning_rate import largest_usable
 from tests.finished import drawn, finished, judged
 from tests.idx_files import idx_folder
+
+SIZES = EXPERIMENT.sizes
 
 TINY = replace(
     SIZES["quick"],

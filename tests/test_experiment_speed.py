@@ -19,7 +19,7 @@ import delaystability as ds
 from delaystability.questions.fastest_setting import fastest_setting
 from delaystability.validation.dense import DenseProblem
 from delaystability.validation.experiments import load_experiment
-from delaystability.validation.experiments.speed import EXPERIMENT, SIZES, SpeedRun
+from delaystability.validation.experiments.speed import EXPERIMENT, SpeedRun
 from delaystability.validation.network import Network
 from delaystability.validation.speed_findings import judge
 from delaystability.validation.speed_runs import (
@@ -32,6 +32,8 @@ from delaystability.validation.speed_runs import (
 )
 from delaystability.validation.training import Replica
 from tests.finished import drawn, finished
+
+SIZES = EXPERIMENT.sizes
 
 # Settings ----------------------------------------------------------------------------------------
 

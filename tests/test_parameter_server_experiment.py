@@ -24,11 +24,7 @@ from delaystability.server.run import WorkersGoneError
 from delaystability.validation import log_prediction
 from delaystability.validation.delay_kinds import parameter_server_log
 from delaystability.validation.experiments import load_experiment, parameter_server
-from delaystability.validation.experiments.parameter_server import (
-    EXPERIMENT,
-    SIZES,
-    with_workers,
-)
+from delaystability.validation.experiments.parameter_server import EXPERIMENT, with_workers
 from delaystability.validation.log_prediction import (
     independent_delays,
     noisy_loop,
@@ -43,6 +39,8 @@ from delaystability.validation.worker_problems import (
 )
 from tests.finished import drawn, judged
 from tests.helpers import EPS
+
+SIZES = EXPERIMENT.sizes
 
 LOG = parameter_server_log(5, 400, 0.6, 0)
 

@@ -21,8 +21,10 @@ import delaystability as ds
 from delaystability.model.optimizer import steady_gain
 from delaystability.plot.experiments.edge import courses_figure, thresholds_figure
 from delaystability.plot.style import COLOURS, DASHES, MARKERS, tidy
-from delaystability.validation.experiments.edge import BAND, SIZES, Cell, EdgeRun
+from delaystability.validation.experiments.edge import BAND, EXPERIMENT, Cell, EdgeRun
 from delaystability.validation.sharpening import late
+
+SIZES = EXPERIMENT.sizes
 
 
 def run(optimizer: ds.Optimizer, delay: int, seed: int, target: float) -> EdgeRun:

@@ -18,7 +18,7 @@ from delaystability.model.arguments import checked_count
 from delaystability.model.displayed import Displayed, html_table
 from delaystability.validation.device import checked_device, checked_double, checked_dtype
 from delaystability.validation.provenance import Provenance, provenance
-from delaystability.validation.rows import SIZES, Plan, Row
+from delaystability.validation.rows import SIZES, Plan, Row, sizes_of
 from delaystability.validation.sweeps.backends import checked_backend, checked_workers
 from delaystability.validation.sweeps.run import Progress, SweepReport, run_sweep
 from delaystability.validation.sweeps.store import Description, Store
@@ -51,7 +51,6 @@ class Experiment:
         What is predicted, in one line of prose.
     row : subclass of Row
         The settings and results of a trial, each with its meaning.
-    sizes : mapping from "quick" and "default" to Plan
     settings : function (plan) -> sequences of mappings
         The settings of all trials; those in one sequence are run together. The same plan gives the
         same settings.
@@ -60,6 +59,8 @@ class Experiment:
     judge : function (rows) -> Verdict
         From the finished trials, in the order of the plan.
     figures : function (rows) -> mapping from name to matplotlib Figure
+    sizes : mapping from "quick" and "default" to Plan
+        By default what the plan of the rows declares.
     version : int
         Of the meaning of settings and results: with another one, old files are refused.
     takes_data : bool
@@ -83,11 +84,11 @@ class Experiment:
     name: str
     title: str
     row: type[Row]
-    sizes: Mapping[str, Plan]
     settings: Callable[[Any], Iterable[Sequence[Mapping[str, Any]]]]
     run: Callable[[Any], Sequence[Mapping[str, Any]]]
     judge: Callable[[Any], Verdict]
     figures: Callable[[Any], Mapping[str, Figure]]
+    sizes: Mapping[str, Plan] = field(default_factory=dict)
     version: int = 1
     takes_data: bool = False
     finds_data: bool = False
@@ -97,6 +98,10 @@ class Experiment:
     with_workers: Callable[[int], Experiment] | None = None
     question: str = ""
     captions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.sizes:
+            object.__setattr__(self, "sizes", sizes_of(self.row.plan_type()))
 
     def caption(self, file: str) -> str:
         """What is seen in a figure that was written as NAME-FIGURE.png; its name if nobody says."""

@@ -153,6 +153,13 @@ class Row:
         return cls(plan=kinds["plan"].of(trial.common), **values)
 
     @classmethod
+    def plan_type(cls) -> type[Plan]:
+        """What its plan is."""
+        own: Any = cls
+        kind: type[Plan] = _kinds(own)["plan"]
+        return kind
+
+    @classmethod
     def all_of(cls, trials: Iterable[Trial | FinishedTrial]) -> list[Self]:
         """Read every trial, in their order."""
         return [cls.of(trial) for trial in trials]

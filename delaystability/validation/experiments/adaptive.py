@@ -58,7 +58,7 @@ from delaystability.validation.verdict import Verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "FULL", "MINI", "QUANTILES", "SIZES", "AdaptiveRun", "Plan", "run"]
+__all__ = ["EXPERIMENT", "FULL", "MINI", "QUANTILES", "AdaptiveRun", "Plan", "run"]
 
 FULL, MINI = "full", "mini"
 """Batches."""
@@ -89,9 +89,6 @@ class Plan(rows.Plan):
     )  # fmt: skip
     mini_repeats: int = planned("of each run on mini-batches", quick=1, default=5)
     mini_updates: int = planned("of a run on mini-batches", quick=150, default=300)
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -280,7 +277,6 @@ EXPERIMENT = Experiment(
     name="adaptive",
     title="With late gradients AdamW, RMSProp and Muon swing as far as predicted, at that cost",
     row=AdaptiveRun,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

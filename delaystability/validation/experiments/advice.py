@@ -23,7 +23,6 @@ import torch
 from delaystability.model.delays import Delay
 from delaystability.questions.learning_rate_advice import recommend_learning_rate
 from delaystability.questions.learning_rate_rules import RULES, DelayedSetting
-from delaystability.validation import rows
 from delaystability.validation.cost_findings import control, divergence, saving
 from delaystability.validation.delayed_runs import final_loss, validation_loss
 from delaystability.validation.device import checked_dtype
@@ -89,9 +88,6 @@ class Plan(TunedPlan):
         quick=(RECOMMENDED,),
         default=(),
     )
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -263,7 +259,6 @@ EXPERIMENT = Experiment(
     question="What does a learning rate that a rule recommends cost when gradients arrive late?",
     title="The recommended learning rate costs little validation loss when gradients arrive late",
     row=Advice,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

@@ -45,7 +45,7 @@ from delaystability.validation.verdict import Finding, Verdict, everywhere, rati
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "KINDS", "NEAR", "SIZES", "LateReads", "Plan"]
+__all__ = ["EXPERIMENT", "KINDS", "NEAR", "LateReads", "Plan"]
 
 NEAR, FAR = 0.01, 0.03
 """A critical learning rate agrees within the first, and differs beyond the second."""
@@ -84,9 +84,6 @@ class Plan(rows.Plan):
     tried: int = planned(
         "sequences below the sufficient bound, and above the necessary one", quick=12, default=48
     )
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -345,7 +342,6 @@ EXPERIMENT = Experiment(
     question="Which learning rate is safe if only the longest delay is known?",
     title="Below the threshold of every sequence no run leaves, and by the worst one it does",
     row=LateReads,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

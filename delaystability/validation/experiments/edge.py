@@ -51,7 +51,7 @@ from delaystability.validation.verdict import Verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BAND", "EXPERIMENT", "SIZES", "Cell", "EdgeRun", "Plan", "cells_of", "judge"]
+__all__ = ["BAND", "EXPERIMENT", "Cell", "EdgeRun", "Plan", "cells_of", "judge"]
 
 _ALL, _DELAYS = tuple(CATALOGUE), (0, 1, 2, 4, 8, 16, 32)
 
@@ -95,9 +95,6 @@ class Plan(rows.Plan):
     )
     loss_bound: float = planned("above it, times the initial loss, a run diverged", 1000.0)
     tolerance: float = planned("residual bound of the sharpness, relative to its size", 1e-3)
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -316,7 +313,6 @@ EXPERIMENT = Experiment(
     question="Where does a network stop sharpening when its gradients arrive late?",
     title="Trained networks sharpen up to the threshold of their optimizer and delay, and stay",
     row=EdgeRun,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

@@ -46,7 +46,7 @@ from delaystability.validation.verdict import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "FAR", "NEAR", "RESOLVED", "SIZES", "Escape", "Plan", "wrong_delay"]
+__all__ = ["EXPERIMENT", "FAR", "NEAR", "RESOLVED", "Escape", "Plan", "wrong_delay"]
 
 NEAR, FAR = 0.03, 0.2
 """A critical learning rate agrees within the first, and disagrees beyond the second."""
@@ -86,9 +86,6 @@ class Plan(rows.Plan):
         "relative distance from the threshold that must be decided", quick=0.03, default=0.01
     )
     change: float = planned("factor by which the distance changes there over a run, in theory", 1.5)
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -316,7 +313,6 @@ EXPERIMENT = Experiment(
     "fast?",
     title="Runs leave a minimum exactly above the predicted learning rate, at the predicted rate",
     row=Escape,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

@@ -44,7 +44,7 @@ from delaystability.validation.verdict import Finding, Verdict, every, everywher
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BAND", "EXPERIMENT", "SIZES", "Momentum", "Plan", "Thresholds", "judge"]
+__all__ = ["BAND", "EXPERIMENT", "Momentum", "Plan", "Thresholds", "judge"]
 
 BAND = 0.03
 """A threshold counts as predicted within this share."""
@@ -83,9 +83,6 @@ class Plan(rows.Plan):
         quick=4.0,
         default=8.0,
     )
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -378,7 +375,6 @@ EXPERIMENT = Experiment(
     question="Which momentum allows the largest effective learning rate under delay?",
     title="Under delay heavy-ball momentum costs learning rate, and shifted momentum gains some",
     row=Momentum,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

@@ -40,7 +40,7 @@ from delaystability.validation.verdict import Finding, Verdict, everywhere
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BAND", "EXPERIMENT", "SIZES", "NoisyLoop", "Plan", "judge"]
+__all__ = ["BAND", "EXPERIMENT", "NoisyLoop", "Plan", "judge"]
 
 BAND = 0.1
 """A threshold counts as predicted within this share."""
@@ -80,9 +80,6 @@ class Plan(rows.Plan):
         "populations whose learning rate settles; six or more give 95 % intervals", 6
     )
     updates: int = planned("of a run, see above", quick=100, default=200)
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -329,7 +326,6 @@ EXPERIMENT = Experiment(
     question="By how much does the noise of mini-batches lower the largest stable learning rate?",
     title="Mini-batch noise lowers the threshold of the mean square as predicted",
     row=NoisyLoop,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

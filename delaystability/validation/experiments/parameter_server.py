@@ -40,7 +40,7 @@ from delaystability.validation.worker_problems import PROBLEMS, Place, place
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "NEAR", "SIZES", "Plan", "ServerTrial", "broken", "judge", "with_workers"]
+__all__ = ["EXPERIMENT", "NEAR", "Plan", "ServerTrial", "broken", "judge", "with_workers"]
 
 NEAR = 0.1
 """Relative distance within which a prediction agrees."""
@@ -83,9 +83,6 @@ class Plan(rows.Plan):
     updates: int = planned(
         "with each learning rate, at least, in as many runs as that takes", quick=2000, default=3000
     )
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -365,7 +362,8 @@ def with_workers(count: int) -> Experiment:
         For fewer than two, which have no delay to speak of.
     """
     workers = (checked_count("workers", count, 2),)
-    sizes = {size: replace(plan, workers=workers) for size, plan in SIZES.items()}
+    plans: Mapping[str, Any] = EXPERIMENT.sizes
+    sizes = {size: replace(plan, workers=workers) for size, plan in plans.items()}
     return replace(EXPERIMENT, sizes=sizes)
 
 
@@ -376,7 +374,6 @@ EXPERIMENT = Experiment(
     title="Under real asynchrony the critical learning rate is what the run's own log predicts",
     version=2,
     row=ServerTrial,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

@@ -38,7 +38,7 @@ from delaystability.validation.verdict import Finding, Verdict, everywhere, most
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "NEAR", "SIZES", "Pipeline", "Plan", "judge"]
+__all__ = ["EXPERIMENT", "NEAR", "Pipeline", "Plan", "judge"]
 
 NEAR = 0.03
 """A measured learning rate agrees with a prediction within this share of it."""
@@ -77,9 +77,6 @@ class Plan(rows.Plan):
         quick=3.0,
         default=4.0,
     )
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -290,7 +287,6 @@ EXPERIMENT = Experiment(
     "unstable?",
     title="Pipelines lose stability at the learning rate that their Hessian and delays predict",
     row=Pipeline,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

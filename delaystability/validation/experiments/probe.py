@@ -79,9 +79,6 @@ class Plan(TunedPlan):
     updates: int = planned("of a run, times the length of its task", quick=30, default=250)
 
 
-SIZES = rows.sizes_of(Plan)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProbedTask(TunedRow):
     """One task at one delay: D learning rates of the grid, and up to nine that are probed."""
@@ -267,7 +264,6 @@ EXPERIMENT = Experiment(
     "chosen?",
     title="The learning rate that is best in short runs is a good one to the end",
     row=ProbedTask,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

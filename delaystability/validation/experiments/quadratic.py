@@ -40,7 +40,7 @@ from delaystability.validation.verdict import Finding, Verdict, everywhere, most
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "SIZES", "WRONG", "Plan", "Quadratic", "judge"]
+__all__ = ["EXPERIMENT", "WRONG", "Plan", "Quadratic", "judge"]
 
 WRONG = 0.2
 """Share by which the thresholds of the negative control are off."""
@@ -68,9 +68,6 @@ class Plan(rows.Plan):
         "relative distance from a* within which nothing is claimed", quick=0.05, default=0.02
     )
     dimension: int = planned("of the matrices", 4)
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -284,7 +281,6 @@ EXPERIMENT = Experiment(
     question="Does a simulated quadratic die out below the predicted threshold, and grow above it?",
     title="Simulated quadratics die out below the threshold and grow above it",
     row=Quadratic,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

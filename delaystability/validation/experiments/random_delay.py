@@ -45,7 +45,7 @@ from delaystability.validation.verdict import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "FAR", "NEAR", "SIZES", "Cell", "Plan", "RandomDelayRun", "cells_of"]
+__all__ = ["EXPERIMENT", "FAR", "NEAR", "Cell", "Plan", "RandomDelayRun", "cells_of"]
 
 NEAR, FAR = 0.05, 0.2
 """Relative errors that are small, and that are large."""
@@ -76,9 +76,6 @@ class Plan(rows.Plan):
         quick=10_000,
         default=60_000,
     )
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -380,7 +377,6 @@ EXPERIMENT = Experiment(
     title="With random delays a run leaves a minimum at the almost-sure threshold, not where the "
     "mean or the mean delay says",
     row=RandomDelayRun,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

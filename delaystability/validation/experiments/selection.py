@@ -55,7 +55,7 @@ from delaystability.validation.verdict import Verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BAND", "EXPERIMENT", "RULES", "SIZES", "Plan", "Runs", "SelectedRun", "judge"]
+__all__ = ["BAND", "EXPERIMENT", "RULES", "Plan", "Runs", "SelectedRun", "judge"]
 
 _LOSS_BOUND = 100.0  # times the initial loss: beyond, a run diverged
 _USABLE_CHECKS = 8
@@ -116,9 +116,6 @@ class Plan(rows.Plan):
     image_dtype: str = planned("precision of networks on images", "float32")
     grid: int = planned("learning rates an octave in the search", 4)
     usable_flow_time: float = planned("of its runs", quick=10.0, default=20.0)
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -300,7 +297,6 @@ EXPERIMENT = Experiment(
     "rate does it need for that?",
     title="With its learning rate adjusted, delayed training selects minima of the same sharpness",
     row=SelectedRun,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,

@@ -48,7 +48,7 @@ from delaystability.validation.training import Replica
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT", "SIZES", "Plan", "SpeedRun"]
+__all__ = ["EXPERIMENT", "Plan", "SpeedRun"]
 
 _START = 1e-4  # distance from the minimum: the loss is quadratic there
 _POINTS = 48  # of a course
@@ -85,9 +85,6 @@ class Plan(rows.Plan):
         "the learning rates that are tried are shares of those stable at this sharpness", 2.5
     )
     seeds: int = planned("of training with the tuned setting; tuned on another", 8)
-
-
-SIZES = rows.sizes_of(Plan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -253,7 +250,6 @@ EXPERIMENT = Experiment(
     question="How fast can a run with late gradients converge, and with which optimizer?",
     title="The best optimizer under a delay is as fast as it says, and faster than the others",
     row=SpeedRun,
-    sizes=SIZES,
     settings=settings,
     run=run,
     judge=judge,
