@@ -432,6 +432,12 @@ def test_a_file_of_the_first_layout_is_read_without_its_hashes(tmp_path):
         (lambda: plot.measured(__file__), "file of a sweep; got .* not a database"),
         (lambda: plot.Measurements("x", ["a"], [1.0], [1.0, 2.0]), "measured must have one"),
         (lambda: plot.Measurements("x", ["a"], [0.0], [1.0]), "predicted must be positive"),
+        (lambda: plot.Measurements("x", [], [], []), "predicted must be positive; got none"),
+        (
+            # One value of many, in one line.
+            lambda: plot.Measurements("x", ["a"] * 99, [*[1 / 3] * 98, -0.5], np.ones(99)),
+            "^predicted must be positive; got -0.5$",
+        ),
         (lambda: plot.Measurements("x", ["a"], [1.0], [1.0], low=[1.0]), "low and high"),
     ],
 )

@@ -68,8 +68,11 @@ class Measurements:
             object.__setattr__(self, name, values)
         if (self.low is None) != (self.high is None):
             raise ValueError("low and high must be given together")
-        if not np.any(self.predicted > 0) or np.any(~(self.predicted > 0)):
-            raise ValueError(f"predicted must be positive; got {self.predicted}")
+        wrong = self.predicted[~(self.predicted > 0)]
+        if wrong.size or not self.predicted.size:
+            raise ValueError(
+                f"predicted must be positive; got {wrong[0] if wrong.size else 'none'}"
+            )
         if len(self.names) > len(COLOURS):
             raise ValueError(f"series must hold up to {len(COLOURS)} names; got {len(self.names)}")
 

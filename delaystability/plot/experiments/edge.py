@@ -18,7 +18,7 @@ from delaystability.questions.bounds import stability_threshold
 __all__ = ["courses_figure", "thresholds_figure"]
 
 _STEP = 0.07  # between two optimizers at one delay, in units of the distance of two delays
-_COLUMNS = 4
+_COLUMNS = 2
 
 
 def thresholds_figure(cells: Sequence[Any], band: tuple[float, float]) -> Figure:
