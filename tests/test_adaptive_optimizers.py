@@ -116,7 +116,7 @@ def growth(kind, delay, lr, shape=(SIZE,)):
     return math.log(last / first) / 500
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("delay", [0, 3])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_frozen_optimizer_of_torch_has_the_threshold_that_the_monitor_says(kind, delay):

@@ -297,6 +297,7 @@ def test_derive_writes_a_file_and_fragments(tmp_path):
     assert "\\documentclass" not in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_derive_fails_when_a_step_fails(monkeypatch):
     from delaystability.theory import proof_of
 

@@ -50,6 +50,7 @@ def _all_wrong(tables) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.quick(2)
 def test_adversarial_tables_agree_with_exact_arithmetic(kind):
     assert not _all_wrong(adversarial_tables(kind, 20, seed=3))
 

@@ -234,6 +234,7 @@ def _mutations(claim):
     return [Eq(claim.lhs, right, evaluate=False) for right in changed]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 @pytest.mark.quick(1)
 def test_a_mutated_step_is_caught(name):

@@ -107,6 +107,7 @@ def test_the_loop_of_symbols_has_the_recurrence_and_polynomial_of_its_decay(coup
     assert sympy.expand(loop.polynomial - loop.polynomial_from_recurrence) == 0
 
 
+@pytest.mark.slow
 def test_for_every_delay_sgd_has_its_theorem_and_others_their_smallest_crossing():
     symbol = Symbol("lambda", real=True)
     for settings in ({"decay": 0.1}, {"decay": symbol, "coupled": True}):

@@ -92,7 +92,7 @@ def reads_of_a_run(steps, delay, optimizer, batches):
     return device.reads
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("batches", [None, Batches(SAMPLES, 4)], ids=["full", "mini-batches"])
 @pytest.mark.parametrize("delay", [0, 5, ds.GeometricDelay(0.5)], ids=repr)
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.9), ds.Nesterov(0.9)], ids=repr)

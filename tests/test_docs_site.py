@@ -60,6 +60,7 @@ def test_formulas_are_mathml_and_links_go_from_page_to_page(written):
     assert 'href="#' not in html
 
 
+@pytest.mark.slow
 def test_a_status_on_the_page_is_that_of_the_check():
     broken = named("sgd").with_step(
         "conclusion", claim=named("sgd-upper-bound").step("conclusion").claim

@@ -80,6 +80,7 @@ def test_the_tried_sequences_are_of_all_kinds_and_differ() -> None:
 # A trial -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_runs_by_the_extremal_log_leave_a_minimum_where_predicted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

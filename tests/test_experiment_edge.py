@@ -215,6 +215,7 @@ def test_the_control_of_hasty_momentum_fails_where_no_run_diverges() -> None:
         assert line.outcome == outcome
 
 
+@pytest.mark.slow
 def test_other_images_take_the_place_of_the_digits(tmp_path: Path) -> None:
     folder = idx_folder(tmp_path / "images")
     with pytest.MonkeyPatch.context() as patch:

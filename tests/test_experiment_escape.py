@@ -87,6 +87,7 @@ def test_distances_are_those_of_the_plain_loop(
         np.testing.assert_allclose(column[near], wanted[near], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_rescaling_lets_runs_go_on_at_their_rate(site: Site) -> None:
     gains = np.array([1.0, 1.6, 2.5])
     replicas = [Replica(ds.SGD(), 0, gain / site.minimum.sharpness) for gain in gains[1:]]

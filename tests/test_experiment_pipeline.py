@@ -97,6 +97,7 @@ def test_runs_end_where_they_leave_or_arrive(site):
     assert lengths[2] == 16 and lengths[0] == 60
 
 
+@pytest.mark.slow
 def test_the_sharpness_of_layers_is_that_of_the_whole_hessian(site):
     times = hessian_times(site)
     hessian = np.stack([times(unit) for unit in np.eye(len(site.minimum.parameters))])

@@ -114,6 +114,7 @@ def test_scalar_and_one_by_one_matrix_are_the_same_and_float32_is_close() -> Non
 
 
 @pytest.mark.parametrize("gain", [2.9, 1e-3])
+@pytest.mark.quick(1)
 def test_long_runs_neither_overflow_nor_vanish(gain: float) -> None:
     found = growth(
         Recursion.of(ds.SGD(), 0, 1),
@@ -181,6 +182,7 @@ def test_no_recursion_outside_the_band_is_misclassified(trials: list[FinishedTri
     np.testing.assert_allclose(np.median([loop.edge_ratios for loop in loops]), 1, rtol=0.01)
 
 
+@pytest.mark.slow
 def test_a_run_changes_tenfold_over_its_second_half_at_the_edges_of_the_band(
     trials: list[FinishedTrial],
 ) -> None:
@@ -197,6 +199,7 @@ def test_a_run_changes_tenfold_over_its_second_half_at_the_edges_of_the_band(
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.2])
+@pytest.mark.quick(1)
 def test_a_wrong_threshold_is_found_out(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "quick", replace(TINY, delays=(3,)))
     monkeypatch.setattr(

@@ -70,7 +70,7 @@ def test_all_delays_have_the_same_mean() -> None:
 # Runs -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.quick(3)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.5)], ids=lambda o: o.name)
 def test_a_network_does_what_the_scalar_loop_does(kind: str, optimizer: ds.Optimizer) -> None:
@@ -207,6 +207,7 @@ def test_a_mean_that_is_nearly_right_is_no_trap() -> None:
     assert not any("unsafe" in statement for statement in statements)
 
 
+@pytest.mark.slow
 def test_the_figures_have_axes_with_units() -> None:
     figures = drawn(EXPERIMENT, invented())
     assert set(figures) == {"thresholds", "growth"}

@@ -393,6 +393,7 @@ def test_that_nothing_trains_is_asked_at_the_delay_that_the_plan_names_and_at_no
     assert not any("kept" in line.statement for line in image_findings(runs)), "no run has it"
 
 
+@pytest.mark.slow
 def test_the_figures_of_images_hold_every_optimizer() -> None:
     runs = _images(lambda settings, result: {})
     for name, own in runs.by_network().items():

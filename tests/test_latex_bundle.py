@@ -138,6 +138,7 @@ def test_every_reference_is_an_entry_that_bibtex_reads(tmp_path):
     assert "undefined" not in latex(tmp_path, "pdflatex", "pdflatex").lower()
 
 
+@pytest.mark.slow
 @needs_latex
 def test_every_reference_can_be_printed_by_itself(tmp_path):
     items = "\n".join(

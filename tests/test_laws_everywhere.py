@@ -193,7 +193,7 @@ def test_the_list_of_entry_points_is_complete():
 @pytest.mark.filterwarnings("ignore::delaystability.LearningRateWarning")
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.5)], ids=repr)
 @pytest.mark.parametrize("name", ENTRY_POINTS)
-@pytest.mark.quick(5)
+@pytest.mark.quick(4)
 def test_a_negative_binomial_law_of_one_step_is_the_geometric_one_everywhere(name, optimizer):
     ask = ENTRY_POINTS[name]
     found = np.asarray(ask(optimizer, NegativeBinomialDelay(1, 0.75)), dtype=float)

@@ -25,6 +25,7 @@ FILTERS = {
 
 
 @pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.quick(4)
 def test_every_longest_delay_is_the_one_found_by_trial(name):
     optimizer = FILTERS[name]
     thresholds = ds.stability_threshold(optimizer, np.arange(300))

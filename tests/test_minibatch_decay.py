@@ -91,7 +91,7 @@ def test_the_threshold_with_decay_is_that_of_the_kronecker_matrix(optimizer, del
         assert rate != pytest.approx(ds.mean_square_learning_rate(hessians, other), rel=1e-6)
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("decay", "coupled"), DECAYS)
 @pytest.mark.parametrize("delay", [0, 4, ds.RandomDelay([0.2, 0.3, 0.5]), READ])
 def test_a_single_direction_with_decay_is_the_scalar_theory(delay, decay, coupled):

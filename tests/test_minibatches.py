@@ -57,7 +57,7 @@ def kronecker_radius(
     ],
 )
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.quick(3)
+@pytest.mark.quick(2)
 def test_the_threshold_is_that_of_the_kronecker_matrix(
     optimizer: ds.Optimizer, delay: Any, batch: int
 ) -> None:
@@ -163,7 +163,7 @@ def test_runs_of_many_seeds_follow_the_second_moment() -> None:
 @pytest.mark.parametrize("delay", [0, 1, 3])
 @pytest.mark.quick(1)
 def test_gamma_sums_the_products_of_the_responses(optimizer: ds.Optimizer, delay: int) -> None:
-    rate, curvatures = 0.05, np.array([2.0, 0.3, 1e-3])
+    rate, curvatures = 0.05, np.array([2.0, 0.3, 1e-2])
     feedback, feedforward = optimizer.coefficients(delay)
     rows = []
     for h in curvatures:

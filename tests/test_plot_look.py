@@ -113,6 +113,7 @@ def test_the_test_of_overlaps_sees_one():
     assert ("delay 0", "delay 0") in collisions(axes.figure)
 
 
+@pytest.mark.quick(2)
 def test_all_text_is_inside_the_figure(picture):
     axes, _ = picture
     whole = axes.figure.bbox

@@ -166,6 +166,7 @@ def test_random_settings_are_no_faster_than_the_drawn_ones(shares):
 # Batches
 
 
+@pytest.mark.slow
 def test_lines_of_batches_are_the_edge_and_end_on_the_plateau():
     noise = np.array([1e-6, 1.0, 1e9])
     axes = plot.batch_edge(ds.HeavyBall(0.9), [0, 4], noise)

@@ -129,6 +129,7 @@ def test_a_failed_step_says_so_in_print():
     assert 'class="status failed"' in proof_html(checked_proof(wrong))
 
 
+@pytest.mark.slow
 def test_a_conclusion_that_is_not_the_statement_is_seen_in_print():
     claim = ds.derive("sgd").step("distance").claim
     wrong = ds.derive("sgd").with_step("conclusion", claim=claim)
@@ -211,6 +212,7 @@ def test_errors_in_the_latex_are_noticed(tmp_path):
     assert overfull(compiled(wide, tmp_path))
 
 
+@pytest.mark.slow
 def test_a_fragment_has_no_preamble():
     text = ds.derive("sgd").latex(fragment=True)
     assert r"\documentclass" not in text
@@ -353,6 +355,7 @@ def test_a_derivation_is_checked_once_however_often_it_is_printed():
     assert replace(derivation).check().ok and len(runs) == 2
 
 
+@pytest.mark.slow
 def test_a_derivation_of_the_registry_shares_its_check_with_the_pages():
     assert ds.derive("sgd").check() is checked("sgd").report
     assert ds.derive(ds.SGD).check() is checked("sgd").report

@@ -61,6 +61,7 @@ def test_ema_momentum_is_heavy_ball_divided_by_one_minus_momentum(m, delay):
     assert ema * (1 - m) == pytest.approx(heavy, rel=16 * EPS)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(any_momentum)
 def test_without_delay_all_corrections_for_delay_are_heavy_ball(m):

@@ -107,6 +107,7 @@ def test_a_short_period_that_reaches_far_has_the_growth_of_its_monodromy():
         ({1: 0.8782073008029767}, {7: 0.61711144284243}, [32] * 5 + [34] * 40),
     ],
 )
+@pytest.mark.quick(1)
 def test_a_rough_rate_with_the_wrong_sign_is_not_where_the_scan_ends(feedback, feedforward, log):
     optimizer = ds.LinearOptimizer(feedback, feedforward)
     end = ds.replay_threshold(optimizer, log)

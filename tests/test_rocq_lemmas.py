@@ -68,7 +68,7 @@ def out_of_order(steps: Iterable[Step], chapters: tuple[str, ...]) -> list[str]:
     ]
 
 
-def test_every_lemma_that_a_step_names_stands_in_its_file():
+def test_every_lemma_that_a_step_names_is_in_its_file():
     assert not unknown(step for proof in all_proofs() for step in proof.steps)
     assert {proof.name for proof in all_proofs() if proof.steps[-1].rocq} == set(ELEMENTARY)
 
@@ -99,10 +99,14 @@ def test_a_lemma_of_another_name_file_or_place_is_noticed():
     assert out_of_order(swapped, ("Sgd",)) == ["Sgd.sgd_polar"]
 
 
-def test_the_lemmas_stand_beside_the_steps_in_every_format():
+def test_the_lemmas_of_a_step_are_named_with_their_files():
     step = named("sgd").step("polar")
     assert lemmas_in_rocq(step) == "Loop.v: threshold_intro; Sgd.v: sgd_polar"
     assert lemmas_in_rocq(replace(step, rocq=())) == ""
+
+
+@pytest.mark.slow
+def test_every_format_has_the_lemmas_beside_the_steps():
     derivation = ds.derive("sgd")
     assert "*proved.* [`Loop.v: threshold_intro; Sgd.v: sgd_polar`] Let" in derivation.markdown()
     latex = derivation.latex(fragment=True)

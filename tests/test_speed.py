@@ -55,6 +55,7 @@ def _has_vector_arctan() -> bool:
 
 
 @pytest.mark.parametrize(("name", "promised"), [("heavy-ball", 4), ("shifted-momentum", 8)])
+@pytest.mark.quick(1)
 def test_a_threshold_costs_a_few_sines(name, promised, grid):
     delays, momenta = grid
     optimizer = ds.CATALOGUE[name](momenta)
@@ -62,7 +63,7 @@ def test_a_threshold_costs_a_few_sines(name, promised, grid):
     limit = promised * (2 if _has_vector_arctan() else 4)
     sine = threshold = np.inf
     # In turns, so that both see the same load; more of them while it hides the minima.
-    for _ in range(12):
+    for _ in range(60):
         sine = min(sine, seconds(lambda: np.sin(momenta), 3))
         threshold = min(threshold, seconds(lambda: ds.stability_threshold(optimizer, delays), 3))
         if threshold <= limit * sine:

@@ -150,6 +150,7 @@ def _mutated(claim):
 
 
 @pytest.mark.parametrize(("name", "label"), each_step(STEPS))
+@pytest.mark.quick(24)
 def test_a_mutated_step_is_caught(name, label):
     step = derive(name).step(label)
     # That the claim itself holds is in `test_every_step_holds`.

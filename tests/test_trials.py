@@ -191,6 +191,7 @@ WIDER = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.quick(1)
 @pytest.mark.parametrize(("name", "domain"), WIDER)
 def test_a_domain_that_is_too_wide_fails(name, domain):
@@ -212,6 +213,7 @@ def test_points_at_the_ends_of_all_parameters_are_tried():
 
 
 @pytest.mark.parametrize("delay", FROM)
+@pytest.mark.quick(1)
 def test_outer_steps_that_are_late_are_tried_at_long_delays(delay):
     relation = named("outer-late").theorem.statement.relation
     assert _status("outer-late", relation=_times(relation, _from(delay, 1 + SLIGHT))) == "failed"
@@ -219,6 +221,7 @@ def test_outer_steps_that_are_late_are_tried_at_long_delays(delay):
     assert tried == 27 and not failure
 
 
+@pytest.mark.slow
 def test_a_bound_that_is_met_is_not_strict():
     relation = named("heavy-ball-lower-bound").theorem.statement.relation
     assert _status("heavy-ball-lower-bound", relation=relation.lhs > relation.rhs) == "failed"
@@ -277,7 +280,7 @@ def _sums_of(claim: Eq, change) -> list[Relational]:
     [
         ("mean-square", "conclusion"),
         ("geometric-delay-mean-square", "renewal"),
-        ("pipeline", "sharpness"),
+        pytest.param("pipeline", "sharpness", marks=pytest.mark.slow),
     ],
 )
 def test_a_sum_of_other_terms_is_refused(name, label):

@@ -108,6 +108,7 @@ def test_estimated_widths_are_those_of_tex(tmp_path):
         assert abs(width(displayed[int(number)]) - ems) < 1 + 0.12 * ems, displayed[int(number)]
 
 
+@pytest.mark.slow
 def test_lines_of_unicode():
     assert unicode_line(r"u_{t} = \frac{w_{t} - w_{t + 1}}{\eta}") == "u_t = (w_t - w_(t + 1))/η"
     assert unicode_line(r"\sin^{2}\frac{\theta}{2} \ge - m") == "sin^2(θ/2) ≥ -m"

@@ -296,6 +296,7 @@ def test_image_networks_fit_digits_mnist_and_cifar(network: Any, channels: int, 
     assert sum(part.numel() for part in module.parameters()) < 25_000
 
 
+@pytest.mark.slow
 def test_deep_residual_networks_keep_the_size_of_their_signals() -> None:
     def size(blocks: int, scale: float | None = None) -> float:
         module = SmallResidualNet(1, 8, 3, blocks=blocks, activation="identity")

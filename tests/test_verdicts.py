@@ -87,7 +87,7 @@ def test_the_whole_interval_decides(
     assert outside(interval(low, high, 5), 0.9, 1.1).outcome is not HOLDS
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.95])
 def test_shares_are_decided_by_wilsons_interval(share: float) -> None:
     z = 1.959963984540054

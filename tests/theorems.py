@@ -16,7 +16,7 @@ QUICK = (
     "sgd-upper-bound",
     "sgd-lower-bound",
     "sgd-long-delay",
-    "heavy-ball-delay-0",
+    "adaptive-stationarity",
     "adjustment-sgd",
     "random-delay-mean",
     "sgd-fastest-gain",
