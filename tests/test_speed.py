@@ -55,15 +55,16 @@ def _has_vector_arctan() -> bool:
 
 
 @pytest.mark.parametrize(("name", "promised"), [("heavy-ball", 4), ("shifted-momentum", 8)])
-@pytest.mark.quick(1)
+@pytest.mark.slow
 def test_a_threshold_costs_a_few_sines(name, promised, grid):
     delays, momenta = grid
     optimizer = ds.CATALOGUE[name](momenta)
-    # Without AVX-512, NumPy's arctan is a call of the C library for every entry.
-    limit = promised * (2 if _has_vector_arctan() else 4)
+    # Without AVX-512, NumPy's arctan is a call of the C library for every entry. Beside four busy
+    # processes on two cores 7.6 to 9.1 sines were measured for heavy ball, alone 3.0.
+    limit = promised * (3 if _has_vector_arctan() else 4)
     sine = threshold = np.inf
     # In turns, so that both see the same load; more of them while it hides the minima.
-    for _ in range(60):
+    for _ in range(12):
         sine = min(sine, seconds(lambda: np.sin(momenta), 3))
         threshold = min(threshold, seconds(lambda: ds.stability_threshold(optimizer, delays), 3))
         if threshold <= limit * sine:
