@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from ctypes import string_at
+from ctypes import c_char
 from itertools import compress
 from operator import attrgetter, eq, is_, ne
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -26,12 +26,18 @@ The gradients take turns, as a habit of writing into them meets all; one with ze
 little, and passes its turn on, a few times.
 """
 
+_PARTS = [c_char * size for size in range(_BYTES + 1)]
+"""Read so many bytes of memory: in two calls to C, after a backward pass emptied the caches."""
+
 _UNKNOWN, _NONE = -1, -2
 """Instead of the address of a gradient that is no dense tensor; of one to compare with."""
 
 _version = attrgetter("_version")
 
 Row = TypeVar("Row", bound=Hashable)
+
+_Sample = tuple[int, int, int, bytes]
+"""Of a gradient on the host: its place, its size, an address in it, and what was there."""
 
 
 class GradientReferences:
@@ -106,14 +112,17 @@ class GradientReferences:
         """
         if self._trust < 0:
             return
-        self._now = _places(gradients)
+        self._now = now = _places(gradients)
         if not self._last:
             return
-        reused = self._reused(gradients) if any(map(eq, self._now, self._places)) else None
+        reused = self._reused(gradients) if any(map(eq, now, self._places)) else None
         if self._shared:
-            for sample in self._samples:
-                if sample.changed(self._last):
-                    reused = sample.place
+            for place, size, start, content in self._samples:
+                last, part = self._last[place], len(content)
+                # A gradient that lost its memory must not be read.
+                there = last.nbytes == size and last.data_ptr() + (size - part) // 2 == start
+                if not there or _PARTS[part].from_address(start).raw != content:
+                    reused = place
             if reused is not None:
                 raise _overwritten(self._last[reused])
         elif reused is not None or self._were_written_into():
@@ -130,8 +139,7 @@ class GradientReferences:
             If one was overwritten in the queue.
         """
         versions = self._versions.get(row)
-        if versions is not None and list(map(_version, gradients)) != versions:
-            now = list(map(_version, gradients))
+        if versions is not None and (now := list(map(_version, gradients))) != versions:
             raise _overwritten(next(compress(gradients, map(ne, now, versions))))
         return gradients
 
@@ -209,42 +217,29 @@ class GradientReferences:
         samples: list[_Sample] = []
         count = len(gradients)
         everything = not self._shared or self.repeats
+        settled = self._trust >= _WATCHED
         for _ in range(count if everything else min(_TRIES, count)):
             turn, self._turn = self._turn, (self._turn + 1) % count
             gradient = gradients[turn]
             if not stands_alone(gradient):
                 return None
-            if gradient.is_cpu and self._trust >= _WATCHED:
-                samples.append(_Sample.of(turn, gradient))
-            if not everything and not (samples and not any(samples[-1].content)):
+            content = None
+            if settled and gradient.is_cpu:
+                size = gradient.nbytes
+                part = min(_BYTES, size)
+                start = gradient.data_ptr() + (size - part) // 2
+                content = _PARTS[part].from_address(start).raw
+                samples.append((turn, size, start, content))
+            if not everything and (content is None or any(content)):
                 break
         return samples
 
 
-class _Sample(NamedTuple):
-    """A part of the memory of a gradient on the host, and what it was."""
-
-    place: int
-    start: int
-    content: bytes
-
-    @staticmethod
-    def of(place: int, gradient: Tensor) -> _Sample:
-        """From the middle of a gradient that stands alone."""
-        size = min(_BYTES, gradient.nbytes)
-        start = gradient.data_ptr() + (gradient.nbytes - size) // 2
-        return _Sample(place, start, string_at(start, size))
-
-    def changed(self, last: list[Tensor]) -> bool:
-        """Whether the gradient lost its memory, or was written into."""
-        gradient, size = last[self.place], len(self.content)
-        there = gradient.data_ptr() + (gradient.nbytes - size) // 2 == self.start
-        return not there or string_at(self.start, size) != self.content
-
-
 def stands_alone(gradient: Tensor) -> bool:
     """Tell whether it is a dense tensor with memory of its own, as far as can be seen at once."""
-    if not _is_dense(gradient) or gradient._is_view() or gradient.requires_grad:
+    if type(gradient) is not Tensor or gradient.layout is not torch.strided:
+        return False
+    if gradient._is_view() or gradient.requires_grad:
         return False
     return gradient.untyped_storage().nbytes() == gradient.nbytes
 
