@@ -374,11 +374,11 @@ class Delayed(torch.optim.Optimizer):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _exchange(self) -> Arrivals:
         """Put the gradients that are due in the place of the fresh ones."""
-        groups = enumerate(self.param_groups)
+        groups = enumerate(self.optimizer.param_groups)
         arrivals = self._late.arrivals([(one["params"], self._times_of(k)) for k, one in groups])
         try:
             for arrival in arrivals.late:
-                due = self._late.due(arrival)
+                due = arrival.due
                 if due is not None and (arrival.again or arrival.cohort.references.repeats):
                     due = self._lent.lend(due)
                 arrival.put(due)
@@ -390,7 +390,8 @@ class Delayed(torch.optim.Optimizer):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _enter(self, arrivals: list[Arrival]) -> None:
         """Queue the fresh gradients."""
-        self._lent.take_back()
+        if self._lent.lent:
+            self._lent.take_back()
         for arrival in arrivals:
             self._late.enter(arrival)
 

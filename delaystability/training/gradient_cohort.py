@@ -23,7 +23,7 @@ class Arrival(NamedTuple):
     cohort : GradientCohort
     gradients : list of Tensor
     due : list of Tensor or None
-        As they are in the queue; None if nothing is due.
+        None if nothing is due.
     again : bool
         Whether the gradients that are due may be due once more.
     """

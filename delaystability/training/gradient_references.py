@@ -27,7 +27,7 @@ little, and passes its turn on, a few times.
 """
 
 _PARTS = [c_char * size for size in range(_BYTES + 1)]
-"""Read so many bytes of memory: in two calls to C, after a backward pass emptied the caches."""
+"""Types to read so many bytes of memory, in fewer steps than ``string_at``."""
 
 _UNKNOWN, _NONE = -1, -2
 """Instead of the address of a gradient that is no dense tensor; of one to compare with."""

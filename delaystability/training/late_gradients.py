@@ -113,19 +113,11 @@ class LateGradients:
                 if len(cohort.rows) != times.longest:
                     raise _wrong_length(index, len(cohort.rows), times.longest)
                 if times.longest:
-                    arrivals.late.append(cohort.arrival(gradients, times))
+                    arrival = cohort.arrival(gradients, times)
+                    arrivals.late.append(_as_fresh(arrival) if self._converts else arrival)
                 else:
                     arrivals.prompt.append(cohort)
         return arrivals
-
-    def due(self, arrival: Arrival) -> list[Tensor] | None:
-        """The gradients that are due, with the type and on the device of the fresh ones."""
-        if arrival.due is None or not self._converts:
-            return arrival.due
-        return [
-            due.to(device=fresh.device, dtype=fresh.dtype)
-            for due, fresh in zip(arrival.due, arrival.gradients, strict=True)
-        ]
 
     def enter(self, arrival: Arrival) -> None:
         """Put the fresh gradients at the end of their queue."""
@@ -247,6 +239,13 @@ class LateGradients:
         gradient = gradient.detach()
         device, dtype = self.device or gradient.device, self._dtype_of(gradient)
         return gradient.to(device=device, dtype=dtype, copy=True)
+
+
+def _as_fresh(arrival: Arrival) -> Arrival:
+    """With the gradients that are due of the type and on the device of the fresh ones."""
+    pairs = zip(arrival.due or (), arrival.gradients)  # noqa: B905
+    due = [one.to(device=fresh.device, dtype=fresh.dtype) for one, fresh in pairs]
+    return arrival._replace(due=due or None)
 
 
 def _wrong_length(index: int, rows: int, longest: int) -> ValueError:

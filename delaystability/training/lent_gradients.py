@@ -21,17 +21,22 @@ class LentGradients:
     Some packages add the weight decay to ``parameter.grad`` in place, many of them by its
     ``.data``, whose writes are not counted. If the optimizer does, it gets copies for good; so it
     does on a device, where numbers cannot be compared without waiting.
+
+    Attributes
+    ----------
+    lent : list
+        What the optimizer has in this step: what it was given, with versions, and the gradients.
     """
 
     def __init__(self) -> None:
         self._trust = 0
-        self._lent: list[tuple[list[Tensor], list[int], list[Tensor]]] = []
+        self.lent: list[tuple[list[Tensor], list[int], list[Tensor]]] = []
 
     def lend(self, gradients: list[Tensor]) -> list[Tensor]:
         """Return the gradients for one step."""
         trusted = self._trust >= _WATCHED
         given = gradients if trusted else [gradient.clone() for gradient in gradients]
-        self._lent.append((given, list(map(_version, given)), gradients))
+        self.lent.append((given, list(map(_version, given)), gradients))
         return given
 
     def take_back(self) -> None:
@@ -42,7 +47,7 @@ class LentGradients:
         RuntimeError
             If it did for the first time, and had no copies any more.
         """
-        lent, self._lent = self._lent, []
+        lent, self.lent = self.lent, []
         if not lent or self._trust < 0:
             return
         counted = any(list(map(_version, given)) != versions for given, versions, _ in lent)
