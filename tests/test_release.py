@@ -59,6 +59,47 @@ def test_the_citation_names_the_software_and_its_paper():
     assert "1909.12340" in text
 
 
+_CITED = {"cff-version", "message", "title", "authors"}  # what a file of version 1.2.0 must have
+_MAY_CITE = _CITED | {
+    *("abstract", "commit", "contact", "date-released", "doi", "identifiers", "keywords"),
+    *("license", "license-url", "preferred-citation", "references", "repository"),
+    *("repository-artifact", "repository-code", "type", "url", "version"),
+}
+_MUST_REFER = {"authors", "title", "type"}
+
+
+def _wrong_in_citation(text):
+    """What the schema of version 1.2.0 would refuse: fields missing, unknown, twice, or no date."""
+    fields = re.findall(r"^([a-z-]+):", text, re.M)
+    wrong = [*(_CITED - set(fields)), *(set(fields) - _MAY_CITE)]
+    wrong += [field for field in fields if fields.count(field) > 1]
+    _, _, references = text.partition("\nreferences:\n")
+    for entry in re.split(r"^  - ", references, flags=re.M)[1:]:
+        wrong += _MUST_REFER - set(re.findall(r"^(?:    )?([a-z-]+):", entry, re.M))
+    dates = re.findall(r"^date-released: (.*)$", text, re.M)
+    return wrong + [date for date in dates if not re.fullmatch(r"\d{4}-\d\d-\d\d", date)]
+
+
+def test_the_citation_has_the_fields_of_its_format():
+    assert _wrong_in_citation(text_of("CITATION.cff")) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("message:", "massage:"),
+        ("date-released: 2", "date-released: x"),
+        ("\nauthors:", "\ntype: software\nauthors:"),
+        ("    title: >-", "    tilte: >-"),
+        ("type: conference-paper\n    ", ""),
+    ],
+)
+def test_a_citation_without_them_is_seen(written, instead):
+    text = text_of("CITATION.cff")
+    assert written in text
+    assert _wrong_in_citation(text.replace(written, instead, 1))
+
+
 def test_the_package_is_marked_as_typed_and_holds_its_templates():
     package = Path(ds.__file__).parent
     for name in (
