@@ -19,6 +19,7 @@ TOGETHER = (
     *("test_theory", "test_printing", "test_latex_bundle", "test_bounds_json", "test_registry"),
     *("test_typography", "test_translation", "test_export_languages", "test_verification"),
     *("test_article_order", "test_bound_looseness", "test_notation", "test_trials"),
+    *("test_formal", "test_rocq_lemmas"),
 )
 """Test files, by the beginning of their names, that reuse theorems which a process has checked."""
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -24,6 +25,7 @@ from delaystability.printing.rocq import (
     rocq_statement,
 )
 from delaystability.theory.registry import checked, named, names
+from delaystability.theory.statement import Statement
 from delaystability.theory.symbols import m, tau
 
 FORMAL = Path(__file__).parents[1] / "formal"
@@ -41,27 +43,32 @@ def _script(name: str) -> ModuleType:
 check = _script("check")
 print_statements = _script("print_statements")
 RECORD = json.loads((FORMAL / "verified.json").read_text())
-PROVED = {
-    rocq_name(name): statement
-    for name, statement in print_statements.known_statements().items()
-    if rocq_name(name) in RECORD["theorems"]
-}
-
-
 off_by_a_little = print_statements.off_by_a_little
-VARIANTS = {
-    variant: (rocq_name(name), words, text)
-    for name, statement in print_statements.known_statements().items()
-    if rocq_name(name) in PROVED
-    for variant, words, text in print_statements.variants(name, statement)
-}
+
+
+@cache
+def proved() -> dict[str, Statement]:
+    """What the proofs state, as the registry has it, by the name in Rocq."""
+    known = print_statements.known_statements().items()
+    return {rocq_name(n): s for n, s in known if rocq_name(n) in RECORD["theorems"]}
+
+
+@cache
+def all_variants() -> dict[str, tuple[str, str, str]]:
+    """The printed variants: what each is a variant of, in words, and as Rocq reads it."""
+    return {
+        variant: (rocq_name(name), words, text)
+        for name, statement in print_statements.known_statements().items()
+        if rocq_name(name) in proved()
+        for variant, words, text in print_statements.variants(name, statement)
+    }
 
 
 def test_statements_are_what_the_registry_prints():
     theorems = (FORMAL / "Theorems.v").read_text()
     assert (FORMAL / "Statements.v").read_text() == print_statements.statements_text(theorems)
     assert (FORMAL / "Variants.v").read_text() == print_statements.variants_text(theorems)
-    assert len(PROVED) == len(RECORD["theorems"]) >= 42
+    assert len(proved()) == len(RECORD["theorems"]) >= 42
 
 
 def test_recorded_hashes_are_those_of_the_committed_sources():
@@ -71,11 +78,11 @@ def test_recorded_hashes_are_those_of_the_committed_sources():
     assert RECORD["proof_sha256"] == check.proof_hash()
 
 
-@pytest.mark.parametrize("name", sorted(PROVED))
+@pytest.mark.parametrize("name", sorted(RECORD["theorems"]))
 def test_a_changed_formula_has_another_hash(name):
     recorded = RECORD["theorems"][name]["statement_sha256"]
-    assert check.statement_hash(rocq_statement(PROVED[name])) == recorded
-    assert check.statement_hash(rocq_statement(off_by_a_little(PROVED[name]))) != recorded
+    assert check.statement_hash(rocq_statement(proved()[name])) == recorded
+    assert check.statement_hash(rocq_statement(off_by_a_little(proved()[name]))) != recorded
 
 
 def test_a_theorem_is_formal_exactly_while_it_states_what_was_proved():
@@ -157,23 +164,25 @@ def test_a_source_that_assumes_is_refused(tmp_path, line):
 
 
 def test_every_sign_of_a_statement_has_a_variant():
-    for name, statement in PROVED.items():
+    for name, statement in proved().items():
         text = rocq_statement(statement)
         _, _, conclusion = text.rpartition("->")
-        kinds = [variant.removeprefix(name) for variant, of in VARIANTS.items() if of[0] == name]
+        kinds = [
+            variant.removeprefix(name) for variant, of in all_variants().items() if of[0] == name
+        ]
         closed = sum("_closed_" in kind for kind in kinds)
         strict = sum("_strict_" in kind for kind in kinds)
         assert closed == len(re.findall(r" [<>] ", text))
         assert strict == len(re.findall(r" [<>]= ", conclusion))
         assert "_factor" in kinds
         assert any("_moved_" in kind for kind in kinds) == ("INR tau >= 1" in text)
-    assert all(text != rocq_statement(PROVED[of]) for of, _, text in VARIANTS.values())
+    assert all(text != rocq_statement(proved()[of]) for of, _, text in all_variants().values())
 
 
 def test_every_variant_is_decided_by_a_proof():
     variants = check.decided()
     assert variants == RECORD["variants"]
-    assert sum(map(len, variants.values())) == len(VARIANTS)
+    assert sum(map(len, variants.values())) == len(all_variants())
     assert not [name for name in variants["true"] if name.endswith("_factor")]
     assert not variants["in_words"]
 
@@ -232,7 +241,7 @@ def test_no_proof_is_one_of_a_variant(compiled):
     lines = ["From DelayStability Require Variants Theorems."]
     lines += [
         f"Fail Check (Theorems.{of} : Variants.{variant})."
-        for variant, (of, _, _) in VARIANTS.items()
+        for variant, (of, _, _) in all_variants().items()
     ]
     file = compiled / "Refused.v"
     file.write_text("\n".join(lines) + "\n")

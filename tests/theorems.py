@@ -19,7 +19,7 @@ QUICK = (
     "adaptive-stationarity",
     "adjustment-sgd",
     "random-delay-mean",
-    "sgd-fastest-gain",
+    "sgd-fastest-rate",
 )
 """Cheap to check, with all that they rest on; of every kind and quantity some."""
 
