@@ -236,7 +236,6 @@ def _mutations(claim):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
-@pytest.mark.quick(1)
 def test_a_mutated_step_is_caught(name):
     for step in derived(name).steps:
         for wrong in _mutations(step.claim):
@@ -244,7 +243,7 @@ def test_a_mutated_step_is_caught(name):
         assert step.check(None).status is Status.FAILED
 
 
-@pytest.mark.quick(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_removing_any_step_fails_the_check(name):
     derivation = derived(name)

@@ -48,6 +48,7 @@ def test_groups_grow_as_the_stage_loop_says(optimizer, factor):
     assert (expected > 0) == (factor > 1)
 
 
+@pytest.mark.slow
 def test_other_delays_grow_otherwise():
     lr = 1.1 * ds.stage_threshold(_hessian(), ds.SGD(), (2, 1, 0), sizes=SIZES)
     expected = np.log(ds.stage_spectral_radius(lr, _hessian(), ds.SGD(), (2, 1, 0), sizes=SIZES))

@@ -54,7 +54,7 @@ def check_random_loops(random, count):
         assert found == pytest.approx(exact, rel=1e-13), (optimizer, weights, settings)
 
 
-@pytest.mark.parametrize("count", [4, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_derived_thresholds_with_decay_are_those_of_exact_polynomials(count):
     check_random_loops(np.random.default_rng(count), count)
 

@@ -114,6 +114,7 @@ def test_a_core_package_that_does_not_load_fails():
     assert run.stdout.strip() == "[('threshold', True, False), ('certificate', False, True)]"
 
 
+@pytest.mark.slow
 def test_a_broken_torch_is_reported_and_the_core_still_works(monkeypatch):
     monkeypatch.setattr(doctor, "find_spec", lambda name: object())
     monkeypatch.setitem(sys.modules, "torch", None)

@@ -71,6 +71,7 @@ def test_resampling_copies_in_proportion() -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "delay"), [(ds.SGD(), 0), (ds.HeavyBall(0.5), 2)])
+@pytest.mark.quick(1)
 def test_without_noise_the_loss_grows_at_twice_the_escape_rate(
     site: Site, optimizer: ds.Optimizer, delay: int
 ) -> None:
@@ -211,8 +212,8 @@ def test_the_verdict_holds_for_what_is_predicted() -> None:
     assert not any(line.fails for line in verdict.lines), verdict.lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["one_direction", "mean_threshold"])
-@pytest.mark.quick(1)
 def test_the_verdict_sees_wrong_models(wrong: str) -> None:
     verdict = judged(EXPERIMENT, _made_up(lambda cell: cell[wrong]))
     assert verdict.lines[0].fails

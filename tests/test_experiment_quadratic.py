@@ -113,8 +113,8 @@ def test_scalar_and_one_by_one_matrix_are_the_same_and_float32_is_close() -> Non
     np.testing.assert_allclose(single, scalar, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gain", [2.9, 1e-3])
-@pytest.mark.quick(1)
 def test_long_runs_neither_overflow_nor_vanish(gain: float) -> None:
     found = growth(
         Recursion.of(ds.SGD(), 0, 1),
@@ -173,6 +173,7 @@ def test_the_plan_has_both_sides_of_every_threshold_from_the_band_on() -> None:
     assert len({trial for chunk in plan for trial in chunk.trials}) == len(settings)
 
 
+@pytest.mark.slow
 def test_no_recursion_outside_the_band_is_misclassified(trials: list[FinishedTrial]) -> None:
     verdict = judged(EXPERIMENT, trials)
     assert verdict.holds and len(verdict.lines) == 5

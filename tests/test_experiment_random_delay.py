@@ -70,7 +70,7 @@ def test_all_delays_have_the_same_mean() -> None:
 # Runs -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.quick(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("optimizer", [ds.SGD(), ds.HeavyBall(0.5)], ids=lambda o: o.name)
 def test_a_network_does_what_the_scalar_loop_does(kind: str, optimizer: ds.Optimizer) -> None:
@@ -202,6 +202,7 @@ def test_wrong_predictions_fail(changes: dict[str, float], failing: set[int]) ->
     assert {place for place, line in enumerate(lines) if line.fails} == failing
 
 
+@pytest.mark.slow
 def test_a_mean_that_is_nearly_right_is_no_trap() -> None:
     statements = [line.statement for line in judged(EXPERIMENT, invented(mean=0.55)).lines]
     assert not any("unsafe" in statement for statement in statements)

@@ -38,9 +38,9 @@ SIZES = EXPERIMENT.sizes
 # Settings ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [ds.SGD, ds.HeavyBall, ds.WeightPrediction])
 @pytest.mark.parametrize(("delay", "condition"), [(1, 10.0), (4, 100.0)])
-@pytest.mark.quick(2)
 def test_no_setting_of_a_random_search_is_faster(
     family: type[ds.Optimizer], delay: int, condition: float
 ) -> None:

@@ -126,6 +126,7 @@ def test_factors_equal_their_hessians_and_units_are_those_of_the_curvature() -> 
         assert scaled == pytest.approx(expected / scale, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_batches_without_replacement_are_less_noisy() -> None:
     hessians = samples(6, 3, seed=5)
     mean = ds.max_learning_rate(np.linalg.eigvalsh(hessians.mean(axis=0))[-1], ds.SGD(), 1)

@@ -309,7 +309,6 @@ def test_the_block_polynomial_is_that_of_the_algorithm():
 
 
 @pytest.mark.slow
-@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", THEOREMS)
 def test_the_theorems_of_outer_loops_are_exact(name):
     assert status_of(name) == "exact"

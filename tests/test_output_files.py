@@ -344,6 +344,7 @@ def test_what_cannot_be_written_is_refused_at_once(
     assert "must be" in errors and (tmp_path / "file").read_text() == ""
 
 
+@pytest.mark.slow
 def test_a_picture_of_python_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     plot = pytest.importorskip("delaystability.plot")
     import delaystability as ds

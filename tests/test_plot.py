@@ -63,6 +63,7 @@ def test_the_line_of_the_map_is_the_threshold(name):
     assert name not in WITH_MOMENTUM or np.any(np.abs(rates - other) > 1e-3 * expected)
 
 
+@pytest.mark.slow
 def test_the_line_for_a_sharpness_is_the_largest_learning_rate():
     axes = plot.stability_map(ds.HeavyBall(0.7), [0, 1, 2, 5, 9], sharpness=20.0)
     delays, rates = line(axes)
@@ -117,6 +118,7 @@ def test_the_map_is_blue_exactly_where_runs_are_stable():
     assert wrong < 0.95
 
 
+@pytest.mark.slow
 def test_the_map_shows_stable_sets_of_two_intervals():
     intervals = ds.stable_gains(REVERSED, 0)
     assert len(intervals) == 2
@@ -189,6 +191,7 @@ def test_the_locus_meets_the_circle_where_the_library_says():
         assert named(axes, "gain 0").size == marks.size
 
 
+@pytest.mark.slow
 def test_roots_move_in_small_steps_through_a_double_root():
     axes = plot.root_locus(ds.SGD(), 4)
     for drawn in axes.get_lines():
@@ -230,6 +233,7 @@ def test_the_law_of_long_delays_is_approached():
 # Escape
 
 
+@pytest.mark.slow
 def test_lines_of_partly_fresh_gradients_are_the_thresholds_of_their_mixtures():
     axes = plot.partly_fresh(ds.SGD(), [2, 5], shares=[-0.5, 0.0, 0.75])
     for number, delay in enumerate((2, 5)):
@@ -256,6 +260,7 @@ def test_lines_of_sequences_are_the_thresholds_over_that_of_the_fixed_delay():
     assert drawn == pytest.approx([known.necessary, known.sufficient], rel=1e-12)
 
 
+@pytest.mark.slow
 def test_escape_lines_are_the_escape_rate():
     excess = np.array([0.01, 0.1, 1.0])
     axes = plot.escape(ds.HeavyBall(0.5), [0, 3], excess=excess)
@@ -267,6 +272,7 @@ def test_escape_lines_are_the_escape_rate():
         )
 
 
+@pytest.mark.slow
 def test_measured_rates_are_drawn_where_they_grow():
     gains = 2 * np.array([0.9, 1.1, 1.5])
     axes = plot.escape(ds.SGD(), [0, 1], measured={0: (gains, np.log(np.abs(1 - gains)))})

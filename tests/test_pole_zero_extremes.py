@@ -147,7 +147,6 @@ def check(optimizer, delay):
 
 
 @pytest.mark.slow
-@pytest.mark.quick(1)
 @pytest.mark.parametrize("delay", [1, 2, 5, 12])
 def test_the_reference_agrees_with_root_finding(delay):
     for optimizer in (

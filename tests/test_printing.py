@@ -220,6 +220,7 @@ def test_a_fragment_has_no_preamble():
     assert r"\label{thm:sgd}" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", each(NAMES))
 def test_text_and_markdown_hold_every_step(name):
     entry = checked(name)

@@ -73,6 +73,7 @@ def test_a_threshold_costs_a_few_sines(name, promised, grid):
     assert threshold <= limit * sine
 
 
+@pytest.mark.slow
 def test_the_cost_does_not_grow_with_the_delay(grid):
     delays, momenta = grid[0][:200] + 1, np.abs(grid[1][:200])
     for cls in (ds.HeavyBall, ds.ShiftedMomentum):
@@ -89,7 +90,7 @@ def test_the_cost_does_not_grow_with_the_delay(grid):
         assert long <= 2 * short
 
 
-@pytest.mark.quick(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["heavy-ball", "shifted-momentum", "nesterov"])
 def test_faster_than_root_finding_and_bisection_at_delay_64(name):
     optimizer = ds.CATALOGUE[name](0.9)

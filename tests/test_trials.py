@@ -153,7 +153,7 @@ FOUND = {
 }
 
 
-@pytest.mark.quick(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FOUND)
 def test_what_was_once_called_exact_fails(case):
     name, factor = FOUND[case]
@@ -192,7 +192,6 @@ WIDER = [
 
 
 @pytest.mark.slow
-@pytest.mark.quick(1)
 @pytest.mark.parametrize(("name", "domain"), WIDER)
 def test_a_domain_that_is_too_wide_fails(name, domain):
     assert _status(name, domain=domain) == "failed"
@@ -212,8 +211,8 @@ def test_points_at_the_ends_of_all_parameters_are_tried():
     assert not corner_points(named("sgd").theorem.statement)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", FROM)
-@pytest.mark.quick(1)
 def test_outer_steps_that_are_late_are_tried_at_long_delays(delay):
     relation = named("outer-late").theorem.statement.relation
     assert _status("outer-late", relation=_times(relation, _from(delay, 1 + SLIGHT))) == "failed"

@@ -119,6 +119,7 @@ def test_lines_of_unicode():
         assert "\\" not in unicode_line(latex)
 
 
+@pytest.mark.slow
 def test_terms_in_text_are_in_the_order_of_the_latex():
     total = ordered_sum(1, -2 * m, m**2)
     assert formula_text(total, inline=True) == "1 - 2 m + m^2"
