@@ -14,6 +14,7 @@ import delaystability as ds
 from delaystability.numerics.certificates.named_loop import loop_from_labels
 from delaystability.numerics.crossings.free_part import free_gains, free_threshold
 from delaystability.numerics.crossings.merged_replicas import _cosines, _local_minimum
+from delaystability.numerics.crossings.outside_count import _expansion
 from delaystability.numerics.exact.rational_text import table_from_text
 from delaystability.numerics.replay.floquet import FloquetGrowth
 from delaystability.numerics.replay.periodic_loop import periodic_loop, reduced_period
@@ -257,3 +258,45 @@ def test_radii_and_the_fastest_gain_under_decay_are_those_of_all_roots(momentum,
     end = ds.stability_threshold(optimizer, delay, **decays)
     grid = [radius(gain) for gain in np.linspace(0, end, 20)]
     assert fastest <= min(grid) + 1e-6
+
+
+def test_the_longest_delay_under_decay_is_the_one_found_by_trial():
+    optimizer, gain = ds.HeavyBall(0.5), 0.35
+    ends = [ds.stability_threshold(optimizer, delay, decay=0.05) for delay in range(8)]
+    assert ends[0] > gain > ends[-1]
+    longest = next(delay for delay, end in enumerate(ends) if not gain < end) - 1
+    found = ds.max_delay(gain, 1.0, optimizer, decay=0.05)
+    assert found == longest
+
+
+def test_roots_that_pass_through_one_under_decay_leave_or_enter_as_eigenvalues_do():
+    random, seen = np.random.default_rng(2), set()
+    for _ in range(24):
+        feedback = dict(zip((1, 2), random.normal(size=2).tolist(), strict=True))
+        feedforward = dict(zip((0, 1), random.normal(size=2).tolist(), strict=True))
+        delay, decay = int(random.integers(0, 3)), 0.3
+        found = ds.crossings(ds.LinearOptimizer(feedback, feedforward), delay, decay=decay)
+
+        def outside(gain, feedback=feedback, feedforward=feedforward, delay=delay):
+            a = np.array([1.0, -feedback[1], -feedback[2]])
+            row = np.zeros(4 + delay)
+            row[:4] = np.convolve(a, [1, -0.7])
+            for lag, value in feedforward.items():
+                row[lag + delay + 1] += gain * value
+            return np.count_nonzero(np.abs(np.roots(row)) > 1)
+
+        for gain, angle, leaving in zip(found.gains, found.angles, found.leaving, strict=True):
+            if angle == 0:
+                assert outside(gain * (1 + 1e-7)) - outside(gain * (1 - 1e-7)) == leaving
+                seen.add(int(leaving))
+    assert seen == {1, -1}
+
+
+def test_squares_next_to_one_are_their_expansion():
+    table, theta = np.array([[1.0, -0.4, 0.3, 0.2]]), 0.01
+    constant, first, second = _expansion(table, np.zeros(1), table.sum())
+    y = np.sin(theta / 2) ** 2
+    exact = abs(table[0] @ np.exp(-1j * theta * np.arange(4))) ** 2
+    # The next term is of the order of y^3, 1.6e-14.
+    assert (constant + first * y + second * y * y).item() == pytest.approx(exact, abs=1e-12)
+    assert abs((second * y * y).item()) > 1e-10
