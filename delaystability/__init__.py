@@ -232,9 +232,21 @@ def __getattr__(name: str) -> Any:
         return added[name]
     if name not in _LOADED_WHEN_USED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_LOADED_WHEN_USED[name]), name)
+    value = getattr(_imported(name, _LOADED_WHEN_USED[name]), name)
     globals()[name] = value
     return value
+
+
+def _imported(name: str, module: str) -> Any:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __name__:
+            raise
+        raise ModuleNotFoundError(
+            f"{__name__}.{name} needs {error.name}: pip install 'delaystability[validation]'",
+            name=error.name,
+        ) from error
 
 
 def __dir__() -> list[str]:

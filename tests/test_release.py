@@ -100,6 +100,22 @@ def test_a_citation_without_them_is_seen(written, instead):
     assert _wrong_in_citation(text.replace(written, instead, 1))
 
 
+def test_what_needs_an_absent_package_says_what_to_install(monkeypatch):
+    monkeypatch.delitem(vars(ds), "sharpness", raising=False)
+    monkeypatch.setitem(ds._LOADED_WHEN_USED, "sharpness", "torch_that_is_absent")
+    with pytest.raises(ModuleNotFoundError, match="sharpness needs torch_that_is_absent") as found:
+        getattr(ds, "sharpness")  # noqa: B009
+    assert "pip install 'delaystability[validation]'" in str(found.value)
+    assert found.value.name == "torch_that_is_absent"
+
+
+def test_a_module_of_the_package_that_is_absent_is_not_called_an_extra(monkeypatch):
+    monkeypatch.delitem(vars(ds), "sharpness", raising=False)
+    monkeypatch.setitem(ds._LOADED_WHEN_USED, "sharpness", "delaystability.absent")
+    with pytest.raises(ModuleNotFoundError, match="No module named 'delaystability.absent'"):
+        getattr(ds, "sharpness")  # noqa: B009
+
+
 def test_the_package_is_marked_as_typed_and_holds_its_templates():
     package = Path(ds.__file__).parent
     for name in (
