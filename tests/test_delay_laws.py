@@ -13,7 +13,7 @@ import pytest
 import sympy
 
 import delaystability as ds
-from delaystability.model.circle_value import CircleValue
+from delaystability.model.circle_value import CircleValue, minus_one
 from delaystability.model.delay_data import delay_from_dict, delay_to_dict
 from delaystability.model.delay_schedule import delay_sequence, longest_delay
 from delaystability.model.rational_function import Z
@@ -265,3 +265,18 @@ def test_infinite_horizons_are_not_asked_for_tables():
     with pytest.raises(ValueError, match="at most 4194304 delays"):
         ds.GeometricDelay(1 - 1e-9).table(1e-3)
     assert ds.GeometricDelay(0.5).horizon(0) == inf
+
+
+def test_far_lags_lose_no_digits_on_the_circle():
+    angles, lags = np.array([1e-12, 3e-7, 0.7, np.pi]), np.array([1.0, 3.0, 2.0**28 + 1])
+    found = minus_one(lags, angles)
+    with mpmath.workdps(40):
+        for i, angle in enumerate(angles):
+            for k, lag in enumerate(lags):
+                exact = mpmath.expm1(-1j * mpmath.mpf(angle) * mpmath.mpf(lag))
+                # Sine, versed sine and what an angle has lost: a rounding or two each.
+                assert abs(found[i, k] - exact) <= 4 * EPS * abs(exact), (angle, lag)
+    # Negative control: the plain formula loses digits next to 1 and at far lags.
+    plain = np.exp(-1j * angles[:, None] * lags) - 1
+    assert abs(plain[1, 0] - found[1, 0]) > 1e-12 * abs(found[1, 0])
+    assert abs(plain[2, 2] - found[2, 2]) > 1e-10

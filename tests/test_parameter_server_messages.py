@@ -201,6 +201,35 @@ def garbage(random: np.random.Generator) -> bytes:
     return bytes(frame)
 
 
+def test_a_header_is_eleven_integers_that_begin_with_the_mark():
+    """Other versions must read it: mark, kind, what it is about, pause, dtype, shape."""
+    given = struct.unpack("<11q", encoded(replace(GIVEN, pause=7))[:HEADER_BYTES])
+    assert given[0].to_bytes(8, "big") == b"delay.02"
+    assert given[1:] == (1, 3, 0, 41, 2**40, 0, 7, 0, 1, 5)
+    assert struct.unpack("<11q", encoded(ANSWER)[:HEADER_BYTES])[1] == 2
+    halved = replace(GIVEN, kind=Kind.STOP, values=VALUES[:0].half())
+    assert struct.unpack("<11q", encoded(halved)[:HEADER_BYTES])[1::7] == (3, 2)
+
+
+def test_a_server_that_ends_waits_for_an_answer_and_gives_up_who_is_silent():
+    served = Served(2)
+    for worker in range(2):
+        served.link.send(replace(GIVEN, worker=worker))
+        served.wires[worker].receive(1000)
+    frame = encoded(ANSWER)
+    late = threading.Timer(0.05, lambda: served.wires[0].send(frame))
+    late.start()
+    began = time.monotonic()
+    assert served.link.close(0.5)
+    assert 0.5 <= time.monotonic() - began < 5
+    first, second = served.arrival(), served.arrival()
+    assert first.worker == 0 and torch.equal(first.message.values, ANSWER.values)
+    assert second.worker == 1 and second.gone
+    assert served.link.receive(0) is None
+    for wire in served.wires:
+        wire.close()
+
+
 def test_a_thousand_pieces_of_garbage_before_each_answer_change_nothing(caplog):
     random = np.random.default_rng(0)
     with Served() as served, caplog.at_level(logging.WARNING):
