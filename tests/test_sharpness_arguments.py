@@ -29,6 +29,22 @@ def test_what_is_no_parameter_or_device_is_refused_by_name(arguments, error, mes
         ds.sharpness(lambda: weight.square().sum(), **given)
 
 
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        (None, TypeError, "model must be a module, or hold tensors; got NoneType"),
+        ("optimizer", TypeError, "model must be a module, or hold tensors; got SGD"),
+        ([torch.ones(3)], ValueError, "model must hold all parameters of torch_optimizer"),
+    ],
+)
+def test_a_monitor_of_what_is_no_model_is_refused_by_name(model, error, message):
+    weight = torch.ones(3, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], 0.1)
+    with pytest.raises(error, match=message):
+        ds.StabilityMonitor(optimizer if model == "optimizer" else model, optimizer)
+    assert ds.StabilityMonitor([weight], optimizer).history == []
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("scale", [0.0137, 11.3, 870.0])
 def test_errors_count_the_precision_of_the_parameters(dtype, scale):

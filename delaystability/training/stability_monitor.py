@@ -194,6 +194,8 @@ class StabilityMonitor(Displayed):
         if self._module is not None:
             reshard(list(self._module.modules()))
         given = model.parameters() if isinstance(model, nn.Module) else model
+        if not isinstance(given, Iterable):
+            raise TypeError(f"model must be a module, or hold tensors; got {type(model).__name__}")
         known = {id(parameter) for parameter in given}
         groups = self._groups()
         if not all(id(p) in known for group in groups for p in group.parameters):
