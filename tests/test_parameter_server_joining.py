@@ -313,6 +313,23 @@ def test_the_folder_of_a_killed_server_is_removed_and_nothing_else(temporary):
     assert not own.path.exists()
 
 
+def test_a_secret_is_read_and_written_by_its_owner_alone_and_never_in_part(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = PrivateFolder("secretive")
+    folder.make()
+    written = folder.write_secret()
+    assert folder.read_secret() == written
+    assert len(written) == 32
+    secret = folder.path / "secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(FileExistsError):
+        folder.write_secret()
+    secret.write_bytes(written[:-1])
+    with pytest.raises(ValueError, match="not written yet"):
+        folder.read_secret()
+
+
 @pytest.mark.slow
 def test_a_folder_of_somebody_else_is_not_used(temporary):
     folder = PrivateFolder("taken")
