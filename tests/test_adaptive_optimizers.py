@@ -400,3 +400,26 @@ def test_a_delayed_adamw_run_that_learns_is_not_called_failing(delay):
         assert reading.products <= 30
     # Negative control: what the frozen threshold alone would say of this run.
     assert read(moving=False).message.startswith("beyond the edge: loss will oscillate")
+
+
+@pytest.mark.parametrize("name", ["Adam", "AMSGrad", "RAdam"])
+def test_the_preconditioner_of_the_first_steps_is_that_of_their_updates(name):
+    """Without a first moment an update is ``lr g / P``; RAdam has no second moment at first."""
+    weight = nn.Parameter(torch.tensor([1.0, -2.0, 0.5], dtype=DOUBLE))
+    make = torch.optim.RAdam if name == "RAdam" else torch.optim.Adam
+    options = {"amsgrad": True} if name == "AMSGrad" else {}
+    optimizer = make([weight], 1e-3, betas=(0.0, 0.9), eps=1e-3, **options)
+    diagonal = {"RAdam": adaptive_optimizers._radam}.get(name, adaptive_optimizers._adam)
+    without = []
+    for step in range(12):
+        before, gradient = weight.detach().clone(), torch.tensor([3.0, -0.2, 1.0]) / (step + 1)
+        weight.grad = gradient.to(DOUBLE)
+        optimizer.step()
+        found = diagonal(optimizer.param_groups[0], weight, optimizer.state[weight])
+        # An update of 1e-3 of the weight has lost three digits.
+        expected = 1e-3 * weight.grad / (before - weight.detach())
+        assert torch.allclose(found.values, expected, rtol=1e-11, atol=0)
+        assert found.forgets == (name == "Adam" or (name == "RAdam" and found.epsilon > 0))
+        without.append(found.epsilon == 0)
+    # RAdam's rule holds from its sixth step on for beta2 = 0.9.
+    assert without == [name == "RAdam" and step < 5 for step in range(12)]

@@ -252,11 +252,14 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     broken = [packed[:-9], packed[:40] + b"????" + packed[44:], b"\xff\xfe\x00\x01", b"\x1f\x8b"]
     (tmp_path / "missing").mkdir()
     for number, content in enumerate(broken):
-        (tmp_path / str(number)).write_bytes(content)
-    names = ["nowhere.csv", "missing", *map(str, range(len(broken)))]
+        (tmp_path / f"broken-{number}.gz").write_bytes(content)
+    names = ["nowhere.csv", "missing", *(f"broken-{number}.gz" for number in range(len(broken)))]
     for name in names:
-        with pytest.raises(ValueError, match=f"log must be a readable text file; got '.*{name}'"):
+        match = f"log must be a readable text file; got '.*{name}': (.*)"
+        with pytest.raises(ValueError, match=match) as refusal:
             MeasuredDelay.from_log(tmp_path / name)
+        reason = re.search(match, str(refusal.value))[1]
+        assert reason != "None" and name not in reason
 
 
 def slow_log(text: str, column: int) -> list[int]:
