@@ -253,3 +253,13 @@ def test_a_loop_has_its_decay_and_one_question_takes_one():
         ds.stable_gains(ds.SGD(), 2, decay=[0.1, 0.2])
     with pytest.raises(TypeError, match="decay must be one number"):
         ds.fastest_gain(ds.SGD(), 2, decay=[0.1, 0.2])
+
+
+@pytest.mark.parametrize(("decay", "stable"), [(0.2, True), (0.3, False)])
+def test_a_decay_that_the_filter_makes_unstable_leaves_no_gain_stable(decay, stable):
+    momentum, horizon = -0.254, 2.63
+    optimizer = ds.WeightPrediction(momentum, horizon)
+    found = ds.stability_threshold(optimizer, 24, decay=decay, coupled=True)
+    # Without curvature: (z - 1)(z - m) + decay ((1 + T) z - T).
+    alone = np.roots([1, decay * (1 + horizon) - 1 - momentum, momentum - decay * horizon])
+    assert (abs(alone).max() < 1) == stable == (found > 0)

@@ -149,7 +149,7 @@ def delay_or_log(
     if columns and log is None:
         raise RefusedError("column must be given beside delay-log only")
     if log is None:
-        fixed = integer("delay", delay or "0")
+        fixed = integer("delay", "0" if delay is None else delay)
         return fixed, {"delay": fixed}
     measured = measured_delay(log, columns)
     about = {"mean_delay": float(measured.mean), "longest_delay": int(measured.maximum)}

@@ -20,11 +20,13 @@ from delaystability.cli.terminal import RefusedError, clear_errors, print_json
 from delaystability.files.output_files import checked_file as writable
 from delaystability.files.output_files import write_files
 from delaystability.model.catalogue import CATALOGUE, Optimizer
+from delaystability.model.delays import delay_array
 
 __all__ = [
     "LongestDelay",
     "OptimizerOption",
     "Sharpness",
+    "delay_of",
     "delays_of",
     "delays_option",
     "optional_number",
@@ -146,6 +148,11 @@ def delays_of(given: list[str] | None, default: list[int]) -> list[int]:
     """Those of lists and ranges, or the default."""
     texts = [text for one in given or () for text in expanded("delay", one)]
     return [integer("delay", text) for text in texts] or default
+
+
+def delay_of(argument: str, text: str, least: int = 0) -> int:
+    """The delay of an option, small enough for every function that takes it."""
+    return int(delay_array(integer(argument, text, least), argument))
 
 
 def optional_number(argument: str, text: str | None) -> float | None:

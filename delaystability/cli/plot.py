@@ -22,6 +22,7 @@ from delaystability.cli.pictures import (
     LongestDelay,
     OptimizerOption,
     Sharpness,
+    delay_of,
     delays_of,
     delays_option,
     optional_number,
@@ -71,6 +72,7 @@ def map_(
         positive("lr", rate)
     chosen = ordinary_optimizer(optimizer, parameters)
     style: dict[str, Any] = {"sharpness": curvature, "size": size}
+    last = delay_of("longest-delay", longest_delay, 1)
     if over == "momentum":
         if rate is not None:
             style["run"] = (chosen.parameters.get("momentum", 0.0), rate)
@@ -78,12 +80,10 @@ def map_(
         return drawing.momentum_map(chosen, lag, **style)
     if over != "delay":
         raise RefusedError(f"over must be delay or momentum; got {over!r}")
-    last, lag = integer("longest-delay", longest_delay), integer("delay", delay or "0")
+    lag = delay_of("delay", "0" if delay is None else delay)
     if rate is not None:
         style["run"] = (lag, rate)
         last = max(last, lag)
-    if last < 1:
-        raise RefusedError(f"longest-delay must be an integer >= 1; got {last}")
     delays = np.unique(np.linspace(0, last, min(last, 128) + 1).round().astype(int))
     return drawing.stability_map(chosen, delays, **style)
 
@@ -146,7 +146,7 @@ def rule(
     known = {argument for name in names for argument in shared(name, parameters)}
     surplus = {k: text for k, text in parameters.items() if k not in known}
     chosen = [ordinary_optimizer(name, {**shared(name, parameters), **surplus}) for name in names]
-    last = integer("longest-delay", longest_delay, 2)
+    last = delay_of("longest-delay", longest_delay, 2)
     delays = np.unique(np.geomspace(1, last + 1, 60).round().astype(int)) - 1
     with two_panels(drawing, size) as panels:
         for axes, effective in zip(panels, (False, True), strict=True):
@@ -180,7 +180,7 @@ def sequences(
     longest_delay: LongestDelay = "32",
 ) -> Any:
     """Show what is stable for every sequence of delays up to a longest one."""
-    last = integer("longest-delay", longest_delay, 1)
+    last = delay_of("longest-delay", longest_delay, 1)
     delays = np.unique(np.linspace(1, last, min(last, 32)).round().astype(int))
     return drawing.any_sequence(ordinary_optimizer(optimizer, parameters), delays, size=size)
 

@@ -96,7 +96,7 @@ def stability_threshold(
     Returns
     -------
     float, or array of the common shape of delay, noise and momentum
-        Zero if even small gains are unstable, which only a LinearOptimizer can be.
+        Zero if even small gains are unstable: of a LinearOptimizer, or under too large a decay.
 
     Raises
     ------

@@ -33,8 +33,10 @@ def recommend_learning_rate(
     With the goal "train", a rate that lost little validation loss on networks, by rules that
     measure nothing. For SGD, with momentum or without, and every other linear filter it is ``lr``
     times ``0.35 a_eff(delay)``, never above ``lr``, where ``a_eff = a* B(1)/A(1)`` is the threshold
-    for the effective rate: ``a*/(1 - momentum)`` for heavy ball. For Adam and its kind it is
-    ``lr / (1 + delay)**0.8``, for Muon ``lr / sqrt(1 + delay)``. All are rules of thumb with
+    for the effective rate: ``a*/(1 - momentum)`` for heavy ball. Where ``a_eff(0)`` is below that
+    of SGD, 2, as for negative momentum, the factor is ``0.35 a_eff(delay) / (a_eff(0) / 2)``, which
+    was not measured; below a mean delay of 1 the rate goes over into ``lr``. For Adam and its kind
+    it is ``lr / (1 + delay)**0.8``, for Muon ``lr / sqrt(1 + delay)``. All are rules of thumb with
     measured losses, no theorems. Where a part of the run may be tried first, `probe_learning_rates`
     chooses better.
 
