@@ -61,24 +61,6 @@ def test_the_rate_is_a_share_of_the_effective_threshold(optimizer, delay):
     assert _rate(0.1, optimizer, delay) == pytest.approx(expected, rel=4000 * EPS)
 
 
-@pytest.mark.parametrize(
-    "optimizer",
-    [ds.HeavyBall(-0.8), ds.EMAMomentum(-0.4), ds.Nesterov(-0.6), ds.WeightPrediction(0.5, 3.0)],
-    ids=str,
-)
-@pytest.mark.parametrize("delay", [1, 16])
-def test_a_loop_that_tolerates_less_than_sgd_without_delay_counts_relative_to_it(optimizer, delay):
-    before, late = (
-        ds.stability_threshold(optimizer, lag) * _update_at_constant_gradient(optimizer, lag)
-        for lag in (0, delay)
-    )
-    assert before < 2
-    expected = 0.1 * min(1.0, 0.35 * late / (before / 2))
-    assert _rate(0.1, optimizer, delay) == pytest.approx(expected, rel=4000 * EPS)
-    # Without that it would be another rate.
-    assert expected > 1.1 * 0.1 * min(1.0, 0.35 * late)
-
-
 def test_momentum_counts_as_its_effective_rate():
     for momentum in (0.1, 0.5, 0.9, 0.999):
         effective = ds.stability_threshold(ds.HeavyBall(momentum), 8) / (1 - momentum)
@@ -282,6 +264,8 @@ def test_adam_has_a_one_line_test_for_a_measured_sharpness():
     assert "would be 0.3 of the threshold" in quiet.reason
     assert quiet.alternatives[0].rule == "keep"
     assert quiet.alternatives[0].learning_rate == 0.003
+    assert "up to 0.35, at the old rate, most delayed runs lost under 5 %" in quiet.reason
+    assert "most delayed runs" not in loud.reason
     assert "would be 0.9 of the threshold" in loud.reason
     assert "keep" not in {entry.rule for entry in loud.alternatives}
 

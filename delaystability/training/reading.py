@@ -13,7 +13,7 @@ from delaystability.training.hum import Hum
 
 __all__ = ["Reading", "Status", "judge"]
 
-_FREE = 0.35  # ratios of Adam below which delayed runs were seen to lose nothing
+_FREE = 0.35  # ratios of Adam below which most delayed runs were seen to lose less than 5 %
 _MODEL = "along the sharpest direction (quadratic model)"
 
 
@@ -49,8 +49,8 @@ class Reading(Displayed):
         decay; the smallest of the groups'.
     ratio : float
         ``learning_rate * sharpness / threshold``: 1 is the edge. With a preconditioner that moves
-        it is the test whether the delay costs anything: runs below 0.35 were seen to lose nothing,
-        and those near 1 to hum.
+        it is the test whether the delay costs anything: of 131 runs below 0.35, 124 had a loss
+        within 5 % of that without delay, and those near 1 were seen to hum.
     interval : (float, float)
         The ratio at ``sharpness - error`` and at ``sharpness + error``.
     status : Status
@@ -248,7 +248,7 @@ def _moving_message(status: Status, ratio: float, loss: float, hum: Hum | None) 
     share = f"{status}: lr * preconditioned sharpness is {ratio:.3g} of the threshold for a "
     share += "preconditioner that does not move"
     if status is Status.FAR:
-        return share + ("; runs this far from it lost nothing by it" if ratio < _FREE else "")
+        return share + ("; most runs this far from it lost less than 5 %" if ratio < _FREE else "")
     share += "; one that moves settles near 1; "
     if hum is None:
         return share + "no alarm"
