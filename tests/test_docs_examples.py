@@ -15,6 +15,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
@@ -87,24 +88,28 @@ class Numbers(doctest.OutputChecker):
 
 def python_failures(text: str, name: str = "page") -> list[str]:
     """What goes wrong when the Python blocks of a page are run."""
-    session: dict[str, object] = {"__name__": "__main__"}
+    # Classes look for their names where they were defined, as in a reader's own session.
+    main = ModuleType("__main__")
+    session = main.__dict__
     failures: list[str] = []
-    runner = doctest.DocTestRunner(checker=Numbers(), verbose=False)
-    for block in blocks(text):
-        if block.language != "python" or block.reason:
-            continue
-        if ">>>" not in block.text:
-            # The lines before keep the numbers of a traceback right.
-            source = "\n" * block.line + block.text
-            try:
-                exec(compile(source, name, "exec", dont_inherit=True), session)
-            except Exception as error:
-                failures.append(f"{name}:{block.line}: {error!r}")
-            continue
-        test = doctest.DocTestParser().get_doctest(block.text, session, name, name, block.line)
-        # The session goes on in the next block.
-        test.globs = session
-        runner.run(test, out=failures.append, clear_globs=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "__main__", main)
+        runner = doctest.DocTestRunner(checker=Numbers(), verbose=False)
+        for block in blocks(text):
+            if block.language != "python" or block.reason:
+                continue
+            if ">>>" not in block.text:
+                # The lines before keep the numbers of a traceback right.
+                source = "\n" * block.line + block.text
+                try:
+                    exec(compile(source, name, "exec", dont_inherit=True), session)
+                except Exception as error:
+                    failures.append(f"{name}:{block.line}: {error!r}")
+                continue
+            test = doctest.DocTestParser().get_doctest(block.text, session, name, name, block.line)
+            # The session goes on in the next block.
+            test.globs = session
+            runner.run(test, out=failures.append, clear_globs=False)
     return failures
 
 
