@@ -160,6 +160,8 @@ def test_accelerate(tmp_path, accumulated):
 
     def parts() -> Any:
         accelerate.state.AcceleratorState._reset_state(True)
+        # A Trainer of another test may have left its last batch there, at which every step counts.
+        accelerate.state.GradientState._reset_state()
         accelerator = accelerate.Accelerator(cpu=True, gradient_accumulation_steps=accumulated)
         net = _net()
         optimizer = ds.delayed(_adamw(net), DELAY)
