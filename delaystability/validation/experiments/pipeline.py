@@ -59,7 +59,7 @@ class Plan(rows.Plan):
     )
     hidden: int = planned("neurons between two layers", quick=12, default=16)
     images: int = planned("size of the data", quick=24, default=40)
-    minima: int = planned("for each number of layers", 1)
+    minima: int = planned("for each number of layers", quick=1, default=2)
     schedules: tuple[str, ...] = planned(
         "of the pipeline", quick=_SCHEDULES[:1], default=_SCHEDULES
     )
