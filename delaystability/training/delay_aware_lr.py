@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import ref
 
@@ -26,8 +27,9 @@ from delaystability.training.parameter_group import (
     late_optimizer,
     unwrapped,
 )
-from delaystability.training.rate_factors import RateFactors
+from delaystability.training.rate_factors import SCHEDULER, RateFactors
 from delaystability.training.scheduler_state import checked_scheduler_state
+from delaystability.training.weak_note import leave_note
 
 __all__ = ["DelayAwareLR"]
 
@@ -204,6 +206,17 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
         self._rates.written(bases, self._factors)
         return [base * factor for base, factor in zip(bases, self._factors, strict=True)]
 
+    def rates_in_use(self) -> AbstractContextManager[None]:
+        """Show the learning rates of updates in the optimizer, inside a ``with`` statement.
+
+        Returns
+        -------
+        context manager
+            Afterwards they are as the other schedulers know them.
+        """
+        self._follow_new_groups()
+        return self._rates.shown(self._factors)
+
     def _initial_step(self) -> None:
         # Schedulers that are made after this one must find the learning rates as they were given.
         self._beginning = True
@@ -273,6 +286,8 @@ class DelayAwareLR(torch.optim.lr_scheduler.LRScheduler):
             self._inner.register_step_pre_hook(put_on),
             self._inner.register_step_post_hook(take_off),
         )
+
+        leave_note(self._inner, SCHEDULER, self)
 
     def _finds_queue(self, torch_optimizer: Any) -> bool:
         """Whether one that knows the delays is found now; it may be made after the scheduler."""

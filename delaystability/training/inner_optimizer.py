@@ -4,34 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from weakref import ref
 
 import torch
 
 from delaystability.training.delayed_optimizer import DelayedOptimizer
+from delaystability.training.weak_note import leave_note, noted
 
 __all__ = ["checked_inner", "load_inner", "put_in_front", "queue_in_front"]
 
 
-class _InFront:
-    """Remember what stands in front of an optimizer, and keep it neither alive nor in a pickle."""
-
-    def __init__(self, queue: Any = None) -> None:
-        self.queue = (lambda: None) if queue is None else ref(queue)
-
-    def __reduce__(self) -> tuple[type[_InFront], tuple[()]]:
-        return _InFront, ()
-
-
 def put_in_front(inner: torch.optim.Optimizer, queue: torch.optim.Optimizer) -> None:
     """Let an optimizer know its queue, for those who know the optimizer alone."""
-    inner._delaystability_queue = _InFront(queue)  # type: ignore[attr-defined]
+    leave_note(inner, "queue", queue)
 
 
 def queue_in_front(inner: torch.optim.Optimizer) -> Any:
     """Find the queue that was put in front of an optimizer; None if there is none."""
-    known = getattr(inner, "_delaystability_queue", None)
-    return None if known is None else known.queue()
+    return noted(inner, "queue")
 
 
 def checked_inner(torch_optimizer: Any) -> torch.optim.Optimizer:

@@ -12,6 +12,7 @@ from delaystability.model.displayed import Displayed
 from delaystability.training.adaptive_optimizers import diagonals, is_adaptive
 from delaystability.training.hum import expected_hum
 from delaystability.training.parameter_group import ParameterGroup, parameter_groups, unwrapped
+from delaystability.training.rate_factors import rates_in_use
 
 __all__ = ["FinalLearningRate", "final_learning_rate", "loss_floor"]
 
@@ -89,7 +90,8 @@ def loss_floor(torch_optimizer: Any, delay: Any = None) -> float:
     >>> round(ds.loss_floor(optimizer, 4), 5)            # 0.01 / (2 * 0.26498) * 3
     0.05661
     """
-    return _floor(torch_optimizer, _groups(torch_optimizer, delay))
+    with rates_in_use(torch_optimizer):
+        return _floor(torch_optimizer, _groups(torch_optimizer, delay))
 
 
 def final_learning_rate(target: Any, torch_optimizer: Any, delay: Any = None) -> FinalLearningRate:
@@ -130,8 +132,9 @@ def final_learning_rate(target: Any, torch_optimizer: Any, delay: Any = None) ->
     (0.00133, 8073)
     """
     aimed = single("target", positive("target", target))
-    groups = _groups(torch_optimizer, delay)
-    floor = _floor(torch_optimizer, groups)
+    with rates_in_use(torch_optimizer):
+        groups = _groups(torch_optimizer, delay)
+        floor = _floor(torch_optimizer, groups)
     rate = max(group.learning_rate for group in groups)
     share = min(1.0, aimed / floor) if floor > 0 else 1.0
     kept = [_kept(group) for group in unwrapped(torch_optimizer).param_groups]

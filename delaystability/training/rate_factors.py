@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import log
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from delaystability.model.recognised import innermost
 from delaystability.training.saved_state import (
     checked_entries,
     checked_flag,
@@ -16,8 +18,31 @@ from delaystability.training.saved_state import (
     saved_factor,
     saved_rate,
 )
+from delaystability.training.weak_note import noted
 
-__all__ = ["RateFactors"]
+__all__ = ["SCHEDULER", "RateFactors", "rates_in_use"]
+
+SCHEDULER = "scheduler"
+"""The name of the note by which an optimizer knows the scheduler that multiplies its rates."""
+
+
+@contextmanager
+def rates_in_use(torch_optimizer: Any) -> Iterator[None]:
+    """Show the learning rates of updates in the groups, and leave them as they were.
+
+    A `DelayAwareLR` takes its factors off after each update, for the other schedulers.
+
+    Parameters
+    ----------
+    torch_optimizer : torch.optim.Optimizer
+        Also wrapped.
+    """
+    scheduler = noted(innermost(torch_optimizer), SCHEDULER)
+    if scheduler is None:
+        yield
+    else:
+        with scheduler.rates_in_use():
+            yield
 
 
 class RateFactors:
@@ -77,6 +102,18 @@ class RateFactors:
         """Set the learning rates to their bases."""
         self._write(self.bases())
         self._on = False
+
+    @contextmanager
+    def shown(self, factors: Sequence[float]) -> Iterator[None]:
+        """Have the factors on for a while; afterwards all is as it was."""
+        rates = [_copy(group["lr"]) for group in self._optimizer.param_groups]
+        before = self._on, self._bases, self._written, self._factors
+        self.put_on(factors)
+        try:
+            yield
+        finally:
+            self._write(rates)
+            self._on, self._bases, self._written, self._factors = before
 
     def _write(self, rates: Sequence[Any]) -> None:
         for group, rate in zip(self._optimizer.param_groups, rates, strict=True):

@@ -23,6 +23,7 @@ from delaystability.training.parameter_group import (
     unwrapped,
 )
 from delaystability.training.preconditioner import checked_preconditioner, is_of_the_optimizer
+from delaystability.training.rate_factors import rates_in_use
 from delaystability.training.reading import Reading, judge
 from delaystability.training.reading_files import readings_csv, readings_json, readings_table
 from delaystability.training.replays import RememberedReplays
@@ -58,7 +59,8 @@ class StabilityMonitor(Displayed):
     model : Module, or iterable of parameters
         Give the module if it has buffers, such as those of batch normalisation.
     torch_optimizer : torch.optim.Optimizer
-        Read anew for each reading, so that schedules of learning rate and momentum count.
+        Read anew for each reading, so that schedules of learning rate and momentum count, and the
+        factor of a `DelayAwareLR`, wherever in the loop the reading is made.
     optimizer : Optimizer, optional
         Else what a `DelayedOptimizer` says, or what ``torch.optim.SGD`` is by its momentum,
         dampening and nesterov; anything else must be given.
@@ -250,9 +252,15 @@ class StabilityMonitor(Displayed):
         """
         _checked_closure(loss)
         number = self._calls if step is None else checked_count("step", step, 0)
+        with rates_in_use(self._torch_optimizer):
+            return self._reading(loss, number, self._groups())
+
+    def _reading(
+        self, loss: Callable[[], Any], number: int, groups: list[ParameterGroup]
+    ) -> Reading:
         found, groups = measure_run(
             loss,
-            self._groups(),
+            groups,
             module=self._module,
             torch_optimizer=self._torch_optimizer,
             preconditioner=self._preconditioner,

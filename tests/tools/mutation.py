@@ -88,8 +88,8 @@ PARTS = (
         ("training/*.py",),
         "adamax adaptive_optimizers advice delay_aware_lr delayed* distributed_* "
         "learning_rate_probe loss_floor monitor_leaves_no_trace probing_steps "
-        "saved_states scheduler_before_queue sharpness* stability_monitor thick_restart "
-        "training_*",
+        "rates_in_use saved_states scheduler_before_queue sharpness* stability_monitor "
+        "thick_restart training_*",
     ),
     Part(
         "parameter server",
