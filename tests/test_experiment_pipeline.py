@@ -111,7 +111,7 @@ def test_the_sharpness_of_layers_is_that_of_the_whole_hessian(site):
 def test_the_plan_is_the_same_for_the_same_arguments():
     plan, again = (EXPERIMENT.chunks("default", 3, "cpu", "float64") for _ in range(2))
     assert [chunk.key for chunk in plan] == [chunk.key for chunk in again]
-    assert len(plan) == 3 * 1 * 2 * 4
+    assert len(plan) == 3 * 2 * 2 * 4
     assert load_experiment("pipeline") is pipeline.EXPERIMENT
     with pytest.raises(ValueError, match="dtype must be float64"):
         EXPERIMENT.chunks("quick", 0, "cpu", "float32")
@@ -148,8 +148,9 @@ def test_runs_that_never_cross_count_as_misses(trials):
     assert [not line.fails for line in lost.lines[:3]] == [False, False, False]
 
 
-def test_the_figure_has_axes_with_units(trials):
+def test_the_figure_has_a_unit_and_a_line_for_each_network_and_optimizer(trials):
     (figure,) = drawn(EXPERIMENT, trials).values()
     figure.canvas.draw()
-    assert "learning rate" in figure.axes[0].get_xlabel() and figure.axes[0].get_ylabel()
+    assert "learning rate" in figure.axes[-1].get_xlabel()
+    assert {"3 stages, SGD"} <= {label.get_text() for label in figure.axes[0].get_yticklabels()}
     assert [cell.layers for cell in EXPERIMENT.rows(trials)] == [3]

@@ -123,7 +123,7 @@ def test_the_plan_is_the_same_for_the_same_arguments() -> None:
     assert [c.key for c in plan] == [
         c.key for c in EXPERIMENT.chunks("default", 3, "cpu", "float64")
     ]
-    assert len(plan) == 8 and all(len(chunk.trials) == 3 for chunk in plan)
+    assert len(plan) == 8 and all(len(chunk.trials) == 5 for chunk in plan)
     assert load_experiment("random-delay") is random_delay.EXPERIMENT
 
 

@@ -161,14 +161,15 @@ def test_scalars_and_arrays_are_answered_as_before_and_as_fast():
     plain = ds.stability_threshold.__wrapped__
 
     def seconds(function):
-        start = time.perf_counter()
-        for _ in range(200):
+        start = time.process_time()
+        for _ in range(50):
             function(ds.HeavyBall(0.9), 4)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert min(seconds(ds.stability_threshold) for _ in range(5)) < 1.5 * min(
-        seconds(plain) for _ in range(5)
-    )
+    # In turns, as other load comes and goes: the cheapest of each kind.
+    turns = [(seconds(ds.stability_threshold), seconds(plain)) for _ in range(20)]
+    labelled, bare = map(min, zip(*turns, strict=True))
+    assert labelled < 1.5 * bare
 
 
 def test_a_warning_points_to_the_line_that_asked():

@@ -203,14 +203,14 @@ def test_following_the_momentum_costs_no_replay():
     scheduler = DelayAwareLR(optimizer)
     _update(optimizer)
     scheduler.step(delay=LOG * 100)
-    before, factors = time.perf_counter(), set()
+    before, factors = time.process_time(), set()
     for _ in range(30):
         _update(optimizer)
         schedule.step()
         scheduler.step(delay=LOG)
         factors.add(scheduler.factors[0])
     # One replay alone takes about a second.
-    assert time.perf_counter() - before < 1.0
+    assert time.process_time() - before < 1.0
     assert len(factors) == 30
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "PINK",
     "RED",
     "SKY",
+    "WIDTH",
     "bars",
     "dashes",
     "delay_axis",
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 BLACK, BLUE, ORANGE, GREEN, PINK, RED, SKY = COLOURS
+
+WIDTH = 5.6
+"""Inches of a figure whose text is still read where it is as wide as a phone."""
 
 
 def panels(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from delaystability.model.catalogue import CATALOGUE
-from delaystability.plot.charts import dashes, finish, panels, plain_ticks, series
+from delaystability.plot.charts import WIDTH, dashes, finish, panels, plain_ticks, series
 
 __all__ = ["critical_figure", "rates_figure"]
 
@@ -26,7 +26,7 @@ def critical_figure(cells: Sequence[Any]) -> Figure:
     ----------
     cells : sequence of Escape
     """
-    figure, (top, bottom) = panels(7.6, 7.4, 1, 2, sharex=True, height_ratios=(2.2, 1))
+    figure, (top, bottom) = panels(WIDTH, 7.4, 1, 2, sharex=True, height_ratios=(2.2, 1))
     delays = sorted({cell.delay for cell in cells})
     names = [name for name in CATALOGUE if any(cell.optimizer == name for cell in cells)]
     for place, name in enumerate(names):
@@ -89,7 +89,7 @@ def rates_figure(cells: Sequence[Any]) -> Figure:
     ----------
     cells : sequence of Escape
     """
-    figure, (top, bottom) = panels(7.6, 7.4, 1, 2, sharex=True, height_ratios=(2.2, 1))
+    figure, (top, bottom) = panels(WIDTH, 7.4, 1, 2, sharex=True, height_ratios=(2.2, 1))
     names = np.array([cell.optimizer for cell in cells])
     rates, predicted, uncertainties, above, resolved = (
         np.array([getattr(cell, name) for cell in cells])
@@ -130,7 +130,7 @@ def rates_figure(cells: Sequence[Any]) -> Figure:
     )
     top.xaxis.set_minor_formatter(NullFormatter())
     top.set_title(
-        f"Escape rates above the threshold: {int((growing & resolved).sum())} of "
+        f"Escape rates above the threshold:\n{int((growing & resolved).sum())} of "
         f"{int(above.sum())} runs are well resolved (filled)",
         fontsize=11,
     )

@@ -17,6 +17,7 @@ from delaystability.plot.charts import (
     GREEN,
     PINK,
     RED,
+    WIDTH,
     delay_axis,
     finish,
     mark,
@@ -46,7 +47,7 @@ def momentum_figure(found: Any) -> Figure:
     ----------
     found : Thresholds
     """
-    figure, (left, right) = panels(11.0, 5.2, 2)
+    figure, (above, below) = panels(WIDTH, 9.6, 1, 2)
     momenta = sorted({rule[1] for rule in found.rules if rule[1] is not None}, reverse=True)
     dense = np.arange(found.delays[-1] + 1)
     reference = np.asarray(stability_threshold(SGD(), dense))
@@ -57,7 +58,7 @@ def momentum_figure(found: Any) -> Figure:
         optimizer = found.cells[rule, found.delays[0]][0].update_rule
         predicted = np.array([float(stability_threshold(optimizer, delay)) for delay in dense])
         predicted /= 1 - (momentum or 0.0)
-        for axes, scale in ((left, 1.0), (right, reference)):
+        for axes, scale in ((above, 1.0), (below, reference)):
             axes.plot(dense + 1, predicted / scale, _LINES[rank], color=colour, lw=1.1)
         marks = {
             "fmt": marker, "color": colour, "mfc": "white" if rank else colour, "ms": 5, "lw": 1.0
@@ -65,19 +66,19 @@ def momentum_figure(found: Any) -> Figure:
         for place, delay in enumerate(found.delays):
             label = None if place else found.title(rule)
             ratios, _ = found.ratio(rule, ("sgd", None), delay)
-            for axes, sample in ((left, found.measured(rule, delay)), (right, ratios)):
+            for axes, sample in ((above, found.measured(rule, delay)), (below, ratios)):
                 mark(axes, delay + 1, median_of(sample), label=label, **marks)
-    left.set_ylabel("largest stable effective learning rate × sharpness")
-    left.set_title("Measured at minima (marks) and predicted (lines)", fontsize=11)
+    above.set_ylabel("largest stable effective learning rate × sharpness")
+    above.set_title("Measured at minima (marks) and predicted (lines)", fontsize=11)
     for value, text in ((2 / pi, "2/π"), (4 / pi, "4/π")):
-        right.axhline(value, color="0.55", lw=0.9, ls="-.")
-        right.text(found.delays[-1] + 1.5, value, text, va="bottom", ha="right", fontsize=9)
-    right.set_ylabel("relative to SGD")
-    right.set_title("2/π, 4/π: limits for momentum to 1, then long delay", fontsize=11)
-    for axes in (left, right):
+        below.axhline(value, color="0.55", lw=0.9, ls="-.")
+        below.text(found.delays[-1] + 1.5, value, text, va="bottom", ha="right", fontsize=9)
+    below.set_ylabel("relative to SGD")
+    below.set_title("2/π, 4/π: limits for momentum to 1, then long delay", fontsize=11)
+    for axes in (above, below):
         axes.set_yscale("log")
         delay_axis(axes, found.delays)
-    right.set_yticks([0.5, 0.7, 1, 1.5, 2, 4, 8, 16])
-    right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    right.yaxis.set_minor_formatter(NullFormatter())
-    return finish(figure, left, right, ncols=5)
+    below.set_yticks([0.5, 0.7, 1, 1.5, 2, 4, 8, 16])
+    below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    below.yaxis.set_minor_formatter(NullFormatter())
+    return finish(figure, above, below, ncols=2)

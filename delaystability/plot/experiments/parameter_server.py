@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from delaystability.model.catalogue import CATALOGUE
-from delaystability.plot.charts import BLUE, GREEN, ORANGE, PINK, RED, finish, panels
+from delaystability.plot.charts import BLUE, GREEN, ORANGE, PINK, RED, WIDTH, finish, panels
 
 __all__ = ["critical_figure", "delays_figure"]
 
@@ -34,9 +34,9 @@ def critical_figure(cells: Sequence[Any], near: float) -> Figure:
         Share within which a prediction agrees.
     """
     groups = _by_workers(cells)
-    most = max(map(len, groups.values()))
-    columns = len(groups)
-    figure, drawn = panels(3.2 + 3.4 * columns, 2.2 + 0.3 * most + 0.2, columns, sharex=True)
+    sizes = [len(shown) + 2 for shown in groups.values()]
+    height = 2.0 + 0.3 * sum(sizes)
+    figure, drawn = panels(WIDTH, height, 1, len(groups), sharex=True, height_ratios=sizes)
     for axes, (count, shown) in zip(drawn, groups.items(), strict=True):
         axes.axvspan(1 / (1 + near), 1 + near, color="0.9", lw=0, label=f"within {100 * near:g} %")
         axes.axvline(1, color="0.3", lw=0.9)
@@ -60,10 +60,8 @@ def critical_figure(cells: Sequence[Any], near: float) -> Figure:
         axes.set_yticks(range(len(shown)), [_name(cell) for cell in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.set_title(f"{count} worker processes", fontsize=11)
-        axes.set_xlabel("critical learning rate, predicted / measured")
-        if axes is not drawn[0]:
-            axes.tick_params(labelleft=False)
-    return finish(figure, *drawn, ncols=2 if columns < 3 else 3, fontsize=10)
+    drawn[-1].set_xlabel("critical learning rate, predicted / measured")
+    return finish(figure, *drawn, ncols=1)
 
 
 def delays_figure(cells: Sequence[Any]) -> Figure:
@@ -74,7 +72,7 @@ def delays_figure(cells: Sequence[Any]) -> Figure:
     cells : sequence of ServerTrial
     """
     groups = _by_workers(cells)
-    figure, drawn = panels(1.2 + 3.9 * len(groups), 3.6, len(groups), sharey=True)
+    figure, drawn = panels(WIDTH, 3.4 * len(groups), 1, len(groups), sharex=True)
     for axes, (count, shown) in zip(drawn, groups.items(), strict=True):
         for slowed, colour, marker in ((False, BLUE, "o"), (True, RED, "s")):
             logs = [cell.delay_counts for cell in shown if cell.slowed == slowed]
@@ -95,10 +93,10 @@ def delays_figure(cells: Sequence[Any]) -> Figure:
         axes.set_xlim(-0.5, None)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_title(f"{count} worker processes", fontsize=11)
-        axes.set_xlabel("delay (updates)")
+        axes.set_ylabel("share of the updates")
         axes.set_ylim(None, 4)  # room for the legend
         axes.legend(frameon=False, fontsize=8, loc="upper right")
-    drawn[0].set_ylabel("share of the updates")
+    drawn[-1].set_xlabel("delay (updates)")
     return finish(figure, *drawn)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.numerics.statistics import share_of
-from delaystability.plot.charts import BLUE, GREEN, RED, finish, panels, series
+from delaystability.plot.charts import BLUE, GREEN, RED, WIDTH, finish, panels, series
 
 __all__ = ["decisions_figure", "rates_figure"]
 
@@ -35,7 +35,7 @@ def decisions_figure(loops: Sequence[Any], off: float) -> Figure:
     off : float
         Share by which the thresholds of the controls are off.
     """
-    figure, (axes,) = panels(7.6, 5.0)
+    figure, (axes,) = panels(WIDTH, 5.0)
     band = loops[0].plan.band
     distances = np.abs(np.concatenate([loop.distances for loop in loops]))
     matrix = np.repeat([loop.kind == "matrix" for loop in loops], loops[0].distances.size)
@@ -77,7 +77,7 @@ def decisions_figure(loops: Sequence[Any], off: float) -> Figure:
         "(open marks: none, upper end of the 95 % interval)",
         fontsize=11,
     )
-    return finish(figure, axes, ncols=3)
+    return finish(figure, axes, ncols=2)
 
 
 def _shares(
@@ -110,20 +110,20 @@ def _shares(
 def rates_figure(loops: Sequence[Any]) -> Figure:
     """Measured growth rates at the edges of the band against those of the characteristic roots.
 
-    Left: rates of some loops of each optimizer; filled marks grow, open ones die out. Right: the
+    Above: rates of some loops of each optimizer; filled marks grow, open ones die out. Below: the
     distribution of measured over predicted rate of all scalar loops.
 
     Parameters
     ----------
     loops : sequence of Quadratic
     """
-    figure, (left, right) = panels(11.0, 4.8, 2)
+    figure, (above, below) = panels(WIDTH, 9.6, 1, 2)
     scalar = [loop for loop in loops if loop.kind == "scalar"]
     predicted = np.array([loop.edge_rates for loop in scalar])
     ratios = np.array([loop.edge_ratios for loop in scalar])
     optimizer = np.array([loop.optimizer for loop in scalar])
     limits = np.abs(predicted).min() / 1.5, np.abs(predicted).max() * 1.5
-    left.plot(limits, limits, color="0.45", lw=1.2, label="equal")
+    above.plot(limits, limits, color="0.45", lw=1.2, label="equal")
     for name, cls in CATALOGUE.items():
         rows = np.flatnonzero(optimizer == name)
         rows = rows[:: max(1, len(rows) // _DRAWN)]
@@ -131,8 +131,8 @@ def rates_figure(loops: Sequence[Any]) -> Figure:
         for side, face in ((0, "none"), (1, marks["color"])):
             rates = np.abs(predicted[rows, side])
             label = cls.title if side else None
-            left.plot(rates, rates * ratios[rows, side], mfc=face, label=label, **marks)
-    left.set(
+            above.plot(rates, rates * ratios[rows, side], mfc=face, label=label, **marks)
+    above.set(
         xscale="log",
         yscale="log",
         xlabel=r"predicted rate $|\ln|z_{\max}||$ (nats an update)",
@@ -141,8 +141,8 @@ def rates_figure(loops: Sequence[Any]) -> Figure:
         ylim=limits,
     )
     band = 100 * loops[0].plan.band
-    left.set_title(f"Growth (filled) and decay (open) {band:g} % from the threshold", fontsize=11)
-    left.legend(frameon=False, fontsize=9)
+    above.set_title(f"Growth (filled) and decay (open) {band:g} % from the threshold", fontsize=11)
+    above.legend(frameon=False, fontsize=9)
 
     bins = np.linspace(0.9, 1.1, 61).tolist()
     for side, colour, style, name in (
@@ -151,12 +151,12 @@ def rates_figure(loops: Sequence[Any]) -> Figure:
     ):
         values = ratios[:, side][np.isfinite(ratios[:, side])]
         clipped = np.clip(values, bins[0], bins[-1])
-        right.hist(clipped, bins, histtype="step", color=colour, ls=style, lw=1.6, label=name)
-    right.set(
+        below.hist(clipped, bins, histtype="step", color=colour, ls=style, lw=1.6, label=name)
+    below.set(
         yscale="log",
         xlabel="measured / predicted rate (the outermost bins hold all beyond)",
         ylabel=f"loops, of {len(ratios):,}",
     )
-    right.set_title("Their ratio", fontsize=11)
-    right.legend(frameon=False, fontsize=9, loc="upper left")
-    return finish(figure, left, right)
+    below.set_title("Their ratio", fontsize=11)
+    below.legend(frameon=False, fontsize=9, loc="upper left")
+    return finish(figure, above, below)

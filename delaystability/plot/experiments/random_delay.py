@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from delaystability.numerics.statistics import median_interval
 from delaystability.plot.charts import (
@@ -15,6 +15,7 @@ from delaystability.plot.charts import (
     BLUE,
     GREEN,
     RED,
+    WIDTH,
     bars,
     finish,
     mark,
@@ -46,7 +47,7 @@ def thresholds_figure(found: Sequence[Any], early: Windows, late: Windows) -> Fi
         Between which growth is measured.
     """
     names = list(dict.fromkeys(cell.predicted.optimizer for cell in found))
-    figure, drawn = panels(max(6.4, 4.6 * len(names)), 5.4, len(names))
+    figure, drawn = panels(WIDTH, 4.2 * len(names) + 1.2, 1, len(names))
     for axes, name in zip(drawn, names, strict=True):
         shown = [cell for cell in found if cell.predicted.optimizer == name]
         for place, cell in enumerate(shown):
@@ -74,8 +75,8 @@ def thresholds_figure(found: Sequence[Any], early: Windows, late: Windows) -> Fi
         axes.set_xticks(range(len(shown)), [cell.predicted.kind for cell in shown])
         axes.set_xlabel("distribution of the delay (mean 7 updates)")
         axes.set_title(shown[0].predicted.update_rule.title, fontsize=11)
-    drawn[0].set_ylabel("largest stable learning rate × sharpness")
-    return finish(figure, *drawn, ncols=2, fontsize=10)
+    figure.supylabel("largest stable learning rate × sharpness", fontsize=10)
+    return finish(figure, *drawn, ncols=1)
 
 
 def growth_figure(found: Sequence[Any], early: Windows, late: Windows) -> Figure:
@@ -89,12 +90,9 @@ def growth_figure(found: Sequence[Any], early: Windows, late: Windows) -> Figure
     early, late : two window numbers each
         Between which growth is measured.
     """
-    names = [cell.predicted.optimizer for cell in found]
-    columns = max(names.count(name) for name in names)
-    if len(set(names)) == 1 and columns > 2:
-        columns = 2
+    columns = min(2, len(found))
     rows = ceil(len(found) / columns)
-    figure, drawn = panels(max(6.4, 3.1 * columns), 2.9 * rows + 1.2, columns, rows)
+    figure, drawn = panels(WIDTH, 2.4 * rows + 2.0, columns, rows)
     for axes, cell in zip(drawn, found, strict=False):
         gains = cell.gains
         axes.axhline(0, color="0.3", lw=0.9)
@@ -129,6 +127,7 @@ def growth_figure(found: Sequence[Any], early: Windows, late: Windows) -> Figure
                 label=_square(cell, windows),
             )
         axes.set_title(f"{cell.predicted.kind}, {cell.predicted.update_rule.title}", fontsize=10)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
     for axes in drawn[::columns]:
@@ -136,7 +135,7 @@ def growth_figure(found: Sequence[Any], early: Windows, late: Windows) -> Figure
     for axes in drawn[-columns:]:
         axes.set_xlabel("learning rate × sharpness")
     shown = drawn[: len(found)]
-    return finish(figure, *shown, ncols=2 if columns < 3 else 4, fontsize=10)
+    return finish(figure, *shown, ncols=1)
 
 
 def _square(cell: Any, windows: Windows) -> str:

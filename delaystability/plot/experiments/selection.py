@@ -17,6 +17,7 @@ from delaystability.plot.charts import (
     GREEN,
     PINK,
     RED,
+    WIDTH,
     delay_axis,
     finish,
     mark,
@@ -48,8 +49,7 @@ def selection_figure(found: Any, titles: Mapping[Any, str]) -> Figure:
     titles : mapping from each series to its title
     """
     columns, edge = len(titles), found.lowest_edge
-    width = max(7.5, 4.2 * columns + 0.6)
-    figure, drawn = panels(width, 7.0, columns, 2, sharex=True, sharey="row")
+    figure, drawn = panels(WIDTH * columns, 7.4, columns, 2, sharex=True, sharey="row")
     for (series, title), upper, lower in zip(
         titles.items(), drawn[:columns], drawn[columns:], strict=True
     ):
@@ -88,11 +88,11 @@ def selection_figure(found: Any, titles: Mapping[Any, str]) -> Figure:
         "What training selects under delay\n(lines: each rule's edge; n ×: runs that diverged)",
         fontsize=11,
     )
-    return finish(figure, *drawn, ncols=3 if columns > 1 else 2)
+    return finish(figure, *drawn, ncols=3 if columns > 1 else 1)
 
 
 def usable_figure(found: Any, rates: Mapping[int, Array]) -> Figure:
-    """Left: the largest usable learning rate. Right: final sharpness at a kept learning rate.
+    """Above: the largest usable learning rate. Below: final sharpness at a kept learning rate.
 
     Both fall as the exact threshold does, close to 1/delay.
 
@@ -101,7 +101,7 @@ def usable_figure(found: Any, rates: Mapping[int, Array]) -> Figure:
     found : Runs
     rates : mapping from delay to the largest learning rates that train
     """
-    figure, (left, right) = panels(10.0, 4.5, 2)
+    figure, (above, below) = panels(WIDTH, 9.0, 1, 2)
     delays = np.array(list(rates))
     # Fractional delays draw a smooth curve between the whole ones.
     dense = np.geomspace(1, delays.max() + 1, 200) - 1
@@ -110,32 +110,32 @@ def usable_figure(found: Any, rates: Mapping[int, Array]) -> Figure:
     known = {delay: middle for delay, middle in medians.items() if middle.count}
     scale = float(np.median([middle.value / _exact(delay) for delay, middle in known.items()]))
     late = dense[dense >= 1]
-    left.plot(dense + 1, scale * exact, "-", color="0.2", lw=1.2, label="∝ a*(delay), exact")
-    left.plot(late + 1, scale * np.pi / (2 * late), ":", color="0.4", label="∝ π/(2 delay)")
+    above.plot(dense + 1, scale * exact, "-", color="0.2", lw=1.2, label="∝ a*(delay), exact")
+    above.plot(late + 1, scale * np.pi / (2 * late), ":", color="0.4", label="∝ π/(2 delay)")
     control = scale * exact[0] / np.sqrt(dense + 1)
-    left.plot(dense + 1, control, "-.", color=PINK, label="control: ∝ 1/√(delay + 1)")
+    above.plot(dense + 1, control, "-.", color=PINK, label="control: ∝ 1/√(delay + 1)")
     for delay, middle in known.items():
         label = "largest that trains" if delay == min(known) else None
-        mark(left, delay + 1, middle, fmt="o", color=BLUE, capsize=3, label=label)
-    left.set_ylabel("learning rate")
-    left.set_title("Largest learning rate that trains from the start (SGD)", fontsize=11)
+        mark(above, delay + 1, middle, fmt="o", color=BLUE, capsize=3, label=label)
+    above.set_ylabel("learning rate")
+    above.set_title("Largest learning rate that trains from the start (SGD)", fontsize=11)
 
     kept = found.where(kind="selection", rule="kept", optimizer="sgd", batch=None)
     for (colour, marker), edge in zip(((BLUE, "o"), (RED, "s")), kept.values("edge"), strict=False):
         runs = kept.where(edge=edge)
         rate = runs.rows[0].learning_rate
-        right.plot(dense + 1, exact / rate, "-", color=colour, lw=1.2)
-        right.plot([], [], color=colour, lw=1.2, label=f"edge a*(delay)/lr, lr = {rate:.3g}")
+        below.plot(dense + 1, exact / rate, "-", color=colour, lw=1.2)
+        below.plot([], [], color=colour, lw=1.2, label=f"edge a*(delay)/lr, lr = {rate:.3g}")
         label = f"measured, lr = {rate:.3g}"
-        _marks(right, runs, delays, "sharpness", fmt=marker, color=colour, label=label)
-    right.set_ylabel("final sharpness")
-    right.set_title("Final sharpness with the learning rate kept (SGD)", fontsize=11)
-    for axes in (left, right):
+        _marks(below, runs, delays, "sharpness", fmt=marker, color=colour, label=label)
+    below.set_ylabel("final sharpness")
+    below.set_title("Final sharpness with the learning rate kept (SGD)", fontsize=11)
+    for axes in (above, below):
         axes.set_yscale("log")
         delay_axis(axes, delays)
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.legend(frameon=False, fontsize=9)
-    return finish(figure, left, right)
+    return finish(figure, above, below)
 
 
 def _exact(delays: ArrayLike) -> Array:
@@ -192,7 +192,12 @@ def images_figure(runs: Any, titles: Mapping[Any, str]) -> Figure:
     series = runs.by_series()
     columns = len(series)
     figure, drawn = panels(
-        max(5.0, 3.1 * columns + 0.8), 8.0, columns, len(_IMAGE_ROWS), sharex=True, sharey="row"
+        WIDTH if columns < 4 else 1.9 * columns,
+        7.6,
+        columns,
+        len(_IMAGE_ROWS),
+        sharex=True,
+        sharey="row",
     )
     for rule in (rule for rule in _IMAGE_RULES if runs.where(rule=rule).rows):
         colour, marker, told = _IMAGE_RULES[rule]

@@ -60,7 +60,7 @@ class Plan(rows.Plan):
 
     hidden: int = planned("of the network 64-hidden-10", 16)
     images: int = planned("of its data", 40)
-    minima: int = planned("each from its own start and images", quick=1, default=3)
+    minima: int = planned("each from its own start and images", quick=1, default=5)
     kinds: tuple[str, ...] = planned("of `KINDS`", quick=("uniform", "geometric"), default=KINDS)
     optimizers: tuple[str, ...] = planned(
         "names in the catalogue",
