@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -242,6 +243,9 @@ def test_the_plan_is_the_same_for_the_same_arguments() -> None:
         c.key for c in EXPERIMENT.chunks("default", 3, "cpu", "float64")
     ]
     assert [c.trials[0].settings["workers"] for c in plan] == [4, 8]
+    for chunk in plan:
+        counts = Counter(trial.settings["problem"] for trial in chunk.trials)
+        assert counts == {"least-squares": 6, "mini-batches": 6, "digits": 8}
     assert load_experiment("parameter-server") is parameter_server.EXPERIMENT
     with pytest.raises(ValueError, match="workers must be an integer >= 2; got 1"):
         with_workers(1)
@@ -282,10 +286,16 @@ def invented(**changes: Any) -> list[FinishedTrial]:
         "delay_counts": [1, 2, 1],
     } | changes
     settings = [
-        {"workers": 4, "problem": "least-squares", "optimizer": "sgd", "slowed": slowed}
+        {
+            "workers": 4,
+            "problem": "least-squares",
+            "optimizer": "sgd",
+            "slowed": slowed,
+            "repeat": 0,
+        }
         for slowed in (False, True)
     ]
-    chunk = Chunk.of("parameter-server", 2, SIZES["quick"].common, settings)
+    chunk = Chunk.of("parameter-server", 3, SIZES["quick"].common, settings)
     return [FinishedTrial(trial, canonical(result)) for trial in chunk.trials]
 
 

@@ -25,7 +25,7 @@ _TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.5)
 
 
 def critical_figure(cells: Sequence[Any], near: float) -> Figure:
-    """Predicted over measured critical learning rate, one line a cell, a panel for each W.
+    """Predicted over measured critical learning rate, a panel for each W.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def critical_figure(cells: Sequence[Any], near: float) -> Figure:
         Share within which a prediction agrees.
     """
     groups = _by_workers(cells)
-    sizes = [len(shown) + 2 for shown in groups.values()]
+    lines = {count: list(dict.fromkeys(map(_name, shown))) for count, shown in groups.items()}
+    sizes = [len(own) + 2 for own in lines.values()]
     height = 2.0 + 0.3 * sum(sizes)
     figure, drawn = panels(WIDTH, height, 1, len(groups), sharex=True, height_ratios=sizes)
     for axes, (count, shown) in zip(drawn, groups.items(), strict=True):
@@ -43,8 +44,8 @@ def critical_figure(cells: Sequence[Any], near: float) -> Figure:
         for name, label, colour, marker in _PREDICTIONS:
             own = name == "own"
             places = [
-                (1 + cell.error(name), row)
-                for row, cell in enumerate(shown)
+                (1 + cell.error(name), lines[count].index(_name(cell)))
+                for cell in shown
                 if getattr(cell, name) is not None
             ]
             look: dict[str, Any] = {
@@ -57,8 +58,8 @@ def critical_figure(cells: Sequence[Any], near: float) -> Figure:
         axes.set_xscale("log")
         axes.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_yticks(range(len(shown)), [_name(cell) for cell in shown])
-        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.set_yticks(range(len(lines[count])), lines[count])
+        axes.set_ylim(len(lines[count]) - 0.5, -0.5)
         axes.set_title(f"{count} worker processes", fontsize=11)
     drawn[-1].set_xlabel("critical learning rate, predicted / measured")
     return finish(figure, *drawn, ncols=1)

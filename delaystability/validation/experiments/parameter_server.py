@@ -12,9 +12,11 @@ their processes and are one chunk.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +36,14 @@ from delaystability.validation.server_runs import (
     unaccounted,
     with_whole_pools,
 )
-from delaystability.validation.verdict import Finding, Verdict, all_of, everywhere, undecided
+from delaystability.validation.verdict import (
+    FEWEST,
+    Finding,
+    Verdict,
+    all_of,
+    everywhere,
+    undecided,
+)
 from delaystability.validation.worker_problems import PROBLEMS, Place, place
 
 if TYPE_CHECKING:
@@ -72,6 +81,12 @@ class Plan(rows.Plan):
         default=_CELLS,
         shared=False,
     )
+    fewest: int = planned(
+        "of each problem and number of workers: its cells are repeated until there are so many",
+        quick=1,
+        default=FEWEST,
+        shared=False,
+    )
     momentum: float = planned("of every optimizer that has one", 0.9)
     pause: float = planned("seconds that the slowed worker waits before each gradient", 0.01)
     factors: tuple[float, ...] = planned(
@@ -94,6 +109,7 @@ class ServerTrial(rows.Row):
     problem: str = setting("least-squares (all samples), mini-batches (noisy curvature) or digits")
     optimizer: str = setting("name in the catalogue")
     slowed: bool = setting("whether one worker waits before each gradient")
+    repeat: int = setting("number of the repetition; its delays are others")
     sharpness: float = result("S, the largest Hessian eigenvalue at the minimum")
     curvature_noise: float = result("variance of a mini-batch's curvature over its squared mean")
     gains: Array = result("learning rate times sharpness of the runs")
@@ -143,10 +159,18 @@ class ServerTrial(rows.Row):
 
 def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
     """Plan all trials with one number of workers together, which share their processes."""
+    cells = Counter(problem for problem, _, _ in plan.cells)
     for count in plan.workers:
         yield [
-            {"workers": count, "problem": problem, "optimizer": name, "slowed": slowed}
+            {
+                "workers": count,
+                "problem": problem,
+                "optimizer": name,
+                "slowed": slowed,
+                "repeat": repeat,
+            }
             for problem, name, slowed in plan.cells
+            for repeat in range(ceil(plan.fewest / cells[problem]))
         ]
 
 
@@ -372,7 +396,7 @@ EXPERIMENT = Experiment(
     question="Does the log of a run with real worker processes say at which learning rate it "
     "becomes unstable?",
     title="Under real asynchrony the critical learning rate is what the run's own log predicts",
-    version=2,
+    version=3,
     row=ServerTrial,
     settings=settings,
     run=run,
