@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -58,6 +59,36 @@ def test_errors_count_the_precision_of_the_parameters(dtype, scale):
     for value, error, exact in zip(found.values, found.errors, (scale, 0.75 * scale), strict=True):
         assert abs(value - exact) <= error
     assert found.errors[0] <= 2 * torch.finfo(dtype).eps * scale + 1e-6 * scale
+
+
+def _half_precise_loss(
+    weight: torch.Tensor, habit: str, factors: torch.Tensor
+) -> Callable[[], Any]:
+    def one() -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return torch.nn.functional.linear(factors, weight).float().square().sum() / 2
+
+    return {"one": one, "list": lambda: [one(), one()], "iterator": lambda: iter([one(), one()])}[
+        habit
+    ]
+
+
+@pytest.mark.parametrize("habit", ["one", "list", "iterator"])
+def test_errors_count_the_precision_of_a_loss_under_autocast(habit):
+    generator = torch.Generator().manual_seed(2)
+    factors = torch.randn(30, 6, generator=generator)
+    weight = torch.randn(1, 6, generator=generator).requires_grad_()
+    found = ds.sharpness(_half_precise_loss(weight, habit, factors), weight, tolerance=0.01)
+    exact = float(torch.linalg.eigvalsh(factors.double().T @ factors.double())[-1])
+    assert 1e-4 * exact < abs(float(found) - exact) <= found.errors[0]
+    assert found.errors[0] <= 1.2 * torch.finfo(torch.bfloat16).eps * exact
+
+
+def test_a_sharpness_is_complete_only_to_the_digits_of_its_loss():
+    factors, weight = torch.eye(6), torch.ones(1, 6, requires_grad=True)
+    loss = _half_precise_loss(weight, "one", factors)
+    assert not ds.sharpness(loss, weight, tolerance=1e-3).complete
+    assert ds.sharpness(loss, weight, tolerance=1e-2).complete
 
 
 def test_a_loss_that_is_no_number_has_no_complete_sharpness():

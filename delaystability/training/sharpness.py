@@ -19,6 +19,7 @@ from delaystability.numerics.top_eigenvalues import top_eigenvalues
 from delaystability.training.dense_embeddings import with_dense_embeddings
 from delaystability.training.hessian import held_vectors
 from delaystability.training.hessian_product import Flat, derivatives, refuse_sharded
+from delaystability.training.loss_precision import NotedPrecision
 from delaystability.training.scalars import checked_device, one_number
 from delaystability.training.scaled_operator import ScaledOperator
 from delaystability.training.side_effect_free import side_effect_free
@@ -40,16 +41,18 @@ class Sharpness(Displayed):
     values : tuple of float
         The largest algebraic eigenvalues, the largest first.
     errors : tuple of float
-        Residual norms ``||H v - value v||``, and a rounding of H v in the parameters' precision:
-        some eigenvalue lies within each of its value.
+        Residual norms ``||H v - value v||``, and a rounding of H v in the coarsest precision of the
+        parameters and of the loss on its way, which autocast makes coarser: some eigenvalue lies
+        within each of its value.
     vectors : tensor of shape (k, P)
         The eigenvectors, orthonormal, over the flattened parameters in their order.
     loss : float
     products : int
         Hessian products spent; each costs about two gradients.
     complete : bool
-        Whether the errors are within the tolerance and, for several eigenvalues, a search of the
-        rest of the space found nothing larger than the last of them. Give more products else.
+        Whether residuals and rounding are within the tolerance and, for several eigenvalues, a
+        search of the rest of the space found nothing larger than the last of them. Give more
+        products else, or compute the loss in more digits: those of bfloat16 end at 0.8 %.
     """
 
     values: tuple[float, ...]
@@ -182,7 +185,8 @@ def _of_block(
 ) -> Sharpness:
     shape = Flat(block)
     with torch.enable_grad():
-        value, _, product = derivatives(with_dense_embeddings(losses), block, shape)
+        noted = NotedPrecision(with_dense_embeddings(losses))
+        value, _, product = derivatives(noted, block, shape)
     # Drawn on the CPU, so that the same numbers come on every device.
     random = torch.Generator().manual_seed(seed)
     held = basis_device or shape.device
@@ -207,15 +211,15 @@ def _of_block(
     numbers = [torch.finfo(tensor.dtype) for tensor in block]
     least = 4 * math.sqrt(shape.size) * max(number.tiny * number.eps for number in numbers)
     largest = max(map(abs, values))
-    # They come in the precision of the parameters, whatever the iteration is made in.
-    rounding = max(number.eps for number in numbers) * largest + least
+    # They come in the precision of the loss, whatever the iteration is made in.
+    rounding = max(noted.eps, *(number.eps for number in numbers)) * largest + least
     return Sharpness(
         tuple(values),
         tuple(error + rounding for error in errors),
         found.vectors,
         value,
         found.products,
-        found.complete and math.isfinite(rounding) and least <= tolerance * (largest or 1),
+        found.complete and math.isfinite(rounding) and rounding <= tolerance * (largest or 1),
     )
 
 
