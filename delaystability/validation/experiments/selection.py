@@ -91,7 +91,7 @@ class Plan(rows.Plan):
     hidden: tuple[int, ...] = planned("widths of the tanh network", quick=(12,), default=(16, 16))
     initial_scale: float = planned("factor on the initial weights; small ones start flat", 0.35)
     delays: tuple[int, ...] = planned("in updates", quick=(0, 2, 8), default=_DELAYS)
-    seeds: int = planned("starts; six or more give intervals", quick=8, default=6)
+    seeds: int = planned("starts; six or more give intervals", quick=8, default=16)
     series: tuple[tuple[str, float | None, int | None, tuple[str, ...]], ...] = planned(
         "optimizer, momentum or None, batch or None for the full one, rules", (_SGD,)
     )
