@@ -33,6 +33,7 @@ from delaystability.model.delays import (
     MeasuredDelay,
     RandomDelay,
 )
+from delaystability.model.extras import missing_packages
 from delaystability.model.loop import Loop
 from delaystability.model.mixed_read import MixedRead
 from delaystability.model.sign_optimizers import Lion, Muon, SignSGD
@@ -243,10 +244,8 @@ def _imported(name: str, module: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == __name__:
             raise
-        raise ModuleNotFoundError(
-            f"{__name__}.{name} needs {error.name}: pip install 'delaystability[validation]'",
-            name=error.name,
-        ) from error
+        needed = missing_packages(f"{__name__}.{name}", error.name)
+        raise ModuleNotFoundError(needed, name=error.name) from error
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from delaystability.cli.options import Json
 from delaystability.cli.terminal import clear_errors
+from delaystability.model.extras import install_command
 from delaystability.verification.installation import Diagnosis, diagnose
 
 __all__ = ["doctor"]
@@ -90,10 +91,9 @@ def _commands(found: Diagnosis) -> list[str]:
     lacking = [entry for entry in (*found.core, *found.optional) if entry.state != "ok"]
     extras = {extra for entry in lacking for extra in entry.extras}
     old = [entry for entry in lacking if entry.state == "too old" and not entry.extras]
-    names = [f"'delaystability[{extra}]'" for extra in sorted(extras)]
-    names += [f"'{entry.name}>={entry.lowest}'" for entry in old]
+    names = [f"'{entry.name}>={entry.lowest}'" for entry in old]
     names += [entry.name for entry in lacking if not entry.extras and entry not in old]
-    return [f"pip install {name}" for name in names]
+    return [*map(install_command, sorted(extras)), *(f"pip install {name}" for name in names)]
 
 
 def _table(console: Console, title: str, rows: list[tuple[str, ...]]) -> None:

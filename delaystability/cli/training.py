@@ -15,6 +15,7 @@ from delaystability.cli.completion import experiment_names
 from delaystability.cli.options import Device, Json, Quick, Seed, integer
 from delaystability.cli.terminal import RefusedError, clear_errors, print_json, progress_bars
 from delaystability.files.output_files import checked_folder
+from delaystability.model.extras import missing_packages
 from delaystability.validation.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ def _needs_validation_extra() -> None:
 
     missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
     if missing:
-        raise RefusedError(
-            f"this needs {', '.join(missing)}: pip install 'delaystability[validation]'"
-        )
+        raise RefusedError(missing_packages("this", *missing))
 
 
 def _refuse_file(output: Path) -> None:

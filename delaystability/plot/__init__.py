@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from delaystability.model.extras import install_command
+
 if find_spec("matplotlib") is None:
     raise ImportError(
-        "pictures need matplotlib, which is not installed: pip install 'delaystability[plot]'"
+        f"pictures need matplotlib, which is not installed: {install_command('plot')}"
     )
 
 from delaystability.plot.any_sequence import any_sequence as any_sequence
