@@ -10,9 +10,9 @@ from itertools import product
 from math import prod
 from typing import Any, get_args
 
-from delaystability.cli.optimizer_options import option, parameter_names, takes, with_parameters
+from delaystability.cli.optimizer_options import parameter_names, with_parameters
 from delaystability.cli.optimizers import shared
-from delaystability.cli.options import INTEGERS, NUMBERS, Json
+from delaystability.cli.options import INTEGERS, NUMBERS, Json, option, takes
 from delaystability.cli.several import MOST_ROWS, expanded, is_several, parts
 from delaystability.cli.terminal import (
     RefusedError,

@@ -16,6 +16,8 @@ from delaystability.cli.options import (
     CATALOGUE_NAMES,
     AnyOptimizerName,
     OptimizerName,
+    option,
+    takes,
 )
 from delaystability.cli.terminal import RefusedError
 from delaystability.model.catalogue import CATALOGUE
@@ -24,9 +26,7 @@ from delaystability.model.recognised_adaptive import ADAPTIVE
 __all__ = [
     "AllParameters",
     "Parameters",
-    "option",
     "parameter_names",
-    "takes",
     "with_parameters",
 ]
 
@@ -37,7 +37,6 @@ AllParameters = Annotated[Mapping[str, str], "those of Adam and its kind, too"]
 """The same with the parameters of the adaptive optimizers."""
 
 T = TypeVar("T")
-_BY_NAME = inspect.Parameter.KEYWORD_ONLY
 _TWIN = "optimizer_option"
 
 
@@ -61,7 +60,7 @@ def with_parameters(command: Callable[..., T]) -> Callable[..., T]:
         elif kind in (OptimizerName, AnyOptimizerName):
             shown += _argument_and_option(argument.name, kind)
         else:
-            shown.append(argument.replace(annotation=kind, kind=_BY_NAME))
+            shown.append(option(argument.name, kind, argument.default))
 
     @wraps(command)
     def run(**given: Any) -> T:
@@ -74,17 +73,6 @@ def with_parameters(command: Callable[..., T]) -> Callable[..., T]:
 
     takes(run, *shown)
     return run
-
-
-def takes(command: Callable[..., Any], *options: inspect.Parameter) -> None:
-    """Let a command take these options, whatever the function itself says."""
-    command.__annotations__ = {option.name: option.annotation for option in options}
-    command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
-
-
-def option(name: str, kind: Any, default: Any = None) -> inspect.Parameter:
-    """An option of a command, of an annotated type."""
-    return inspect.Parameter(name, _BY_NAME, default=default, annotation=kind)
 
 
 def _argument_and_option(name: str, kind: Any) -> list[inspect.Parameter]:
@@ -102,10 +90,10 @@ def _argument_and_option(name: str, kind: Any) -> list[inspect.Parameter]:
     ]
 
 
-def _one_of(argument: str | None, option: str | None, names: str) -> str:
-    if argument is not None and option is not None:
+def _one_of(argument: str | None, entry: str | None, names: str) -> str:
+    if argument is not None and entry is not None:
         raise RefusedError("optimizer must be given once, as an argument or as --optimizer")
-    chosen = argument or option
+    chosen = argument or entry
     if not chosen:
         raise RefusedError(
             f"Missing argument 'OPTIMIZER': one of {names}, or an object such as 'HeavyBall(0.9)'"

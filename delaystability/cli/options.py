@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +36,8 @@ __all__ = [
     "delay_or_log",
     "integer",
     "measured_delay",
+    "option",
+    "takes",
 ]
 
 CATALOGUE_NAMES = ", ".join(CATALOGUE)
@@ -121,6 +125,17 @@ Seed = Annotated[
     typer.Option(metavar="INTEGER", help="The seed of data, weights and eigenvalue iterations."),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="Take seconds instead of minutes.")]
+
+
+def takes(command: Callable[..., Any], *options: inspect.Parameter) -> None:
+    """Let a command take these options, whatever the function itself says."""
+    command.__annotations__ = {entry.name: entry.annotation for entry in options}
+    command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+
+
+def option(name: str, kind: Any, default: Any = None) -> inspect.Parameter:
+    """An option of a command, of an annotated type."""
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
 def integer(argument: str, text: str, least: int | None = None) -> int:

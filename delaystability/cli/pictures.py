@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from delaystability.cli.completion import optimizer_names
-from delaystability.cli.optimizer_options import Parameters, option, takes, with_parameters
+from delaystability.cli.optimizer_options import Parameters, with_parameters
 from delaystability.cli.optimizer_text import read_optimizer
 from delaystability.cli.optimizers import number, optimizer_of
-from delaystability.cli.options import CATALOGUE_NAMES, INTEGERS, Json, integer
+from delaystability.cli.options import CATALOGUE_NAMES, INTEGERS, Json, integer, option, takes
 from delaystability.cli.several import expanded
 from delaystability.cli.terminal import RefusedError, clear_errors, print_json
 from delaystability.files.output_files import checked_file as writable
@@ -99,7 +99,7 @@ def _writing(picture: str, draw: Drawing) -> Callable[..., None]:
     )
     takes(
         run,
-        *(option for option in options if option.name not in told),
+        *(entry for entry in options if entry.name not in told),
         option("size", Size, "column"),
         option("output", Annotated[Path, file], Path(f"{picture}.png")),
         option("as_json", Json, False),
