@@ -11,6 +11,7 @@ import typer
 
 from delaystability.cli.completion import optimizer_names, trained_optimizer_names
 from delaystability.cli.terminal import RefusedError
+from delaystability.model.arguments import checked_count
 from delaystability.model.catalogue import CATALOGUE
 from delaystability.model.delays import MeasuredDelay
 from delaystability.model.recognised_adaptive import ADAPTIVE
@@ -146,10 +147,8 @@ def integer(argument: str, text: str, least: int | None = None) -> int:
     try:
         number = int(text)
     except ValueError:
-        raise RefusedError(f"{argument} must be an integer >= {least or 0}; got {text!r}") from None
-    if least is not None and number < least:
-        raise RefusedError(f"{argument} must be an integer >= {least}; got {number}")
-    return number
+        return checked_count(argument, text, least or 0)
+    return number if least is None else checked_count(argument, number, least)
 
 
 def delay_or_log(
