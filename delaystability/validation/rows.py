@@ -150,7 +150,7 @@ class Row:
         own: Any = cls
         kinds = _kinds(own)
         values = {name: _value(found[name], kinds[name]) for name in cls.columns() if name in found}
-        return cls(plan=kinds["plan"].of(trial.common), **values)
+        return cls(plan=cls.plan_type().of(trial.common), **values)
 
     @classmethod
     def plan_type(cls) -> type[Plan]:
