@@ -36,8 +36,8 @@ _version = attrgetter("_version")
 
 Row = TypeVar("Row", bound=Hashable)
 
-_Sample = tuple[int, int, int, bytes]
-"""Of a gradient on the host: its place, its size, an address in it, and what was there."""
+_Sample = tuple[int, int, int, int, bytes]
+"""Of a gradient on the host: its place, its size, its address, one inside, what was there."""
 
 
 class GradientReferences:
@@ -117,11 +117,11 @@ class GradientReferences:
             return
         reused = self._reused(gradients) if any(map(eq, now, self._places)) else None
         if self._shared:
-            for place, size, start, content in self._samples:
-                last, part = self._last[place], len(content)
+            for place, size, address, middle, content in self._samples:
+                last = self._last[place]
                 # A gradient that lost its memory must not be read.
-                there = last.nbytes == size and last.data_ptr() + (size - part) // 2 == start
-                if not there or _PARTS[part].from_address(start).raw != content:
+                there = last.nbytes == size and last.data_ptr() == address
+                if not there or _PARTS[len(content)].from_address(middle).raw != content:
                     reused = place
             if reused is not None:
                 raise _overwritten(self._last[reused])
@@ -227,9 +227,10 @@ class GradientReferences:
             if settled and gradient.is_cpu:
                 size = gradient.nbytes
                 part = min(_BYTES, size)
-                start = gradient.data_ptr() + (size - part) // 2
-                content = _PARTS[part].from_address(start).raw
-                samples.append((turn, size, start, content))
+                address = gradient.data_ptr()
+                middle = address + (size - part) // 2
+                content = _PARTS[part].from_address(middle).raw
+                samples.append((turn, size, address, middle, content))
             if not everything and (content is None or any(content)):
                 break
         return samples
