@@ -349,7 +349,7 @@ def test_derive_fails_when_a_step_fails(monkeypatch):
         ("recommend --lr 1 --optimizer sgd --delay 4 --goal fast", "goal must be 'train' or"),
         ("threshold heavyball", "did you mean 'heavy-ball'?"),
         ("derive adam", "theorem must be one of"),
-        ("derive sgd --format pdf", "format must be latex, markdown or text; got 'pdf'"),
+        ("derive sgd --format pdf", "format must be one of latex, markdown, text, json; got"),
         ("derive sgd -o /no/such/folder/file", "No such file or directory"),
         ("certify heavy-ball --momentum inf", "got inf"),
         ("certify sgd --digits 0", "digits must be an integer from 1 to 1000; got 0"),

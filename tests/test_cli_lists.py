@@ -342,6 +342,21 @@ WRONG = {
     "adjust sgd --lr 1 --new-delay 4 --new-optimizer nesterov": "give --new-momentum",
     "pipeline sgd --stages 3 --sharpness 1 --schedule 1f1b": "1F1B with a flush",
     "export --language c --samples=-1 -o out": "samples must be an integer from 1 to 1000; got -1",
+    # What would do nothing.
+    "threshold sgd --coupled": "coupled must be given beside decay only",
+    "adjust sgd --lr 1 --new-delay 1 --coupled": "coupled must be given beside decay only",
+    "certify sgd --coupled": "coupled must be given beside decay only",
+    "derive sgd --coupled": "coupled must be given beside decay only",
+    "derive sgd --fragment": "fragment must be given beside format latex only; got 'text'",
+    "derive sgd --json --format markdown": "format must not be given beside json; got 'markdown'",
+    "derive sgd --kit kit --format text": "format must not be given beside kit",
+    "derive sgd --kit kit --json": "json must not be given beside kit",
+    "export --language c --optimizer HeavyBall(0.5) -o out": "optimizer must be a name",
+    "outer sgd --sharpness 3": "sharpness must be given beside inner-steps only; got '3'",
+    "outer sgd --eager": "workers must be given beside eager; got none",
+    "outer nesterov --momentum 0.9 --delayed-nesterov": "workers must be given beside delayed-",
+    "oscillation adam --lr 0.1 --minimum 2": "minimum must be given beside weight-decay only",
+    "validate parameter-server --backend dask": "backend must be sequential for parameter-server",
 }
 
 

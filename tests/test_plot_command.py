@@ -92,11 +92,16 @@ def test_a_file_of_its_own_name_is_the_default(tmp_path, monkeypatch):
         ("map --over lr", "over must be delay or momentum; got 'lr'"),
         ("map --over momentum", "optimizer must have a momentum"),
         ("map --optimizer adam", "optimizer must be one of sgd"),
-        ("map --longest-delay 0", "longest-delay must be an integer >= 1; got 0"),
-        ("map --longest-delay 99999999999999999999", "at most 2**53; got 99999999999999999999"),
-        ("map --over momentum --optimizer ema-momentum --longest-delay x", "longest-delay must be"),
-        ("map --delay -1 --lr 0.1", "delay must be an integer >= 0; got -1"),
-        ("map --delay=", "delay must be an integer >= 0; got ''"),
+        ("map --longest-delay 0", "longest-delay must be an integer from 1 to 1000000; got 0"),
+        ("map --longest-delay 1000001", "longest-delay must be an integer from 1 to 1000000; got"),
+        ("map --over momentum --longest-delay 8", "must be given with --over delay only"),
+        (
+            "map --over momentum --momentum 0.5 --optimizer nesterov",
+            "momentum must be given beside lr",
+        ),
+        ("map --delay 3", "delay must be given beside lr, whose run it marks"),
+        ("map --delay -1 --lr 0.1", "delay must be an integer from 0 to 1000000; got -1"),
+        ("map --delay=", "delay must be an integer from 0 to 1000000; got ''"),
         ("map --lr fast", "lr must be a number; got 'fast'"),
         ("map --lr -1", "lr must be positive and finite; got -1.0"),
         ("map --size poster", "size must be one of column, page, slide; got 'poster'"),
@@ -106,9 +111,10 @@ def test_a_file_of_its_own_name_is_the_default(tmp_path, monkeypatch):
         ("rule --lr 0", "lr must be positive"),
         ("rule --longest-delay 1", "longest-delay must be an integer >= 2; got 1"),
         ("rule --longest-delay 99999999999999999999", "at most 2**53; got 99999999999999999999"),
-        ("sequences --longest-delay 99999999999999999999", "at most 2**53"),
+        ("sequences --longest-delay 1000001", "longest-delay must be an integer from 1 to"),
         ("escape --optimizer sgd --momentum 0.5", "'sgd' has no parameter momentum"),
         ("escape --measured /no/such.sqlite", "there is no /no/such.sqlite"),
+        ("escape --measured /", "path must be an existing file; / is a folder"),
         ("outer --delay 1.5", "delay must be an integer >= 0; got '1.5'"),
         ("outer --inner-steps 0", "inner_steps must be"),
         ("outer --outer-learning-rate 0", "rate must be positive"),
@@ -128,6 +134,14 @@ def test_mistakes_get_one_clear_line(command, message, tmp_path, monkeypatch):
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_delay_that_is_given_twice_is_drawn_once(tmp_path):
+    once, twice = (tmp_path / name for name in ("once.svg", "twice.svg"))
+    for delays, output in (("2,5", once), ("2,5,2:2", twice)):
+        assert run("batches", "--delay", delays, "-o", str(output)).exit_code == 0
+    assert once.read_bytes() == twice.read_bytes()
 
 
 def test_without_matplotlib_the_message_says_what_to_install(monkeypatch):

@@ -62,6 +62,13 @@ def test_the_default_is_diloco_on_time_and_late():
 
 
 @pytest.mark.slow
+def test_a_picture_of_oscillations_says_how_far_it_is():
+    told = []
+    chosen = [ds.SignSGD(), ds.Lion()]
+    plot.oscillations(chosen, [1], progress=lambda *one: told.append(one))
+    assert told == [(0.5, "signSGD"), (1.0, "Lion")]
+
+
 def test_lines_and_marks_of_oscillations_are_the_predictions():
     chosen, delays = [ds.Adam(), ds.SignSGD()], [0, 1, 5]
     known = np.array([[ds.oscillation(1.0, one, lag).rms for lag in delays] for one in chosen])
@@ -186,7 +193,9 @@ def test_lines_of_batches_are_the_edge_and_end_on_the_plateau():
 
 @pytest.mark.slow
 def test_what_is_not_decided_about_sequences_is_grey():
-    axes = plot.any_sequence(ds.HeavyBall(0.5), [2, 4])
+    told = []
+    axes = plot.any_sequence(ds.HeavyBall(0.5), [2, 4], progress=lambda *one: told.append(one))
+    assert told == [(0.5, "delay 2"), (1.0, "delay 4")]
     (band,) = axes.collections
     known = [ds.bounded_delay_threshold(ds.HeavyBall(0.5), delay) for delay in (2, 4)]
     fixed = ds.stability_threshold(ds.HeavyBall(0.5), [2, 4])

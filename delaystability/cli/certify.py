@@ -10,7 +10,15 @@ import typer
 from delaystability.cli.answers import Answer, answering
 from delaystability.cli.optimizer_options import Parameters
 from delaystability.cli.optimizers import described, exact_decimal, optimizer_of
-from delaystability.cli.options import INTEGERS, Coupled, Decay, Delay, OptimizerName, integer
+from delaystability.cli.options import (
+    INTEGERS,
+    Coupled,
+    Decay,
+    Delay,
+    OptimizerName,
+    integer,
+    written_decay,
+)
 
 __all__ = ["certify"]
 
@@ -27,7 +35,7 @@ def certify(
             help="The number of digits, 1 to 1000: the relative width is 10**-digits.",
         ),
     ] = "30",
-    decay: Decay = "0",
+    decay: Decay = None,
     coupled: Coupled = False,
 ) -> Answer:
     """Enclose the threshold between a proved stable and a proved unstable rational gain."""
@@ -38,7 +46,7 @@ def certify(
         chosen,
         integer("delay", delay),
         integer("digits", digits),
-        decay=exact_decimal("decay", decay),
+        decay=exact_decimal("decay", written_decay(decay, coupled)),
         coupled=coupled,
     )
     shown = {

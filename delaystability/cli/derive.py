@@ -17,7 +17,15 @@ from delaystability.cli.completion import theorem_names
 from delaystability.cli.optimizer_options import Parameters, with_parameters
 from delaystability.cli.optimizer_text import read_optimizer
 from delaystability.cli.optimizers import exact_decimal, optimizer_of
-from delaystability.cli.options import CATALOGUE_NAMES, INTEGERS, Coupled, Decay, Json, integer
+from delaystability.cli.options import (
+    CATALOGUE_NAMES,
+    INTEGERS,
+    Coupled,
+    Decay,
+    Json,
+    integer,
+    written_decay,
+)
 from delaystability.cli.several import expanded
 from delaystability.cli.terminal import RefusedError, clear_errors
 from delaystability.files.output_files import checked_file, write_files
@@ -46,8 +54,11 @@ def derive(
     ],
     parameters: Parameters,
     format_: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help=f"One of {', '.join(_FORMATS)}.")
-    ] = "text",
+        str | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help=f"One of {', '.join(_FORMATS)}; text by default."
+        ),
+    ] = None,
     fragment: Annotated[
         bool, typer.Option("--fragment", help="Print LaTeX to \\input, without a preamble.")
     ] = False,
@@ -59,7 +70,7 @@ def derive(
             "algebraic number.",
         ),
     ] = None,
-    decay: Decay = "0",
+    decay: Decay = None,
     coupled: Coupled = False,
     latex_bundle: Annotated[
         Path | None,
@@ -79,14 +90,14 @@ def derive(
 ) -> None:
     """Print a theorem with its proof, every step checked now. Exit status 1 if a step fails."""
     with clear_errors():
-        if format_ not in _FORMATS:
-            raise RefusedError(f"format must be latex, markdown or text; got {format_!r}")
+        chosen = _format(format_, as_json, fragment, latex_bundle is not None)
         if output is not None:
             checked_file("output", output)
         from delaystability.printing.latex_bundle import checked_latex_bundle, write_latex_bundle
         from delaystability.theory.registry import checked_proof
 
-        proofs = _proofs(name, parameters, delay, exact_decimal("decay", decay), coupled)
+        amount = exact_decimal("decay", written_decay(decay, coupled))
+        proofs = _proofs(name, parameters, delay, amount, coupled)
         if latex_bundle is not None:
             checked_latex_bundle(latex_bundle, proofs)
         told = [*map(checked_proof, proofs)]
@@ -94,7 +105,7 @@ def derive(
             written = write_latex_bundle(latex_bundle, told)
             text = "".join(f"{path}\n" for path in written)
         else:
-            text = _text(told, "json" if as_json else format_, fragment)
+            text = _text(told, chosen, fragment)
         if output is None:
             sys.stdout.write(text)
         else:
@@ -103,6 +114,22 @@ def derive(
     if failed:
         Console(stderr=True).print(f"[bold red]failed:[/] {', '.join(failed)}")
         raise typer.Exit(1)
+
+
+def _format(format_: str | None, as_json: bool, fragment: bool, bundle: bool) -> str:
+    """The format that is asked for; refused if another option says something else."""
+    if format_ is not None and format_ not in _FORMATS:
+        raise RefusedError(f"format must be one of {', '.join(_FORMATS)}; got {format_!r}")
+    others = {"format": format_ not in (None, "latex"), "json": as_json, "fragment": fragment}
+    for name, is_given in others.items():
+        if bundle and is_given:
+            raise RefusedError(f"{name} must not be given beside kit, which is LaTeX; got both")
+    if as_json and format_ not in (None, "json"):
+        raise RefusedError(f"format must not be given beside json; got {format_!r}")
+    chosen = "json" if as_json else format_ or "text"
+    if fragment and chosen != "latex":
+        raise RefusedError(f"fragment must be given beside format latex only; got {chosen!r}")
+    return chosen
 
 
 def _proofs(

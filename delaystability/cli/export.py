@@ -75,8 +75,7 @@ def export(
                 f"language must be one of {', '.join(LANGUAGES)}, or all; got {unknown[0]!r}"
             )
         count = integer("samples", samples)
-        names = [read_optimizer(name).name for text in optimizer or () for name in parts(text)]
-        chosen = names or None
+        chosen = [_name(name) for text in optimizer or () for name in parts(text)] or None
         folders = {name: output / name if len(wanted) > 1 else output for name in wanted}
         if len(wanted) > 1:
             checked_folder("output", output)
@@ -95,3 +94,13 @@ def export(
         return
     for paths in written.values():
         print(*paths, sep="\n")
+
+
+def _name(text: str) -> str:
+    """The name of an optimizer; its parameters are arguments of what is written."""
+    written = read_optimizer(text)
+    if written.parameters:
+        raise RefusedError(
+            f"optimizer must be a name, as the code takes its parameters; got {text!r}"
+        )
+    return written.name

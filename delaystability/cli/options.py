@@ -39,6 +39,7 @@ __all__ = [
     "measured_delay",
     "option",
     "takes",
+    "written_decay",
 ]
 
 CATALOGUE_NAMES = ", ".join(CATALOGUE)
@@ -104,10 +105,11 @@ Noise = Annotated[
     ),
 ]
 Decay = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar=NUMBERS,
-        help="The learning rate times the weight decay, which acts on the present weights.",
+        help="The learning rate times the weight decay, which acts on the present weights; 0 by "
+        "default.",
     ),
 ]
 Coupled = Annotated[
@@ -139,7 +141,7 @@ def option(name: str, kind: Any, default: Any = None) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
-def integer(argument: str, text: str, least: int | None = None) -> int:
+def integer(argument: str, text: str, least: int | None = None, most: int | None = None) -> int:
     """The whole number of an option, or a refusal that names the option.
 
     A bound is for what no function checks that takes the number.
@@ -147,8 +149,15 @@ def integer(argument: str, text: str, least: int | None = None) -> int:
     try:
         number = int(text)
     except ValueError:
-        return checked_count(argument, text, least or 0)
-    return number if least is None else checked_count(argument, number, least)
+        return checked_count(argument, text, least or 0, most)
+    return number if least is None else checked_count(argument, number, least, most)
+
+
+def written_decay(decay: str | None, coupled: bool) -> str:
+    """The decay as written, 0 if there is none; refused if nothing but its kind is given."""
+    if coupled and decay is None:
+        raise RefusedError("coupled must be given beside decay only")
+    return "0" if decay is None else decay
 
 
 def delay_or_log(

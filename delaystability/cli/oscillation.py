@@ -10,6 +10,7 @@ from delaystability.cli.answers import Answer, answering
 from delaystability.cli.optimizer_options import AllParameters
 from delaystability.cli.optimizers import any_optimizer_of, described, number
 from delaystability.cli.options import NUMBERS, AnyOptimizerName, Delay, LearningRate, integer
+from delaystability.cli.terminal import RefusedError
 
 __all__ = ["oscillation"]
 
@@ -61,6 +62,8 @@ def oscillation(
     from delaystability.questions.oscillation import oscillation as predicted
 
     chosen = any_optimizer_of(optimizer, parameters)
+    if minimum is not None and weight_decay is None:
+        raise RefusedError(f"minimum must be given beside weight-decay only; got {minimum!r}")
     written = {
         "curvature": curvature,
         "eps": eps,

@@ -49,7 +49,14 @@ def outer(
         str,
         typer.Option(metavar=NUMBERS, help="The share of themselves that replicas keep then."),
     ] = "0",
-    workers: Annotated[str, typer.Option(metavar=INTEGERS, help="The number of replicas.")] = "1",
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            metavar=INTEGERS,
+            help="The number of replicas, needed beside eager and delayed-nesterov; it matters "
+            "there only.",
+        ),
+    ] = None,
     eager: Annotated[
         bool,
         typer.Option(
@@ -83,13 +90,18 @@ def outer(
         "delay": integer("delay", delay),
         "sync_delay": integer("sync-delay", sync_delay),
         "alpha": number("alpha", alpha),
-        "workers": integer("workers", workers),
+        "workers": 1 if workers is None else integer("workers", workers),
         "eager": eager,
         "delayed_nesterov": delayed_nesterov,
     }
     loop = OuterLoop(chosen, **inner, **late)
+    if workers is None and (eager or delayed_nesterov):
+        way = "eager" if eager else "delayed-nesterov"
+        raise RefusedError(f"workers must be given beside {way}; got none")
     if inner and sharpness is None:
         raise RefusedError("sharpness must be given beside inner-steps; got none")
+    if sharpness is not None and not inner:
+        raise RefusedError(f"sharpness must be given beside inner-steps only; got {sharpness!r}")
     sharp = None if sharpness is None else number("sharpness", sharpness)
     edge = loop.max_outer_learning_rate(sharp)
     given = {name: value for name, value in late.items() if value or name == "delay"}

@@ -145,9 +145,9 @@ def delays_option(default: str, what: str = "The delays") -> Any:
 
 
 def delays_of(given: list[str] | None, default: list[int]) -> list[int]:
-    """Those of lists and ranges, or the default."""
+    """Those of lists and ranges, each once, or the default."""
     texts = [text for one in given or () for text in expanded("delay", one)]
-    return [integer("delay", text) for text in texts] or default
+    return [*dict.fromkeys(integer("delay", text) for text in texts)] or default
 
 
 def delay_of(argument: str, text: str, least: int = 0) -> int:

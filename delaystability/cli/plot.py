@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,10 +32,13 @@ from delaystability.cli.pictures import (
     two_panels,
 )
 from delaystability.cli.several import parts
-from delaystability.cli.terminal import RefusedError
+from delaystability.cli.terminal import RefusedError, progress_bars
 from delaystability.model.arguments import positive
 
 __all__ = ["plot"]
+
+_LONGEST = 1_000_000
+"""Delay of maps and sequences, which beyond it would take minutes."""
 
 
 @plot.command("map")
@@ -54,7 +58,10 @@ def map_(
             "then 4 by default.",
         ),
     ] = None,
-    longest_delay: LongestDelay = "32",
+    longest_delay: Annotated[
+        str | None,
+        typer.Option(metavar="INTEGER", help="The end of the delay axis, 32 by default."),
+    ] = None,
     lr: Annotated[
         str | None,
         typer.Option(
@@ -72,15 +79,21 @@ def map_(
         positive("lr", rate)
     chosen = ordinary_optimizer(optimizer, parameters)
     style: dict[str, Any] = {"sharpness": curvature, "size": size}
-    last = delay_of("longest-delay", longest_delay, 1)
+    if over not in ("delay", "momentum"):
+        raise RefusedError(f"over must be delay or momentum; got {over!r}")
     if over == "momentum":
+        if longest_delay is not None:
+            raise RefusedError("longest-delay must be given with --over delay only")
         if rate is not None:
             style["run"] = (chosen.parameters.get("momentum", 0.0), rate)
+        elif "momentum" in parameters:
+            raise RefusedError("momentum must be given beside lr only, whose run it marks")
         lag = integer("delay", "4" if delay is None else delay)
         return drawing.momentum_map(chosen, lag, **style)
-    if over != "delay":
-        raise RefusedError(f"over must be delay or momentum; got {over!r}")
-    lag = delay_of("delay", "0" if delay is None else delay)
+    last = integer("longest-delay", "32" if longest_delay is None else longest_delay, 1, _LONGEST)
+    lag = integer("delay", "0" if delay is None else delay, 0, _LONGEST)
+    if delay is not None and rate is None:
+        raise RefusedError("delay must be given beside lr, whose run it marks, or --over momentum")
     if rate is not None:
         style["run"] = (lag, rate)
         last = max(last, lag)
@@ -141,7 +154,7 @@ def rule(
 ) -> Any:
     """Show learning rates that keep the accessible minima as the delay grows, raw and effective."""
     names = [name for text in optimizer or () for name in parts(text)]
-    names = names or ["sgd", "heavy-ball", "shifted-momentum"]
+    names = [*dict.fromkeys(names)] or ["sgd", "heavy-ball", "shifted-momentum"]
     # SGD may be drawn among others with a momentum; alone, it refuses one.
     known = {argument for name in names for argument in shared(name, parameters)}
     surplus = {k: text for k, text in parameters.items() if k not in known}
@@ -180,9 +193,13 @@ def sequences(
     longest_delay: LongestDelay = "32",
 ) -> Any:
     """Show what is stable for every sequence of delays up to a longest one."""
-    last = delay_of("longest-delay", longest_delay, 1)
+    last = integer("longest-delay", longest_delay, 1, _LONGEST)
     delays = np.unique(np.linspace(1, last, min(last, 32)).round().astype(int))
-    return drawing.any_sequence(ordinary_optimizer(optimizer, parameters), delays, size=size)
+    chosen = ordinary_optimizer(optimizer, parameters)
+    with progress_bars() as progress:
+        return drawing.any_sequence(
+            chosen, delays, size=size, progress=partial(progress, "sequences")
+        )
 
 
 @plot.command()
@@ -202,6 +219,9 @@ def escape(
     runs = None if measured is None else drawing.read_rates(measured, chosen)
     lags = delays_of(delay, list(runs)[:7] if runs else [0, 1, 4, 16])
     shown = {lag: values for lag, values in (runs or {}).items() if lag in lags}
+    if runs and not shown:
+        measured_lags = ", ".join(map(str, runs))
+        raise RefusedError(f"delay must be one of those in measured, {measured_lags}; got {lags}")
     return drawing.escape(chosen, lags, measured=shown or None, size=size)
 
 

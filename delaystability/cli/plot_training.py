@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ from delaystability.cli.pictures import (
 )
 from delaystability.cli.plot import plot
 from delaystability.cli.several import expanded, parts
-from delaystability.cli.terminal import RefusedError
+from delaystability.cli.terminal import RefusedError, progress_bars
 from delaystability.model.adaptive import AdaptiveOptimizer
 from delaystability.model.recognised_adaptive import ADAPTIVE
 
@@ -80,12 +81,16 @@ def oscillation(
     ] = "0",
 ) -> Any:
     """Show how far weights swing with adaptive and sign optimizers, and what it costs."""
-    chosen = [_adaptive(name) for text in optimizer or () for name in parts(text)]
+    names = dict.fromkeys(name for text in optimizer or () for name in parts(text))
+    chosen = [*map(_adaptive, names)]
     lags = delays_of(delay, [0, 1, 2, 4, 8, 16])
     count = integer("starts", starts)
-    with two_panels(drawing, size) as panels:
+    with two_panels(drawing, size) as panels, progress_bars() as progress:
         for axes, loss in zip(panels, (False, True), strict=True):
-            drawing.oscillations(chosen or None, lags, loss=loss, starts=count, axes=axes)
+            told = partial(progress, "loss" if loss else "rms") if count else None
+            drawing.oscillations(
+                chosen or None, lags, loss=loss, starts=count, axes=axes, progress=told
+            )
         panels[1].set_title("")
         panels[0].get_legend().remove()
     return panels[0]
@@ -118,7 +123,7 @@ def speed(
     """Show how fast the best setting of each optimizer is, beside the limit of linear methods."""
     lags = delays_of(delay, [1, 2, 4, 8, 16, 32])
     given = [t for one in condition_number or ["100"] for t in expanded("condition-number", one)]
-    numbers = [number("condition-number", text) for text in given]
+    numbers = [*dict.fromkeys(number("condition-number", text) for text in given)]
     return drawing.speed(lags, numbers, share=not nats, size=size)
 
 

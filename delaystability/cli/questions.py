@@ -23,6 +23,7 @@ from delaystability.cli.options import (
     OptimizerName,
     delay_or_log,
     integer,
+    written_decay,
 )
 from delaystability.cli.terminal import RefusedError
 from delaystability.model.arguments import positive
@@ -37,9 +38,9 @@ from delaystability.questions import bounds
 __all__ = ["adjust", "threshold"]
 
 
-def _decayed(decay: str, coupled: bool) -> dict[str, Any]:
+def _decayed(decay: str | None, coupled: bool) -> dict[str, Any]:
     """What a question is told of weight decay; nothing where there is none."""
-    amount = number("decay", decay)
+    amount = number("decay", written_decay(decay, coupled))
     return {"decay": amount, "coupled": coupled} if amount or coupled else {}
 
 
@@ -119,7 +120,7 @@ def threshold(
         ),
     ] = None,
     curvature_noise: Noise = "0",
-    decay: Decay = "0",
+    decay: Decay = None,
     coupled: Coupled = False,
     fresh_share: Annotated[
         str | None,
@@ -213,7 +214,7 @@ def adjust(
         ),
     ] = None,
     curvature_noise: Noise = "0",
-    decay: Decay = "0",
+    decay: Decay = None,
     new_decay: Annotated[
         str | None,
         typer.Option(
@@ -244,8 +245,8 @@ def adjust(
     old, new = integer("delay", delay), integer("new-delay", new_delay)
     old_lr, noise = number("lr", lr), number("curvature-noise", curvature_noise)
     measured = None if sharpness is None else number("sharpness", sharpness)
-    decayed = _decayed(decay, coupled)
     later = None if new_decay is None else number("new-decay", new_decay)
+    decayed = _decayed("0" if later is not None and decay is None else decay, coupled)
     told = {"curvature_noise": noise, **decayed}
     values: dict[str, Any] = {
         **described(before),

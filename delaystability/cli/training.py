@@ -86,12 +86,12 @@ def validate(
         ),
     ] = None,
     backend: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="BACKEND",
-            help="How trials are spread: one of loky, dask, ray and sequential.",
+            help="How trials are spread: one of loky, dask, ray and sequential; loky by default.",
         ),
-    ] = "loky",
+    ] = None,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
@@ -115,6 +115,8 @@ def validate(
         if chosen.with_workers is not None:
             # Its trials are processes already, and must not compete with those of other trials.
             chosen = chosen if count is None else chosen.with_workers(count)
+            if backend not in (None, "sequential"):
+                raise RefusedError(f"backend must be sequential for {experiment}; got {backend!r}")
             backend, count = "sequential", None
         with progress_bars() as progress:
             result = run_experiment(
@@ -125,7 +127,7 @@ def validate(
                 device=device,
                 dtype=dtype,
                 data=data,
-                backend=backend,
+                backend="loky" if backend is None else backend,
                 workers=count,
                 progress=lambda share, message: progress(experiment, share, message),
             )

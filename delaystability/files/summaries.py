@@ -40,6 +40,7 @@ def read_summary(path: str | Path) -> dict[str, Any]:
             # Files of earlier versions only say whether it holds.
             line.setdefault("outcome", "holds" if line.get("holds") else "fails")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        why = ": there is no such file" if isinstance(error, FileNotFoundError) else ""
+        reasons = {FileNotFoundError: ": there is no such file", IsADirectoryError: ", a folder"}
+        why = reasons.get(type(error), "")
         raise ValueError(f"path must be the JSON file of an experiment; got {file}{why}") from error
     return dict(found)

@@ -31,7 +31,8 @@ def read_trials(path: str | Path) -> tuple[FinishedTrial, ...]:
     """
     file = Path(path)
     if not file.is_file():
-        raise ValueError(f"path must be an existing file; there is no {file}")
+        why = f"{file} is a folder" if file.is_dir() else f"there is no {file}"
+        raise ValueError(f"path must be an existing file; {why}")
     try:
         with closing(
             sqlite3.connect(file, timeout=COMMIT_WAIT / 1000, isolation_level=None)

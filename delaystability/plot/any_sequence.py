@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def any_sequence(
     *,
     axes: Axes | None = None,
     size: str = "column",
+    progress: Callable[[float, str], None] | None = None,
 ) -> Axes:
     """Thresholds for every sequence of delays up to a bound, over that of the fixed delay.
 
@@ -39,6 +41,8 @@ def any_sequence(
         The bounds; 1 to 32 by default. Some tenths of a second each, but for SGD.
     axes : Axes, optional
     size : "column", "page" or "slide", for a figure of its own
+    progress : callable, optional
+        Called with the share done, 0 to 1, and a message.
 
     Returns
     -------
@@ -56,7 +60,11 @@ def any_sequence(
     if not bounds.size or bounds[0] < 1:
         raise ValueError(f"delays must be integers >= 1; got {delays!r}")
     fixed = np.atleast_1d(stability_threshold(chosen, bounds))
-    found = [bounded_delay_threshold(chosen, int(bound)) for bound in bounds]
+    found = []
+    for done, bound in enumerate(bounds.tolist(), 1):
+        found.append(bounded_delay_threshold(chosen, bound))
+        if progress is not None:
+            progress(done / bounds.size, f"delay {bound}")
     safe = [small_gain(Loop(chosen, BoundedDelay(int(bound)))) for bound in bounds]
     exact = all(entry.method == "exact" for entry in found)
     series = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ def oscillations(
     starts: int = 0,
     axes: Axes | None = None,
     size: str = "column",
+    progress: Callable[[float, str], None] | None = None,
 ) -> Axes:
     """Draw the root mean square of the oscillation of each optimizer, or its loss, over the delay.
 
@@ -51,6 +52,8 @@ def oscillations(
         a second each mark.
     axes : Axes, optional
     size : "column", "page" or "slide", for a figure of its own
+    progress : callable, optional
+        Called with the share done, 0 to 1, and a message.
 
     Returns
     -------
@@ -81,6 +84,8 @@ def oscillations(
             runs = [simulated_rms(optimizer, lag, starts=count) for lag in lags if count]
             decided = np.array([one.status != "undecided" for one in found])
             _draw(drawn, number, optimizer.title, lags, predicted, runs, decided, loss)
+            if progress is not None:
+                progress((number + 1) / len(chosen), optimizer.title)
         drawn.set_yscale("log")
         delay_axis(drawn, lags)
         drawn.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
