@@ -112,6 +112,32 @@ def test_roots_outside_the_circle_are_counted():
         roots_outside(np.array([1.0, 0.0, 1.0]))
 
 
+@pytest.mark.parametrize(
+    ("feedback", "feedforward", "intervals"),
+    [
+        ({1: 1.1}, {0: 1, 1: -0.8, 80: 0.05}, 1),
+        # Two poles outside, of which z = -1 lets one in: no gain is stable.
+        ({1: -1.82, 2: -1.18}, {0: 1, 1: 0.84, 2: 0.25, 78: -0.002}, 0),
+    ],
+)
+def test_each_pole_outside_is_counted_where_tables_are_long(feedback, feedforward, intervals):
+    optimizer = ds.LinearOptimizer(feedback, feedforward)
+    found = ds.stable_gains(optimizer, 0)
+    assert len(found) == intervals
+    assert ds.stability_threshold(optimizer, 0) == 0
+    a, b, _ = loop_filter(optimizer, 0)
+    ends = np.array(
+        [gain * share for gain in (0.01, 1.7, *sum(found, ())) for share in (0.99, 1.01)]
+    )
+    for gain in ends:
+        polynomial = np.zeros(1 + max(a.size, b.size))
+        polynomial[: a.size] += a
+        polynomial[1 : a.size + 1] -= a
+        polynomial[1 : b.size + 1] += gain * b
+        stable = bool(np.all(np.abs(np.roots(polynomial)) < 1))
+        assert stable == any(low < gain < high for low, high in found)
+
+
 def random_law(lags: int, seed: int) -> ds.RandomDelay:
     return ds.RandomDelay(np.random.default_rng(seed).dirichlet(np.ones(lags)))
 

@@ -74,7 +74,7 @@ class LongFilter:
 
     def threshold(self) -> tuple[float, float]:
         """Threshold and angle; see `filter_threshold`."""
-        if not self._starts_stable():
+        if self.loop.b.at_one[0] == 0 or self._outside_at_small_gain():
             return 0.0, 0.0
         if self._rises_everywhere():
             gains, angles, _ = self._rising(smallest=True)
@@ -96,16 +96,16 @@ class LongFilter:
         """The stable set; see `crossings.stable_intervals`."""
         if self.loop.b.at_one[0] == 0:
             return []
-        starts = self._starts_stable()
+        at_start = self._outside_at_small_gain()
         if self._rises_everywhere():
-            return [(0.0, self.threshold()[0])] if starts else []
+            return [] if at_start else [(0.0, self.threshold()[0])]
         for points in _POINTS:
             scan = self.loop.scan(points)
-            if starts and _never_returns(scan):
+            if not at_start and _never_returns(scan):
                 return [(0.0, self.threshold()[0])]
             found, counted = self._all_crossings(scan)
             gains, _, leaving = self._sorted(found)
-            outside = int(not starts) + np.concatenate([[0], np.cumsum(leaving)])
+            outside = at_start + np.concatenate([[0], np.cumsum(leaving)])
             ends = np.concatenate([[0.0], gains, [np.inf]])
             proved = counted >= ends[1:][outside == 0].max(initial=0) and np.all(outside >= 0)
             if proved or self._counted(gains, outside):
@@ -145,24 +145,25 @@ class LongFilter:
         order = np.argsort(gains, kind="stable")
         return gains[order], angles[order], leaving[order]
 
-    def _starts_stable(self) -> bool:
-        """Whether small gains are stable: all poles inside, and B(1)/A(1) > 0."""
+    def _outside_at_small_gain(self) -> int:
+        """How many roots are outside: the poles there, and the root 1 where B(1)/A(1) < 0."""
         a = self.loop.a
-        if not a.dominated[0]:
-            if a.span > _LARGEST_EXACT_POLES:
-                outside = roots_outside(a.dense()[0])
-            else:
-                with ctx.workprec(320):
-                    roots = sided_roots(whole_polynomial(rational_table(a.dense()[0]))[0])
-                if any(root.side == 0 for root in roots):
-                    raise ValueError(
-                        "optimizer must have no pole on the unit circle where it or the delay has "
-                        f"more than {_LARGEST_EXACT_POLES} lags; got one"
-                    )
-                outside = sum(root.multiplicity for root in roots if root.side > 0)
-            if outside:
-                return False
-        return bool(a.at_one[0] * self.loop.b.at_one[0] > 0)
+        return self._poles_outside() + int(a.at_one[0] * self.loop.b.at_one[0] < 0)
+
+    def _poles_outside(self) -> int:
+        a = self.loop.a
+        if a.dominated[0]:
+            return 0
+        if a.span > _LARGEST_EXACT_POLES:
+            return roots_outside(a.dense()[0])
+        with ctx.workprec(320):
+            roots = sided_roots(whole_polynomial(rational_table(a.dense()[0]))[0])
+        if any(root.side == 0 for root in roots):
+            raise ValueError(
+                "optimizer must have no pole on the unit circle where it or the delay has "
+                f"more than {_LARGEST_EXACT_POLES} lags; got one"
+            )
+        return sum(root.multiplicity for root in roots if root.side > 0)
 
     def _rises_everywhere(self) -> bool:
         """Whether F' > 0 is plain: one pole term m at lag L, with delay + 1/2 > L |m|/(1 + |m|)."""
