@@ -277,7 +277,7 @@ def test_defaults_are_alike():
     # A folder is called after its command, and two names have two meanings. A delay is 0, or a
     # refusal or another question where it is not given.
     several = {name for name, defaults in found.items() if len(defaults) > 1}
-    assert several == {"output", "alpha", "workers", "delay"}
+    assert several == {"output", "alpha", "delay"}
     assert set(found["delay"]) == {"0", None}
 
 
