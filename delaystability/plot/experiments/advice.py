@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from delaystability.plot.charts import BLACK, BLUE, GREEN, ORANGE, PINK, RED, SKY, finish, panels
+from delaystability.plot.charts import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    WIDTH,
+    finish,
+    panels,
+)
 
 __all__ = ["costs_figure"]
 
@@ -32,18 +44,17 @@ def costs_figure(costs: Mapping[str, Sequence[Any]]) -> Figure:
     """
     kinds = list(dict.fromkeys(entry.kind for found in costs.values() for entry in found))
     delays = sorted({entry.delay for found in costs.values() for entry in found})
-    beside = 2.0 if len(kinds) > 1 else 3.5  # room for the titles, and below for one long label
-    figure, drawn = panels(
-        5.0 * len(kinds) + beside, 0.48 * len(costs) + 1.6, len(kinds), sharey=True
-    )
+    height = len(kinds) * (0.45 * len(costs) + 0.4) + 1.2
+    figure, drawn = panels(WIDTH, height, 1, len(kinds), sharex=True)
     for axes, kind in zip(drawn, kinds, strict=True):
         _draw(axes, kind, costs, delays)
         axes.set_title(kind, fontsize=10.5)
-    drawn[0].set_yticks(range(len(costs)), list(costs))
-    drawn[0].set_ylim(len(costs) - 0.5, -0.5)
+        axes.set_yticks(range(len(costs)), [fill(title, 24) for title in costs])
+        axes.set_ylim(len(costs) - 0.5, -0.5)
+    drawn[-1].set_xlabel("cost: 0 is the best rate of the grid,\n1 is nothing learnt")
     figure = finish(figure, *drawn)
     figure.legend(
-        handles=_legend(delays), loc="outside lower center", ncols=6, frameon=False, fontsize=9
+        handles=_legend(delays), loc="outside lower center", ncols=3, frameon=False, fontsize=9
     )
     return figure
 
@@ -85,7 +96,6 @@ def _draw(axes: Axes, kind: str, costs: Mapping[str, Sequence[Any]], delays: Seq
     axes.xaxis.set_major_locator(FixedLocator(_TICKS))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel("cost: 0 is the best rate of the grid, 1 is nothing learnt")
 
 
 def _legend(delays: Sequence[int]) -> list[Line2D]:
