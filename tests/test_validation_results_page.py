@@ -160,3 +160,32 @@ def test_nothing_in_a_statement_is_taken_for_markup(tmp_path):
     found = escape()
     found["verdict"]["lines"][0]["statement"] = "lr a*(delay) / a*(0) <b> of |z|_max [n]"
     assert r"lr a\*(delay) / a\*(0) \<b\> of \|z\|\_max \[n\]" in page(tmp_path, found)
+
+
+def test_what_is_known_counts_the_statements_of_an_experiment_as_its_result_does():
+    text = " ".join((FOLDER.parent / "what_is_known.md").read_text(encoding="utf-8").split())
+    counted = {}
+    for name, said in re.findall(r"- `([a-z-]+)`[:,] (.*?)(?= - `|$)", text):
+        found = re.search(r"(\d+) of (\d+) statements hold", said)
+        every = re.search(r"All (\d+) statements hold", said)
+        if found or every:
+            counted[name] = found.groups() if found else every.groups() * 2
+    assert {"advice", "adaptive", "edge", "probe"} <= set(counted)
+    for name, (holding, number) in counted.items():
+        result = json.loads((FOLDER / name / f"{name}.json").read_text(encoding="utf-8"))
+        outcomes = result["verdict"]["outcomes"]
+        assert (int(holding), int(number)) == (outcomes["holds"], sum(outcomes.values())), name
+
+
+def test_what_is_said_of_noise_in_one_direction_is_what_was_measured():
+    result = json.loads((FOLDER / "noise" / "noise.json").read_text(encoding="utf-8"))
+    rows = result["verdict"]["summary"]["table"]
+    shares = [row["measured"]["value"] / row["one_direction"] for row in rows]
+    said = f"{min(shares):.2f} to {max(shares):.1f}"
+    root = FOLDER.parent.parent
+    sources = [*root.glob("docs/*.md"), *root.glob("docs/tutorials/*.md")]
+    sources += root.glob("delaystability/questions/*.py")
+    texts = [" ".join(path.read_text(encoding="utf-8").split()) for path in sources]
+    told = [found for text in texts for found in re.findall(r"0\.\d\d to 1\.0 of", text)]
+    assert len(told) >= 7
+    assert set(told) == {f"{said} of"}

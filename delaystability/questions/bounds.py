@@ -81,7 +81,7 @@ def stability_threshold(
     curvature_noise : number or array, 0 to 1e12
         Variance of the mini-batch curvature divided by the square of its mean.
         It models one direction. Where several directions are noisy the threshold of all of them is
-        smaller, on networks 0.17 to 1.0 of this one: see `mean_square_learning_rate`, and there
+        smaller, on networks 0.16 to 1.0 of this one: see `mean_square_learning_rate`, and there
         when this one is proved to be an upper bound.
     moment : "mean" or "mean-square", optional
         Which moment of a perturbation must die out. By default the mean square if there is

@@ -37,7 +37,7 @@ def mean_square_learning_rate(
     """Find the largest learning rate at which mini-batches let the mean square die out, everywhere.
 
     Where `max_learning_rate` with ``curvature_noise`` looks along the sharpest direction only, this
-    answer has the noise of all directions and what it does to each other: on networks it was 0.17
+    answer has the noise of all directions and what it does to each other: on networks it was 0.16
     to 1.0 of the other. Near the minimum a batch has the Hessian H_B, drawn anew for each update.
     With H the mean and Q(M) = E[(H_B - H) M (H_B - H)], the second moment dies out exactly if H is
     stable in the mean and M -> Q(Gamma o M) has a spectral radius below 1, where Gamma_ij is the
