@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,10 @@ def critical_figure(cells: Sequence[Any], near: float) -> Figure:
         axes.set_xscale("log")
         axes.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_yticks(range(len(lines[count])), lines[count])
+        axes.set_yticks(range(len(lines[count])), [fill(line, 28) for line in lines[count]])
         axes.set_ylim(len(lines[count]) - 0.5, -0.5)
         axes.set_title(f"{count} worker processes", fontsize=11)
-    drawn[-1].set_xlabel("critical learning rate, predicted / measured")
+    drawn[-1].set_xlabel("critical learning rate,\npredicted / measured")
     return finish(figure, *drawn, ncols=1)
 
 
