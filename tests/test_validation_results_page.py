@@ -140,7 +140,7 @@ def test_the_published_results_that_are_packaged_are_those_of_the_page():
             f"{entry.experiment} {entry.holds} of {entry.statements} hold, {len(entry.fails)} fail"
         )
         assert told in text
-    assert {bool(entry.fails) for entry in open_ends} == {True, False}
+    assert any(entry.fails for entry in open_ends)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
