@@ -106,6 +106,30 @@ def test_the_comparison_with_sgd_sees_a_delay_a_first_update_and_a_momentum():
         assert other.abs().max() > 1e-9
 
 
+@pytest.mark.parametrize("settings", [{"delay": 0}, {"delay": 2, "warmup": "wait"}])
+@pytest.mark.parametrize(
+    ("feedback", "first_update", "updates"),
+    [
+        ({}, "undamped", [1.0, 0.25, 0.25]),
+        ({}, "filtered", [0.25, 0.25, 0.25]),
+        ({1: 0.5}, "undamped", [1.0, 0.75, 0.625]),
+        ({1: 0.5}, "filtered", [0.25, 0.375, 0.4375]),
+    ],
+)
+def test_an_undamped_run_begins_with_the_first_gradient_itself(
+    feedback, first_update, updates, settings
+):
+    weight = nn.Parameter(torch.zeros(()))
+    tables = ds.LinearOptimizer(feedback, {0: 0.25})
+    delayed = DelayedOptimizer([weight], 1.0, tables, first_update=first_update, **settings)
+    found = []
+    for _ in range(settings["delay"] + len(updates)):
+        before, weight.grad = float(weight.detach()), torch.ones(())
+        delayed.step()
+        found.append(before - float(weight.detach()))
+    assert found == [0.0] * settings["delay"] + updates
+
+
 class _PlainLoop:
     """Stale weights and one optimizer written out, for parameters as one vector."""
 
