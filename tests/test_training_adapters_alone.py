@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("torch")
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.helpers import EPS
 
@@ -207,7 +207,7 @@ def test_lightning_measures_for_the_optimizer_that_was_asked_for(lightning):
     assert rates == [0.1, 0.3]
 
 
-@pytest.mark.parametrize("output", [lambda _: None, lambda _: {"loss": 1.0}, float])
+@pytest.mark.parametrize("output", [lambda _: None, lambda _: {"loss": 1.0}, Tensor.item])
 def test_a_training_step_without_a_loss_is_refused(lightning, output):
     module = Module(output)
     with pytest.raises(TypeError, match="training_step must return the loss, or else give loss"):
