@@ -54,6 +54,40 @@ def test_triangles_sustain_themselves_exactly_up_to_their_slack(optimizer, delay
         assert found.get(half, 0.0) == pytest.approx(max(0.0, falling.min() / steady), abs=1e-9)
 
 
+def _lion(moment, gradient, beta1=0.9, beta2=0.99):
+    return beta2 * moment + (1 - beta2) * gradient, beta1 * moment + (1 - beta1) * gradient
+
+
+def _muon(moment, gradient, momentum=0.95, nesterov=True):
+    moment = momentum * moment + (1 - momentum) * gradient
+    return moment, momentum * moment + (1 - momentum) * gradient if nesterov else moment
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "recurrence"),
+    [
+        (ds.Lion(), _lion),
+        (ds.Lion(0.6, 0.0), lambda *now: _lion(*now, 0.6, 0.0)),
+        (ds.Muon(), _muon),
+        (ds.Muon(0.7, False), lambda *now: _muon(*now, 0.7, False)),
+        (ds.Muon(0.0), lambda *now: _muon(*now, 0.0)),
+    ],
+    ids=repr,
+)
+def test_the_sign_is_that_of_the_documented_recurrence(optimizer, recurrence):
+    gradients = np.sin(np.arange(9.0) ** 2)
+    tables = Loop(optimizer.momentum_filter, 0).tables()
+    moment, found, expected = 0.0, [], []
+    for time, gradient in enumerate(gradients):
+        moment, filtered = recurrence(moment, gradient)
+        expected.append(filtered)
+        past = sum(c * found[time - lag] for lag, c in tables.feedback.items() if lag <= time)
+        found.append(past + sum(c * gradients[time - j] for j, c in tables.b.items() if j <= time))
+    # Nine steps of a few sums of numbers below 1.
+    assert found == pytest.approx(expected, rel=0, abs=50 * np.finfo(float).eps)
+    assert max(map(abs, expected)) > 0.01
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("delay", [0, 2, 8])
 @pytest.mark.parametrize("optimizer", [ds.Muon(), ds.Lion()], ids=repr)

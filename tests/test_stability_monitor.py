@@ -305,6 +305,12 @@ def test_history_is_written_as_text_csv_and_json(tmp_path):
     lines = monitor.table().splitlines()
     assert len(lines) == 5
     assert lines[0].split()[:3] == ["step", "loss", "sharpness"]
+    # Numbers end together, and words begin together.
+    words = [line.rindex("  ") for line in lines]
+    assert {line[end + 2 :] for line, end in zip(lines[1:], words[1:], strict=True)} == {
+        reading.status.value for reading in monitor.history
+    }
+    assert len(set(words)) == 1
     monitor.to_csv(tmp_path / "readings.csv")
     with open(tmp_path / "readings.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -11,6 +11,7 @@ from torch import nn
 
 import delaystability as ds
 from delaystability.training.rate_factors import RateFactors
+from delaystability.training.tensor_lists import AllAtOnce, OneByOne
 
 M = 0.9
 
@@ -109,3 +110,22 @@ def test_a_rate_that_is_or_was_not_positive_is_taken_as_it_is_written(base, chan
     assert rates.bases() == [base if unchanged else changed]
     rates.take_off()
     assert group["lr"] == (base if unchanged else changed)
+
+
+@pytest.mark.parametrize("lists", [AllAtOnce(), OneByOne()], ids=lambda lists: type(lists).__name__)
+@pytest.mark.parametrize("factor", [-0.5, torch.tensor(-0.5)], ids=["number", "tensor"])
+def test_lists_of_tensors_are_added_and_scaled_entry_by_entry(lists, factor):
+    left, right = [torch.tensor([1.0, 2.0]), torch.tensor(3.0)], [torch.ones(2), torch.tensor(8.0)]
+
+    def numbers(tensors):
+        return [tensor.tolist() for tensor in tensors]
+
+    assert numbers(lists.added(left, right, factor)) == [[0.5, 1.5], -1.0]
+    assert numbers(lists.scaled(right, factor)) == [[-0.5, -0.5], -4.0]
+    assert numbers(left) == [[1.0, 2.0], 3.0] and numbers(right) == [[1.0, 1.0], 8.0]
+    lists.add_(left, right, factor)
+    assert numbers(left) == [[0.5, 1.5], -1.0] and numbers(right) == [[1.0, 1.0], 8.0]
+    lists.scale_(left, 2.0)
+    assert numbers(left) == [[1.0, 3.0], -2.0]
+    lists.copy_(left, right)
+    assert numbers(left) == numbers(right) and left[0] is not right[0]

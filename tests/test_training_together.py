@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ class Group:
     count: int
     barrier: threading.Barrier
     given: dict[int, Tensor] = field(default_factory=dict)
+    exchanges: list[int] = field(default_factory=list)  # the ranks that began one
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Member:
 
     def add_up(self, tensor: Tensor) -> None:
         group = self.group
+        group.exchanges.append(self.rank)
         group.given[self.rank] = tensor.clone()
         group.barrier.wait()
         tensor.copy_(sum(group.given.values()))
@@ -56,7 +59,7 @@ def together(monkeypatch):
     monkeypatch.setattr(dist, "all_reduce", lambda tensor, group: group.add_up(tensor))
 
     def run(task, count):
-        group = Group(count, threading.Barrier(count, timeout=10))
+        run.group = group = Group(count, threading.Barrier(count, timeout=10))
 
         def one(rank):
             try:
@@ -126,6 +129,32 @@ def test_an_error_on_one_thread_of_a_measurement_ends_it_on_all(together):
     for other in (first, third):
         assert isinstance(other, FailedElsewhereError)
         assert "failed on rank 1 of 3" in str(other)
+    # Two for the total, and one in which all learn of the error: nobody waits for another.
+    assert Counter(together.group.exchanges) == {0: 3, 1: 3, 2: 3}
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no more batches")])
+def test_an_error_at_the_end_of_a_measurement_is_learnt_by_all(together, error):
+    def task(joint, rank):
+        if rank == 0 and error:
+            raise error
+        return rank
+
+    first, second = together(task, 2)
+    assert first == (error or 0)
+    assert second == 1 if error is None else isinstance(second, FailedElsewhereError)
+    assert Counter(together.group.exchanges) == {0: 1, 1: 1}
+
+
+def test_an_exchange_that_fails_is_followed_by_no_other(monkeypatch, together):
+    def lost(tensor, group):
+        group.group.exchanges.append(group.rank)
+        raise RuntimeError("the connection is lost")
+
+    monkeypatch.setattr(dist, "all_reduce", lost)
+    for error in together(lambda joint, rank: joint.total(torch.ones(1)), 2):
+        assert str(error) == "the connection is lost"
+    assert Counter(together.group.exchanges) == {0: 1, 1: 1}
 
 
 def test_rows_are_cut_and_put_together_by_rank(together):
