@@ -67,10 +67,10 @@ PARTS = (
         ("questions/*.py", "model/*.py", "model/delay_log/*.py"),
         "adamax adaptive_optimizers advice any_sequence bad_inputs batch_sharpness "
         "best_optimizer bounds custom_optimizer decay_everywhere delay_laws delay_log* "
-        "delays dynamics inverse labels laws_* learning_rate_probe longest_delay loop "
+        "delays displayed dynamics inverse labels laws_* learning_rate_probe longest_delay loop "
         "minibatch* mixed_reads number_types odd_arguments optimizers oscillation* "
-        "outer_loop pipelines random_delays recommendation* sign_oscillation small_cases "
-        "spectra stage_* which_takes_what",
+        "outer_loop pipelines random_delays recommendation* seldom_asked sign_oscillation "
+        "small_cases spectra stage_* which_takes_what",
     ),
     Part(
         "numerics",
