@@ -272,19 +272,20 @@ def test_a_crew_that_is_stopped_hears_it_once_unless_it_is_busy_or_gone(monkeypa
 
 
 class Held(Regression):
-    """A regression whose gradients wait for an event."""
+    """A regression whose gradients wait for an event, those of some workers."""
 
-    def __init__(self):
+    def __init__(self, *held):
         super().__init__(None)
         object.__setattr__(self, "event", threading.Event())
+        object.__setattr__(self, "held", held)
 
     def gradient(self, weights, worker, sequence):
-        assert self.event.wait(10)
+        assert worker not in self.held or self.event.wait(10)
         return super().gradient(weights, worker, sequence)
 
 
 def test_a_run_that_nobody_answers_ends_with_the_patience():
-    task = Held()
+    task = Held(0, 1)
     with crew_of_threads([task], 2) as pool:
         with pytest.raises(
             WorkersGoneError, match=r"no worker has answered for 0.02 s, after 0 of"
@@ -292,3 +293,12 @@ def test_a_run_that_nobody_answers_ends_with_the_patience():
             pool.run(START, ds.SGD(), 0.01, 10, patience=0.02)
         task.event.set()
         assert pool.run(START, ds.SGD(), 0.01, 10).lost == ()
+
+
+def test_a_worker_that_is_busy_at_the_end_is_told_to_end_once_it_has_answered(processes):
+    task = Held(1)
+    with WorkerPool.launch([task], 2) as pool:
+        run = pool.run(START, ds.SGD(), 0.01, 10, patience=0.02)
+        assert {entry.worker for entry in run.entries} == {0}
+        task.event.set()
+    assert not any(process.is_alive() or process.killed for process in processes)
