@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+from tests.tools.executed import Executed
 from tests.tools.mutation import PARTS, ROOT, failure, mutants, page, stages
 
 
@@ -49,3 +50,45 @@ def test_the_page_tells_the_score_and_the_survivors():
     assert "| bounds | 100 | 8 | 6 | 75% | 41% to 93% |" in text
     assert "--each 8 --seed 3`, at commit" in text
     assert all(f"line {mutant.line}: `{mutant.fault}`" in text for mutant in alive)
+
+
+MODULE = """
+LIMIT = 3
+
+@cache
+def table():
+    return LIMIT + 1
+
+def clipped(x, low=0):
+    if (
+        x < low
+    ):
+        return low
+    y = (x +
+         LIMIT)
+    return y
+"""
+
+
+def test_a_fault_meets_the_tests_that_execute_its_statement_and_no_others():
+    far, near = "tests.test_bounds.test_far", "tests.test_mutation_tool.Group.test_near"
+    contexts = {
+        2: [""],
+        4: [""],
+        6: [far],
+        8: [""],
+        9: [near, far],
+        12: [far],
+        13: [near],
+        15: [""],
+    }
+    file = "delaystability/mutation.py"
+    executed = Executed({file: contexts})
+    met = {line: executed.tests(file, line, MODULE) for line in range(2, 16)}
+    ids = ["tests/test_mutation_tool.py::Group::test_near", "tests/test_bounds.py::test_far"]
+    # The lines of a condition or a sum are one statement; the test that names the module is first.
+    assert met[9] == met[10] == met[11] == ids
+    assert (met[12], met[13], met[14]) == (ids[1:], ids[:1], ids[:1])
+    # A constant, a default, and what is kept after its first call concern all tests of the module.
+    assert met[2] == met[6] == met[8] == ids
+    assert Executed({file: {13: [near]}}).tests(file, 12, MODULE) == []
