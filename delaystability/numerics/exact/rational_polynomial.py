@@ -39,9 +39,9 @@ def positive_roots(*polynomials: fmpq_poly) -> list[tuple[fmpq, fmpq]]:
         for root, _ in part.complex_roots()
         if root.imag == 0 and root.real > 0
     ]
-    ends = sorted(
-        (_fraction(ball.mid() - ball.rad()), _fraction(ball.mid() + ball.rad())) for ball in balls
-    )
+    # Not in ball arithmetic, which would round the ends.
+    exact = ((_fraction(ball.mid()), _fraction(ball.rad())) for ball in balls)
+    ends = sorted((middle - radius, middle + radius) for middle, radius in exact)
     merged: list[tuple[fmpq, fmpq]] = []
     for low, high in ends:
         if merged and low <= merged[-1][1]:
@@ -52,6 +52,6 @@ def positive_roots(*polynomials: fmpq_poly) -> list[tuple[fmpq, fmpq]]:
 
 
 def _fraction(value: arb) -> fmpq:
-    mantissa, exponent = value.mid().man_exp()
+    mantissa, exponent = value.man_exp()
     power = fmpq(2) ** int(exponent)
     return fmpq(mantissa) * power
