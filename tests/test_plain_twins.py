@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +18,7 @@ from delaystability.numerics.crossings.merged_replicas import MergedCurve
 from delaystability.numerics.crossings.phase_rows import PhaseRows
 from delaystability.numerics.exact.rational_polynomial import positive_roots
 from delaystability.numerics.exact.rational_text import rational_from_text, rational_text
-from delaystability.numerics.moments.adaptive_cycle import cycle_correction
+from delaystability.numerics.moments.adaptive_cycle import balanced, cycle_correction
 from delaystability.numerics.moments.decayed_loop import decayed_growth
 from delaystability.numerics.replay.adaptive_runs import simulated_rms
 from delaystability.numerics.replay.panels import zeros_of_growth
@@ -41,7 +42,7 @@ def test_every_operation_of_twice_the_precision_is_that_of_fractions():
     for _ in range(12):
         high = random.normal(size=2) * 10.0 ** random.integers(-3, 4, 2)
         low = random.uniform(-1, 1, 2)
-        x, y = (DoubleDouble(h, l * abs(h) * EPS / 4) for h, l in zip(high, low, strict=True))
+        x, y = (DoubleDouble(h, part * abs(h) * EPS / 4) for h, part in zip(high, low, strict=True))
         p, q = exact(x), exact(y)
         number = 3 if random.random() < 0.5 else float(random.normal())
         pairs = [
@@ -131,17 +132,17 @@ def test_a_pole_on_the_circle_is_refused_by_a_long_filter(lags):
         LongFilter(PhaseRows.one(*tables, 2), 0).threshold()
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.6])
-def test_the_count_of_merged_replicas_sees_rates_that_are_too_large(momentum, monkeypatch):
+@pytest.mark.parametrize("kind", [ds.HeavyBall, ds.Nesterov])
+def test_the_count_of_merged_replicas_sees_rates_that_are_too_large(kind, monkeypatch):
     # So many cells are left in doubt at a root before its place is told.
     monkeypatch.setattr(merged_replicas, "_MOST_CELLS", 2000)
-    loop = ds.OuterLoop(ds.HeavyBall(momentum), 1.0, 10, sync_delay=4, alpha=0.5)
-    a, b = np.array([1.0, -momentum]), np.array([1.0, 0.0])
+    loop = ds.OuterLoop(kind(0.6), 1.0, 10, sync_delay=4, alpha=0.5)
+    a, b = np.array([1.0, -0.6]), np.array([1.0, 0.0] if kind is ds.HeavyBall else [1.6, -0.6])
     curve = MergedCurve(a, b, 0.5, 10 / 6, (1.0, 1.0), 0.2, 0.9)
     curvatures = 1 - np.linspace(0.2, 0.9, 5) ** (1 / 6)
     least = loop.threshold(curvatures).min()
     assert curve.undecided(0.95 * least) is None
-    for factor in (1.05, 1.4, 3.0):
+    for factor in (1.0005, 1.05, 3.0):
         found = curve.undecided(factor * least)
         assert loop.threshold(1 - found ** (1 / 6)) < 1.01 * factor * least
 
@@ -174,6 +175,30 @@ def test_the_correction_of_a_cycle_with_an_offset_is_its_formula(share, divides_
     assert found.size == pytest.approx(w.imag * slope.real / slope.imag - w.real, rel=1e-8)
     offset = (1 - share) * (np.conj(f) / (1 - 1 / z)).real / steady
     assert found.offset == pytest.approx(offset, rel=1e-12)
+
+
+@pytest.mark.parametrize("read", [3, ds.MixedRead({0: 0.4, 3: 0.6})])
+def test_a_preconditioner_balances_the_noise_that_it_sees(read):
+    loop, noise, epsilon = Loop(ds.EMAMomentum(0.9), read), 0.3, 0.02
+    threshold = ds.stability_threshold(ds.EMAMomentum(0.9), read)
+    found = balanced(loop, threshold, 0.05, epsilon=epsilon, noise=noise)
+    assert found.settled and found.sign_changes == 1 and 0 < found.gain < threshold
+    # All that a run sees, by the response to one unit of noise.
+    weights = {3: 1.0} if read == 3 else dict(read.weights)
+    past, update, response, late = [0.0] * 4, 0.0, [], []
+    for t in range(3000):
+        gradient = sum(w * past[-1 - lag] for lag, w in weights.items())
+        update = 0.9 * update + 0.1 * (gradient + (t == 0))
+        past.append(past[-1] - found.gain * update)
+        response.append(past[-1])
+        late.append(gradient)
+    amplified = float(np.square(late).sum())
+    assert found.variance == pytest.approx(noise**2 * amplified, rel=1e-6)
+    assert found.scatter == pytest.approx(noise**2 * np.square(response).sum(), rel=1e-6)
+    root = noise * np.sqrt(1 + amplified)
+    assert 0.05 / found.gain == pytest.approx(epsilon + root, rel=1e-6)
+    plain = balanced(loop, threshold, 0.05)
+    assert (plain.gain, plain.variance) == (threshold, (0.05 / threshold) ** 2)
 
 
 def test_a_delay_that_is_seldom_different_still_lowers_the_threshold_under_decay():
@@ -330,7 +355,7 @@ def test_the_gains_of_a_level_are_those_with_a_root_on_its_circle(optimizer, dec
     # Between two of them the number of roots beyond is the same.
     ends = np.concatenate([[1e-9], gains, [largest]])
     counts = []
-    for low, high in zip(ends[:-1], ends[1:], strict=True):
+    for low, high in pairwise(ends):
         if high - low > 1e-6:
             inside = {beyond(low + share * (high - low)) for share in (0.02, 0.5, 0.98)}
             assert len(inside) == 1

@@ -81,11 +81,12 @@ PARTS = (
         "numerics",
         ("numerics/*.py", "numerics/*/*.py"),
         "any_sequence batch_sharpness best_optimizer certificate* crossings "
-        "decay_everywhere delay_scan dynamics exact_roots inverse kernels laws_* "
-        "long_filters longest_delay loop minibatch* mixed_reads noise_peaks "
-        "noise_theorems number_types odd_arguments oscillation* outer_loop "
-        "plot_oscillations_and_speed pole_zero_extremes properties random_delays replay* "
-        "second_moment seldom_taken_ways sharpness short_radius sign_oscillation small_cases "
+        "decay_everywhere delay_scan dynamics exact_roots inverse kernels last_resorts "
+        "laws_* long_filters longest_delay loop minibatch* mixed_reads noise_peaks "
+        "noise_theorems number_types odd_arguments oscillation* outer_loop plain_twins "
+        "plot_oscillations_and_speed pole_zero_extremes properties random_delays "
+        "replay* second_moment seldom_taken_ways sharpness short_radius "
+        "sign_oscillation small_cases "
         "spectra stage_* table_rows thick_restart threshold",
     ),
     Part(
