@@ -132,12 +132,13 @@ def test_a_pole_on_the_circle_is_refused_by_a_long_filter(lags):
         LongFilter(PhaseRows.one(*tables, 2), 0).threshold()
 
 
-@pytest.mark.parametrize("kind", [ds.HeavyBall, ds.Nesterov])
-def test_the_count_of_merged_replicas_sees_rates_that_are_too_large(kind, monkeypatch):
+@pytest.mark.parametrize("optimizer", [ds.HeavyBall(0.6), ds.Nesterov(0.9)])
+def test_the_count_of_merged_replicas_sees_rates_that_are_too_large(optimizer, monkeypatch):
     # So many cells are left in doubt at a root before its place is told.
     monkeypatch.setattr(merged_replicas, "_MOST_CELLS", 2000)
-    loop = ds.OuterLoop(kind(0.6), 1.0, 10, sync_delay=4, alpha=0.5)
-    a, b = np.array([1.0, -0.6]), np.array([1.0, 0.0] if kind is ds.HeavyBall else [1.6, -0.6])
+    loop = ds.OuterLoop(optimizer, 1.0, 10, sync_delay=4, alpha=0.5)
+    table, m = optimizer.coefficients(0).feedforward, optimizer.momentum
+    a, b = np.array([1.0, -m]), np.array([*[value for _, value in table], 0.0][:2])
     curve = MergedCurve(a, b, 0.5, 10 / 6, (1.0, 1.0), 0.2, 0.9)
     curvatures = 1 - np.linspace(0.2, 0.9, 5) ** (1 / 6)
     least = loop.threshold(curvatures).min()
@@ -145,6 +146,29 @@ def test_the_count_of_merged_replicas_sees_rates_that_are_too_large(kind, monkey
     for factor in (1.0005, 1.05, 3.0):
         found = curve.undecided(factor * least)
         assert loop.threshold(1 - found ** (1 / 6)) < 1.01 * factor * least
+
+
+class _NeverEmpty(MergedCurve):
+    """A curve of which every cell is looked at more closely, in either direction in turn."""
+
+    def _empty(self, theta, x, half, rate):
+        cells.append((theta, x, half))
+        return np.full(theta.size, len(cells) == 5), ([1.0, 0.0], [0.0, 1.0])[len(cells) % 2]
+
+
+cells = []
+
+
+def test_cells_that_are_divided_still_cover_all_angles_and_curvatures():
+    cells.clear()
+    curve = _NeverEmpty(np.ones(1), np.ones(1), 0.5, 2.0, (1.0, 1.0), 0.25, 0.75)
+    assert curve.undecided(1.0) is None and len(cells) == 5
+    for theta, x, half in cells:
+        for centres, width, low, high in ((theta, half[0], 0, np.pi), (x, half[1], 0.25, 0.75)):
+            expected = np.arange(low + width, high, 2 * width)
+            assert np.unique(np.round(centres, 9)) == pytest.approx(expected, abs=1e-8)
+        assert len({*zip(theta.tolist(), x.tolist(), strict=True)}) == theta.size
+        assert theta.size * half[0] * half[1] * 4 == pytest.approx(np.pi / 2)
 
 
 # Second moments.

@@ -80,7 +80,7 @@ PARTS = (
     Part(
         "numerics",
         ("numerics/*.py", "numerics/*/*.py"),
-        "any_sequence batch_sharpness best_optimizer certificate* crossings "
+        "any_sequence batch_sharpness best_optimizer borders certificate* crossings "
         "decay_everywhere delay_scan dynamics exact_roots inverse kernels last_resorts "
         "laws_* long_filters longest_delay loop minibatch* mixed_reads noise_peaks "
         "noise_theorems number_types odd_arguments oscillation* outer_loop plain_twins "
