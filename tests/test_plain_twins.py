@@ -112,11 +112,6 @@ def test_a_long_filter_is_stable_at_small_gains_if_its_poles_are_inside(name):
     threshold, _ = loop.threshold()
     begins = outside(a, b, delay, 1e-6) == 0
     assert (threshold > 0) == begins == name.startswith("inside")
-    if len(a) > 64:
-        # No gain brings all of these poles inside: that is not told from a scan that misses some.
-        with pytest.raises(ArithmeticError, match="stable gains could not be counted"):
-            loop.stable_intervals()
-        return
     intervals = loop.stable_intervals()
     for gain in np.linspace(0.003, 3, 15):
         stable = any(low < gain < high for low, high in intervals)
