@@ -340,3 +340,24 @@ def test_the_picture_shows_every_reading_with_its_band():
     shown = [line for line in axes.get_lines() if len(line.get_xdata()) == 4]
     assert list(shown[0].get_ydata()) == [reading.ratio for reading in monitor.history]
     assert "threshold" in axes.get_ylabel()
+
+
+def _message_with_decay(weight_decay: float, delay: int, lr: float, curvature: float) -> str:
+    weight = torch.nn.Parameter(torch.ones((), dtype=torch.float64))
+    optimizer = torch.optim.SGD([weight], lr=lr, weight_decay=weight_decay)
+    monitor = ds.StabilityMonitor([weight], optimizer, delay=delay)
+    return monitor.read(lambda: curvature * weight.square() / 2).message
+
+
+def test_a_message_names_a_learning_rate_for_the_present_decay_where_that_matters():
+    # Of gain 1.99, to which the decay of 0.01 leaves room: 199 times. With its weight decay the
+    # rate may rise a hundredfold only, as both act on the curvature.
+    words = "stable up to 199 times this learning rate, if lr * weight_decay stays as it is"
+    assert words in _message_with_decay(1.0, 0, lr=0.01, curvature=1.0)
+    assert not ds.is_stable(1.5, 1.0, ds.SGD(), 0, decay=1.5, coupled=True)
+    # Under delay decay raises the threshold: a smaller rate has a smaller one.
+    beyond = _message_with_decay(0.5, 4, lr=0.5, curvature=2.0)
+    assert beyond.startswith("beyond") and beyond.endswith("if lr * weight_decay stays as it is")
+    # Negative controls: no decay, and one that changes the threshold by less than a percent.
+    for weight_decay in (0.0, 5e-4):
+        assert _message_with_decay(weight_decay, 0, 0.2, 1.0).endswith("times this learning rate")

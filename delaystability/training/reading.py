@@ -14,6 +14,7 @@ from delaystability.training.hum import Hum
 __all__ = ["Reading", "Status", "judge"]
 
 _FREE = 0.35  # ratios of Adam below which most delayed runs were seen to lose less than 5 %
+_FELT = 0.01  # of the threshold: what a change of the decay may come to before it is said
 _MODEL = "along the sharpest direction (quadratic model)"
 
 
@@ -26,6 +27,9 @@ class Status(StrEnum):
     TUNING = "held by its preconditioner"
     UNDECIDED = "undecided"
     DIVERGED = "diverged"
+
+
+_NAMES_A_RATE = (Status.FAR, Status.BEYOND)
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ def judge(
     threshold: float,
     growth: Callable[[float], float | None],
     bands: tuple[float, float],
+    decay: float = 0.0,
     remark: str = "",
     moving: bool = False,
     hum: Hum | None = None,
@@ -148,6 +153,8 @@ def judge(
         Asked beyond the edge only.
     bands : (float, float)
         Ratios below the first are far from the edge, above the second beyond it.
+    decay : float
+        The largest ``lr * weight_decay`` of the loops, which the threshold depends on.
     remark : str
         Added to the message.
     moving : bool
@@ -179,6 +186,9 @@ def judge(
         message = _moving_message(status, ratio, loss, hum)
     else:
         message = _message(status, ratio, interval, learning_rate, doubling, tenfold, bands)
+        # At the learning rate that the message names the decay is another one, and the threshold.
+        if status in _NAMES_A_RATE and ratio > 0 and decay * abs(1 / ratio - 1) > _FELT * threshold:
+            message += ", if lr * weight_decay stays as it is"
     return Reading(
         step,
         loss,

@@ -284,6 +284,7 @@ class StabilityMonitor(Displayed):
             threshold=threshold,
             growth=lambda gain: worst.growth(gain, *self._noise),
             bands=self.bands,
+            decay=max(group.loop.decay for group in groups),
             remark=_remark(groups),
             moving=self._moves(),
             hum=self._hum(groups, largest, threshold),
