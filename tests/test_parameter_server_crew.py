@@ -111,6 +111,15 @@ def test_a_crew_that_was_launched_trains_and_ends_by_itself(processes):
     assert not any(process.is_alive() or process.killed for process in processes)
 
 
+@pytest.mark.parametrize("method", ["spawn", "loky"])
+def test_a_start_method_that_new_processes_do_not_know_is_replaced(processes, monkeypatch, method):
+    module, chosen = worker_pool.multiprocessing, []
+    monkeypatch.setattr(module, "get_start_method", lambda: method)
+    monkeypatch.setattr(module, "set_start_method", lambda name, force: chosen.append(name))
+    WorkerPool.launch([TASK], 1).close()
+    assert chosen == ([] if method == "spawn" else ["spawn"])
+
+
 def test_a_worker_that_does_not_end_is_killed_and_the_others_are_not(processes):
     Process.stubborn.add(1)
     with WorkerPool.launch([TASK], 3) as pool:

@@ -20,6 +20,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from delaystability.server import joining
 from delaystability.server.channel import GONE
 from delaystability.server.joining import (
     SECRET_VARIABLE,
@@ -136,6 +137,20 @@ def test_strangers_are_refused_while_workers_join(caplog):
         time.sleep(0.05)
 
 
+def test_a_stranger_who_was_refused_takes_no_place(monkeypatch):
+    monkeypatch.setattr(joining, "_MOST_AT_ONCE", 1)
+    port = free_port()
+    server, *workers = meetings(SPREAD, f"127.0.0.1:{port}")
+    with ThreadPoolExecutor() as pool:
+        accepted = pool.submit(server.accept, 10.0, lambda *_: None)
+        liar = meeting_of(SPREAD | {"RANK": "1", SECRET_VARIABLE: "t" * 32}, f"127.0.0.1:{port}")
+        with pytest.raises(ValueError, match="server must be reached within 0.2 s; got"):
+            liar.connect(0.2)
+        ends = [worker.connect(10.0) for worker in workers]
+        for each in (*accepted.result(), *ends):
+            each.close()
+
+
 class Relay:
     """A machine in the middle, which hears all that a worker says to the server."""
 
@@ -245,6 +260,12 @@ def test_bad_environments_are_refused(change, address, message):
         meeting_of(LOCAL | {SECRET_VARIABLE: SECRET} | change, address)
     with pytest.raises(ValueError, match="must be that of torchrun; got no 'RANK'"):
         meeting_of({}, address)
+
+
+def test_a_server_and_one_worker_are_enough():
+    small = LOCAL | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "1"}
+    meeting = meeting_of(small)
+    assert (meeting.rank, meeting.size, meeting.address) == (1, 2, None)
 
 
 def test_the_server_listens_at_its_address_only():

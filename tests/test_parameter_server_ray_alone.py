@@ -61,7 +61,8 @@ def ray(monkeypatch):
         )
         monkeypatch.setitem(sys.modules, "ray", package)
         monkeypatch.setattr(ray_adapter, "find_spec", {"ray": package}.__getitem__)
-        monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+        package.threads = []
+        monkeypatch.setattr(torch, "set_num_threads", package.threads.append)
         yield package
 
 
@@ -102,6 +103,7 @@ def test_workers_of_ray_train_as_the_ledger_says(ray, optimizer):
     run = train_with_ray(task, START, optimizer, 0.01, 60, workers=3)
     assert len(run.entries) == 60 and faults(run.entries) == []
     assert (run.lost, run.refused) == ((), 0) and run.seconds > 0
+    assert ray.threads == [1] * 3  # of each worker
     assert (delivered(optimizer, run.entries, task, 0.01) - run.weights).norm() <= 1e-12
     assert (delivered(optimizer, run.entries, Regression(2, 4), 0.01) - run.weights).norm() > 1e-3
 
