@@ -21,8 +21,8 @@ from tests.sweep_of_a_map import describe, plan, table, work
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_progress_tells_shares_chunks_failures_and_the_time_left(workers, tmp_path, monkeypatch):
-    told = []
-    monkeypatch.setattr(run_module, "median", lambda seconds: 120.0)
+    told, known = [], []
+    monkeypatch.setattr(run_module, "median", lambda seconds: known.append(len(seconds)) or 120.0)
     with Store.open(tmp_path / "a.sqlite", describe(5)) as store:
         run_sweep(plan(5)[:2], work, store, backend="sequential")
         with pytest.raises(SweepError, match="1 of 5 chunks failed"):
@@ -46,6 +46,8 @@ def test_progress_tells_shares_chunks_failures_and_the_time_left(workers, tmp_pa
         (0.8, f"3 of 5 chunks, 1 failed, {left(1)}"),
         (1.0, "4 of 5 chunks, 1 failed"),
     ]
+    # Of the chunks of an earlier call and of this one, as they end.
+    assert known[-3:] == [2, 3, 3]
 
 
 def test_what_is_forgotten_is_run_again_and_leaves_no_chunk_behind(tmp_path):
@@ -78,10 +80,15 @@ def test_one_worker_is_the_calling_process_and_two_are_a_pool(monkeypatch):
         return lambda tasks: [function(*arguments) for function, arguments, _ in tasks]
 
     monkeypatch.setattr(joblib, "Parallel", pool)
-    for workers, used in ((1, []), (2, [2])):
+    for workers, used, threads in ((1, [], [1, 7]), (2, [2], [1])):
+        chosen = []
+        torch = SimpleNamespace(get_num_threads=lambda: 7, set_num_threads=chosen.append)
+        monkeypatch.setitem(sys.modules, "torch", torch)
         (attempt,) = backends.attempts(plan(1), work, "loky", workers)
         assert attempt.error == "" and len(attempt.results) == 2
         assert pools == used
+        # The calling process gets its threads back; a process of the pool does nothing else.
+        assert chosen == threads
 
 
 def test_a_reader_delays_a_commit_and_does_not_refuse_it(tmp_path):
