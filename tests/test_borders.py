@@ -14,8 +14,10 @@ from delaystability.model.loop import Decay, Loop
 from delaystability.numerics.moments.adaptive_cycle import balanced, two_cycle_radius
 from delaystability.numerics.moments.second_moment import noise_amplification
 from delaystability.numerics.replay import replayed_mean_square
-from delaystability.numerics.replay.live_loop import LiveLoop
+from delaystability.numerics.replay.live_loop import LiveLoop, Multipliers
 from delaystability.numerics.replay.periodic_loop import periodic_loop
+from delaystability.numerics.replay.replayed_gains import windows_on_panels
+from delaystability.numerics.roots import fastest
 from delaystability.numerics.sequences.polytope_norm import contracted_polytope
 from delaystability.numerics.sequences.worst_sequence import _ramps
 from delaystability.numerics.stages import stage_threshold as stages
@@ -23,6 +25,8 @@ from delaystability.numerics.tables.exact_tables import exact_number, plain_opti
 from delaystability.numerics.tables.loop_filter import decay_through, optimizer_tables
 from delaystability.numerics.tables.split_loop import split_loop
 from delaystability.numerics.tables.table_rows import TableRows
+from delaystability.numerics.thresholds.momentum_of_law import largest_momentum_of_law
+from delaystability.numerics.thresholds.pole_zero_threshold import _turning_points
 
 
 def test_an_optimizer_without_gradients_has_no_stable_gain_at_any_delay():
@@ -197,3 +201,52 @@ def test_a_mixture_with_coupled_decay_is_not_simulated():
     mixture = ds.MixedRead({0: 0.5, 2: 0.5})
     with pytest.raises(ValueError, match="delay must be no mixture where decay is coupled"):
         almost_sure_threshold(ds.SGD(), mixture, 0.1, updates=1000, decay=Decay(0.1, True))
+
+
+def test_stable_gains_far_above_the_first_window_are_followed_to_where_they_end():
+    def multipliers(gains):
+        # One multiplier, 1 at the gains 0, 1, 2 and 200, and nowhere -1 between them.
+        values = 1 + 1e-8 * gains * (gains - 1) * (gains - 2) * (gains - 200)
+        return Multipliers(values[:, None].astype(complex), np.zeros(len(gains)))
+
+    loop = SimpleNamespace(multipliers=multipliers, size=1)
+    found = windows_on_panels(loop, 1.0)
+    ends = [end for interval in found.intervals for end in interval]
+    assert ends == pytest.approx([0, 1, 2, 200], rel=1e-8)
+    assert found.searched[1] > 200
+    # The first alone is not looked for so far.
+    assert windows_on_panels(loop, 1.0, first=True).searched[1] <= 64
+
+
+def test_a_law_of_as_many_lags_as_are_counted_has_a_largest_momentum_and_a_longer_one_is_refused():
+    def largest(lags):
+        loop = Loop(ds.SGD(), ds.RandomDelay(dict.fromkeys(range(lags), Fraction(1, lags))))
+        return largest_momentum_of_law(ds.EMAMomentum, loop, 0.03)
+
+    assert 0 < largest(31) <= 1
+    with pytest.raises(ValueError, match="delay must have at most 32 lags .* tends to 1; got 33"):
+        largest(32)
+
+
+def test_the_turning_points_of_a_gain_are_the_roots_of_their_quadratics():
+    table = np.random.default_rng(0).normal(size=(3, 40))
+    table[0, ::2] *= 1e-3
+    found = _turning_points(*table)
+    assert found.shape == (2, 40)
+    for points, (c0, c1, c2) in zip(found.T, table.T, strict=True):
+        squares = np.roots([c2, c1, c0])
+        expected = np.sqrt(sorted(squares.real[(squares.imag == 0) & (squares.real > 0)]))
+        assert sorted(points[np.isfinite(points)]) == pytest.approx(expected, rel=1e-9)
+    # One at infinity, where the quadratic is none.
+    assert sorted(_turning_points(*np.array([[-2.0], [1.0], [0.0]])).ravel()) == [2**0.5, np.inf]
+
+
+def test_the_fastest_gain_of_some_intervals_is_closed_in_four_times(monkeypatch):
+    def rates(optimizer, delay, gains, decay):
+        return (gains - 0.3) ** 2 - 0.5 + 0j
+
+    monkeypatch.setattr(fastest, "dominant_roots", rates)
+    ends = np.array([0.0, 0.6]), np.array([0.5, 1.0])
+    best, rate = fastest._least(ds.SGD(), 0, Decay(0.0), *ends)
+    # Each time to a quarter: the last step is 0.5/8/64.
+    assert abs(best - 0.3) <= 0.5 / 8 / 64 and rate == (best - 0.3) ** 2 - 0.5
