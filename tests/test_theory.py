@@ -14,7 +14,7 @@ import delaystability as ds
 from delaystability.printing.derivation import all_derivations, derive
 from delaystability.theory import registry
 from delaystability.theory.checks import Deduced, Identity, Positive, Status
-from delaystability.theory.confirm import first_angle, smallest_gain
+from delaystability.theory.confirm import first_root, smallest_gain
 from delaystability.theory.coverage import Range, gap_between
 from delaystability.theory.derivation import CheckedProof
 from delaystability.theory.domains import UNIT_INTERVAL, closed_unit_interval, momentum
@@ -264,7 +264,8 @@ def test_an_identity_needs_an_equation():
 def test_theorems_agree_with_the_fast_kernel(name, delay, value):
     loop = SymbolicLoop(symbolic(ds.CATALOGUE[name]))
     point = {tau: delay, m: Rational(value)}
-    angle = first_angle(loop.cosine_part.subs(point), delay)
+    cosine = sympy.lambdify(theta, loop.cosine_part.subs(point), "mpmath")
+    angle = first_root(cosine, +mpmath.pi, 8 * (delay + 1))
     formula = derive(name).step("conclusion").claim.rhs
     predicted = mpmath.mpf(formula.subs(point).subs(theta, angle).evalf(20))
     optimizer = ds.CATALOGUE[name].example(momentum=float(Fraction(value)))

@@ -13,7 +13,6 @@ from delaystability.theory.symbolic_loop import SymbolicLoop
 from delaystability.theory.symbols import a, m, tau, theta, z
 
 __all__ = [
-    "first_angle",
     "first_root",
     "grid",
     "largest_root",
@@ -55,12 +54,6 @@ def _between(value: Callable[[Any], Any], low: Any, high: Any) -> Any:
             middle = (low + high) / 2
             low, high = (middle, high) if value(middle) > 0 else (low, middle)
         return high
-
-
-def first_angle(cosine_part: Expr, delay: int) -> Any:
-    """The smallest root in (0, pi] of X(theta), whose only free symbol is theta."""
-    value = lambdify(theta, cosine_part.subs(tau, delay), "mpmath")
-    return first_root(value, +mpmath.pi, 8 * (delay + 1))
 
 
 def largest_root(loop: SymbolicLoop, point: Mapping[Expr, Any], gain: Any) -> Any:
