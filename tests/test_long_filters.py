@@ -112,6 +112,22 @@ def test_roots_outside_the_circle_are_counted():
         roots_outside(np.array([1.0, 0.0, 1.0]))
 
 
+def test_both_ways_agree_where_poles_are_outside():
+    random = np.random.default_rng(5)
+    stable = 0
+    for _ in range(20):
+        radius, angle = random.uniform(0.95, 1.2), random.uniform(0, np.pi)
+        nearer = radius * random.uniform(0.5, 0.9)
+        a = np.array([1, -2 * radius * np.cos(angle), radius**2])
+        b = np.array([1, -2 * nearer * np.cos(angle), nearer**2, 0.05 * random.normal()])
+        exact = stable_intervals(a, b, 0)
+        found = LongFilter.of(FilterPhase.from_tables(a, b, 0)).stable_intervals()
+        assert len(found) == len(exact)
+        np.testing.assert_allclose(found, exact, rtol=1e-11)
+        stable += bool(exact)
+    assert 0 < stable < 20
+
+
 @pytest.mark.parametrize(
     ("feedback", "feedforward", "intervals"),
     [
