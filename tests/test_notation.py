@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,12 @@ from delaystability.theory.derivation import Proof
 from delaystability.theory.registry import all_proofs
 
 PAGE = Path(__file__).parent.parent / "docs" / "notation.md"
-PROOFS = {proof.name: proof for proof in all_proofs()}
+
+
+@cache
+def proofs() -> Mapping[str, Proof]:
+    """Every proof of the registry, by name."""
+    return {proof.name: proof for proof in all_proofs()}
 
 
 def table() -> dict[str, frozenset[str]]:
@@ -63,12 +69,12 @@ def letters(proof: Proof) -> set[str]:
     return _letters(whole)
 
 
-def faults(proofs: dict[str, Proof]) -> list[str]:
+def faults(told: Mapping[str, Proof]) -> list[str]:
     """Letters without a meaning, with one that is another's, or that are nowhere used."""
     known, free = table(), auxiliary()
     used: dict[str, set[str]] = {letter: set() for letter in known}
     wrong = []
-    for name, proof in proofs.items():
+    for name, proof in told.items():
         place = proof.theorem.of or name
         for letter in letters(proof):
             if letter in known:
@@ -83,8 +89,9 @@ def faults(proofs: dict[str, Proof]) -> list[str]:
     return wrong
 
 
+@pytest.mark.slow
 def test_every_letter_has_one_meaning():
-    assert not faults(PROOFS)
+    assert not faults(proofs())
 
 
 def test_an_auxiliary_letter_has_no_meaning_of_its_own():
@@ -92,7 +99,7 @@ def test_an_auxiliary_letter_has_no_meaning_of_its_own():
     assert {"x", "y", "k", "n"} <= auxiliary()
 
 
-@pytest.mark.quick(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("letter", "fault"),
     [
@@ -103,11 +110,12 @@ def test_an_auxiliary_letter_has_no_meaning_of_its_own():
     ],
 )
 def test_a_letter_with_another_meaning_is_noticed(letter, fault):
-    theorem = PROOFS["sgd"].theorem
+    theorem = proofs()["sgd"].theorem
     changed = replace(theorem, given={**theorem.given, "more": Symbol(letter)})
-    assert faults({**PROOFS, "sgd": replace(PROOFS["sgd"], theorem=changed)}) == [fault]
+    assert faults({**proofs(), "sgd": replace(proofs()["sgd"], theorem=changed)}) == [fault]
 
 
+@pytest.mark.slow
 def test_a_letter_that_is_not_used_where_the_table_says_is_noticed():
-    without = {name: proof for name, proof in PROOFS.items() if name != "mixed-read"}
+    without = {name: proof for name, proof in proofs().items() if name != "mixed-read"}
     assert "l is not used in mixed-read" in faults(without)

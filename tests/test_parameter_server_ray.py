@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 pytest.importorskip("torch")
-pytest.importorskip("ray")
-
-import ray
 
 import delaystability as ds
 from delaystability.server.ledger import faults, worker_time_left
@@ -17,6 +16,7 @@ from tests.parameter_server_tasks import START, Regression, delivered
 
 @pytest.fixture(scope="module")
 def cluster():
+    ray = pytest.importorskip("ray")
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
@@ -36,6 +36,7 @@ def test_a_ray_actor_is_the_same_server(cluster, optimizer):
     assert (delivered(optimizer, run.entries, Regression(2, 4), 0.01) - run.weights).norm() > 1e-3
 
 
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 def test_the_number_of_workers_is_checked():
     with pytest.raises(ValueError, match="workers must be an integer >= 1; got 0"):
         train_with_ray(Regression(None), START, ds.SGD(), 0.01, 10, workers=0)

@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("joblib")
-pytest.importorskip("ray")
-
-import ray
 
 from delaystability.validation.sweeps.run import run_sweep
 from delaystability.validation.sweeps.store import Store
@@ -21,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own, about its resources
 def test_a_ray_cluster_gives_the_same_table_as_this_process(tmp_path):
+    ray = pytest.importorskip("ray")
     with Store.open(tmp_path / "here.sqlite", describe(9)) as store:
         run_sweep(plan(9), work, store, backend="sequential")
     ray.init(

@@ -29,14 +29,6 @@ def each(names: Iterable[str]) -> list:
     return [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in names]
 
 
-def each_step(steps: Iterable[tuple[str, str]]) -> list:
-    """Parameters of a test: every step by theorem and label, and only some in the quick tests."""
-    return [
-        pytest.param(n, label, marks=() if n in QUICK else pytest.mark.slow, id=f"{n}:{label}")
-        for n, label in steps
-    ]
-
-
 def recorded(name: str) -> Derivation:
     """The derivation of this name; its steps answer what one check in this process found."""
     derivation = derive(name)
