@@ -432,6 +432,7 @@ def test_the_experiment_writes_its_files_and_reads_them_again(tmp_path: Path) ->
     assert [entry["delay"] for entry in cells] == [0, 3]
 
 
+@pytest.mark.slow
 def test_every_setting_and_result_is_described(tiny: list[FinishedTrial]) -> None:
     for trial in tiny:
         assert set(EXPERIMENT.row.columns()) == trial.settings.keys() | trial.result.keys()

@@ -235,6 +235,7 @@ def test_text_and_markdown_hold_every_step(name):
     assert "{" not in re.sub(r"\$[^$]*\$", "", marked.replace("$$", "$"))
 
 
+@pytest.mark.quick(24)
 @pytest.mark.parametrize("name", each(NAMES))
 def test_markdown_formulas_survive_any_reader_of_markdown(name):
     text = markdown(checked(name))
