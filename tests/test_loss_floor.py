@@ -183,3 +183,27 @@ def test_delays_that_vary_are_refused_as_elsewhere(delay):
     with pytest.raises(TypeError, match="delay must be one integer, the same for all gradients"):
         ds.loss_floor(optimizer, delay)
     assert ds.loss_floor(optimizer, ds.FixedDelay(2)) == ds.loss_floor(optimizer, 2)
+
+
+def _after(
+    updates: int, optimizer: type[torch.optim.Optimizer], **settings: float
+) -> torch.optim.Optimizer:
+    weight = torch.nn.Parameter(torch.ones(3))
+    made = optimizer([weight], **settings)
+    for _ in range(updates):
+        made.zero_grad()
+        (weight.square() / 2).sum().backward()
+        made.step()
+    return made
+
+
+def test_radam_has_a_floor_after_its_first_steps_and_says_so_before():
+    with pytest.raises(TypeError, match="and of RAdam after its first steps, which use none"):
+        ds.loss_floor(_after(3, torch.optim.RAdam, lr=0.01))
+    assert ds.loss_floor(_after(10, torch.optim.RAdam, lr=0.01)) > 0
+
+
+def test_a_decay_that_leaves_no_stable_gain_is_named():
+    with pytest.raises(ValueError, match="has none with lr \\* weight_decay = 3"):
+        ds.loss_floor(_after(2, torch.optim.AdamW, lr=0.1, weight_decay=30.0))
+    assert ds.loss_floor(_after(2, torch.optim.AdamW, lr=0.1, weight_decay=0.1)) > 0

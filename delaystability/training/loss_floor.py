@@ -164,9 +164,17 @@ def _groups(torch_optimizer: Any, delay: Any) -> list[ParameterGroup]:
 def _floor(torch_optimizer: Any, groups: list[ParameterGroup]) -> float:
     if all(diagonal is None for _, diagonal in diagonals(unwrapped(torch_optimizer))):
         raise ValueError("torch_optimizer must have made an update; its second moments are empty")
-    hum = expected_hum(torch_optimizer, groups, [group.threshold() for group in groups])
+    thresholds = [group.threshold() for group in groups]
+    for group, threshold in zip(groups, thresholds, strict=True):
+        if threshold <= 0 < group.learning_rate:
+            raise ValueError(
+                "torch_optimizer must have a stable gain; it has none with lr * weight_decay = "
+                f"{group.loop.decay:.3g}"
+            )
+    hum = expected_hum(torch_optimizer, groups, thresholds)
     if hum is None or hum.loss_floor is None:
         raise TypeError(
-            "torch_optimizer must keep second moments that fall where gradients do, without amsgrad"
+            "torch_optimizer must keep second moments that fall where gradients do, without "
+            "amsgrad, and of RAdam after its first steps, which use none"
         )
     return hum.loss_floor
