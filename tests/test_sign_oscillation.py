@@ -72,7 +72,7 @@ def _muon(moment, gradient, momentum=0.95, nesterov=True):
         (ds.Muon(0.7, False), lambda *now: _muon(*now, 0.7, False)),
         (ds.Muon(0.0), lambda *now: _muon(*now, 0.0)),
     ],
-    ids=repr,
+    ids=["Lion", "Lion, short", "Muon", "Muon, plain", "Muon without momentum"],
 )
 def test_the_sign_is_that_of_the_documented_recurrence(optimizer, recurrence):
     gradients = np.sin(np.arange(9.0) ** 2)
