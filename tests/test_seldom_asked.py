@@ -185,7 +185,7 @@ def test_what_cannot_be_answered_is_refused_by_name(ask, error, message):
 
 def test_an_outer_loop_keeps_plain_numbers_so_that_equal_ones_are_one():
     numbers = {"inner_learning_rate": 0.5, "inner_steps": 4, "sync_delay": 1, "alpha": 0.25}
-    given = {name: np.array(value) for name, value in numbers.items()}
+    given = {name: np.asarray(value)[()] for name, value in numbers.items()}
     loop = ds.OuterLoop(ds.SGD(), workers=np.int64(3), **given)
     for name, value in (numbers | {"workers": 3}).items():
         assert getattr(loop, name) == value and type(getattr(loop, name)) is type(value)

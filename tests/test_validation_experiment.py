@@ -328,7 +328,7 @@ KEYS = {
     "escape": "a5229fa27153c4f9",
     "momentum": "00452a20c7fc2312",
     "noise": "93577b40aa249052",
-    "parameter-server": "96853a8f524fbd60",
+    "parameter-server": "cb3fa5b0c92d6ccd",
     "pipeline": "1237eadff3e52355",
     "probe": "062549093a03bc48",
     "quadratic": "6a8368ae0d16c02e",

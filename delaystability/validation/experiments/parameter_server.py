@@ -36,14 +36,7 @@ from delaystability.validation.server_runs import (
     unaccounted,
     with_whole_pools,
 )
-from delaystability.validation.verdict import (
-    FEWEST,
-    Finding,
-    Verdict,
-    all_of,
-    everywhere,
-    undecided,
-)
+from delaystability.validation.verdict import FEWEST, Finding, Verdict, all_of, everywhere
 from delaystability.validation.worker_problems import PROBLEMS, Place, place
 
 if TYPE_CHECKING:
@@ -81,12 +74,8 @@ class Plan(rows.Plan):
         default=_CELLS,
         shared=False,
     )
-    fewest: int = planned(
-        "of each problem and number of workers: its cells are repeated until there are so many",
-        quick=1,
-        default=FEWEST,
-        shared=False,
-    )
+    # Cells of a problem are repeated until there are so many.
+    fewest: int = planned("cells of each problem", quick=1, default=FEWEST, shared=False)
     momentum: float = planned("of every optimizer that has one", 0.9)
     pause: float = planned("seconds that the slowed worker waits before each gradient", 0.01)
     factors: tuple[float, ...] = planned(
@@ -162,15 +151,9 @@ def settings(plan: Plan) -> Iterator[list[dict[str, Any]]]:
     cells = Counter(problem for problem, _, _ in plan.cells)
     for count in plan.workers:
         yield [
-            {
-                "workers": count,
-                "problem": problem,
-                "optimizer": name,
-                "slowed": slowed,
-                "repeat": repeat,
-            }
+            {"workers": count, "problem": problem, "optimizer": name, "slowed": slowed, "repeat": k}
             for problem, name, slowed in plan.cells
-            for repeat in range(ceil(plan.fewest / cells[problem]))
+            for k in range(ceil(plan.fewest / cells[problem]))
         ]
 
 
@@ -302,7 +285,7 @@ def _rates_line(cells: Sequence[ServerTrial]) -> Finding:
     exact = [cell for cell in cells if cell.problem == "least-squares"]
     statement = "On least squares runs grow or shrink exactly as the scalar loop with their log"
     if not exact:
-        return Finding(statement, "no run on least squares", "at most 1e-6", undecided())
+        return Finding(statement, "no run on least squares", "at most 1e-6", everywhere([]))
     rates, replayed = (
         np.concatenate([getattr(cell, name) for cell in exact])
         for name in ("rates", "replayed_rates")
