@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
+from threading import Event, Lock
 from types import SimpleNamespace
 
 import numpy as np
@@ -109,11 +109,15 @@ def test_workers_of_ray_train_as_the_ledger_says(ray, optimizer):
 
 
 class Crashing(Regression):
-    """A regression at which the process of worker 1 ends."""
+    """A regression at which the process of worker 1 ends, before the others have done anything."""
+
+    gone = Event()
 
     def gradient(self, weights, worker, sequence):
         if worker == 1:
+            self.gone.set()
             raise CrashedError
+        assert self.gone.wait(30)
         return super().gradient(weights, worker, sequence)
 
 

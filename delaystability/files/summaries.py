@@ -40,7 +40,10 @@ def read_summary(path: str | Path) -> dict[str, Any]:
             # Files of earlier versions only say whether it holds.
             line.setdefault("outcome", "holds" if line.get("holds") else "fails")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        reasons = {FileNotFoundError: ": there is no such file", IsADirectoryError: ", a folder"}
+        reasons: dict[type[Exception], str] = {
+            FileNotFoundError: ": there is no such file",
+            IsADirectoryError: ", a folder",
+        }
         why = reasons.get(type(error), "")
         raise ValueError(f"path must be the JSON file of an experiment; got {file}{why}") from error
     return dict(found)
