@@ -372,7 +372,12 @@ def test_a_signal_ends_in_one_line_and_the_same_command_goes_on(
     command = [sys.executable, "-c", COMMAND, "validate", "map", "-o", str(tmp_path)]
     command += ["--backend", backend, "--workers", "2"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Under nohup the tests ignore SIGHUP, and what they start would, too.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     ) as run:
         assert within(60, lambda: count_trials(path) >= 10)
         run.send_signal(number)
